@@ -1,0 +1,247 @@
+"""The protocol between the harness and a framework: arrays in, arrays and gradients out.
+
+An implementation is a plain function, named after its operation, of arrays of its own
+framework; `implementations_of` finds them in a module. A backend is an adapter of a dozen
+tiny methods. Backends never import each other.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module, metadata
+from types import ModuleType
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cases.model import Case, Inputs
+from ..cases.operations import OPERATIONS, Operation
+
+Kind = Literal["native", "recipe", "textbook", "user"]
+ARGUMENTS = ("values", "target", "weight", "pos_weight")
+_VJP = "_vjp"
+
+
+class DeviceAbsentError(RuntimeError):
+    """The framework sees no device of the kind that was asked for."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One function of one framework that answers an operation.
+
+    Attributes:
+        name: as its users name it, `torch.nn.functional.cross_entropy`.
+        framework: whose arrays it takes.
+        operation: what it answers.
+        kind: native function, recipe of native functions, textbook formula, or a user's own.
+        function: `(values, [target], *, options) -> array`.
+        targets: the kinds of target that it takes.
+        options: the options that its signature names.
+        vjp: `(cotangent, values, [target], *, options) -> tuple of gradients`, written by hand,
+            for frameworks without automatic differentiation.
+    """
+
+    name: str
+    framework: str
+    operation: str
+    kind: Kind
+    function: Callable[..., Any]
+    targets: frozenset[str]
+    options: frozenset[str]
+    vjp: Callable[..., Any] | None = None
+
+    def unsupported(self, case: Case) -> str:
+        """Return why the case is not claimed; empty if it is."""
+        if case.target_kind and case.target_kind not in self.targets:
+            return f"takes no {case.target_kind} target"
+        missing = sorted(case.options.given().keys() - self.options)
+        return f"has no {', '.join(missing)}" if missing else ""
+
+
+@dataclass(frozen=True)
+class Call:
+    """An implementation with its static options bound: a function of arrays alone.
+
+    Attributes:
+        implementation: who is asked.
+        options: the static options that differ from their default.
+        arguments: which of `ARGUMENTS` are given, in that order.
+        wrt: which of the arguments to differentiate by.
+        shape: the shape that the result must have.
+    """
+
+    implementation: Implementation
+    options: tuple[tuple[str, Any], ...]
+    arguments: tuple[str, ...]
+    wrt: tuple[str, ...]
+    shape: tuple[int, ...]
+
+    def __call__(self, *arrays: Any) -> Any:
+        """Call the implementation with arrays in the order of `arguments`."""
+        return self._apply(self.implementation.function, arrays)
+
+    def vjp(self, cotangent: Any, *arrays: Any) -> Any:
+        """Call the hand-written gradient."""
+        if self.implementation.vjp is None:
+            raise NotImplementedError("no gradient is written for this function")
+        return self._apply(self.implementation.vjp, arrays, cotangent)
+
+    def _apply(self, function: Callable[..., Any], arrays: tuple[Any, ...], *first: Any) -> Any:
+        given = dict(zip(self.arguments, arrays, strict=True))
+        positional = [given.pop(name) for name in ("values", "target") if name in given]
+        return function(*first, *positional, **given, **dict(self.options))
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Where the arguments of `wrt` stand among `arguments`."""
+        return tuple(self.arguments.index(name) for name in self.wrt)
+
+
+Forward = Callable[..., Any]
+ForwardBackward = Callable[..., tuple[Any, tuple[Any, ...]]]
+
+
+@dataclass
+class Backend(ABC):
+    """The adapter of one framework.
+
+    Attributes:
+        device: `cpu` or `gpu`.
+    """
+
+    framework: ClassVar[str]
+    modules: ClassVar[tuple[str, ...]]
+    packages: ClassVar[tuple[str, ...]]
+    device: str = "cpu"
+    extra: list[Implementation] = field(default_factory=list)
+
+    @abstractmethod
+    def to_array(self, array: NDArray[Any]) -> Any:
+        """Return the framework's array on the device, same dtype and shape."""
+
+    @abstractmethod
+    def to_numpy(self, value: Any) -> NDArray[Any]:
+        """Return a NumPy array of the same dtype and shape; waits for the result."""
+
+    @abstractmethod
+    def synchronize(self, value: Any) -> None:
+        """Wait until `value` has been computed."""
+
+    @abstractmethod
+    def forward(self, call: Call, mode: str) -> Forward:
+        """Return `(*arrays) -> value`, compiled once where `mode` compiles."""
+
+    @abstractmethod
+    def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
+        """Return `(cotangent, *arrays) -> (value, gradients by call.wrt)`.
+
+        A gradient is None where the framework offers none.
+        """
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """Return what else decides a result: device name, threads, flags."""
+
+    @cached_property
+    def implementations(self) -> dict[str, Implementation]:
+        """The implementations by name, a user's own included."""
+        found = [
+            implementation
+            for name in self.modules
+            for implementation in implementations_of(
+                import_module(f".{name}", __package__), self.framework
+            )
+        ]
+        return {implementation.name: implementation for implementation in [*found, *self.extra]}
+
+    def environment(self) -> dict[str, Any]:
+        """Return versions, device and flags, for the run file."""
+        versions = {name: metadata.version(name) for name in self.packages}
+        return {"versions": versions, "device": self.device, **self.facts()}
+
+
+def call_for(implementation: Implementation, case: Case, inputs: Inputs) -> Call:
+    """Return the call that asks an implementation a case."""
+    arguments = tuple(name for name in ARGUMENTS if getattr(inputs, name) is not None)
+    static = {
+        name: value for name, value in case.options.given().items() if name not in ARGUMENTS
+    }
+    wrt = ["values"]
+    if case.target_kind in ("soft", "multi_label"):
+        wrt.append("target")
+    return Call(
+        implementation, tuple(static.items()), arguments, tuple(wrt), result_shape(case)
+    )
+
+
+def result_shape(case: Case) -> tuple[int, ...]:
+    """Return the shape that the contract gives the result of a case."""
+    shape, axis = case.shape, case.class_axis
+    without_classes = shape[:axis] + shape[axis + 1 :]
+    if not case.contract.is_loss:
+        return without_classes if case.operation == "logsumexp" else shape
+    if case.options.reduction != "none":
+        return ()
+    return shape if case.target_kind == "multi_label" else without_classes
+
+
+def operation_of(name: str) -> Operation | None:
+    """Return the operation that a function's name begins with, the longest that fits."""
+    fitting = [key for key in OPERATIONS if name == key or name.startswith(f"{key}_")]
+    return OPERATIONS[max(fitting, key=len)] if fitting else None
+
+
+def implementations_of(
+    module: ModuleType, framework: str, *, kind: Kind = "user"
+) -> Iterator[Implementation]:
+    """Yield the implementations that a module holds.
+
+    A function is one if its name is that of an operation, or begins with it
+    (`log_softmax_unshifted`). `NAME_vjp` is the hand-written gradient of `NAME`.
+    The module may set:
+
+    - `targets`: `{"cross_entropy": {"index", "one_hot"}}`, the kinds of target a function
+      takes (by default `index`, or `multi_label` for the binary losses);
+    - `namespace`: what stands before the dot of a name (by default the module's own name);
+    - `names`: `{"cross_entropy": "torch.nn.CrossEntropyLoss"}`, where a name differs;
+    - `kind`: native, recipe, textbook or user.
+    """
+    namespace = getattr(module, "namespace", module.__name__.rpartition(".")[2])
+    names = getattr(module, "names", {})
+    targets = getattr(module, "targets", {})
+    for name, function in vars(module).items():
+        operation = operation_of(name)
+        if operation is None or name.endswith(_VJP) or not callable(function):
+            continue
+        default = {"multi_label"} if "multi_label" in operation.targets else {"index"}
+        yield Implementation(
+            name=names.get(name, f"{namespace}.{name}"),
+            framework=framework,
+            operation=operation.name,
+            kind=getattr(module, "kind", kind),
+            function=function,
+            targets=frozenset(targets.get(name, default if operation.is_loss else ())),
+            options=_options_of(function, operation),
+            vjp=getattr(module, name + _VJP, None),
+        )
+
+
+def _options_of(function: Callable[..., Any], operation: Operation) -> frozenset[str]:
+    parameters = inspect.signature(function).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return frozenset(operation.options)
+    return frozenset(parameters) & frozenset(operation.options)
+
+
+def scalar_or_array(value: Any) -> NDArray[Any]:
+    """Return a NumPy array, refusing what is not one array of numbers."""
+    array = np.asarray(value)
+    if array.dtype == object:
+        raise TypeError(f"returned {type(value).__name__}, not one array")
+    return array

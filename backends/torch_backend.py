@@ -1,0 +1,76 @@
+"""The adapter of PyTorch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward
+
+
+class TorchBackend(Backend):
+    """PyTorch on the CPU or on CUDA; modes `eager` and `compile`."""
+
+    framework = "torch"
+    modules = ("torch_functions", "torch_functional", "torch_modules", "torch_special",
+               "torch_recipes", "torch_textbook")
+    packages = ("torch",)
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        if device == "gpu" and not torch.cuda.is_available():
+            raise DeviceAbsentError("torch sees no GPU")
+        self._device = torch.device("cuda" if device == "gpu" else "cpu")
+
+    def to_array(self, array: NDArray[Any]) -> torch.Tensor:
+        if array.dtype == ml_dtypes.bfloat16:
+            bits = torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
+            return bits.to(self._device)
+        return torch.from_numpy(np.array(array)).to(self._device)
+
+    def to_numpy(self, value: torch.Tensor) -> NDArray[Any]:
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(f"returned {type(value).__name__}, not torch.Tensor")
+        value = value.detach().cpu().contiguous()
+        if value.dtype == torch.bfloat16:
+            return value.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        return value.numpy()
+
+    def synchronize(self, value: Any) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def forward(self, call: Call, mode: str) -> Forward:
+        return self._compiled(call, mode)
+
+    def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
+        function = self._compiled(call, mode)
+
+        def run(cotangent: torch.Tensor, *arrays: torch.Tensor) -> tuple[Any, tuple[Any, ...]]:
+            leaves = [array.detach() for array in arrays]
+            inputs = [leaves[position].requires_grad_() for position in call.positions]
+            value = function(*leaves)
+            gradients = torch.autograd.grad(value, inputs, cotangent, allow_unused=True)
+            return value, gradients
+
+        return run
+
+    def _compiled(self, call: Call, mode: str) -> Forward:
+        return torch.compile(call, dynamic=False) if mode == "compile" else call
+
+    def facts(self) -> dict[str, Any]:
+        gpu = torch.cuda.get_device_name() if self._device.type == "cuda" else None
+        return {
+            "gpu": gpu,
+            "threads": torch.get_num_threads(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "float32_matmul_precision": torch.get_float32_matmul_precision(),
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
+        }
+
+
+BACKEND = TorchBackend

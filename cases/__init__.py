@@ -1,0 +1,1 @@
+"""The questions: operations, cases, families of inputs, suites, worked examples, the ledger."""

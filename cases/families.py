@@ -1,0 +1,288 @@
+"""Families of inputs: what the first argument, the target and the weights look like.
+
+A family of values is a function of a stream of draws, the number of rows, the number of
+classes and the format; it returns float64 of shape (rows, classes), rounded afterwards.
+To add one, write the function below and name it in `VALUES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .dtypes import Format
+from .operations import DTYPES, Domain, TargetKind
+from .stream import Floats, Ints, Stream
+
+Draw = Callable[[Stream, int, int, Format], Floats]
+_WIDE = ("bfloat16", "float32", "float64")  # formats whose range goes beyond 65504
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of values.
+
+    Attributes:
+        name: as it stands in a case id.
+        domain: what the values are.
+        draw: makes them, shape (rows, classes), float64.
+        why: what it is there to find.
+        dtypes: the formats that can hold the values.
+        by_element: whether it is of interest to functions of one element too.
+    """
+
+    name: str
+    domain: Domain
+    draw: Draw
+    why: str
+    dtypes: tuple[str, ...] = DTYPES
+    by_element: bool = True
+
+
+def _normal(spread: float) -> Draw:
+    return lambda stream, rows, classes, form: stream.normal(rows, classes) * spread
+
+
+def _offset(offset: float) -> Draw:
+    return lambda stream, rows, classes, form: stream.normal(rows, classes) + offset
+
+
+def _constant(value: float) -> Draw:
+    return lambda stream, rows, classes, form: np.full((rows, classes), value)
+
+
+def _one_at(values: Floats, position: int, value: float) -> Floats:
+    """Put `value` into one class of each row, moving on by one class a row."""
+    rows, classes = values.shape
+    if classes:
+        values[np.arange(rows), (np.arange(rows) + position) % classes] = value
+    return values
+
+
+def _ties(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return stream.integers(2, rows, classes) * 3.0
+
+
+def _gap(stream: Stream, rows: int, classes: int, gap: float) -> Floats:
+    """One class of each row stands `gap` above the others, which lie within 1 of each other."""
+    return _one_at(stream.uniform(rows, classes) - gap, 0, 0.0)
+
+
+def _dominant(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return _gap(stream, rows, classes, 10.0)
+
+
+def _far_tail(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return _gap(stream, rows, classes, 42.0)
+
+
+def _far_end(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return _gap(stream, rows, classes, 1e4)
+
+
+def _exp_overflow(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return form.log_max + (stream.uniform(rows, classes) - 0.5) / 4
+
+
+def _exp_underflow(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return form.log_tiny + stream.uniform(rows, classes) * (form.log_smallest - form.log_tiny)
+
+
+def _gap_underflow(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return _one_at(_exp_underflow(stream, rows, classes, form), 0, 0.0)
+
+
+def _finfo_max(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return np.where(stream.integers(2, rows, classes) == 0, -form.max, form.max)
+
+
+def _half_max(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return (stream.uniform(rows, classes) - 0.5) * form.max
+
+
+def _subnormal(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return (stream.integers(9, rows, classes) - 4) * form.smallest
+
+
+def _neg_inf_but_one(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return _one_at(np.full((rows, classes), -np.inf), 0, 1.0)
+
+
+def _special(value: float) -> Draw:
+    """Every row but the first holds `value` once."""
+
+    def draw(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+        values = stream.normal(rows, classes)
+        values[min(1, rows - 1) :] = _one_at(values[min(1, rows - 1) :], 0, value)
+        return values
+
+    return draw
+
+
+def _scaled(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return (stream.integers(255, rows, classes) - 127.0) * 0.0472440944881889
+
+
+def _one_large(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return _one_at(np.full((rows, classes), -6.0), -1, 2.0)
+
+
+def _probs(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    draws = stream.uniform(rows, classes) + 2.0**-10
+    return draws / draws.sum(axis=1, keepdims=True)
+
+
+def _probs_edge(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    edges = np.array(
+        [form.tiny, 1e-7, 1.0 - form.unit_roundoff * 2, 0.5, 1.0 - form.unit_roundoff * 64, 1e-3]
+    )
+    return edges[stream.integers(len(edges), rows, classes)]
+
+
+def _probs_zero_one(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return stream.integers(2, rows, classes).astype(np.float64)
+
+
+def _probs_outside(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return _one_at(_probs(stream, rows, classes, form), 0, 1.25)
+
+
+def _log_probs(spread: float) -> Draw:
+    return lambda stream, rows, classes, form: -np.abs(stream.normal(rows, classes)) * spread
+
+
+def _log_probs_zero(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return _one_at(-stream.uniform(rows, classes) * 1e-3, 0, -0.0)
+
+
+VALUES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Family("normal", "logits", _normal(1), "everyday logits at the start of training"),
+        Family("normal_10", "logits", _normal(10), "logits of a trained model"),
+        Family("normal_100", "logits", _normal(100), "exp overflows without a shift"),
+        Family("zeros", "logits", _constant(0.0), "the uniform distribution, exactly"),
+        Family("ties", "logits", _ties, "several classes share the maximum"),
+        Family("offset_1e3", "logits", _offset(1e3), "a common offset cancels in lse - x", _WIDE),
+        Family("offset_-1e3", "logits", _offset(-1e3), "exp underflows without a shift", _WIDE),
+        Family("offset_1e7", "logits", _offset(1e7), "the offset eats the digits of lse - x",
+               _WIDE),
+        Family("dominant", "logits", _dominant, "one class near probability 1"),
+        Family("far_tail", "logits", _far_tail, "a loss of 1e-18 where the target dominates"),
+        Family("far_end", "logits", _far_end, "a loss of 1e4 where the target does not"),
+        Family("exp_overflow", "logits", _exp_overflow, "just below and above exp's overflow"),
+        Family("exp_underflow", "logits", _exp_underflow, "where exp is subnormal"),
+        Family("gap_underflow", "logits", _gap_underflow, "where exp of the gap is subnormal"),
+        Family("finfo_max", "logits", _finfo_max, "the shift itself overflows"),
+        Family("half_max", "logits", _half_max, "the widest spread that the shift survives"),
+        Family("subnormal", "logits", _subnormal, "flush-to-zero modes"),
+        Family("neg_inf", "logits", _special(-np.inf), "masked logits, as attention makes them"),
+        Family("neg_inf_but_one", "logits", _neg_inf_but_one, "all classes but one masked"),
+        Family("all_neg_inf", "logits", _constant(-np.inf), "every class masked: 0/0"),
+        Family("pos_inf", "logits", _special(np.inf), "a logit that overflowed: inf - inf"),
+        Family("nan", "logits", _special(np.nan), "a NaN must not vanish"),
+        Family("scaled", "logits", _scaled, "integers off a scale multiplication"),
+        Family("one_large", "logits", _one_large, "one large entry after many small ones"),
+        Family("probs", "probs", _probs, "everyday probabilities"),
+        Family("probs_edge", "probs", _probs_edge, "next to 0 and to 1, where log and 1 - p lose"),
+        Family("probs_zero_one", "probs", _probs_zero_one, "exactly 0 and 1: log 0"),
+        Family("probs_outside", "probs", _probs_outside, "a probability above 1: an error is due"),
+        Family("log_probs", "log_probs", _log_probs(3), "everyday log-probabilities"),
+        Family("log_probs_1e4", "log_probs", _log_probs(1e4), "long sums of large terms"),
+        Family("log_probs_zero", "log_probs", _log_probs_zero, "the signed zero and its like"),
+    )
+}
+
+
+def _labels_random(stream: Stream, values: Floats) -> Ints:
+    return stream.integers(values.shape[1], values.shape[0])
+
+
+def _labels_top(stream: Stream, values: Floats) -> Ints:
+    return np.argmax(values, axis=1).astype(np.int64)
+
+
+def _labels_bottom(stream: Stream, values: Floats) -> Ints:
+    return np.argmin(values, axis=1).astype(np.int64)
+
+
+def _labels_too_large(stream: Stream, values: Floats) -> Ints:
+    labels = _labels_random(stream, values)
+    labels[-1:] = values.shape[1]
+    return labels
+
+
+def _labels_negative(stream: Stream, values: Floats) -> Ints:
+    labels = _labels_random(stream, values)
+    labels[-1:] = -1
+    return labels
+
+
+LABELS: dict[str, Callable[[Stream, Floats], Ints]] = {
+    "random": _labels_random,
+    "top": _labels_top,
+    "bottom": _labels_bottom,
+    "too_large": _labels_too_large,
+    "negative": _labels_negative,
+    "some_ignored": _labels_random,
+    "all_ignored": _labels_random,
+}
+BAD_LABELS = ("too_large", "negative")
+
+
+def _soft(stream: Stream, rows: int, classes: int) -> Floats:
+    draws = stream.uniform(rows, classes) + 2.0**-10
+    return draws / draws.sum(axis=1, keepdims=True)
+
+
+def _soft_zeros(stream: Stream, rows: int, classes: int) -> Floats:
+    target = np.zeros((rows, classes))
+    half = _one_at(np.zeros((rows, classes)), 0, 0.75)
+    return _one_at(target, 1, 0.25) + half if classes > 1 else half
+
+
+def _soft_unnormalised(stream: Stream, rows: int, classes: int) -> Floats:
+    return stream.uniform(rows, classes)
+
+
+def _soft_negative(stream: Stream, rows: int, classes: int) -> Floats:
+    return _one_at(_soft(stream, rows, classes), 0, -0.25)
+
+
+def _binary(stream: Stream, rows: int, classes: int) -> Floats:
+    return stream.integers(2, rows, classes).astype(np.float64)
+
+
+def _fractional(stream: Stream, rows: int, classes: int) -> Floats:
+    return stream.integers(17, rows, classes) / 16.0
+
+
+def _above_one(stream: Stream, rows: int, classes: int) -> Floats:
+    return _one_at(_binary(stream, rows, classes), 0, 2.0)
+
+
+PROBABILITIES: dict[str, Callable[[Stream, int, int], Floats]] = {
+    "soft": _soft,
+    "zeros": _soft_zeros,
+    "unnormalised": _soft_unnormalised,
+    "all_zero": lambda stream, rows, classes: np.zeros((rows, classes)),
+    "soft_negative": _soft_negative,
+    "binary": _binary,
+    "fractional": _fractional,
+    "above_one": _above_one,
+}
+
+TARGETS: dict[TargetKind, tuple[str, ...]] = {
+    "index": tuple(LABELS),
+    "one_hot": ("random", "top", "bottom"),
+    "soft": ("soft", "zeros", "unnormalised", "all_zero", "soft_negative"),
+    "multi_label": ("binary", "fractional", "above_one"),
+}
+
+WEIGHTS: dict[str, Callable[[Stream, int], Floats]] = {
+    "positive": lambda stream, classes: (stream.integers(15, classes) + 1) / 8.0,
+    "with_zeros": lambda stream, classes: stream.integers(3, classes) / 2.0,
+    "ones": lambda stream, classes: np.ones(classes),
+}

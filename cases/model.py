@@ -1,0 +1,234 @@
+"""The case: one operation, its options and its inputs, named by a readable id.
+
+`Case.parse(case.id) == case` and `case.inputs()` is a function of the id alone, except for
+cases read from a file, which carry their arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import cast
+
+import numpy as np
+
+from .dtypes import FORMATS, Array
+from .families import LABELS, PROBABILITIES, VALUES, WEIGHTS
+from .operations import OPERATIONS, TARGET_KINDS, Operation, Options, TargetKind
+from .stored import stored_values
+from .stream import Floats, Stream
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The arrays of a case.
+
+    Attributes:
+        values: the first argument (logits, log_probs or probs), shape (N, C, d1, …, dk), or any
+            shape for functions of one array; in the case's dtype.
+        target: int64 of shape (N, d1, …, dk), or the case's dtype and the shape of `values`.
+        weight: shape (C,), the case's dtype.
+        pos_weight: shape (C,), the case's dtype.
+    """
+
+    values: Array
+    target: Array | None = None
+    weight: Array | None = None
+    pos_weight: Array | None = None
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a compiler specialises on; cases of one signature run together."""
+
+    operation: str
+    options: Options
+    target_kind: TargetKind | None
+    dtype: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        parts = [self.operation, self.target_kind or "-", self.dtype, _join(self.shape)]
+        return "/".join([*parts, _options_text(self.options)])
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question.
+
+    Attributes:
+        operation: name of an operation.
+        family: name of a family of values, or `worked:NAME`, `digits:STAGE`, `file:DIGEST`.
+        shape: shape of the first argument.
+        dtype: name of a format.
+        target_kind: kind of the target, None for operations without.
+        target_family: how the target is drawn.
+        options: keywords of the operation.
+        seed: other draws of the same case.
+        given: the arrays of a case that was read from a file.
+    """
+
+    operation: str
+    family: str
+    shape: tuple[int, ...]
+    dtype: str
+    target_kind: TargetKind | None = None
+    target_family: str = ""
+    options: Options = Options()
+    seed: int = 0
+    given: Inputs | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def id(self) -> str:
+        """The readable name; it holds all that the inputs depend on."""
+        target = f"/{self.target_kind}.{self.target_family}" if self.target_kind else ""
+        options = _options_text(self.options)
+        return (
+            f"{self.operation}{target}/{self.dtype}/{_join(self.shape)}/{self.family}"
+            f"/{options}/{self.seed}"
+        )
+
+    @property
+    def signature(self) -> Signature:
+        """The part of the case that a compiler specialises on."""
+        return Signature(
+            self.operation, self.options, self.target_kind, self.dtype, self.shape
+        )
+
+    @property
+    def contract(self) -> Operation:
+        """The operation, with its targets and options."""
+        return OPERATIONS[self.operation]
+
+    @property
+    def class_axis(self) -> int:
+        """The axis of the classes in the first argument, not negative."""
+        if self.contract.is_loss:
+            return min(1, len(self.shape) - 1)
+        return self.options.axis % max(len(self.shape), 1)
+
+    def inputs(self) -> Inputs:
+        """Return the arrays; the same bits on every machine."""
+        return self.given if self.given is not None else _inputs(self)
+
+    def cotangent(self, shape: tuple[int, ...]) -> Floats:
+        """Return the fixed cotangent of a result of `shape`: eighths in [-1, 1], none 0.
+
+        A scalar result has the cotangent 1.
+        """
+        if not shape:
+            return np.ones(())
+        eighths = Stream(f"cotangent/{_join(shape)}").integers(16, *shape) - 8
+        return np.where(eighths >= 0, eighths + 1, eighths) / 8.0
+
+    @classmethod
+    def parse(cls, text: str) -> Case:
+        """Return the case that an id names.
+
+        Raises:
+            ValueError: the text is not the id of a case.
+        """
+        try:
+            operation, *rest = text.split("/")
+            kind, target_family = None, ""
+            if OPERATIONS[operation].is_loss:
+                kind, target_family = rest.pop(0).split(".")
+            dtype, shape, family, options, seed = rest
+            case = cls(
+                operation,
+                family,
+                tuple(int(n) for n in shape.split("x")),
+                dtype,
+                cast("TargetKind | None", kind),
+                target_family,
+                _parse_options(options),
+                int(seed),
+            )
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"{text!r} is not the id of a case") from error
+        if dtype not in FORMATS or (kind and kind not in TARGET_KINDS) or case.id != text:
+            raise ValueError(f"{text!r} is not the id of a case")
+        return case
+
+    def with_target(self, kind: TargetKind, family: str) -> Case:
+        """Return the same question with another kind of target."""
+        return replace(self, target_kind=kind, target_family=family)
+
+
+def _join(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _options_text(options: Options) -> str:
+    given = options.given()
+    return ",".join(f"{name}={value}" for name, value in given.items()) or "-"
+
+
+def _parse_options(text: str) -> Options:
+    if text == "-":
+        return Options()
+    given: dict[str, int | float | str] = dict(
+        cast("tuple[str, str]", tuple(item.split("=", 1))) for item in text.split(",")
+    )
+    for name, kind in (("axis", int), ("ignore_index", int), ("label_smoothing", float)):
+        if name in given:
+            given[name] = kind(given[name])
+    try:
+        return Options(**given)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+@lru_cache(maxsize=4096)
+def _inputs(case: Case) -> Inputs:
+    form = FORMATS[case.dtype]
+    stored = stored_values(case.family, case.shape)
+    axis = case.class_axis
+    rest = case.shape[:axis] + case.shape[axis + 1 :]
+    classes = case.shape[axis] if case.shape else 1
+    # Neither dtype nor operation is part of the key: the same numbers are asked everywhere.
+    stream = Stream(f"{case.family}/{_join(case.shape)}/{case.seed}")
+    if stored is not None:
+        rows = np.moveaxis(stored.values, axis, -1).reshape(-1, classes)
+    else:
+        rows = VALUES[case.family].draw(stream, int(np.prod(rest)), classes, form)
+    values = form.round(np.moveaxis(rows.reshape(*rest, classes), -1, axis))
+    target = None
+    if case.target_kind:
+        rounded = np.moveaxis(values, axis, -1).reshape(-1, classes).astype(np.float64)
+        drawn = _target(case, stream, rounded, None if stored is None else stored.target)
+        target = _shaped(case, drawn, rest, axis)
+    return Inputs(values, target, *(_weights(case, name) for name in ("weight", "pos_weight")))
+
+
+def _target(case: Case, stream: Stream, values: Floats, stored: Array | None) -> Array:
+    if stored is not None and (stored.ndim == 1 or case.target_kind != "index"):
+        if case.target_kind == "one_hot" and stored.ndim == 1:
+            return np.eye(values.shape[1])[stored.astype(np.int64)]
+        return stored
+    if case.target_family in PROBABILITIES:
+        return PROBABILITIES[case.target_family](stream, *values.shape)
+    labels = LABELS[case.target_family](stream, values)
+    if case.target_family == "some_ignored":
+        labels[::3] = case.options.ignore_index
+    elif case.target_family == "all_ignored":
+        labels[:] = case.options.ignore_index
+    if case.target_kind == "one_hot":
+        return np.eye(values.shape[1])[labels]
+    return labels
+
+
+def _shaped(case: Case, target: Array, rest: tuple[int, ...], axis: int) -> Array:
+    if case.target_kind == "index":
+        return target.reshape(rest)
+    full = target.reshape(*rest, -1)
+    return FORMATS[case.dtype].round(np.moveaxis(full, -1, axis))
+
+
+def _weights(case: Case, name: str) -> Array | None:
+    family = getattr(case.options, name)
+    if family is None:
+        return None
+    classes = case.shape[case.class_axis]
+    draws = WEIGHTS[family](Stream(f"{name}/{family}/{classes}"), classes)
+    return FORMATS[case.dtype].round(draws)

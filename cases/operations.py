@@ -1,0 +1,100 @@
+"""The operations that are asked about: what each takes, and which options it has.
+
+The contract (the right value of each operation) is computed by `harness.oracle`;
+`docs/contract.md` states it in words and formulas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+TargetKind = Literal["index", "one_hot", "soft", "multi_label"]
+Reduction = Literal["none", "mean", "sum"]
+Domain = Literal["logits", "log_probs", "probs"]
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+TARGET_KINDS: tuple[TargetKind, ...] = ("index", "one_hot", "soft", "multi_label")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The keywords of an operation; a field at its default is not passed on.
+
+    Attributes:
+        axis: the axis of the classes, for operations that return arrays.
+        weight: name of a family of class weights (`cases.families.WEIGHTS`), shape (C,).
+        pos_weight: name of a family of weights of the positive term, shape (C,).
+        ignore_index: rows whose index target is this number do not count.
+        label_smoothing: ε in [0, 1]; the target becomes (1 − ε)·q + ε/C.
+        reduction: `none`, `mean` or `sum`.
+    """
+
+    axis: int = -1
+    weight: str | None = None
+    pos_weight: str | None = None
+    ignore_index: int = -100
+    label_smoothing: float = 0.0
+    reduction: Reduction = "mean"
+
+    def given(self) -> dict[str, int | float | str]:
+        """Return the options that differ from their default."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        name: as users write it.
+        domain: what its first argument holds.
+        targets: the kinds of target that it takes; empty for a function of one array.
+        options: the names of the options that it has.
+        reads_classes: whether a whole row of classes decides one result.
+    """
+
+    name: str
+    domain: Domain = "logits"
+    targets: tuple[TargetKind, ...] = ()
+    options: tuple[str, ...] = ()
+    reads_classes: bool = True
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether the operation takes a target."""
+        return bool(self.targets)
+
+
+_LOSS = ("weight", "ignore_index", "label_smoothing", "reduction")
+_CLASSES: tuple[TargetKind, ...] = ("index", "one_hot", "soft")
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        Operation("softmax", options=("axis",)),
+        Operation("log_softmax", options=("axis",)),
+        Operation("logsumexp", options=("axis",)),
+        Operation("nll_loss", "log_probs", ("index",), ("weight", "ignore_index", "reduction")),
+        Operation("cross_entropy", "logits", _CLASSES, _LOSS),
+        Operation("sigmoid", reads_classes=False),
+        Operation("log_sigmoid", reads_classes=False),
+        Operation(
+            "binary_cross_entropy", "probs", ("multi_label",), ("weight", "reduction"), False
+        ),
+        Operation(
+            "binary_cross_entropy_with_logits",
+            "logits",
+            ("multi_label",),
+            ("weight", "pos_weight", "reduction"),
+            False,
+        ),
+        # Two steps that the tutorials take on the way; asked like the nine above.
+        Operation("cross_entropy_probs", "probs", _CLASSES, ("weight", "reduction")),
+        Operation("exp", reads_classes=False),
+    )
+}

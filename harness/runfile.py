@@ -1,0 +1,359 @@
+"""The run file: everything asked and answered by one command, in one SQLite file.
+
+Whoever shows or compares runs reads them through `RunFile`; `SCHEMA` is the format.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
+
+import numpy as np
+
+from ..cases.model import Case, Inputs
+
+APPLICATION_ID = 0x6C6F7373  # "loss": marks the file as ours
+FORMAT = 1
+
+
+class RunFileError(ValueError):
+    """A file that is not a run of ours, or cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class VerdictRow:
+    """One judged quantity.
+
+    Attributes:
+        case: id of the case.
+        operation, target_kind, family, shape, dtype: of the case, for selection.
+        options: the options that differ from their default.
+        implementation, framework, kind, mode, device: who answered, and how.
+        quantity: `value`, `gradient_logits` or `gradient_target`.
+        verdict: a word of `harness.verdicts`, or `convention:NAME`.
+        known: whether the ledger names this finding.
+        ulp: largest error in ulp of the result's dtype; None where it has no meaning.
+        ratio: largest error over the sound bound.
+        abs_error: largest absolute error.
+        where: index of the worst element.
+        exact: what was right there, 17 digits.
+        got: what came back there.
+        note: the explanation, or the error that was raised.
+        fingerprint: digest of the bits of the whole answer.
+        seconds: time of the call that gave it, first call included.
+    """
+
+    case: str
+    operation: str
+    target_kind: str | None
+    family: str
+    shape: str
+    dtype: str
+    options: dict[str, Any]
+    implementation: str
+    framework: str
+    kind: str
+    mode: str
+    device: str
+    quantity: str
+    verdict: str
+    known: bool = False
+    ulp: float | None = None
+    ratio: float | None = None
+    abs_error: float | None = None
+    where: str = ""
+    exact: str = ""
+    got: str = ""
+    note: str = ""
+    fingerprint: str = ""
+    seconds: float | None = None
+
+    table: ClassVar[str] = "verdicts"
+
+
+@dataclass(frozen=True)
+class WorkedRow:
+    """Whether an implementation gives the digits that a tutorial prints."""
+
+    example: str
+    source: str
+    operation: str
+    implementation: str
+    framework: str
+    kind: str
+    mode: str
+    dtype: str
+    printed: list[Any] | float
+    got: list[Any] | float | str
+    agrees: bool
+    note: str = ""
+
+    table: ClassVar[str] = "worked"
+
+
+@dataclass(frozen=True)
+class RelationRow:
+    """Whether two routes to the same quantity agree within the sum of their bounds."""
+
+    relation: str
+    left: str
+    right: str
+    framework: str
+    mode: str
+    dtype: str
+    cases: int
+    largest_difference: float
+    largest_ratio: float
+    agrees: bool
+    note: str = ""
+
+    table: ClassVar[str] = "relations"
+
+
+@dataclass(frozen=True)
+class TimingRow:
+    """One benchmark; times in seconds, raw ones in the pytest-benchmark file beside the run.
+
+    Attributes:
+        case: id of the case that is timed; its verdicts are in the same run.
+        direction: `forward` or `forward+backward`.
+        median, iqr, minimum: of the rounds.
+        rounds: how many were timed.
+        first_call: compilation and first call.
+        source: name of the pytest-benchmark JSON file.
+        verdict: the worst verdict of the timed quantities on these inputs.
+        agrees: whether that verdict is no finding.
+    """
+
+    case: str
+    operation: str
+    implementation: str
+    framework: str
+    kind: str
+    mode: str
+    device: str
+    dtype: str
+    shape: str
+    direction: str
+    median: float
+    iqr: float
+    minimum: float
+    rounds: int
+    first_call: float
+    source: str
+    verdict: str
+    agrees: bool
+
+    table: ClassVar[str] = "timings"
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """The environment of one worker, or why there was none."""
+
+    framework: str
+    device: str
+    environment: dict[str, Any]
+    absent: str = ""
+
+    table: ClassVar[str] = "workers"
+
+
+Row = VerdictRow | WorkedRow | RelationRow | TimingRow | WorkerRow
+R = TypeVar("R", VerdictRow, WorkedRow, RelationRow, TimingRow, WorkerRow)
+ROWS: tuple[type[Row], ...] = (VerdictRow, WorkedRow, RelationRow, TimingRow, WorkerRow)
+_JSON = ("options", "environment", "printed", "got")
+_BOOL = ("known", "agrees")
+
+
+def _columns(row: type[Row]) -> list[str]:
+    return [field.name for field in fields(row)]
+
+
+def _create(row: type[Row]) -> str:
+    columns = ", ".join(f'"{name}"' for name in _columns(row))
+    return f"CREATE TABLE {row.table} ({columns});"
+
+
+SCHEMA = "\n".join(
+    [
+        f"PRAGMA application_id = {APPLICATION_ID};",
+        f"PRAGMA user_version = {FORMAT};",
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);",
+        'CREATE TABLE given ("case" TEXT PRIMARY KEY, npz BLOB NOT NULL);',
+        *map(_create, ROWS),
+    ]
+)
+
+
+def _encode(row: Row) -> list[Any]:
+    return [
+        json.dumps(value) if name in _JSON and not isinstance(value, str) else value
+        for name, value in asdict(row).items()
+    ]
+
+
+def _decode(row: type[R], record: sqlite3.Row) -> R:
+    values = {name: record[name] for name in _columns(row)}
+    for name, value in values.items():
+        if name in _BOOL:
+            values[name] = bool(value)
+        elif name in _JSON and not (row is VerdictRow and name == "got"):
+            values[name] = _from_json(value)
+    return row(**values)
+
+
+def _from_json(text: Any) -> Any:
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError):
+        return text
+
+
+class RunFile:
+    """A run file, open for reading or for writing; use it in a `with` statement."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._connection.row_factory = sqlite3.Row
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Make a new run file; one of ours at the same place is replaced.
+
+        Raises:
+            RunFileError: there is another file, or the place cannot be written.
+        """
+        if path.exists():
+            cls.open(path).close()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            connection = sqlite3.connect(path)
+            connection.executescript(SCHEMA)
+            connection.commit()
+        except (OSError, sqlite3.Error) as error:
+            raise RunFileError(f"cannot write {path}: {error}") from error
+        return cls(connection, path)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a run file to read it.
+
+        Raises:
+            RunFileError: the file is missing, damaged, or not a run of this format.
+        """
+        if not path.is_file():
+            raise RunFileError(f"there is no run file {path}")
+        try:
+            connection = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)
+            mark = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error as error:
+            raise RunFileError(f"{path} is not a lossdiff run file: {error}") from error
+        if mark != APPLICATION_ID:
+            connection.close()
+            raise RunFileError(f"{path} is not a lossdiff run file")
+        if version != FORMAT:
+            connection.close()
+            raise RunFileError(f"{path} has format {version}; this version reads {FORMAT}")
+        return cls(connection, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was added is on disk already."""
+        self._connection.close()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write rows of one kind, and commit them."""
+        if not rows:
+            return
+        names = _columns(type(rows[0]))
+        marks = ", ".join("?" * len(names))
+        with self._connection:
+            self._connection.executemany(
+                f"INSERT INTO {rows[0].table} VALUES ({marks})", map(_encode, rows)
+            )
+
+    def add_given(self, cases: Iterable[Case]) -> None:
+        """Keep the arrays of cases that were read from files."""
+        with self._connection:
+            for case in cases:
+                if case.given is not None:
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO given VALUES (?, ?)", (case.id, _pack(case.given))
+                    )
+
+    def rows(self, row: type[R], where: str = "1", arguments: Sequence[Any] = ()) -> Iterator[R]:
+        """Yield the rows of one kind, in the order in which they were written.
+
+        Args:
+            row: the kind.
+            where: an SQL condition on its columns, written by this program.
+            arguments: for the condition's question marks.
+        """
+        query = f"SELECT * FROM {row.table} WHERE {where} ORDER BY rowid"
+        for record in self._connection.execute(query, arguments):
+            yield _decode(row, record)
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """What the run is: version, command, suite, seed, times of start and end (ISO 8601)."""
+        return dict(map(tuple, self._connection.execute("SELECT key, value FROM meta")))
+
+    def set_meta(self, **values: str) -> None:
+        """Set entries of `meta`."""
+        with self._connection:
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items()
+            )
+
+    def case(self, case_id: str) -> Case:
+        """Return a case of this run, with its arrays if it came from a file."""
+        from dataclasses import replace
+
+        case = Case.parse(case_id)
+        query = 'SELECT npz FROM given WHERE "case" = ?'
+        record = self._connection.execute(query, (case_id,)).fetchone()
+        return case if record is None else replace(case, given=_unpack(record["npz"], case))
+
+
+def _pack(inputs: Inputs) -> bytes:
+    stream = io.BytesIO()
+    arrays = {name: value for name, value in vars(inputs).items() if value is not None}
+    # .npz knows no bfloat16; every format goes into float64 without loss.
+    wide = {
+        name: value if value.dtype.kind in "iu" else value.astype(np.float64)
+        for name, value in arrays.items()
+    }
+    np.savez_compressed(stream, **wide)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def _unpack(npz: bytes, case: Case) -> Inputs:
+    from ..cases.dtypes import FORMATS
+
+    with np.load(io.BytesIO(npz), allow_pickle=False) as data:
+        return Inputs(
+            **{
+                name: value if value.dtype.kind in "iu" else FORMATS[case.dtype].round(value)
+                for name, value in data.items()
+            }
+        )

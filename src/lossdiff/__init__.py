@@ -1,0 +1,3 @@
+"""lossdiff: softmax, cross-entropy and their relatives, judged against an exact oracle."""
+
+__all__: list[str] = []
