@@ -1,0 +1,63 @@
+"""Documented choices in which frameworks differ from the contract, each by name.
+
+A convention is other `Rules` for the oracle: an answer that misses the contract but matches
+a convention within its bound is judged `convention:NAME`. To add one, add a rule to
+`harness.oracle.Rules` and its name here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..cases.families import BAD_LABELS
+from ..cases.model import Case
+from .oracle import Rules
+
+MEANINGS: dict[str, str] = {
+    "mean_over_rows": "the mean divides by the number of rows, not by the sum of the weights "
+    "of the rows that count (Keras: sum_over_batch_size)",
+    "bad_index_as_zeros": "a label out of range means no class at all, as one_hot makes it",
+    "bad_index_wraps": "negative labels count from the end, as in Python indexing",
+    "bad_index_is_nan": "a label out of range gives NaN (JAX: take_along_axis fills)",
+    "clip_1e-7": "probabilities are clipped to [1e-7, 1 - 1e-7] first (Keras: epsilon)",
+    "renormalised": "probabilities are divided by their sum first (Keras)",
+    "renormalised_clip_1e-7": "probabilities are divided by their sum, then clipped (Keras)",
+    "log_floor_-100": "a logarithm is never below -100 (PyTorch: binary_cross_entropy)",
+    "undefined_nan": "no agreed answer; NaN was given",
+    "undefined_zero": "no agreed answer; 0 was given",
+    "undefined_inf": "no agreed answer; an infinity was given",
+    "undefined_number": "no agreed answer; another number was given",
+}
+
+
+def conventions_for(case: Case) -> Iterator[tuple[str, Rules]]:
+    """Yield the conventions that could change the answer to a case, plainest first."""
+    if case.target_kind == "index":
+        if case.options.reduction == "mean":
+            yield "mean_over_rows", Rules(mean_over_rows=True)
+        if case.target_family in BAD_LABELS or case.family.startswith("file:"):
+            yield "bad_index_as_zeros", Rules(bad_index="zeros")
+            yield "bad_index_wraps", Rules(bad_index="wrap")
+            yield "bad_index_is_nan", Rules(bad_index="nan")
+            yield "bad_index_as_zeros", Rules(bad_index="zeros", mean_over_rows=True)
+    if case.contract.domain == "probs":
+        yield "clip_1e-7", Rules(clip=1e-7)
+        yield "log_floor_-100", Rules(log_floor=-100.0)
+        if case.contract.reads_classes:
+            yield "renormalised", Rules(renormalise=True)
+            yield "renormalised_clip_1e-7", Rules(renormalise=True, clip=1e-7)
+            yield "mean_over_rows", Rules(clip=1e-7, mean_over_rows=True)
+
+
+def undefined_answer(got: np.ndarray) -> str:
+    """Name what was given where there is no agreed answer."""
+    kinds = {
+        "nan": np.isnan(got).any(),
+        "inf": np.isinf(got).any(),
+        "zero": (got == 0).any(),
+        "number": (np.isfinite(got) & (got != 0)).any(),
+    }
+    return "undefined_" + "+".join(name for name, seen in kinds.items() if seen)
+

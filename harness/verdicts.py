@@ -1,0 +1,62 @@
+"""The verdicts: one word for each judged quantity, in the order in which they are tried."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Standing = Literal["agrees", "explained", "finding", "unsupported"]
+
+CONVENTION = "convention:"
+
+STANDINGS: dict[str, Standing] = {
+    "exact": "agrees",
+    "faithful": "agrees",
+    "within bound": "agrees",
+    "refused": "agrees",
+    "flushed": "explained",
+    "order": "explained",
+    "formula": "explained",
+    "narrow": "explained",
+    "convention": "explained",
+    "inaccurate": "finding",
+    "nonfinite": "finding",
+    "accepted": "finding",
+    "raised": "finding",
+    "mismatched": "finding",
+    "crashed": "finding",
+    "timed out": "finding",
+    "unsupported": "unsupported",
+}
+
+MEANINGS: dict[str, str] = {
+    "exact": "the correctly rounded value",
+    "faithful": "less than 1 ulp away",
+    "within bound": "no further away than a sound algorithm in this dtype can be",
+    "refused": "an error, where an error is the right answer",
+    "flushed": "a subnormal result was flushed to zero",
+    "order": "explained by a long sequential sum",
+    "formula": "explained by a form that cancels, such as lse - x",
+    "narrow": "explained by accumulating in the 16-bit dtype itself",
+    "convention": "another documented convention, matched within its bound",
+    "inaccurate": "finite and wrong, beyond every bound",
+    "nonfinite": "NaN or inf where the exact value is representable, or the other way round",
+    "accepted": "a number where the contract demands an error",
+    "raised": "an error where the contract gives a number",
+    "mismatched": "wrong dtype, shape or structure",
+    "crashed": "the process died",
+    "timed out": "no answer in time",
+    "unsupported": "not claimed: no verdict on quality",
+}
+
+# From best to worst; the matrix of the report shows the worst of each cell.
+SEVERITY: dict[str, int] = {name: rank for rank, name in enumerate(STANDINGS)}
+
+
+def base(verdict: str) -> str:
+    """Return the verdict without the name of its convention."""
+    return "convention" if verdict.startswith(CONVENTION) else verdict
+
+
+def standing(verdict: str) -> Standing:
+    """Return whether a verdict agrees, is explained, is a finding, or none of these."""
+    return STANDINGS[base(verdict)]
