@@ -32,36 +32,76 @@ class DeviceAbsentError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Implementation:
-    """One function of one framework that answers an operation.
+class Claim:
+    """What an implementation claims to answer: names only, so that it can be sent around.
 
     Attributes:
         name: as its users name it, `torch.nn.functional.cross_entropy`.
         framework: whose arrays it takes.
         operation: what it answers.
         kind: native function, recipe of native functions, textbook formula, or a user's own.
-        function: `(values, [target], *, options) -> array`.
         targets: the kinds of target that it takes.
         options: the options that its signature names.
-        vjp: `(cotangent, values, [target], *, options) -> tuple of gradients`, written by hand,
-            for frameworks without automatic differentiation.
     """
 
     name: str
     framework: str
     operation: str
     kind: Kind
-    function: Callable[..., Any]
     targets: frozenset[str]
     options: frozenset[str]
-    vjp: Callable[..., Any] | None = None
 
     def unsupported(self, case: Case) -> str:
         """Return why the case is not claimed; empty if it is."""
         if case.target_kind and case.target_kind not in self.targets:
             return f"takes no {case.target_kind} target"
-        missing = sorted(case.options.given().keys() - self.options)
+        missing = sorted(case.needs - self.options)
         return f"has no {', '.join(missing)}" if missing else ""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One function of one framework that answers an operation.
+
+    Attributes:
+        claim: its name, and what it claims.
+        function: `(values, [target], *, options) -> array`.
+        vjp: `(cotangent, values, [target], *, options) -> tuple of gradients`, written by hand,
+            for frameworks without automatic differentiation.
+    """
+
+    claim: Claim
+    function: Callable[..., Any]
+    vjp: Callable[..., Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """As its users name it."""
+        return self.claim.name
+
+    @property
+    def operation(self) -> str:
+        """What it answers."""
+        return self.claim.operation
+
+    @property
+    def kind(self) -> Kind:
+        """Native function, recipe, textbook formula, or a user's own."""
+        return self.claim.kind
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """The kinds of target that it takes."""
+        return self.claim.targets
+
+    @property
+    def options(self) -> frozenset[str]:
+        """The options that its signature names."""
+        return self.claim.options
+
+    def unsupported(self, case: Case) -> str:
+        """Return why the case is not claimed; empty if it is."""
+        return self.claim.unsupported(case)
 
 
 @dataclass(frozen=True)
@@ -107,7 +147,7 @@ Forward = Callable[..., Any]
 ForwardBackward = Callable[..., tuple[Any, tuple[Any, ...]]]
 
 
-@dataclass
+@dataclass(eq=False)
 class Backend(ABC):
     """The adapter of one framework.
 
@@ -220,16 +260,15 @@ def implementations_of(
         if operation is None or name.endswith(_VJP) or not callable(function):
             continue
         default = {"multi_label"} if "multi_label" in operation.targets else {"index"}
-        yield Implementation(
+        claim = Claim(
             name=names.get(name, f"{namespace}.{name}"),
             framework=framework,
             operation=operation.name,
             kind=getattr(module, "kind", kind),
-            function=function,
             targets=frozenset(targets.get(name, default if operation.is_loss else ())),
             options=_options_of(function, operation),
-            vjp=getattr(module, name + _VJP, None),
         )
+        yield Implementation(claim, function, getattr(module, name + _VJP, None))
 
 
 def _options_of(function: Callable[..., Any], operation: Operation) -> frozenset[str]:

@@ -67,9 +67,9 @@ def binary_cross_entropy_with_logits(
     )
 
 
-def binary_cross_entropy_with_logits_soft_margin(logits, target, *, reduction="mean"):
-    """Multi-label soft margin: the mean over the last axis before the reduction."""
-    return F.multilabel_soft_margin_loss(logits, target, reduction=reduction)
+def binary_cross_entropy_with_logits_soft_margin(logits, target):
+    """The mean over the classes comes before the reduction, so only `mean` is the same."""
+    return F.multilabel_soft_margin_loss(logits, target)
 
 
 def _by_class(weight, like):

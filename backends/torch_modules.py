@@ -68,8 +68,8 @@ def binary_cross_entropy_with_logits(
     return loss(logits, target)
 
 
-def binary_cross_entropy_with_logits_soft_margin(logits, target, *, reduction="mean"):
-    return nn.MultiLabelSoftMarginLoss(reduction=reduction)(logits, target)
+def binary_cross_entropy_with_logits_soft_margin(logits, target):
+    return nn.MultiLabelSoftMarginLoss()(logits, target)
 
 
 def _by_class(weight, like):

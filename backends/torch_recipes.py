@@ -8,7 +8,6 @@ import torch.nn.functional as F
 namespace = "torch.recipes"
 kind = "recipe"
 targets = {
-    "cross_entropy_by_gather": {"index"},
     "cross_entropy_probs": {"index", "one_hot", "soft"},
 }
 
@@ -17,6 +16,17 @@ def cross_entropy_by_gather(logits, target, *, reduction="mean"):
     """logsumexp minus the picked logit, as many training scripts write it."""
     picked = logits.gather(1, target.unsqueeze(1)).squeeze(1)
     return _reduce(torch.logsumexp(logits, 1) - picked, reduction)
+
+
+def cross_entropy_by_nll(logits, target, *, weight=None, ignore_index=-100, reduction="mean"):
+    """nll_loss of log_softmax: what cross_entropy is documented to be."""
+    return F.nll_loss(
+        F.log_softmax(logits, 1),
+        target,
+        weight=weight,
+        ignore_index=ignore_index,
+        reduction=reduction,
+    )
 
 
 def cross_entropy_probs(probs, target, *, weight=None, reduction="mean"):

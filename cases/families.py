@@ -30,7 +30,6 @@ class Family:
         draw: makes them, shape (rows, classes), float64.
         why: what it is there to find.
         dtypes: the formats that can hold the values.
-        by_element: whether it is of interest to functions of one element too.
     """
 
     name: str
@@ -38,7 +37,6 @@ class Family:
     draw: Draw
     why: str
     dtypes: tuple[str, ...] = DTYPES
-    by_element: bool = True
 
 
 def _normal(spread: float) -> Draw:
@@ -129,6 +127,12 @@ def _one_large(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     return _one_at(np.full((rows, classes), -6.0), -1, 2.0)
 
 
+def _two_units(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    values = stream.normal(rows, classes) * 8
+    values[:, 0] = 0.0
+    return values
+
+
 def _probs(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     draws = stream.uniform(rows, classes) + 2.0**-10
     return draws / draws.sum(axis=1, keepdims=True)
@@ -185,6 +189,7 @@ VALUES: dict[str, Family] = {
         Family("nan", "logits", _special(np.nan), "a NaN must not vanish"),
         Family("scaled", "logits", _scaled, "integers off a scale multiplication"),
         Family("one_large", "logits", _one_large, "one large entry after many small ones"),
+        Family("two_units", "logits", _two_units, "logits [0, z], whose softmax is sigmoid(z)"),
         Family("probs", "probs", _probs, "everyday probabilities"),
         Family("probs_edge", "probs", _probs_edge, "next to 0 and to 1, where log and 1 - p lose"),
         Family("probs_zero_one", "probs", _probs_zero_one, "exactly 0 and 1: log 0"),

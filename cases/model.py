@@ -101,6 +101,12 @@ class Case:
         return OPERATIONS[self.operation]
 
     @property
+    def needs(self) -> frozenset[str]:
+        """The options without which the case cannot be asked."""
+        ignores = self.target_family in ("some_ignored", "all_ignored")
+        return frozenset(self.options.given()) | ({"ignore_index"} if ignores else set())
+
+    @property
     def class_axis(self) -> int:
         """The axis of the classes in the first argument, not negative."""
         if self.contract.is_loss:

@@ -1,0 +1,144 @@
+"""What JAX and Optax lack, composed from their own functions as their users would write it.
+
+Classes are on axis 1; `losses` holds one loss for each row.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.scipy.special import xlog1py, xlogy
+
+namespace = "jax.recipes"
+kind = "recipe"
+targets = {
+    "cross_entropy_soft": {"one_hot", "soft"},
+    "cross_entropy_by_kl_divergence": {"one_hot"},
+    "cross_entropy_probs_soft": {"one_hot", "soft"},
+}
+
+
+def cross_entropy(
+    logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"
+):
+    """Index targets with every option of `torch.nn.functional.cross_entropy`."""
+    log_probs = jax.nn.log_softmax(logits, axis=1)
+    counts = target != ignore_index
+    labels = jnp.where(counts, target, 0)
+    row_weights = _row_weights(counts, labels, weight, logits.dtype)
+    losses = -row_weights * _pick(log_probs, labels)
+    if label_smoothing:
+        by_class = log_probs if weight is None else log_probs * _by_class(weight, logits)
+        uniform = jnp.where(counts, -by_class.mean(axis=1), 0)
+        losses = (1 - label_smoothing) * losses + label_smoothing * uniform
+    return _reduce_weighted(losses, row_weights, reduction)
+
+
+def cross_entropy_soft(logits, target, *, weight=None, label_smoothing=0.0, reduction="mean"):
+    """One-hot targets or probabilities; smoothing and weights go into the labels."""
+    labels = optax.losses.smooth_labels(target, label_smoothing, axis=1)
+    if weight is not None:
+        labels = labels * _by_class(weight, labels)
+    losses = optax.losses.safe_softmax_cross_entropy(
+        jnp.moveaxis(logits, 1, -1), jnp.moveaxis(labels, 1, -1)
+    )
+    return _reduce(losses, reduction)
+
+
+def cross_entropy_by_one_hot(logits, target, *, label_smoothing=0.0, reduction="mean"):
+    """Smoothed one-hot labels, as many training scripts write it."""
+    one_hot = jax.nn.one_hot(target, logits.shape[1], dtype=logits.dtype, axis=1)
+    labels = optax.losses.smooth_labels(one_hot, label_smoothing, axis=1)
+    return _reduce(optax.losses.softmax_cross_entropy(logits, labels, axis=1), reduction)
+
+
+def cross_entropy_by_where(logits, target, *, ignore_index=-100, reduction="mean"):
+    """Ignored rows through Optax's own `where`."""
+    counts = target != ignore_index
+    losses = optax.losses.softmax_cross_entropy_with_integer_labels(
+        logits, jnp.where(counts, target, 0), axis=1, where=jnp.expand_dims(counts, 1)
+    )
+    return losses.mean(where=counts) if reduction == "mean" else _reduce(losses, reduction)
+
+
+def cross_entropy_by_kl_divergence(logits, target, *, reduction="mean"):
+    """Use the divergence from a one-hot target, whose own entropy is 0."""
+    log_probs = jax.nn.log_softmax(logits, axis=1)
+    return _reduce(optax.losses.kl_divergence(log_probs, target, axis=1), reduction)
+
+
+def nll_loss(log_probs, target, *, weight=None, ignore_index=-100, reduction="mean"):
+    """Pick the entries; the mean divides by the weights of the rows that count."""
+    counts = target != ignore_index
+    labels = jnp.where(counts, target, 0)
+    row_weights = _row_weights(counts, labels, weight, log_probs.dtype)
+    return _reduce_weighted(-row_weights * _pick(log_probs, labels), row_weights, reduction)
+
+
+def cross_entropy_probs(probs, target, *, weight=None, reduction="mean"):
+    """Index targets, from probabilities."""
+    row_weights = _row_weights(True, target, weight, probs.dtype)
+    losses = -row_weights * jnp.log(_pick(probs, target))
+    return _reduce_weighted(losses, row_weights, reduction)
+
+
+def cross_entropy_probs_soft(probs, target, *, weight=None, reduction="mean"):
+    """One-hot or soft targets, from probabilities; 0·log 0 is 0."""
+    terms = -xlogy(target, probs)
+    if weight is not None:
+        terms = terms * _by_class(weight, terms)
+    return _reduce(terms.sum(axis=1), reduction)
+
+
+def binary_cross_entropy(probs, target, *, weight=None, reduction="mean"):
+    """From probabilities; 0·log 0 is 0."""
+    losses = -(xlogy(target, probs) + xlog1py(1 - target, -probs))
+    if weight is not None:
+        losses = losses * _by_class(weight, losses)
+    return _reduce(losses, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    logits, target, *, weight=None, pos_weight=None, reduction="mean"
+):
+    """Optax's sigmoid_binary_cross_entropy, with a weight for the positive term."""
+    positive = target * jax.nn.log_sigmoid(logits)
+    negative = (1 - target) * jax.nn.log_sigmoid(-logits)
+    if pos_weight is not None:
+        positive = positive * _by_class(pos_weight, logits)
+    losses = -(positive + negative)
+    if weight is not None:
+        losses = losses * _by_class(weight, logits)
+    return _reduce(losses, reduction)
+
+
+def log_sigmoid_by_softplus(logits):
+    return -jax.nn.softplus(-logits)
+
+
+def _pick(array, labels):
+    """Return the entry of each row's label."""
+    return jnp.take_along_axis(array, jnp.expand_dims(labels, 1), axis=1).squeeze(1)
+
+
+def _by_class(weight, like):
+    """Shape (C,) to (C, 1, …, 1), so that it broadcasts along axis 1."""
+    return weight.reshape(-1, *[1] * (like.ndim - 2))
+
+
+def _row_weights(counts, labels, weight, dtype):
+    """Return the weight of each row's label; 0 where the row does not count."""
+    weights = jnp.ones(labels.shape, dtype) if weight is None else weight[labels]
+    return jnp.where(counts, weights, 0)
+
+
+def _reduce(losses, reduction):
+    return {"none": lambda: losses, "mean": losses.mean, "sum": losses.sum}[reduction]()
+
+
+def _reduce_weighted(losses, row_weights, reduction):
+    """Like `_reduce`; the mean divides by the weights of the rows."""
+    if reduction == "mean":
+        return losses.sum() / row_weights.sum()
+    return _reduce(losses, reduction)

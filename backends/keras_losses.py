@@ -1,0 +1,165 @@
+"""The losses of `keras.losses`: the classes, and the functions that they wrap.
+
+The classes compute in `keras.config.floatx()`, float32, unless they are told the dtype; here
+they are told the dtype of the logits. The functions return one loss for each row, which
+their users reduce themselves. Class weights they have none.
+
+The plain names take logits (`from_logits=True`), `…(from_logits=False)` probabilities.
+"""
+
+from __future__ import annotations
+
+import keras
+
+namespace = "keras.losses"
+kind = "native"
+names = {
+    function: f"keras.losses.{name}"
+    for function, name in {
+        "cross_entropy": "CategoricalCrossentropy",
+        "cross_entropy_sparse": "SparseCategoricalCrossentropy",
+        "cross_entropy_sparse_ignoring": "SparseCategoricalCrossentropy(ignore_class)",
+        "cross_entropy_function": "categorical_crossentropy",
+        "cross_entropy_function_sparse": "sparse_categorical_crossentropy",
+        "cross_entropy_function_ignoring": "sparse_categorical_crossentropy(ignore_class)",
+        "cross_entropy_probs": "CategoricalCrossentropy(from_logits=False)",
+        "cross_entropy_probs_sparse": "SparseCategoricalCrossentropy(from_logits=False)",
+        "cross_entropy_probs_function": "categorical_crossentropy(from_logits=False)",
+        "cross_entropy_probs_picked": "sparse_categorical_crossentropy(from_logits=False)",
+        "binary_cross_entropy": "BinaryCrossentropy(from_logits=False)",
+        "binary_cross_entropy_function": "binary_crossentropy(from_logits=False)",
+        "binary_cross_entropy_with_logits": "BinaryCrossentropy",
+        "binary_cross_entropy_with_logits_function": "binary_crossentropy",
+    }.items()
+}
+targets = {
+    name: {"one_hot", "soft"}
+    for name in (
+        "cross_entropy",
+        "cross_entropy_function",
+        "cross_entropy_probs",
+        "cross_entropy_probs_function",
+    )
+}
+
+_REDUCTIONS = {"none": None, "mean": "sum_over_batch_size", "sum": "sum"}
+
+
+def cross_entropy(logits, target, *, label_smoothing=0.0, reduction="mean"):
+    loss = keras.losses.CategoricalCrossentropy(
+        from_logits=True,
+        label_smoothing=label_smoothing,
+        axis=_class_axis(logits),
+        reduction=_REDUCTIONS[reduction],
+        dtype=logits.dtype.name,
+    )
+    return loss(target, logits)
+
+
+def cross_entropy_sparse(logits, target, *, reduction="mean"):
+    """Cast the index targets to its dtype too: in bfloat16, class 257 becomes 256."""
+    loss = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, reduction=_REDUCTIONS[reduction], dtype=logits.dtype.name
+    )
+    return loss(target, _classes_last(logits))
+
+
+def cross_entropy_sparse_ignoring(logits, target, *, ignore_index=-100, reduction="mean"):
+    """Mask the ignored rows, so that `mean` divides by the number of the others."""
+    loss = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True,
+        ignore_class=ignore_index,
+        reduction=_REDUCTIONS[reduction],
+        dtype=logits.dtype.name,
+    )
+    return loss(target, _classes_last(logits))
+
+
+def cross_entropy_function(logits, target, *, label_smoothing=0.0, reduction="mean"):
+    losses = keras.losses.categorical_crossentropy(
+        target,
+        logits,
+        from_logits=True,
+        label_smoothing=label_smoothing,
+        axis=_class_axis(logits),
+    )
+    return _reduce(losses, reduction)
+
+
+def cross_entropy_function_sparse(logits, target, *, reduction="mean"):
+    losses = keras.losses.sparse_categorical_crossentropy(
+        target, _classes_last(logits), from_logits=True
+    )
+    return _reduce(losses, reduction)
+
+
+def cross_entropy_function_ignoring(logits, target, *, ignore_index=-100, reduction="mean"):
+    """Return zeros for the ignored rows, which a mean over all rows then counts."""
+    losses = keras.losses.sparse_categorical_crossentropy(
+        target, _classes_last(logits), from_logits=True, ignore_class=ignore_index
+    )
+    return _reduce(losses, reduction)
+
+
+def cross_entropy_probs(probs, target, *, reduction="mean"):
+    """Divide each row by its sum, then clip to [1e-7, 1 − 1e-7]."""
+    loss = keras.losses.CategoricalCrossentropy(
+        axis=_class_axis(probs), reduction=_REDUCTIONS[reduction], dtype=probs.dtype.name
+    )
+    return loss(target, probs)
+
+
+def cross_entropy_probs_sparse(probs, target, *, reduction="mean"):
+    """Clip to [1e-7, 1 − 1e-7], then take the logarithms for logits."""
+    loss = keras.losses.SparseCategoricalCrossentropy(
+        reduction=_REDUCTIONS[reduction], dtype=probs.dtype.name
+    )
+    return loss(target, _classes_last(probs))
+
+
+def cross_entropy_probs_function(probs, target, *, reduction="mean"):
+    losses = keras.losses.categorical_crossentropy(target, probs, axis=_class_axis(probs))
+    return _reduce(losses, reduction)
+
+
+def cross_entropy_probs_picked(probs, target, *, reduction="mean"):
+    losses = keras.losses.sparse_categorical_crossentropy(target, _classes_last(probs))
+    return _reduce(losses, reduction)
+
+
+# The binary losses take the mean over the last axis before they reduce: `none` and `sum` are
+# not those of the elements, so `reduction` is not claimed. `keras.ops.binary_crossentropy`
+# returns the elements.
+
+
+def binary_cross_entropy(probs, target):
+    return keras.losses.BinaryCrossentropy(dtype=probs.dtype.name)(target, probs)
+
+
+def binary_cross_entropy_function(probs, target):
+    return keras.ops.mean(keras.losses.binary_crossentropy(target, probs))
+
+
+def binary_cross_entropy_with_logits(logits, target):
+    loss = keras.losses.BinaryCrossentropy(from_logits=True, dtype=logits.dtype.name)
+    return loss(target, logits)
+
+
+def binary_cross_entropy_with_logits_function(logits, target):
+    losses = keras.losses.binary_crossentropy(target, logits, from_logits=True)
+    return keras.ops.mean(losses)
+
+
+def _class_axis(array):
+    return -1 if len(array.shape) == 2 else 1
+
+
+def _classes_last(array):
+    """Shape (N, C, d1, …, dk) to (N, d1, …, dk, C), the only one for index targets."""
+    return array if len(array.shape) == 2 else keras.ops.moveaxis(array, 1, -1)
+
+
+def _reduce(losses, reduction):
+    if reduction == "none":
+        return losses
+    return {"mean": keras.ops.mean, "sum": keras.ops.sum}[reduction](losses)

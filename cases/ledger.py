@@ -1,0 +1,111 @@
+"""The ledger: findings that are known, each with its reason, source and versions.
+
+Entries stand in `data/ledger.toml`. A finding that an entry names is `known`; one that no
+entry names fails `check`; an entry that matches nothing in a complete run fails it, too.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A known finding.
+
+    Attributes:
+        id: identifies the entry.
+        implementations: patterns of names (`torch.nn.*Loss`).
+        verdicts: the verdicts that it explains.
+        reason: why it happens.
+        source: where it is discussed or documented; `to be reported` where nowhere yet.
+        when: for each of `operation`, `family`, `target`, `dtype`, `mode`, `quantity`,
+            `reduction`, `note` the patterns of values for which it holds; any, where absent.
+        package: whose version decides; empty for any.
+        since, until: first and last version, inclusive; empty for open.
+    """
+
+    id: str
+    implementations: tuple[str, ...]
+    verdicts: tuple[str, ...]
+    reason: str
+    source: str
+    when: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    package: str = ""
+    since: str = ""
+    until: str = ""
+
+    def names(self, implementation: str, verdict: str, facts: dict[str, str],
+              versions: dict[str, str]) -> bool:
+        """Return whether the entry names a finding.
+
+        Args:
+            implementation: who answered.
+            verdict: the judge's word.
+            facts: of the case, for `when`.
+            versions: of the packages of the worker that answered.
+        """
+        return (
+            verdict in self.verdicts
+            and any(fnmatchcase(implementation, pattern) for pattern in self.implementations)
+            and all(
+                any(fnmatchcase(facts.get(name, ""), pattern) for pattern in patterns)
+                for name, patterns in self.when.items()
+            )
+            and self._is_current(versions.get(self.package, ""))
+        )
+
+    def _is_current(self, version: str) -> bool:
+        if not self.package or not version:
+            return True
+        number = _version(version)
+        return (not self.since or number >= _version(self.since)) and (
+            not self.until or number <= _version(self.until)
+        )
+
+
+FACTS = ("operation", "family", "target", "dtype", "mode", "quantity", "reduction", "weight",
+         "shape", "note")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("+")[0].split(".") if part.isdigit())
+
+
+def _tuple(value: Any) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _entry(item: dict[str, Any]) -> Entry:
+    unknown = item.get("when", {}).keys() - set(FACTS)
+    if unknown:
+        raise ValueError(f"ledger entry {item['id']}: unknown condition {sorted(unknown)}")
+    return Entry(
+        id=item["id"],
+        implementations=_tuple(item["implementations"]),
+        verdicts=_tuple(item["verdicts"]),
+        reason=item["reason"],
+        source=item["source"],
+        when={name: _tuple(value) for name, value in item.get("when", {}).items()},
+        package=item.get("package", ""),
+        since=item.get("since", ""),
+        until=item.get("until", ""),
+    )
+
+
+def read_ledger(path: Path) -> tuple[Entry, ...]:
+    """Read a ledger file."""
+    return tuple(map(_entry, tomllib.loads(path.read_text())["entry"]))
+
+
+@cache
+def ledger() -> tuple[Entry, ...]:
+    """Return the entries of the package's own ledger."""
+    text = resources.files("lossdiff.cases.data").joinpath("ledger.toml").read_text()
+    return tuple(map(_entry, tomllib.loads(text).get("entry", [])))

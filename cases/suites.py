@@ -1,0 +1,252 @@
+"""Suites: which cases are asked together.
+
+The factors of each operation are written down as data; a covering array (allpairspy) picks
+the cases, so that every two levels of any two factors meet at least once. Suites come ordered
+by signature, so that nothing is compiled twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from allpairspy import AllPairs
+
+from .families import TARGETS, VALUES
+from .model import Case
+from .operations import DTYPES, OPERATIONS, Operation, Options
+from .stored import DIGITS_STAGES, worked_examples
+from .stream import Stream
+
+SHAPES = {
+    "quick": ("4x10", "2x3x5", "3x70"),
+    "full": ("1x1", "1x2", "2x3x5", "4x10", "3x70", "5x33", "2x1000", "2x3x2x2", "64x3", "300x4"),
+}
+_QUICK_VALUES = (  # one of each kind of trouble; `full` has every family
+    "normal", "normal_100", "zeros", "ties", "offset_-1e3", "offset_1e7", "dominant", "far_tail",
+    "far_end", "exp_overflow", "gap_underflow", "finfo_max", "subnormal", "neg_inf",
+    "neg_inf_but_one", "all_neg_inf", "pos_inf", "nan", "one_large",
+    "probs", "probs_edge", "probs_zero_one", "probs_outside",
+    "log_probs", "log_probs_1e4", "log_probs_zero",
+)  # fmt: skip
+_PLAIN_VALUES = {
+    "logits": ("normal", "normal_100", "offset_1e7", "neg_inf"),
+    "probs": ("probs", "probs_edge"),
+    "log_probs": ("log_probs",),
+}
+_QUICK_TARGETS = {
+    "index": ("random", "top", "bottom", "too_large", "negative", "some_ignored", "all_ignored"),
+    "one_hot": ("random", "top"),
+    "soft": ("soft", "zeros", "unnormalised", "all_zero", "soft_negative"),
+    "multi_label": ("binary", "fractional", "above_one"),
+}
+_LEVELS: dict[str, tuple[Any, ...]] = {
+    "axis": (-1, 0, 1),
+    "weight": (None, "positive", "with_zeros"),
+    "pos_weight": (None, "positive"),
+    "ignore_index": (-100, -1, 0),
+    "label_smoothing": (0.0, 0.1),
+    "reduction": ("mean", "none", "sum"),
+}
+_FULL_LEVELS = {**_LEVELS, "label_smoothing": (0.0, 0.1, 1.0), "ignore_index": (-100, -1, 0, 255)}
+SUITES = ("quick", "full", "worked", "fuzz")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Cases that are asked together.
+
+    Attributes:
+        name: on the command line.
+        cases: ordered by signature, without repetition.
+        compiled: whether compilers are asked every signature, or the plain ones only.
+    """
+
+    name: str
+    cases: tuple[Case, ...]
+    compiled: bool = False
+
+    def is_compiled(self, case: Case) -> bool:
+        """Whether modes that compile are asked this case: each new signature costs seconds."""
+        plain = case.shape == (4, 10) and case.options == Options() and case.dtype == "float32"
+        return self.compiled or plain
+
+
+def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
+    """Return a suite by name.
+
+    Args:
+        name: one of `SUITES`.
+        seed: for other draws of the same cases.
+        count: how many cases `fuzz` draws.
+    """
+    if name == "worked":
+        return _ordered(name, _worked(DTYPES[2:]))
+    if name == "fuzz":
+        return _ordered(name, _fuzz(seed, count))
+    cases = [*_worked(("float32", "float64")), *_digits(name), *_two_units(), *_plain()]
+    for operation in OPERATIONS.values():
+        cases += [replace(case, seed=seed) for case in _covering(operation, name)]
+    return _ordered(name, cases)
+
+
+def selected(
+    whole: Suite, operations: Sequence[str] = (), extra: Sequence[Case] = ()
+) -> Suite:
+    """Return the suite's cases of some operations (of all, if none is named), and more cases."""
+    cases = [case for case in whole.cases if not operations or case.operation in operations]
+    return _ordered(whole.name, [*cases, *extra], compiled=whole.compiled)
+
+
+def _ordered(name: str, cases: Sequence[Case], *, compiled: bool | None = None) -> Suite:
+    unique = {case.id: case for case in cases}
+    ordered = sorted(unique.values(), key=lambda case: (str(case.signature), case.id))
+    return Suite(name, tuple(ordered), name == "full" if compiled is None else compiled)
+
+
+def _worked(dtypes: Sequence[str]) -> list[Case]:
+    cases = []
+    for example in worked_examples().values():
+        family = "multi_label" if example.target_kind == "multi_label" else "given"
+        for dtype in dtypes:
+            cases.append(
+                Case(
+                    example.operation,
+                    f"worked:{example.name}",
+                    example.values.shape,
+                    dtype,
+                    example.target_kind,
+                    family if example.target_kind else "",
+                    example.options,
+                )
+            )
+    return cases
+
+
+def _digits(name: str) -> list[Case]:
+    rows = (64, 10) if name == "quick" else (1797, 10)
+    dtypes = ("float32", "bfloat16") if name == "quick" else DTYPES
+    return [
+        Case("cross_entropy", f"digits:{stage}", rows, dtype, kind, "given")
+        for stage in DIGITS_STAGES
+        for dtype in dtypes
+        for kind in ("index", "one_hot")
+    ] + [Case("softmax", f"digits:{stage}", rows, "float32") for stage in DIGITS_STAGES]
+
+
+def _two_units() -> list[Case]:
+    """Logits [0, z]: their softmax is [σ(−z), σ(z)], a claim of the tutorials."""
+    return [
+        Case(operation, "two_units", (16, 2), dtype)
+        for operation in ("sigmoid", "softmax")
+        for dtype in ("float32", "float64")
+    ]
+
+
+def _plain() -> list[Case]:
+    """Everyday calls without options: the few signatures that compilers see in `quick`."""
+    first = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
+    return [
+        Case(operation.name, family, (4, 10), "float32", kind, first.get(kind or "", ""))
+        for operation in OPERATIONS.values()
+        for kind in (operation.targets or (None,))
+        for family in _PLAIN_VALUES[operation.domain]
+    ]
+
+
+# --- covering arrays -------------------------------------------------------------------------
+
+
+def _factors(operation: Operation, name: str) -> dict[str, list[Any]]:
+    quick = name == "quick"
+    families = [
+        family.name
+        for family in VALUES.values()
+        if family.domain == operation.domain
+        and (family.name in _QUICK_VALUES or not quick)
+        and family.name != "two_units"
+    ]
+    factors: dict[str, list[Any]] = {"family": families, "dtype": list(DTYPES)}
+    factors["shape"] = list(SHAPES[name])
+    if operation.targets:
+        targets = _QUICK_TARGETS if quick else TARGETS
+        factors["target"] = [
+            f"{kind}.{family}" for kind in operation.targets for family in targets[kind]
+        ]
+    levels = _LEVELS if quick else _FULL_LEVELS
+    for option in operation.options:
+        factors[option] = list(levels[option])
+    return factors
+
+
+def _is_askable(factors: Sequence[str], operation: Operation) -> Callable[[list[Any]], bool]:
+    """Return the filter of the covering array; it sees the first levels of a row, too."""
+
+    def valid(row: list[Any]) -> bool:
+        given = dict(zip(factors, row, strict=False))
+        family = VALUES[given["family"]]
+        if "dtype" in given and given["dtype"] not in family.dtypes:
+            return False
+        rank = given["shape"].count("x") + 1 if "shape" in given else 0
+        if rank and given.get("axis", -1) >= rank:
+            return False
+        target = given.get("target", "")
+        ignores = target.endswith("_ignored")
+        is_index = target.startswith("index")
+        if "ignore_index" in given and target:
+            if ignores == (given["ignore_index"] == -100):
+                return False  # ignored rows need an ignore_index, and the other way round
+            if given["ignore_index"] != -100 and not is_index:
+                return False
+        if ignores and "ignore_index" not in operation.options:
+            return False
+        smoothing = given.get("label_smoothing", 0.0)
+        return not (smoothing and target == "soft.soft_negative")
+
+    return valid
+
+
+def _covering(operation: Operation, name: str) -> Iterator[Case]:
+    factors = _factors(operation, name)
+    names = list(factors)
+    rows = AllPairs(
+        list(factors.values()), filter_func=_is_askable(names, operation), n=2
+    )
+    for row in rows:
+        yield _case(operation, dict(zip(names, row, strict=True)))
+
+
+def _case(operation: Operation, given: dict[str, Any]) -> Case:
+    kind, _, family = given.get("target", "").partition(".")
+    return Case(
+        operation.name,
+        given["family"],
+        tuple(map(int, given["shape"].split("x"))),
+        given["dtype"],
+        kind or None,
+        family,
+        Options(**{option: given[option] for option in operation.options}),
+    )
+
+
+# --- fuzz ------------------------------------------------------------------------------------
+
+
+def _fuzz(seed: int, count: int) -> list[Case]:
+    """Draw cases from the factors of `full`, each level as likely as any other."""
+    stream = Stream(f"fuzz/{seed}")
+    operations = list(OPERATIONS.values())
+    factors = {operation.name: _factors(operation, "full") for operation in operations}
+    cases: list[Case] = []
+    while len(cases) < count:
+        operation = operations[int(stream.integers(len(operations), 1)[0])]
+        names = list(factors[operation.name])
+        levels = factors[operation.name].values()
+        row = [level[int(stream.integers(len(level), 1)[0])] for level in levels]
+        if _is_askable(names, operation)(row):
+            case = _case(operation, dict(zip(names, row, strict=True)))
+            cases.append(replace(case, seed=seed * count + len(cases)))
+    return cases
+
+

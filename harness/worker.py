@@ -1,0 +1,220 @@
+"""What runs in a worker process: one framework, asked case by case.
+
+The functions here are called by the engine in a process of their own; only plain data goes
+in and out. The framework is imported on the first call, not when this module is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backends import load_backend
+from ..backends.base import (
+    Backend,
+    Call,
+    Claim,
+    ForwardBackward,
+    Implementation,
+    call_for,
+    implementations_of,
+)
+from ..cases.model import Case, Inputs
+from .observation import Failure, Observation
+
+_LOST = {"values": "gradient_logits", "target": "gradient_target"}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is started with.
+
+    Attributes:
+        framework: a name of `backends.FRAMEWORKS`.
+        device: `cpu` or `gpu`.
+        extra: files or modules of a user's own implementations.
+        log: where the process's output goes.
+    """
+
+    framework: str
+    device: str = "cpu"
+    extra: tuple[str, ...] = ()
+    log: str = os.devnull
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What a worker offers."""
+
+    claims: tuple[Claim, ...]
+    environment: dict[str, Any] = field(default_factory=dict)
+
+
+class UserFileError(Exception):
+    """A user's file of implementations cannot be used; the message says why."""
+
+
+_setup: Setup | None = None
+
+
+def start(setup: Setup) -> None:
+    """Prepare the process: where its output goes, and the flags that must be set early."""
+    global _setup  # noqa: PLW0603 -- a process is started once
+    _setup = setup
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if setup.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    log = os.open(setup.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+@cache
+def _backend() -> Backend:
+    assert _setup is not None  # noqa: S101 -- the engine starts every worker
+    backend = load_backend(_setup.framework, _setup.device)
+    for place in _setup.extra:
+        module = _import_user(place)
+        try:
+            found = list(implementations_of(module, _setup.framework))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UserFileError(f"{place}: {_one_line(error)}") from error
+        if not found:
+            raise UserFileError(f"{place} holds no function named after an operation")
+        backend.extra.extend(found)
+    return backend
+
+
+def _import_user(place: str) -> Any:
+    try:
+        if not place.endswith(".py"):
+            return importlib.import_module(place)
+        name = Path(place).stem
+        spec = importlib.util.spec_from_file_location(name, place)
+        assert spec is not None  # noqa: S101 -- a .py file always has a loader
+        assert spec.loader is not None  # noqa: S101
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserFileError(f"{place} cannot be imported: {_one_line(error)}") from error
+    else:
+        return module
+
+
+def catalogue() -> Catalogue:
+    """Import the framework and return what it offers."""
+    backend = _backend()
+    claims = tuple(found.claim for found in backend.implementations.values())
+    machine = {"python": platform.python_version(), "numpy": np.__version__}
+    return Catalogue(claims, {**backend.environment(), **machine})
+
+
+def ask(questions: Sequence[tuple[str, str, Case]]) -> list[Observation]:
+    """Ask (implementation, mode, case), one after the other."""
+    backend = _backend()
+    return [_ask(backend, *question) for question in questions]
+
+
+def _ask(backend: Backend, name: str, mode: str, case: Case) -> Observation:
+    implementation = backend.implementations[name]
+    inputs = case.inputs()
+    call = call_for(implementation, case, inputs)
+    begin = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        answers = _answers(backend, implementation, mode, call, case, inputs)
+    seconds = time.perf_counter() - begin
+    said = dict.fromkeys(_one_line(str(warning.message)) for warning in caught)
+    return Observation(case.id, name, mode, answers, seconds, "; ".join(said))
+
+
+def _answers(
+    backend: Backend,
+    implementation: Implementation,
+    mode: str,
+    call: Call,
+    case: Case,
+    inputs: Inputs,
+) -> dict[str, Any]:
+    quantities = ["value", *(_LOST[name] for name in call.wrt)]
+    arrays = _arrays(backend, call, inputs)
+    cotangent = backend.to_array(case.cotangent(call.shape).astype(inputs.values.dtype))
+    function = _differentiated(backend, mode, call)
+    try:  # around the framework alone: a defect of ours must not look like an answer
+        value, gradients = function(cotangent, *arrays)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever it raises is an answer
+        return _value_only(backend, implementation, mode, call, inputs, quantities, error)
+    results = [value, *gradients]
+    return {
+        quantity: _converted(backend, result)
+        for quantity, result in zip(quantities, results, strict=True)
+    }
+
+
+@lru_cache(maxsize=256)
+def _differentiated(backend: Backend, mode: str, call: Call) -> ForwardBackward:
+    """Compiled functions are kept: cases of one signature follow each other."""
+    return backend.forward_backward(call, mode)
+
+
+def _arrays(backend: Backend, call: Call, inputs: Inputs) -> list[Any]:
+    return [backend.to_array(getattr(inputs, name)) for name in call.arguments]
+
+
+def _value_only(
+    backend: Backend,
+    implementation: Implementation,
+    mode: str,
+    call: Call,
+    inputs: Inputs,
+    quantities: list[str],
+    error: BaseException,
+) -> dict[str, Any]:
+    """The gradient could not be had, or nothing could: tell the two apart."""
+    failure = Failure("raised", _one_line(error))
+    answers: dict[str, Any] = dict.fromkeys(quantities, failure)
+    try:
+        value = backend.forward(call, mode)(*_arrays(backend, call, inputs))
+    except (Exception, SystemExit):  # noqa: BLE001 -- whatever it raises is an answer
+        return answers
+    answers["value"] = _converted(backend, value)
+    if isinstance(error, NotImplementedError):
+        for quantity in quantities[1:]:
+            answers[quantity] = Failure("unsupported", failure.message)
+    if isinstance(answers["value"], np.ndarray) and answers["value"].shape != call.shape:
+        for quantity in quantities[1:]:
+            shape = f"shape {answers['value'].shape}, where {call.shape} is due"
+            answers[quantity] = Failure("mismatched", f"no gradient of a value of {shape}")
+    return answers
+
+
+def _converted(backend: Backend, value: Any) -> Any:
+    if value is None:
+        return Failure("unsupported", "no gradient flows")
+    try:
+        return backend.to_numpy(value)
+    except Exception as error:  # noqa: BLE001 -- a user's function may return anything
+        return Failure("mismatched", _one_line(error))
+
+
+def _one_line(error: Any) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else "no message"
+    if isinstance(error, BaseException):
+        text = f"{type(error).__name__}: {text}"
+    return text[:300]

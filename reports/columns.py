@@ -1,0 +1,90 @@
+"""The columns of the matrix: families of inputs, and of targets where those decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..cases.families import VALUES
+
+# Target families that decide the answer more than the values do.
+TARGETS = {
+    "too_large": "an index beyond the classes: an error is due",
+    "negative": "a negative index: an error is due",
+    "all_ignored": "every row ignored: 0/0 under mean",
+    "some_ignored": "some rows ignored",
+    "soft_negative": "a negative probability as target: an error is due",
+    "unnormalised": "soft targets that do not sum to 1",
+    "all_zero": "soft targets that are all 0",
+    "above_one": "a label of 2: an error is due",
+}
+_EVERYDAY = ("normal", "normal_10", "zeros", "ties", "dominant", "scaled", "one_large")
+_NOT_FINITE = ("neg_inf", "neg_inf_but_one", "all_neg_inf", "pos_inf", "nan")
+_STORED = {
+    "worked": "values that the tutorials print",
+    "digits": "logits of a classifier of digits, in training",
+    "file": "cases from files",
+}
+GROUPS = (
+    "everyday",
+    "far and large",
+    "not finite",
+    "probabilities",
+    "targets and shapes",
+    "data",
+    "other",
+)
+EMPTY = "empty"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: its head.
+        group: one of `GROUPS`.
+        why: what its cases are there to find.
+    """
+
+    name: str
+    group: str
+    why: str = ""
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """Where it stands."""
+        known = [*VALUES, *TARGETS]
+        place = known.index(self.name) if self.name in known else len(known)
+        return GROUPS.index(self.group), place, self.name
+
+
+def column_name(family: str, case: str, shape: str) -> str:
+    """Return the column of a case, by its family, its id and its shape."""
+    if "0" in shape.split("x"):
+        return EMPTY
+    target = case.split("/", 2)[1].rpartition(".")[2] if case.count("/") > 1 else ""
+    if target in TARGETS:
+        return f"target {target}"
+    stored = family.partition(":")[0]
+    return stored if stored in _STORED else family
+
+
+def column_of(name: str) -> Column:
+    """Return the column of that name."""
+    if name == EMPTY:
+        return Column(name, "targets and shapes", "no rows or no classes at all")
+    if name.startswith("target "):
+        return Column(name, "targets and shapes", TARGETS[name.removeprefix("target ")])
+    if name in _STORED:
+        return Column(name, "data", _STORED[name])
+    if name not in VALUES:
+        return Column(name, "other")
+    return Column(name, _group(name), VALUES[name].why)
+
+
+def _group(name: str) -> str:
+    if name in _EVERYDAY:
+        return "everyday"
+    if name in _NOT_FINITE:
+        return "not finite"
+    return "far and large" if VALUES[name].domain == "logits" else "probabilities"

@@ -1,0 +1,104 @@
+"""The findings, in the order in which they deserve to be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..harness.runfile import VerdictRow
+from .legend import mark_of
+from .survey import Asked, Found, Survey, dtype_order
+
+DETAILED = 9000
+_UNMEASURED = float("inf")
+
+
+class Kind(NamedTuple):
+    """Findings of one kind stand together."""
+
+    known: bool
+    asked: Asked
+    verdict: str
+    column: str
+
+
+@dataclass(frozen=True)
+class FindingGroup:
+    """Findings that are the same but for case, dtype and mode.
+
+    Attributes:
+        kind: what they share.
+        count: how many.
+        worst: the one furthest from right.
+        dtypes, ways: in which it was met.
+    """
+
+    kind: Kind
+    count: int
+    worst: VerdictRow
+    dtypes: tuple[str, ...]
+    ways: tuple[str, ...]
+
+    @property
+    def ratio(self) -> float | None:
+        """The largest error over the bound, if it is one of size."""
+        return measured(self.worst)
+
+
+def kind_of(found: Found) -> Kind:
+    """Return what a finding shares with its like."""
+    return Kind(found.row.known, found.place.asked, found.row.verdict, found.place.column)
+
+
+def badness(row: VerdictRow) -> tuple[float, int]:
+    """Return what findings are ranked by; an error that has no size is the largest."""
+    ratio = measured(row)
+    return _UNMEASURED if ratio is None else ratio, mark_of(row.verdict).severity
+
+
+def measured(row: VerdictRow) -> float | None:
+    """Return the error over the bound, if the finding is one of size.
+
+    Beside a NaN, or an error that was raised, the largest error elsewhere says nothing.
+    """
+    return row.ratio if row.verdict == "inaccurate" else None
+
+
+def groups(findings: Iterable[Found]) -> list[FindingGroup]:
+    """Return the findings by kind: new ones first, then the worst."""
+    members: dict[Kind, list[Found]] = {}
+    for found in findings:
+        members.setdefault(kind_of(found), []).append(found)
+    found_groups = [
+        FindingGroup(
+            kind,
+            len(items),
+            max((item.row for item in items), key=badness),
+            tuple(sorted({item.place.dtype for item in items}, key=dtype_order)),
+            tuple(sorted({item.place.way for item in items})),
+        )
+        for kind, items in members.items()
+    ]
+    return sorted(found_groups, key=lambda g: (g.kind.known, *_negative(badness(g.worst)), g.kind))
+
+
+def detailed(survey: Survey, limit: int = DETAILED) -> Sequence[Found]:
+    """Return the findings that the page holds in full.
+
+    Every kind gives its worst first, and new kinds come before known ones, so that what
+    does not fit is the least of what is known already.
+    """
+    ordered = sorted(survey.findings, key=lambda found: _negative(badness(found.row)))
+    rank: Counter[Kind] = Counter()
+    ranked: list[tuple[bool, int, int]] = []
+    for position, found in enumerate(ordered):
+        kind = kind_of(found)
+        ranked.append((kind.known, rank[kind], position))
+        rank[kind] += 1
+    return [ordered[position] for _, _, position in sorted(ranked)[:limit]]
+
+
+def _negative(pair: tuple[float, int]) -> tuple[float, int]:
+    return -pair[0], -pair[1]

@@ -1,0 +1,141 @@
+"""The HTML report: one file that opens anywhere, without a network."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from ..harness.runfile import RunFile
+from . import numbers, tables
+from .figures import CONFIG, timing_figure
+from .findings import groups
+from .legend import CLASSES, MARKS, mark_of
+from .payload import payload, to_json
+from .survey import TEXTBOOK, Survey, options_text, survey
+from .timings import TimingTable, timing_tables
+
+_TEMPLATES = "lossdiff.reports.templates"
+_SCRIPTS = ("state.js", "matrix.js", "findings.js", "charts.js", "report.js")
+_FIRST_NEW = 6
+
+
+def write_report(runs: Sequence[Path], out: Path) -> None:
+    """Write one HTML page that shows some runs together.
+
+    Args:
+        runs: run files; where two hold the same verdict, the later one counts.
+        out: where the page goes.
+
+    Raises:
+        RunFileError: a file is missing, or is no run file.
+        OSError: the page cannot be written.
+    """
+    with ExitStack() as stack:
+        page = render([stack.enter_context(RunFile.open(path)) for path in runs])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page, encoding="utf-8")
+
+
+def render(runs: Sequence[RunFile]) -> str:
+    """Return the page that shows some runs together."""
+    found = survey(runs)
+    timed = timing_tables(runs)
+    script = "\n".join(["(() => {", '"use strict";', *map(_packaged, _SCRIPTS), "})();"])
+    scripts = [get_plotlyjs(), script] if timed else [script]
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            policy=_policy(scripts),
+            style=Markup(_packaged("report.css")),  # noqa: S704: our own file
+            scripts=[Markup(text) for text in scripts],  # noqa: S704: our own files, and Plotly
+            data=Markup(to_json(payload(found))),  # noqa: S704: to_json escapes what ends a script
+            charts=Markup(to_json(_charts(timed))),  # noqa: S704: the same
+            timings=timed,
+            **_sections(found),
+        )
+    )
+
+
+def _sections(found: Survey) -> dict[str, Any]:
+    lines = tables.framework_lines(found)
+    finding_groups = groups(found.findings)
+    new = [group for group in finding_groups if not group.kind.known]
+    return {
+        "survey": found,
+        "lines": lines,
+        "total": tables.shares_of(found, found.places),
+        "textbook": tables.shares_of(
+            found, [place for place in found.places if place.asked.kind == TEXTBOOK]
+        ),
+        "new_groups": new,
+        "first_new": new[:_FIRST_NEW],
+        "kinds": len(finding_groups),
+        "explained": tables.explained_lines(found),
+        "conventions": tables.convention_lines(found),
+        "worked": tables.worked_lines(found.runs),
+        "relations": tables.relation_rows(found.runs),
+        "formulas": tables.formulas(found),
+        "workers": tables.workers(found.runs),
+        "runs": [(run.path.name, sorted(run.meta.items())) for run in found.runs],
+    }
+
+
+def _charts(timed: Sequence[TimingTable]) -> dict[str, Any]:
+    frameworks = tuple(sorted({line.row.framework for table in timed for line in table.lines}))
+    return {"config": CONFIG, "figures": [timing_figure(table, frameworks) for table in timed]}
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Return a policy under which only these scripts run, and nothing is fetched."""
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    allowed = " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _packaged(name: str) -> str:
+    return resources.files(_TEMPLATES).joinpath(name).read_text(encoding="utf-8")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lossdiff.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "three": numbers.three,
+        "seconds": numbers.seconds,
+        "count": numbers.count,
+        "brief": tables.brief,
+        "options": options_text,
+        "breakable": _breakable,
+    }
+    environment.globals |= {
+        "counted": numbers.counted,
+        "percent": numbers.percent,
+        "mark_of": mark_of,
+        "marks": list(MARKS.values()),
+        "classes": CLASSES,
+    }
+    return environment
+
+
+def _breakable(name: str) -> Markup:
+    """Return a dotted name that may break after its dots and slashes."""
+    parts = name.replace("/", "/\0").replace(".", ".\0").replace("_", "_\0").split("\0")
+    return Markup("<wbr>").join(parts)

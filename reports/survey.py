@@ -1,0 +1,212 @@
+"""One walk through the verdicts of a run, or of several: what every table is made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..cases.operations import DTYPES
+from ..harness.runfile import RunFile, VerdictRow
+from .columns import Column, column_name, column_of
+from .legend import mark_of
+
+TEXTBOOK = "textbook"
+
+
+class Asked(NamedTuple):
+    """An implementation, as one question's addressee."""
+
+    framework: str
+    operation: str
+    name: str
+    kind: str
+
+
+class Place(NamedTuple):
+    """One cell, before anything is filtered."""
+
+    asked: Asked
+    column: str
+    dtype: str
+    way: str
+
+
+class Judged(NamedTuple):
+    """A verdict, and whether the ledger names it."""
+
+    verdict: str
+    known: bool
+
+
+class Question(NamedTuple):
+    """What has no one agreed answer."""
+
+    operation: str
+    target_kind: str
+    options: str
+    column: str
+    quantity: str
+
+
+@dataclass
+class Tally:
+    """What one place holds: how often each verdict, and the worst error over the bound."""
+
+    counts: Counter[Judged] = field(default_factory=Counter)
+    ratio: float | None = None
+
+    def add(self, row: VerdictRow) -> None:
+        """Count a row."""
+        self.counts[Judged(row.verdict, row.known)] += 1
+        if row.ratio is not None and (self.ratio is None or row.ratio > self.ratio):
+            self.ratio = row.ratio
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finding, and the run that holds its case."""
+
+    row: VerdictRow
+    place: Place
+    run: RunFile
+
+
+@dataclass
+class Explained:
+    """The rows of one implementation and explanation: the worst, how many, and where."""
+
+    worst: VerdictRow
+    count: int = 0
+    columns: set[str] = field(default_factory=set)
+    dtypes: set[str] = field(default_factory=set)
+
+    def add(self, row: VerdictRow, place: Place) -> None:
+        """Count a row."""
+        self.count += 1
+        self.columns.add(place.column)
+        self.dtypes.add(place.dtype)
+        if (row.ratio or 0.0) > (self.worst.ratio or 0.0):
+            self.worst = row
+
+
+@dataclass
+class Survey:
+    """What the verdicts of the runs come to.
+
+    Attributes:
+        runs: where they stand.
+        places: the cells, by place.
+        findings: every finding.
+        explained: the explained differences, conventions apart.
+        cases: the ids of the cases.
+        conventions: for each question where a convention was met, a case that shows it.
+        repeated: rows left out because a later run holds them too.
+    """
+
+    runs: Sequence[RunFile]
+    places: dict[Place, Tally] = field(default_factory=dict)
+    findings: list[Found] = field(default_factory=list)
+    explained: dict[tuple[Asked, str], Explained] = field(default_factory=dict)
+    cases: set[str] = field(default_factory=set)
+    conventions: dict[Question, VerdictRow] = field(default_factory=dict)
+    repeated: int = 0
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns that hold a verdict, in order."""
+        names = {place.column for place in self.places}
+        return sorted(map(column_of, names), key=lambda column: column.order)
+
+    @property
+    def asked(self) -> list[Asked]:
+        """The implementations: native ones and recipes first, textbook formulas last."""
+        found = {place.asked for place in self.places}
+        return sorted(found, key=lambda asked: (asked.kind == TEXTBOOK, asked))
+
+    def tally(self, places: Iterable[Place]) -> Tally:
+        """Return the sum of some places."""
+        total = Tally()
+        for place in places:
+            here = self.places[place]
+            total.counts += here.counts
+            total.ratio = max(filter_none(total.ratio, here.ratio), default=None)
+        return total
+
+    def add(self, row: VerdictRow, run: RunFile) -> None:
+        """Take in a verdict."""
+        place = place_of(row)
+        self.places.setdefault(place, Tally()).add(row)
+        self.cases.add(row.case)
+        mark = mark_of(row.verdict)
+        if mark.group == "finding":
+            self.findings.append(Found(row, place, run))
+        elif row.verdict.startswith("convention:"):
+            question = Question(
+                row.operation,
+                row.target_kind or "",
+                options_text(row.options),
+                place.column,
+                row.quantity,
+            )
+            shown = self.conventions.setdefault(question, row)
+            self.conventions[question] = max(shown, row, key=_shows)
+        elif mark.group == "explained":
+            found = self.explained.setdefault((place.asked, row.verdict), Explained(row))
+            found.add(row, place)
+
+
+def _shows(row: VerdictRow) -> tuple[bool, bool]:
+    """Return how well a row shows a convention: best by one number, in float32."""
+    return not row.where, row.dtype == "float32"
+
+
+def filter_none(*values: float | None) -> list[float]:
+    """Return the values that are there."""
+    return [value for value in values if value is not None]
+
+
+def place_of(row: VerdictRow) -> Place:
+    """Return the place of a verdict."""
+    asked = Asked(row.framework, row.operation, row.implementation, row.kind)
+    column = column_name(row.family, row.case, row.shape)
+    return Place(asked, column, row.dtype, way_of(row.mode, row.device))
+
+
+def dtype_order(dtype: str) -> tuple[int, str]:
+    """Return where a dtype stands among its like."""
+    return DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES), dtype
+
+
+def options_text(options: dict[str, Any]) -> str:
+    """Return options as a call writes them."""
+    return ", ".join(f"{name}={value}" for name, value in options.items())
+
+
+def way_of(mode: str, device: str) -> str:
+    """Return how a framework ran: the mode, and the device where it is not the CPU."""
+    return mode if device in ("", "cpu") else f"{mode} on {device}"
+
+
+def survey(runs: Sequence[RunFile]) -> Survey:
+    """Walk through the verdicts; where two runs hold the same one, the later run counts."""
+    result = Survey(runs)
+    seen: set[tuple[str, ...]] = set()
+    for run in reversed(runs):
+        for row in run.rows(VerdictRow):
+            if len(runs) > 1:
+                key = (
+                    row.case,
+                    row.framework,
+                    row.implementation,
+                    row.mode,
+                    row.device,
+                    row.quantity,
+                )
+                if key in seen:
+                    result.repeated += 1
+                    continue
+                seen.add(key)
+            result.add(row, run)
+    return result

@@ -1,0 +1,215 @@
+// The matrix: one row for each implementation, one column for each family of inputs.
+const grid = byId("grid"), tip = byId("tip");
+const foldedRows = new Set(), foldedColumns = new Set();
+let walk = [], at = [0, 0];
+
+function rowGroups() {
+  const found = new Map();
+  for (const who of asked) {
+    const key = who.framework + (who.textbook ? " textbook formulas" : "");
+    if (!found.has(key)) found.set(key, { key, textbook: who.textbook, members: [] });
+    found.get(key).members.push(who);
+  }
+  return [...found.values()];
+}
+
+function columnGroups() {
+  const found = new Map();
+  for (const column of columns) {
+    if (!found.has(column.group)) found.set(column.group, []);
+    found.get(column.group).push(column);
+  }
+  return [...found].map(([name, members]) => ({ name, members }));
+}
+
+const ROWS = rowGroups(), COLUMNS = columnGroups();
+for (const group of ROWS) if (group.textbook && ROWS.some((other) => !other.textbook)) foldedRows.add(group.key);
+
+function sums() {
+  const found = new Map();
+  for (const [cell, code, count] of counted()) {
+    if (!says(cell.asked.name, cell.asked.operation, cell.asked.framework, cell.column.name, codes[code].word) && !foundIn(cell, code)) continue;
+    const key = cell.asked.id * columns.length + cell.column.id;
+    if (!found.has(key)) found.set(key, { counts: new Map(), ratio: null });
+    const sum = found.get(key);
+    sum.counts.set(code, (sum.counts.get(code) || 0) + count);
+    if (cell.ratio !== null && !(sum.ratio > cell.ratio)) sum.ratio = cell.ratio;
+  }
+  return found;
+}
+
+function merged(all, who, what) {
+  const sum = { counts: new Map(), ratio: null };
+  for (const a of who) for (const c of what) {
+    const one = all.get(a.id * columns.length + c.id);
+    if (!one) continue;
+    for (const [code, count] of one.counts) sum.counts.set(code, (sum.counts.get(code) || 0) + count);
+    if (one.ratio !== null && !(sum.ratio > one.ratio)) sum.ratio = one.ratio;
+  }
+  return sum;
+}
+
+function worst(sum) {
+  return [...sum.counts.keys()].reduce((a, b) => (a === null || codes[b].rank > codes[a].rank ? b : a), null);
+}
+
+function drawMatrix() {
+  const all = sums();
+  const seen = (who) => columns.some((column) => all.has(who.id * columns.length + column.id));
+  const heads = COLUMNS.flatMap((group) => {
+    const used = group.members.filter((c) => asked.some((a) => all.has(a.id * columns.length + c.id)));
+    if (!used.length) return [];
+    if (foldedColumns.has(group.name)) return [{ group, label: group.name, members: used, folded: true }];
+    return used.map((column) => ({ group, label: column.name, why: column.why, members: [column] }));
+  });
+  walk = [];
+  const table = el("table", { role: "grid", "aria-label": "Worst verdict by implementation and family" });
+  table.append(drawHead(heads));
+  for (const group of ROWS) {
+    const members = group.members.filter(seen);
+    if (members.length) table.append(drawGroup(group, members, heads, all));
+  }
+  const { scrollLeft, scrollTop } = grid;
+  grid.replaceChildren(walk.length ? table : el("p", { class: "empty" }, "Nothing passes these filters."));
+  grid.scrollTo(scrollLeft, scrollTop);
+  at = [Math.min(at[0], Math.max(walk.length - 1, 0)), Math.min(at[1], Math.max(heads.length - 1, 0))];
+  if (walk.length) walk[at[0]][at[1]].tabIndex = 0;
+  const total = merged(all, asked, columns);
+  const amount = [...total.counts.values()].reduce((a, b) => a + b, 0);
+  byId("shown").textContent = `${groups.format(amount)} verdicts of ${groups.format(asked.filter(seen).length)} implementations`;
+}
+
+function drawHead(heads) {
+  const top = el("tr", {}, el("th", { class: "corner", rowspan: 2, scope: "col" }, "Implementation"));
+  const low = el("tr");
+  for (const group of COLUMNS) {
+    const mine = heads.filter((head) => head.group === group);
+    if (!mine.length) continue;
+    const folded = foldedColumns.has(group.name);
+    const button = el("button", { type: "button", "aria-expanded": String(!folded), title: folded ? "unfold" : "fold" },
+      el("span", {}, folded ? "" : group.name));
+    if (folded) button.setAttribute("aria-label", group.name);
+    button.addEventListener("click", () => toggle(foldedColumns, group.name));
+    top.append(el("th", { colspan: mine.length, scope: "colgroup", class: "band" }, button));
+  }
+  heads.forEach((head, i) => {
+    const first = i === 0 || heads[i - 1].group !== head.group;
+    low.append(el("th", { scope: "col", class: "family" + (first ? " first" : ""), title: head.why }, el("span", {}, head.label)));
+  });
+  return el("thead", {}, top, low);
+}
+
+function drawGroup(group, members, heads, all) {
+  const body = el("tbody");
+  const folded = foldedRows.has(group.key);
+  const button = el("button", { type: "button", "aria-expanded": String(!folded) }, group.key,
+    el("small", {}, " " + members.length));
+  button.addEventListener("click", () => toggle(foldedRows, group.key));
+  body.append(drawRow(el("th", { scope: "row", class: "who" }, button), "sum", group.key, members, heads, all));
+  if (folded) return body;
+  let operation = null;
+  for (const who of members) {
+    if (who.operation !== operation) {
+      operation = who.operation;
+      body.append(el("tr", { class: "operation" }, el("th", { scope: "rowgroup" }, operation), el("td", { colspan: heads.length })));
+    }
+    const name = el("th", { scope: "row", class: "who", title: who.name }, el("code", {}, breakable(who.name)));
+    if (who.kind !== "native" && !who.textbook) name.append(el("span", { class: "kind" }, who.kind));
+    body.append(drawRow(name, "", who.name, [who], heads, all));
+  }
+  return body;
+}
+
+function drawRow(name, style, label, members, heads, all) {
+  const row = el("tr", { class: style }, name), line = [];
+  heads.forEach((head, i) => {
+    const sum = merged(all, members, head.members);
+    const code = worst(sum);
+    const first = i === 0 || heads[i - 1].group !== head.group;
+    const cell = el("td", { tabindex: -1, role: "gridcell" });
+    cell.className = (code === null ? "blank" : codes[code].look) + (first ? " first" : "");
+    cell.textContent = code === null ? "" : codes[code].symbol;
+    cell.setAttribute("aria-label", `${label}, ${head.label}: ${code === null ? "not asked" : verdictText(code)}`);
+    cell.about = { label, head, sum, code, members, place: [walk.length, i] };
+    line.push(cell);
+    row.append(cell);
+  });
+  walk.push(line);
+  return row;
+}
+
+function toggle(set, key) {
+  if (!set.delete(key)) set.add(key);
+  drawMatrix();
+}
+
+function showTip(cell) {
+  const { label, head, sum, code } = cell.about;
+  if (code === null) return hideTip();
+  tip.replaceChildren(el("b", {}, breakable(label)), el("p", {}, head.label, head.why ? el("small", {}, " " + head.why) : ""));
+  const list = el("ul");
+  for (const [c, count] of [...sum.counts].sort((a, b) => codes[b[0]].rank - codes[a[0]].rank)) {
+    list.append(el("li", {}, badge(c), ` ${groups.format(count)} ${verdictText(c)}`));
+  }
+  tip.append(list);
+  if (sum.ratio !== null) tip.append(el("p", {}, "largest error over the bound ", el("b", {}, number(sum.ratio))));
+  tip.hidden = false;
+  const box = cell.getBoundingClientRect(), own = tip.getBoundingClientRect();
+  const below = box.bottom + own.height + 8 < innerHeight;
+  tip.style.left = Math.max(8, Math.min(box.left, innerWidth - own.width - 8)) + "px";
+  tip.style.top = (below ? box.bottom + 6 : Math.max(8, box.top - own.height - 6)) + "px";
+}
+
+function hideTip() {
+  tip.hidden = true;
+}
+
+function choose(cell) {
+  const { label, head, members, code } = cell.about;
+  if (code === null) return;
+  filters.cell = {
+    label: `${label} × ${head.label}`,
+    asked: new Set(members.map((who) => who.id)),
+    columns: new Set(head.members.map((column) => column.id)),
+  };
+  hideTip();
+  drawFindings();
+  byId("findings").scrollIntoView();
+}
+
+function step(event) {
+  const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  const cell = event.target.closest("td[role=gridcell]");
+  if (!cell) return;
+  if (event.key === "Enter" || event.key === " ") {
+    event.preventDefault();
+    return choose(cell);
+  }
+  if (event.key === "Escape") return hideTip();
+  const move = moves[event.key];
+  if (!move) return;
+  event.preventDefault();
+  const [r, c] = cell.about.place;
+  const next = walk[r + move[0]] && walk[r + move[0]][c + move[1]];
+  if (!next) return;
+  cell.tabIndex = -1;
+  next.tabIndex = 0;
+  at = next.about.place;
+  next.focus();
+}
+
+function overCell(event, act) {
+  const cell = event.target.closest && event.target.closest("td[role=gridcell]");
+  if (cell) act(cell);
+  else hideTip();
+}
+
+grid.addEventListener("mouseover", (event) => overCell(event, showTip));
+grid.addEventListener("mouseleave", hideTip);
+grid.addEventListener("focusin", (event) => overCell(event, showTip));
+grid.addEventListener("focusout", hideTip);
+grid.addEventListener("scroll", hideTip);
+grid.addEventListener("click", (event) => overCell(event, choose));
+grid.addEventListener("keydown", step);
+byId("fold").addEventListener("click", () => { ROWS.forEach((group) => foldedRows.add(group.key)); drawMatrix(); });
+byId("unfold").addEventListener("click", () => { foldedRows.clear(); foldedColumns.clear(); drawMatrix(); });

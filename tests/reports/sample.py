@@ -1,0 +1,190 @@
+"""A run file that no framework made: every verdict, four frameworks, hostile names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from lossdiff.cases.model import Case
+from lossdiff.cases.operations import DTYPES, Options
+from lossdiff.cases.stored import worked_examples
+from lossdiff.harness.runfile import (
+    RelationRow,
+    RunFile,
+    TimingRow,
+    VerdictRow,
+    WorkedRow,
+    WorkerRow,
+)
+
+HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
+NEW = {"torch.compile.broken_softmax", HOSTILE}
+FRAMEWORKS = {
+    "numpy": ("numpy 2.4.6", "eager", "scipy.special"),
+    "torch": ("torch 2.13.0", "compile", "torch.nn.functional"),
+    "jax": ("jax 0.10.2", "jit", "jax.nn"),
+    "tensorflow": ("tensorflow 2.21.0", "xla", "tf.nn"),
+}
+FAMILIES = ("normal", "normal_100", "offset_1e7", "exp_overflow", "neg_inf", "nan", "subnormal")
+OPERATIONS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
+VERDICTS = (
+    "exact", "faithful", "within bound", "refused", "flushed", "order", "formula", "narrow",
+    "convention:mean_over_rows", "inaccurate", "nonfinite", "accepted", "raised", "mismatched",
+    "crashed", "timed out", "unsupported",
+)  # fmt: skip
+
+
+def make(path: Path, *, scale: int = 1) -> Path:
+    """Write the sample; `scale` multiplies the cases."""
+    with RunFile.create(path) as run:
+        run.set_meta(command="lossdiff check --suite quick", suite="quick", seed="0",
+                     started="2026-11-22T10:00:00+00:00")  # fmt: skip
+        run.add(list(verdicts(scale)))
+        run.add(list(worked()))
+        run.add(list(relations()))
+        run.add(list(timings()))
+        run.add(workers())
+    return path
+
+
+def empty(path: Path) -> Path:
+    """Write a run that holds nothing."""
+    RunFile.create(path).close()
+    return path
+
+
+def cases(operation: str, scale: int = 1) -> Iterator[Case]:
+    """Yield cases of all families and dtypes."""
+    kind, target = ("index", "random") if operation == "cross_entropy" else (None, "")
+    for seed in range(scale):
+        for dtype in DTYPES:
+            for family in FAMILIES:
+                if family != "offset_1e7" or dtype != "float16":
+                    yield Case(operation, family, (4, 12), dtype, kind, target, seed=seed)
+        if kind:
+            yield Case(operation, "normal", (4, 12), "float32", kind, "too_large", seed=seed)
+            options = Options(ignore_index=0, reduction="mean")
+            yield Case(operation, "normal", (4, 12), "float32", kind, "all_ignored", options, seed)
+
+
+def verdicts(scale: int = 1) -> Iterator[VerdictRow]:
+    """Yield the verdicts: mostly right, textbook formulas broken, something of everything."""
+    number = 0
+    for framework, (_, mode, prefix) in FRAMEWORKS.items():
+        for operation in OPERATIONS:
+            for case in cases(operation, scale):
+                for name, kind in (
+                    (f"{prefix}.{operation}", "native"),
+                    (f"{framework}.recipes.{operation}_weighted", "recipe"),
+                    (f"{framework}.textbook.{operation}_unshifted", "textbook"),
+                ):
+                    number += 1
+                    row = _row(case, name, framework, kind, mode, "gradient_logits")
+                    verdict = _verdict(row, number)
+                    yield _judged(replace(row, quantity="value"), verdict)
+                    yield _judged(row, "within bound" if kind == "native" else verdict)
+    for number, verdict in enumerate(VERDICTS):
+        case = next(iter(cases("softmax")))
+        name = sorted(NEW)[number % 2]
+        row = _row(case, name, "torch", "native", "eager", "value")
+        yield replace(_judged(row, verdict), known=False, note=HOSTILE, family=HOSTILE)
+
+
+def _row(case: Case, name: str, framework: str, kind: str, mode: str, quantity: str) -> VerdictRow:
+    return VerdictRow(
+        case.id, case.operation, case.target_kind, case.family, "x".join(map(str, case.shape)),
+        case.dtype, case.options.given(), name, framework, kind, mode, "cpu", quantity, "exact",
+    )  # fmt: skip
+
+
+def _verdict(row: VerdictRow, number: int) -> str:
+    if row.kind == "textbook" and row.family in ("normal_100", "exp_overflow", "offset_1e7"):
+        return "nonfinite"
+    if "all_ignored" in row.case:
+        return f"convention:{'nan' if row.framework == 'torch' else 'zero'}_if_all_ignored"
+    if "too_large" in row.case:
+        return {"torch": "refused", "jax": "accepted"}.get(row.framework, "raised")
+    if row.family == "subnormal" and row.framework in ("jax", "tensorflow"):
+        return "flushed"
+    if row.family == "offset_1e7" and row.operation == "cross_entropy":
+        return "formula"
+    return ("exact", "faithful", "faithful", "within bound")[number % 4]
+
+
+def _judged(row: VerdictRow, verdict: str) -> VerdictRow:
+    """Return the row with figures that fit its verdict."""
+    row = replace(row, verdict=verdict, where="(1, 3)", ulp=0.4, ratio=0.3, abs_error=1e-9)
+    if verdict == "nonfinite":
+        return replace(row, known=True, ulp=None, ratio=None, exact="-221.48", got="nan",
+                       note="breaks by design: exp overflows without a shift")  # fmt: skip
+    if verdict in ("flushed", "order", "formula", "narrow"):
+        ratio = 3.0 + len(row.case) % 40 * 1.7
+        return replace(row, ratio=ratio, ulp=812.0, note=f"explained by {verdict}")
+    if verdict.startswith("convention:"):
+        return replace(row, exact="0", got="nan" if "nan_" in verdict else "0.0")
+    if verdict in ("inaccurate", "accepted", "raised", "mismatched", "crashed", "timed out"):
+        sized = verdict == "inaccurate"
+        return replace(row, known=verdict == "accepted", ulp=4.2e6 if sized else None,
+                       ratio=81234.5 if sized else None, exact="1.0986122886681098",
+                       got="0.0" if sized else "", note=f"this one was {verdict}")  # fmt: skip
+    return row
+
+
+def worked() -> Iterator[WorkedRow]:
+    """Yield answers to the worked examples; JAX misses the first."""
+    for number, example in enumerate(worked_examples().values()):
+        for framework, (_, mode, prefix) in FRAMEWORKS.items():
+            agrees = framework != "jax" or number > 0
+            yield WorkedRow(
+                example.name, example.source, example.operation, f"{prefix}.{example.operation}",
+                framework, "native", mode, "float32", example.expected.tolist(),
+                example.expected.tolist() if agrees else "nan", agrees, HOSTILE,
+            )  # fmt: skip
+
+
+def relations() -> Iterator[RelationRow]:
+    """Yield the three equivalences; one does not hold."""
+    for relation, left, right in (
+        ("log of softmax", "log(softmax)", "log_softmax"),
+        ("NLL of log_softmax", "nll_loss(log_softmax)", "cross_entropy"),
+        ("BCE of sigmoid", "bce(sigmoid)", "bce_with_logits"),
+    ):
+        for framework, (_, mode, _) in FRAMEWORKS.items():
+            agrees = (relation, framework) != ("BCE of sigmoid", "torch")
+            yield RelationRow(relation, left, right, framework, mode, "float32", 40, 2.4e-7,
+                              0.31 if agrees else 12.5, agrees)  # fmt: skip
+
+
+def timings() -> Iterator[TimingRow]:
+    """Yield timings of two shapes; one answer is wrong, and the fastest."""
+    for rows, classes in ((64, 1000), (8, 50000)):
+        case = Case("cross_entropy", "normal", (rows, classes), "float32", "index", "random")
+        for number, (framework, (_, mode, prefix)) in enumerate(FRAMEWORKS.items()):
+            for direction, factor in (("forward", 1.0), ("forward+backward", 2.6)):
+                median = (number * 0.7 + 0.4) * factor * rows * classes * 1e-9
+                wrong = framework == "numpy" and direction == "forward"
+                yield TimingRow(
+                    case.id, case.operation, f"{prefix}.cross_entropy", framework, "native", mode,
+                    "cpu", "float32", f"{rows}x{classes}", direction, median, median / 12,
+                    median * 0.9, 120, 0.4 * factor, "bench.json",
+                    "inaccurate" if wrong else "within bound", not wrong,
+                )  # fmt: skip
+
+
+def workers() -> list[WorkerRow]:
+    """Return four workers, and a GPU that was not there."""
+    present = [
+        WorkerRow(
+            name,
+            "cpu",
+            {
+                "versions": dict([version.split()]),
+                "device": "cpu",
+                "threads": 8,
+                "flags": {"XLA_FLAGS": ""},
+            },
+        )  # fmt: skip
+        for name, (version, _, _) in FRAMEWORKS.items()
+    ]
+    return [*present, WorkerRow("torch", "gpu", {}, f"torch sees no GPU {HOSTILE}")]
