@@ -155,14 +155,13 @@ class Exact:
 
     def at(self, exponent: Ints) -> Pair:
         """Return (hi, lo) scaled by 2^(own exponent − exponent), which is at most 1."""
-        shift = np.clip(self.exponent - exponent, -_SHIFT_LIMIT, _SHIFT_LIMIT).astype(np.int32)
+        shift = _limited(self.exponent - exponent)
         return np.ldexp(self.hi, shift), np.ldexp(self.lo, shift)
 
     def to_float(self) -> Floats:
         """Return the nearest float64, but for a rare double rounding near the subnormals."""
         with np.errstate(over="ignore", under="ignore"):
-            shift = np.clip(self.exponent, -_SHIFT_LIMIT, _SHIFT_LIMIT).astype(np.int32)
-            return np.asarray(np.ldexp(self.hi + self.lo, shift))
+            return np.asarray(np.ldexp(self.hi + self.lo, _limited(self.exponent)))
 
     def __neg__(self) -> Exact:
         return Exact(-self.hi, -self.lo, self.exponent)
@@ -275,6 +274,10 @@ class Exact:
             result = near_one.log1p() + scale
             result = where(self.hi > 0, result, Exact.of(np.log(self.hi)))
             return _special(result, np.log(self.hi), self)
+
+
+def _limited(shift: Ints) -> NDArray[np.int32]:
+    return np.maximum(np.minimum(shift, _SHIFT_LIMIT), -_SHIFT_LIMIT).astype(np.int32)
 
 
 def where(condition: NDArray[np.bool_], left: Exact, right: Exact) -> Exact:

@@ -196,8 +196,8 @@ class _Sheet:
         plain = ~undefined & ~special
         difference = abs(exact - Exact.of(np.where(plain, got, 0.0)))
         error = np.where(plain, difference.to_float(), 0.0)
-        quantum = np.clip(exact.exponent - 1, form.emin, form.emax) - (form.precision - 1)
-        shift = np.clip(difference.exponent - quantum, -2000, 2000).astype(np.int32)
+        quantum = np.maximum(np.minimum(exact.exponent - 1, form.emax), form.emin) - (form.precision - 1)
+        shift = np.maximum(np.minimum(difference.exponent - quantum, 2000), -2000).astype(np.int32)
         with np.errstate(over="ignore", invalid="ignore"):
             ulp = np.where(plain, np.ldexp(difference.hi, shift), 0.0)
         return cls(shape, form, exact, got, undefined, special, right, error, ulp)
@@ -226,8 +226,24 @@ class _Sheet:
         )
 
     def _ranks(self, question: Question, solution: Solution, quantity: str) -> NDArray[np.int64]:
+        """The rank of each element; explanations are looked for where they are needed."""
         rank = np.full(self.got.shape, _RANK["inaccurate"])
-        flushed = (self.got == 0) & (np.abs(self.exact.to_float()) < 2 * self.form.tiny)
+        sound = question.bound(solution, quantity, SOUND)
+        assert sound is not None  # noqa: S101 -- pairwise sums are never vacuous here
+        rank[self.error <= sound.ravel()] = _RANK["within bound"]
+        rank[self.ulp < 1.0] = _RANK["faithful"]
+        rank[self.ulp <= _HALF] = _RANK["exact"]
+        rank[self.special] = np.where(self.right, _RANK["exact"], _RANK["nonfinite"])[self.special]
+        rank[self.undefined] = _RANK["exact"]
+        beyond = rank == _RANK["inaccurate"]
+        if beyond.any():
+            rank[beyond] = self._explained(question, solution, quantity)[beyond]
+        return rank
+
+    def _explained(
+        self, question: Question, solution: Solution, quantity: str
+    ) -> NDArray[np.int64]:
+        rank = np.full(self.got.shape, _RANK["inaccurate"])
         narrow_form = self.form.name in ("float16", "bfloat16")
         for name, algorithm in reversed(LADDER):
             if algorithm.narrow and not narrow_form:
@@ -235,14 +251,8 @@ class _Sheet:
             limit = question.bound(solution, quantity, algorithm)
             if limit is not None:
                 rank[self.error <= limit.ravel()] = _RANK[name]
+        flushed = (self.got == 0) & (np.abs(self.exact.to_float()) < 2 * self.form.tiny)
         rank[flushed] = _RANK["flushed"]
-        sound = question.bound(solution, quantity, SOUND)
-        if sound is not None:
-            rank[self.error <= sound.ravel()] = _RANK["within bound"]
-        rank[self.ulp < 1.0] = _RANK["faithful"]
-        rank[self.ulp <= _HALF] = _RANK["exact"]
-        rank[self.special] = np.where(self.right, _RANK["exact"], _RANK["nonfinite"])[self.special]
-        rank[self.undefined] = _RANK["exact"]
         return rank
 
     def _note(self, word: str) -> str:
@@ -253,6 +263,8 @@ class _Sheet:
 
 def _excess(exact: Exact, form: Format) -> Floats:
     """How far beyond the overflow threshold 2^(emax+1) − ½ulp a value is, in ulp of the max."""
+    if exact.exponent.max(initial=0) <= form.emax:
+        return np.full(exact.shape, -np.inf)
     ulp = 2.0 ** (form.emax - form.precision + 1)
     with np.errstate(over="ignore", invalid="ignore"):
         threshold = Exact.of(form.max) + Exact.of(ulp / 2)

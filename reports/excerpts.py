@@ -58,7 +58,7 @@ def _excerpt(case: Case, inputs: Inputs, index: tuple[int, ...]) -> Excerpt | No
     if not values.size:
         return Excerpt((), 0, 0, None, "", "")
     if not values.ndim:
-        return Excerpt((_number(values[()]),), 0, 1, None, "", "")
+        return Excerpt((_number(values.ravel()[0]),), 0, 1, None, "", "")
     axis = case.class_axis if case.contract.reads_classes else values.ndim - 1
     outer, worst = _split(index, values.ndim, axis)
     row = np.moveaxis(values, axis, -1)[outer]

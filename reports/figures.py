@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, cast
 
@@ -12,12 +13,12 @@ import plotly.graph_objects as go
 from .numbers import seconds
 from .timings import TimingLine, TimingTable
 
-_ROW, _MARGIN = 40, 90
+_ROW, _MARGIN = 44, 60
 _FORWARD = "forward"
 # Okabe and Ito's colours, told apart by every kind of sight; shapes tell them apart too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "pentagon", "hexagon")
-WRONG = "x-thin"
+_SIGNS = "●■◆▲⬟⬢"  # the same, for the key
 CONFIG = {
     "displaylogo": False,
     "displayModeBar": False,
@@ -30,7 +31,13 @@ CONFIG = {
 }
 
 
-def timing_figure(table: TimingTable, frameworks: tuple[str, ...]) -> dict[str, Any]:
+def key(frameworks: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return each framework with its colour and its sign."""
+    looks = [number % len(_COLOURS) for number in range(len(frameworks))]
+    return [(name, _COLOURS[n], _SIGNS[n]) for name, n in zip(frameworks, looks, strict=True)]
+
+
+def timing_figure(table: TimingTable, frameworks: Sequence[str]) -> dict[str, Any]:
     """Return the chart of one contest as Plotly's JSON.
 
     Args:
@@ -42,31 +49,34 @@ def timing_figure(table: TimingTable, frameworks: tuple[str, ...]) -> dict[str, 
     figure = go.Figure(layout=_layout(table, places))
     for number, framework in enumerate(frameworks):
         mine = [line for line in table.lines if line.row.framework == framework]
-        look = number % len(_COLOURS)
-        for direction in sorted({line.row.direction for line in mine}):
-            some = [line for line in mine if line.row.direction == direction]
-            figure.add_trace(_trace(some, places, f"{framework}, {direction}", look))
+        for like in sorted({_like(line) for line in mine}):
+            some = [line for line in mine if _like(line) == like]
+            figure.add_trace(_trace(some, places, number % len(_COLOURS)))
     return cast("dict[str, Any]", json.loads(figure.to_json()))
 
 
-def _trace(lines: list[TimingLine], places: dict[str, int], name: str, look: int) -> go.Scatter:
-    opened = "" if lines[0].row.direction == _FORWARD else "-open"
+def _like(line: TimingLine) -> tuple[bool, str]:
+    return line.row.agrees, line.row.direction
+
+
+def _trace(lines: list[TimingLine], places: dict[str, int], look: int) -> go.Scatter:
+    """Return the dots of one framework and direction that are all right, or all wrong."""
+    row = lines[0].row
+    shape = _SHAPES[look] if row.agrees else "x"
     return go.Scatter(
-        name=escape(name),
+        name=escape(f"{row.framework}, {row.direction}{'' if row.agrees else ', wrong'}"),
         mode="markers+text",
         x=[line.row.median for line in lines],
         y=[places[line.label] for line in lines],
         error_x={"array": [line.row.iqr / 2 for line in lines], "thickness": 1, "width": 0},
-        text=[line.mark.symbol for line in lines],
-        textposition="middle right",
+        text=[f"<b>{line.mark.symbol}</b>" for line in lines],
+        textposition="bottom center",
         hovertext=[_hover(line) for line in lines],
         hoverinfo="text",
         marker={
             "size": 11,
             "color": _COLOURS[look],
-            "symbol": [
-                _SHAPES[look] + opened if line.row.agrees else f"{WRONG}-open" for line in lines
-            ],
+            "symbol": shape if row.direction == _FORWARD else f"{shape}-open",
             "line": {"width": 2, "color": _COLOURS[look]},
         },
     )
@@ -92,18 +102,18 @@ def _struck(label: str, lines: Iterable[TimingLine]) -> str:
 
 def _layout(table: TimingTable, places: dict[str, int]) -> dict[str, Any]:
     rows = len(places)
+    ticks = _ticks([line.row.median for line in table.lines])
     return {
-        "template": "none",
         "height": _MARGIN + _ROW * rows,
         "margin": {"l": 8, "r": 24, "t": 8, "b": 40},
-        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
+        "showlegend": False,
         "hovermode": "closest",
         "dragmode": False,
         "xaxis": {
             "type": "log",
-            "title": {"text": "median time, s"},
-            "exponentformat": "SI",
-            "ticksuffix": "s",
+            "title": {"text": "median time"},
+            "tickvals": ticks,
+            "ticktext": [seconds(tick) for tick in ticks],
             "fixedrange": True,
             "zeroline": False,
         },
@@ -111,8 +121,17 @@ def _layout(table: TimingTable, places: dict[str, int]) -> dict[str, Any]:
             "tickvals": list(places.values()),
             "ticktext": [_struck(label, table.lines) for label in places],
             "ticklabelposition": "inside top",
-            "range": [0.7 - rows, 0.9],
+            "range": [0.3 - rows, 0.9],
             "fixedrange": True,
             "zeroline": False,
         },
     }
+
+
+def _ticks(times: list[float]) -> list[float]:
+    """Return round times that span those given: 1, 2 or 5 of each power of ten."""
+    positive = [time for time in times if time > 0] or [1.0]
+    low = math.floor(math.log10(min(positive)))
+    high = math.ceil(math.log10(max(positive)))
+    steps = (1, 2, 5) if high - low <= 2 else (1,)
+    return [float(f"{step}e{power}") for power in range(low, high + 1) for step in steps]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..harness.runfile import VerdictRow
 from .legend import mark_of
-from .survey import Asked, Found, Survey, dtype_order
+from .survey import TEXTBOOK, Asked, Found, Survey, dtype_order
 
 DETAILED = 9000
 _UNMEASURED = float("inf")
@@ -81,7 +81,13 @@ def groups(findings: Iterable[Found]) -> list[FindingGroup]:
         )
         for kind, items in members.items()
     ]
-    return sorted(found_groups, key=lambda g: (g.kind.known, *_negative(badness(g.worst)), g.kind))
+    return sorted(found_groups, key=_order)
+
+
+def _order(group: FindingGroup) -> tuple[Any, ...]:
+    """New before known, functions that people use before textbook formulas, then the worst."""
+    textbook = group.kind.asked.kind == TEXTBOOK
+    return group.kind.known, textbook, *_negative(badness(group.worst)), group.kind
 
 
 def detailed(survey: Survey, limit: int = DETAILED) -> Sequence[Found]:

@@ -16,11 +16,13 @@ from plotly.offline import get_plotlyjs
 
 from ..harness.runfile import RunFile
 from . import numbers, tables
-from .figures import CONFIG, timing_figure
+from .conventions import convention_lines, meanings
+from .figures import CONFIG, key, timing_figure
 from .findings import groups
 from .legend import CLASSES, MARKS, mark_of
 from .payload import payload, to_json
 from .survey import TEXTBOOK, Survey, options_text, survey
+from .textbook import breaks, formulas
 from .timings import TimingTable, timing_tables
 
 _TEMPLATES = "lossdiff.reports.templates"
@@ -49,6 +51,7 @@ def render(runs: Sequence[RunFile]) -> str:
     """Return the page that shows some runs together."""
     found = survey(runs)
     timed = timing_tables(runs)
+    frameworks = sorted({line.row.framework for table in timed for line in table.lines})
     script = "\n".join(["(() => {", '"use strict";', *map(_packaged, _SCRIPTS), "})();"])
     scripts = [get_plotlyjs(), script] if timed else [script]
     return (
@@ -56,11 +59,12 @@ def render(runs: Sequence[RunFile]) -> str:
         .get_template("report.html.j2")
         .render(
             policy=_policy(scripts),
-            style=Markup(_packaged("report.css")),  # noqa: S704: our own file
-            scripts=[Markup(text) for text in scripts],  # noqa: S704: our own files, and Plotly
-            data=Markup(to_json(payload(found))),  # noqa: S704: to_json escapes what ends a script
-            charts=Markup(to_json(_charts(timed))),  # noqa: S704: the same
+            style=Markup(_packaged("report.css")),  # noqa: S704 -- our own file
+            scripts=[Markup(text) for text in scripts],  # noqa: S704 -- our own files, and Plotly
+            data=Markup(to_json(payload(found))),  # noqa: S704 -- to_json escapes what ends a script
+            charts=Markup(to_json(_charts(timed, frameworks))),  # noqa: S704 -- the same
             timings=timed,
+            key=key(frameworks),
             **_sections(found),
         )
     )
@@ -81,17 +85,17 @@ def _sections(found: Survey) -> dict[str, Any]:
         "first_new": new[:_FIRST_NEW],
         "kinds": len(finding_groups),
         "explained": tables.explained_lines(found),
-        "conventions": tables.convention_lines(found),
+        "conventions": convention_lines(found),
+        "meanings": meanings(found),
         "worked": tables.worked_lines(found.runs),
         "relations": tables.relation_rows(found.runs),
-        "formulas": tables.formulas(found),
+        "formulas": formulas(found),
         "workers": tables.workers(found.runs),
         "runs": [(run.path.name, sorted(run.meta.items())) for run in found.runs],
     }
 
 
-def _charts(timed: Sequence[TimingTable]) -> dict[str, Any]:
-    frameworks = tuple(sorted({line.row.framework for table in timed for line in table.lines}))
+def _charts(timed: Sequence[TimingTable], frameworks: Sequence[str]) -> dict[str, Any]:
     return {"config": CONFIG, "figures": [timing_figure(table, frameworks) for table in timed]}
 
 
@@ -129,6 +133,8 @@ def _environment() -> Environment:
         "counted": numbers.counted,
         "percent": numbers.percent,
         "mark_of": mark_of,
+        "breaks": breaks,
+        "short": {"float16": "16", "bfloat16": "bf", "float32": "32", "float64": "64"},
         "marks": list(MARKS.values()),
         "classes": CLASSES,
     }

@@ -25,11 +25,9 @@ def three(value: float | None) -> str:
 
 def seconds(value: float | None) -> str:
     """Return a time with its unit."""
-    if value is None or math.isnan(value):
+    if value is None or not math.isfinite(value):
         return "–"
-    for scale, unit, limit in _UNITS:
-        if value < limit:
-            break
+    scale, unit = next((scale, unit) for scale, unit, limit in _UNITS if value < limit)
     scaled = value / scale
     return f"{scaled:,.0f} {unit}" if scaled >= 100 else f"{scaled:.3g} {unit}"
 

@@ -145,4 +145,3 @@ def _size(value: float | None) -> float | str | None:
     if value is None or math.isnan(value):
         return None
     return float(f"{value:.3g}") if math.isfinite(value) else "Infinity"
-

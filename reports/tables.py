@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..harness.runfile import RelationRow, RunFile, VerdictRow, WorkedRow, WorkerRow
+from .columns import column_of
 from .legend import mark_of
-from .survey import TEXTBOOK, Asked, Judged, Place, Question, Survey, way_of
+from .survey import TEXTBOOK, Asked, Place, Survey, dtype_order, way_of
 
 
 @dataclass(frozen=True)
@@ -62,34 +63,18 @@ class FrameworkLine:
 
 @dataclass(frozen=True)
 class ExplainedLine:
-    """Explained differences of one implementation: the worst, and how many."""
+    """Explained differences of one implementation: the worst, how many, and where."""
 
     asked: Asked
-    way: str
     worst: VerdictRow
-    symbol: str
     count: int
     columns: tuple[str, ...]
+    dtypes: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer that some implementations of a framework gave."""
-
-    given: str
-    verdict: str
-    symbol: str
-    by: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ConventionLine:
-    """One question, and what each framework answers."""
-
-    question: Question
-    case: str
-    exact: str
-    answers: dict[str, tuple[Answer, ...]]
+    @property
+    def way(self) -> str:
+        """How the worst one ran."""
+        return way_of(self.worst.mode, self.worst.device)
 
 
 @dataclass(frozen=True)
@@ -112,37 +97,6 @@ class WorkedLine:
     def asked(self) -> int:
         """How many were asked."""
         return self.agreeing + sum(len(others) for _, others in self.by_framework.values())
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A family where a textbook formula stops agreeing."""
-
-    column: str
-    verdict: str
-    known: bool
-    native_too: bool
-
-
-@dataclass(frozen=True)
-class TextbookLine:
-    """One formula in one framework and dtype, and the native function beside it."""
-
-    framework: str
-    dtype: str
-    asked: int
-    broken: tuple[Broken, ...]
-    native: str
-    native_breaks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Formula:
-    """One textbook formula."""
-
-    name: str
-    operation: str
-    lines: tuple[TextbookLine, ...]
 
 
 @dataclass(frozen=True)
@@ -203,51 +157,15 @@ def explained_lines(survey: Survey) -> tuple[ExplainedLine, ...]:
     """Return the explained differences, the largest over the sound bound first."""
     lines = [
         ExplainedLine(
-            asked, way, item.worst, mark_of(verdict).symbol, item.count, tuple(sorted(item.columns))
+            asked,
+            item.worst,
+            item.count,
+            tuple(sorted(item.columns, key=lambda name: column_of(name).order)),
+            tuple(sorted(item.dtypes, key=dtype_order)),
         )
-        for (asked, verdict, _, _, way), item in survey.explained.items()
+        for (asked, _), item in survey.explained.items()
     ]
     return tuple(sorted(lines, key=lambda line: -(line.worst.ratio or 0.0)))
-
-
-def convention_lines(survey: Survey) -> tuple[ConventionLine, ...]:
-    """Return the questions without one agreed answer, each with every framework's answer."""
-    chosen = {(row.case, row.quantity): q for q, row in survey.conventions.items()}
-    rows: dict[Question, list[VerdictRow]] = {}
-    for run in survey.runs:
-        for row in _of_cases(run, sorted({case for case, _ in chosen})):
-            if (row.case, row.quantity) in chosen and mark_of(row.verdict).group != "neutral":
-                rows.setdefault(chosen[row.case, row.quantity], []).append(row)
-    return tuple(_convention_line(question, rows[question]) for question in sorted(rows))
-
-
-def _of_cases(run: RunFile, cases: list[str]) -> Iterable[VerdictRow]:
-    for start in range(0, len(cases), 500):
-        some = cases[start : start + 500]
-        marks = ", ".join("?" * len(some))
-        yield from run.rows(VerdictRow, f'"case" IN ({marks})', some)
-
-
-def _convention_line(question: Question, rows: list[VerdictRow]) -> ConventionLine:
-    by: dict[str, dict[tuple[str, str], list[str]]] = {}
-    for row in rows:
-        if row.kind == TEXTBOOK:
-            continue
-        agrees = mark_of(row.verdict).group == "agree"
-        given = row.got or (row.exact if agrees else "") or row.note[:80]
-        name = f"{row.implementation} ({way_of(row.mode, row.device)})"
-        names = by.setdefault(row.framework, {}).setdefault((given, row.verdict), [])
-        if name not in names:
-            names.append(name)
-    answers = {
-        framework: tuple(
-            Answer(given, verdict, mark_of(verdict).symbol, tuple(names))
-            for (given, verdict), names in found.items()
-        )
-        for framework, found in sorted(by.items())
-    }
-    exact = next((row.exact for row in rows if row.exact), "")
-    return ConventionLine(question, rows[0].case, exact, answers)
 
 
 def worked_lines(runs: Sequence[RunFile]) -> tuple[WorkedLine, ...]:
@@ -301,74 +219,6 @@ def relation_rows(runs: Sequence[RunFile]) -> tuple[RelationRow, ...]:
             key=lambda row: (row.agrees, row.relation, row.framework, row.mode, row.dtype),
         )
     )
-
-
-def formulas(survey: Survey) -> tuple[Formula, ...]:
-    """Return where each textbook formula breaks, and whether the native function does too."""
-    worst = _worst_verdicts(survey)
-    lines: dict[tuple[str, str], list[TextbookLine]] = {}
-    for (asked, dtype), columns in sorted(worst.items()):
-        if asked.kind == TEXTBOOK:
-            name = asked.name.rpartition(".")[2]
-            line = _textbook_line(asked, dtype, columns, worst)
-            lines.setdefault((name, asked.operation), []).append(line)
-    return tuple(Formula(*key, tuple(found)) for key, found in sorted(lines.items()))
-
-
-Worst = dict[tuple[Asked, str], dict[str, Judged]]
-
-
-def _worst_verdicts(survey: Survey) -> Worst:
-    """Return the worst verdict by implementation and dtype, and by column."""
-    worst: Worst = {}
-    for place, tally in survey.places.items():
-        columns = worst.setdefault((place.asked, place.dtype), {})
-        before = columns.get(place.column, Judged("unsupported", known=True))
-        columns[place.column] = max([before, *tally.counts], key=_severity)
-    return worst
-
-
-def _severity(judged: Judged) -> tuple[bool, int]:
-    mark = mark_of(judged.verdict)
-    return mark.group == "finding" and not judged.known, mark.severity
-
-
-def _breaks(judged: Judged) -> bool:
-    return mark_of(judged.verdict).group == "finding"
-
-
-def _claims(judged: Judged) -> bool:
-    return mark_of(judged.verdict).group != "neutral"
-
-
-def _textbook_line(
-    asked: Asked, dtype: str, columns: dict[str, Judged], worst: Worst
-) -> TextbookLine:
-    claimed = {column: judged for column, judged in columns.items() if _claims(judged)}
-    native, breaks = _native(asked, dtype, claimed.keys(), worst)
-    broken = tuple(
-        Broken(column, *judged, column in breaks)
-        for column, judged in sorted(claimed.items())
-        if _breaks(judged)
-    )
-    return TextbookLine(asked.framework, dtype, len(claimed), broken, native, breaks)
-
-
-def _native(
-    asked: Asked, dtype: str, wanted: Set[str], worst: Worst
-) -> tuple[str, tuple[str, ...]]:
-    """Return the native function that breaks least on these columns, and where it does."""
-    candidates = []
-    for (other, width), columns in worst.items():
-        same = (other.framework, other.operation) == (asked.framework, asked.operation)
-        if same and width == dtype and other.kind == "native":
-            claimed = sorted(c for c in wanted & columns.keys() if _claims(columns[c]))
-            breaks = tuple(column for column in claimed if _breaks(columns[column]))
-            candidates.append((-len(claimed), len(breaks), other.name, breaks))
-    if not candidates:
-        return "", ()
-    _, _, name, breaks = min(candidates)
-    return name, breaks
 
 
 def workers(runs: Sequence[RunFile]) -> tuple[Worker, ...]:

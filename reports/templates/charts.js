@@ -3,31 +3,24 @@ const charts = read("charts");
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 
 function themed(layout) {
-  const style = getComputedStyle(root);
+  const style = getComputedStyle(document.body);
   const ink = style.getPropertyValue("--ink").trim(), line = style.getPropertyValue("--line").trim();
   const axis = { gridcolor: line, linecolor: line, tickcolor: line };
   return {
     ...layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: ink, family: style.fontFamily, size: 12 },
-    xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis },
+    xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis, tickfont: { color: ink, size: innerWidth < 600 ? 9 : 12 } },
     hoverlabel: { bgcolor: style.getPropertyValue("--panel").trim(), bordercolor: line, font: { color: ink }, align: "left" },
   };
 }
 
 function drawChart(part) {
   const figure = charts.figures[Number(part.dataset.figure)];
-  const place = part.querySelector(".chart");
-  if (part.open && figure && !place.dataset.drawn) {
-    place.dataset.drawn = "true";
-    Plotly.newPlot(place, figure.data, themed(figure.layout), charts.config);
+  if (part.open && figure) {
+    Plotly.react(part.querySelector(".chart"), figure.data, themed(figure.layout), charts.config);
   }
 }
 
 const parts = [...document.querySelectorAll("details.timing")];
 for (const part of parts) part.addEventListener("toggle", () => drawChart(part));
-scheme.addEventListener("change", () => {
-  for (const part of parts) {
-    const place = part.querySelector(".chart");
-    if (place.dataset.drawn) Plotly.react(place, charts.figures[Number(part.dataset.figure)].data, themed(charts.figures[Number(part.dataset.figure)].layout), charts.config);
-  }
-});
+scheme.addEventListener("change", () => parts.forEach(drawChart));

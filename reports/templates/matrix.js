@@ -86,9 +86,8 @@ function drawHead(heads) {
     const mine = heads.filter((head) => head.group === group);
     if (!mine.length) continue;
     const folded = foldedColumns.has(group.name);
-    const button = el("button", { type: "button", "aria-expanded": String(!folded), title: folded ? "unfold" : "fold" },
-      el("span", {}, folded ? "" : group.name));
-    if (folded) button.setAttribute("aria-label", group.name);
+    const button = el("button", { type: "button", "aria-expanded": String(!folded), title: `${group.name}: ${folded ? "unfold" : "fold"}`, "aria-label": group.name },
+      mine.length > 1 ? group.name : "");
     button.addEventListener("click", () => toggle(foldedColumns, group.name));
     top.append(el("th", { colspan: mine.length, scope: "colgroup", class: "band" }, button));
   }

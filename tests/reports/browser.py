@@ -100,7 +100,7 @@ def browser(profile: Path) -> Iterator[Page]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         close_fds=False,
-        preexec_fn=connect,  # noqa: PLW1509: no thread of ours holds a lock here
+        preexec_fn=connect,  # noqa: PLW1509 -- no thread of ours holds a lock here
     )
     os.close(command_read)
     os.close(answer_write)

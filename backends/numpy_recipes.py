@@ -1,0 +1,216 @@
+"""What NumPy and SciPy lack, composed from their functions, with gradients written by hand.
+
+`NAME_vjp(cotangent, values, [target], *, options)` returns the gradients by the first argument
+and, for targets that hold probabilities, by the target.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+namespace = "numpy.recipes"
+kind = "recipe"
+targets = {
+    "cross_entropy": {"index", "one_hot", "soft"},
+    "cross_entropy_probs": {"index", "one_hot", "soft"},
+}
+
+
+def softmax(logits, *, axis=-1):
+    e = np.exp(logits - logits.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+
+
+def softmax_vjp(cotangent, logits, *, axis=-1):
+    p = softmax(logits, axis=axis)
+    return (p * (cotangent - (p * cotangent).sum(axis, keepdims=True)),)
+
+
+def log_softmax(logits, *, axis=-1):
+    shifted = logits - logits.max(axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
+
+
+def log_softmax_vjp(cotangent, logits, *, axis=-1):
+    p = softmax(logits, axis=axis)
+    return (cotangent - p * cotangent.sum(axis, keepdims=True),)
+
+
+def logsumexp(logits, *, axis=-1):
+    a = logits.max(axis, keepdims=True)
+    return a.squeeze(axis) + np.log(np.exp(logits - a).sum(axis))
+
+
+def logsumexp_vjp(cotangent, logits, *, axis=-1):
+    return (np.expand_dims(cotangent, axis) * softmax(logits, axis=axis),)
+
+
+def sigmoid(logits):
+    e = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, e.dtype.type(1), e) / (1 + e)
+
+
+def sigmoid_vjp(cotangent, logits):
+    return (cotangent * sigmoid(logits) * sigmoid(-logits),)
+
+
+def log_sigmoid(logits):
+    return np.minimum(logits, 0) - np.log1p(np.exp(-np.abs(logits)))
+
+
+def log_sigmoid_vjp(cotangent, logits):
+    return (cotangent * sigmoid(-logits),)
+
+
+def nll_loss(log_probs, target, *, weight=None, ignore_index=-100, reduction="mean"):
+    labels, row_weights = _rows(log_probs, target, weight, ignore_index)
+    losses = -row_weights * np.take_along_axis(log_probs, labels, 1).squeeze(1)
+    return _reduce(np.where(row_weights == 0, 0, losses), reduction, row_weights.sum())
+
+
+def nll_loss_vjp(
+    cotangent, log_probs, target, *, weight=None, ignore_index=-100, reduction="mean"
+):
+    labels, row_weights = _rows(log_probs, target, weight, ignore_index)
+    scale = _scaled(cotangent, row_weights, reduction, row_weights.sum())
+    return (-_one_hot(labels, log_probs) * np.expand_dims(scale, 1),)
+
+
+def cross_entropy(
+    logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"
+):
+    q, divisor = _labels(logits, target, weight, ignore_index, label_smoothing)
+    log_probs = log_softmax(logits, axis=1)
+    losses = -np.where(q == 0, 0, q * log_probs).sum(1)
+    return _reduce(losses, reduction, divisor)
+
+
+def cross_entropy_vjp(
+    cotangent, logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0,
+    reduction="mean",
+):  # fmt: skip
+    q, divisor = _labels(logits, target, weight, ignore_index, label_smoothing)
+    scale = np.expand_dims(_scaled(cotangent, np.ones_like(q[:, 0]), reduction, divisor), 1)
+    by_logits = (softmax(logits, axis=1) * q.sum(1, keepdims=True) - q) * scale
+    if target.ndim < logits.ndim:
+        by_logits = np.where(np.expand_dims(target == ignore_index, 1), 0, by_logits)
+        return (by_logits,)
+    keep = logits.dtype.type(1 - label_smoothing)
+    by_target = -log_softmax(logits, axis=1) * scale * keep
+    return by_logits, by_target if weight is None else by_target * _by_class(weight, logits)
+
+
+def cross_entropy_by_nll(logits, target, *, weight=None, ignore_index=-100, reduction="mean"):
+    """nll_loss of log_softmax: what cross_entropy is documented to be."""
+    options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
+    return nll_loss(log_softmax(logits, axis=1), target, **options)
+
+
+def cross_entropy_probs(probs, target, *, weight=None, reduction="mean"):
+    q, divisor = _labels(probs, target, weight, -100, 0.0)
+    return _reduce(-np.where(q == 0, 0, q * np.log(probs)).sum(1), reduction, divisor)
+
+
+def cross_entropy_probs_vjp(cotangent, probs, target, *, weight=None, reduction="mean"):
+    q, divisor = _labels(probs, target, weight, -100, 0.0)
+    scale = np.expand_dims(_scaled(cotangent, np.ones_like(q[:, 0]), reduction, divisor), 1)
+    by_probs = -np.where(q == 0, 0, q / probs) * scale
+    if target.ndim < probs.ndim:
+        return (by_probs,)
+    by_target = -np.log(probs) * scale
+    return by_probs, by_target if weight is None else by_target * _by_class(weight, probs)
+
+
+def binary_cross_entropy(probs, target, *, weight=None, reduction="mean"):
+    hit = np.where(target == 0, 0, target * np.log(probs))
+    miss = np.where(target == 1, 0, (1 - target) * np.log1p(-probs))
+    losses = -(hit + miss)
+    if weight is not None:
+        losses = losses * _by_class(weight, probs)
+    return _reduce(losses, reduction, losses.dtype.type(losses.size))
+
+
+def binary_cross_entropy_vjp(cotangent, probs, target, *, weight=None, reduction="mean"):
+    scale = _scaled(cotangent, np.ones_like(probs), reduction, probs.dtype.type(probs.size))
+    if weight is not None:
+        scale = scale * _by_class(weight, probs)
+    hit = np.where(target == 0, 0, target / probs)
+    miss = np.where(target == 1, 0, (1 - target) / (1 - probs))
+    return (miss - hit) * scale, (np.log1p(-probs) - np.log(probs)) * scale
+
+
+def binary_cross_entropy_with_logits(
+    logits, target, *, weight=None, pos_weight=None, reduction="mean"
+):
+    hit = target if pos_weight is None else target * _by_class(pos_weight, logits)
+    losses = -np.where(hit == 0, 0, hit * log_sigmoid(logits))
+    losses = losses - np.where(target == 1, 0, (1 - target) * log_sigmoid(-logits))
+    if weight is not None:
+        losses = losses * _by_class(weight, logits)
+    return _reduce(losses, reduction, losses.dtype.type(losses.size))
+
+
+def binary_cross_entropy_with_logits_vjp(
+    cotangent, logits, target, *, weight=None, pos_weight=None, reduction="mean"
+):
+    scale = _scaled(cotangent, np.ones_like(logits), reduction, logits.dtype.type(logits.size))
+    if weight is not None:
+        scale = scale * _by_class(weight, logits)
+    factor = 1 if pos_weight is None else _by_class(pos_weight, logits)
+    by_logits = (1 - target) * sigmoid(logits) - factor * target * sigmoid(-logits)
+    by_target = -logits if pos_weight is None else (
+        log_sigmoid(-logits) - factor * log_sigmoid(logits)
+    )
+    return by_logits * scale, by_target * scale
+
+
+def _by_class(weight, like):
+    """Shape (C,) to (C, 1, …, 1), so that it broadcasts along axis 1."""
+    return weight.reshape(-1, *[1] * (like.ndim - 2))
+
+
+def _rows(values, target, weight, ignore_index):
+    """Labels with a class axis, 0 where ignored, and the weight of each row."""
+    classes = values.shape[1]
+    counts = target != ignore_index
+    if ((target < 0) | (target >= classes))[counts].any():
+        raise IndexError(f"target out of range [0, {classes})")
+    labels = np.expand_dims(np.where(counts, target, 0), 1)
+    weights = np.ones(classes, values.dtype) if weight is None else weight
+    return labels, np.where(counts, weights[labels.squeeze(1)], 0).astype(values.dtype)
+
+
+def _one_hot(labels, like):
+    q = np.zeros_like(like)
+    np.put_along_axis(q, labels, 1, 1)
+    return q
+
+
+def _labels(values, target, weight, ignore_index, label_smoothing):
+    """Weighted and smoothed probabilities, and the divisor of the mean."""
+    if target.ndim < values.ndim:
+        labels, row_weights = _rows(values, target, weight, ignore_index)
+        divisor = row_weights.sum()
+        q = _one_hot(labels, values)
+        q = np.where(np.expand_dims(target == ignore_index, 1), 0, _smoothed(q, label_smoothing))
+    else:
+        divisor = values.dtype.type(target[:, 0].size)
+        q = _smoothed(target, label_smoothing)
+    return q if weight is None else q * _by_class(weight, values), divisor
+
+
+def _smoothed(q, label_smoothing):
+    if not label_smoothing:
+        return q
+    keep, uniform = q.dtype.type(1 - label_smoothing), label_smoothing / q.shape[1]
+    return q * keep + q.dtype.type(uniform)
+
+
+def _reduce(losses, reduction, divisor):
+    if reduction == "none":
+        return losses
+    return losses.sum() / divisor if reduction == "mean" else losses.sum()
+
+
+def _scaled(cotangent, rows, reduction, divisor):
+    return cotangent * rows / divisor if reduction == "mean" else cotangent * rows

@@ -1,0 +1,104 @@
+"""Questions without one agreed answer, and what each framework answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..harness.conventions import MEANINGS
+from ..harness.runfile import RunFile, VerdictRow
+from ..harness.verdicts import CONVENTION
+from .legend import mark_of
+from .survey import TEXTBOOK, Question, Survey, way_of
+
+_AT_ONCE = 500  # SQLite's limit on the arguments of one query is higher
+_UNDEFINED = f"{CONVENTION}undefined"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer that some implementations of a framework gave.
+
+    Attributes:
+        given: the number, or the error.
+        verdict: what the judge said of it.
+        by: who gave it.
+    """
+
+    given: str
+    verdict: str
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ConventionLine:
+    """One question, and what each framework answers in one case of it."""
+
+    question: Question
+    case: str
+    contract: str
+    answers: dict[str, tuple[Answer, ...]]
+
+
+def convention_lines(survey: Survey) -> tuple[ConventionLine, ...]:
+    """Return the questions on which a convention was met."""
+    chosen = {(row.case, row.quantity): q for q, row in survey.conventions.items()}
+    cases = sorted({case for case, _ in chosen})
+    rows: dict[Question, dict[tuple[str, str, str], VerdictRow]] = {}
+    for run in survey.runs:
+        for row in _of_cases(run, cases):
+            claimed = mark_of(row.verdict).group != "neutral" and row.kind != TEXTBOOK
+            if claimed and (row.case, row.quantity) in chosen:
+                by = (row.framework, row.implementation, way_of(row.mode, row.device))
+                rows.setdefault(chosen[row.case, row.quantity], {})[by] = row
+    return tuple(_line(question, list(rows[question].values())) for question in sorted(rows))
+
+
+def meanings(survey: Survey) -> dict[str, str]:
+    """Return the conventions that were met, and what they are."""
+    met = {judged.verdict for tally in survey.places.values() for judged in tally.counts}
+    names = sorted(word.removeprefix(CONVENTION) for word in met if word.startswith(CONVENTION))
+    return {name: MEANINGS.get(name, "") for name in names}
+
+
+def _of_cases(run: RunFile, cases: list[str]) -> Iterable[VerdictRow]:
+    for start in range(0, len(cases), _AT_ONCE):
+        some = cases[start : start + _AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        yield from run.rows(VerdictRow, f'"case" IN ({marks})', some)
+
+
+def _line(question: Question, rows: list[VerdictRow]) -> ConventionLine:
+    by: dict[str, dict[tuple[str, str], list[str]]] = {}
+    for row in rows:
+        who = f"{row.implementation} ({way_of(row.mode, row.device)})"
+        answers = by.setdefault(row.framework, {})
+        answers.setdefault((_given(row), row.verdict), []).append(who)
+    return ConventionLine(
+        question,
+        rows[0].case,
+        _contract(rows),
+        {
+            framework: tuple(
+                Answer(given, verdict, tuple(names)) for (given, verdict), names in found.items()
+            )
+            for framework, found in sorted(by.items())
+        },
+    )
+
+
+def _given(row: VerdictRow) -> str:
+    if not row.got:
+        return row.note
+    return f"{row.got} at {row.where}" if row.where else row.got
+
+
+def _contract(rows: list[VerdictRow]) -> str:
+    """Return the contract's answer; a matched convention's row holds the convention's."""
+    for row in rows:
+        if row.verdict == "refused":
+            return "an error"
+        own = row.verdict.startswith(_UNDEFINED) or not row.verdict.startswith(CONVENTION)
+        if own and row.exact:
+            return f"{row.exact} at {row.where}" if row.where else row.exact
+    return ""

@@ -1,0 +1,138 @@
+"""What the command line prints: counts by framework, then what is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..harness.runfile import RunFile, VerdictRow
+from .findings import FindingGroup, groups
+from .legend import mark_of
+from .numbers import count, counted, three
+from .survey import survey, way_of
+from .tables import FrameworkLine, brief, framework_lines, shares_of, workers
+
+_SHOWN = 20
+_STYLES = {"agree": "green", "explained": "yellow", "finding": "bold red", "neutral": "dim"}
+
+
+def summary(run: RunFile) -> RenderableType:
+    """Return what a run came to: counts for each framework, then the new findings.
+
+    Args:
+        run: an open run file.
+    """
+    found = survey([run])
+    total = shares_of(found, found.places)
+    new = [group for group in groups(found.findings) if not group.kind.known]
+    parts: list[RenderableType] = []
+    if total.total:
+        parts.append(_frameworks(framework_lines(found)))
+    parts += [
+        _text(f"{worker.framework} on {worker.device} was not asked: {worker.absent}", "yellow")
+        for worker in workers([run])
+        if worker.absent
+    ]
+    parts.append(_conclusion(len(found.cases), total.total, total.new, total.known))
+    if new:
+        parts.append(_findings(new[:_SHOWN]))
+    if len(new) > _SHOWN:
+        rest = counted(len(new) - _SHOWN, "more kind", "more kinds")
+        parts.append(Text(f"{rest}, see: lossdiff show {run.path}", style="bold red"))
+    return Group(*parts)
+
+
+def verdict_table(rows: Iterable[VerdictRow]) -> Table:
+    """Return verdicts as a table, one line each."""
+    table = _table("Implementation", "Mode", "Case", "Quantity", "Verdict", "Right", "Given")
+    table.add_column("Error/bound", justify="right")
+    table.add_column("ulp", justify="right")
+    for row in rows:
+        table.add_row(
+            _text(row.implementation),
+            _text(way_of(row.mode, row.device)),
+            _text(row.case),
+            _text(row.quantity),
+            _verdict(row),
+            _text(row.exact),
+            _text(row.got or row.note),
+            three(row.ratio),
+            three(row.ulp),
+        )
+    return table
+
+
+def _frameworks(lines: Iterable[FrameworkLine]) -> Table:
+    table = _table("Framework")
+    for name in ("Agree", "Explained", "Known", "New", "Unsupported"):
+        table.add_column(name, justify="right")
+    for line in lines:
+        shares = line.shares
+        table.add_row(
+            _text(line.name + (" (textbook formulas)" if line.textbook else "")),
+            count(shares.agree),
+            count(shares.explained),
+            count(shares.known),
+            Text(count(shares.new), style="bold red" if shares.new else ""),
+            Text(count(shares.neutral), style="dim"),
+        )
+    return table
+
+
+def _findings(new: Iterable[FindingGroup]) -> Table:
+    table = _table("Implementation", "Verdict", "Family", "Right", "Given", "Worst case")
+    table.add_column("Error/bound", justify="right")
+    table.add_column("Times", justify="right")
+    for group in new:
+        row = group.worst
+        table.add_row(
+            _text(group.kind.asked.name),
+            _verdict(row),
+            _text(group.kind.column),
+            _text(_short(row.exact)),
+            _text(_short(row.got) or row.note),
+            _text(row.case),
+            three(group.ratio),
+            count(group.count),
+        )
+    return table
+
+
+def _conclusion(cases: int, verdicts: int, new: int, known: int) -> Text:
+    asked = f"{counted(cases, 'case')}, {counted(verdicts, 'verdict')}: "
+    result = Text(asked)
+    if not verdicts:
+        return Text("No verdicts: nothing was asked, or nothing was answered.", style="yellow")
+    found = f"{counted(new, 'new finding')}" if new else "no new findings"
+    result.append(found, style="bold red" if new else "green")
+    return result.append(f", {count(known)} known.")
+
+
+def _short(number: str) -> str:
+    """Return a number of 17 digits with 8; another text as it is."""
+    try:
+        return f"{float(number):.8g}"
+    except ValueError:
+        return number
+
+
+def _verdict(row: VerdictRow) -> Text:
+    mark = mark_of(row.verdict)
+    known = mark.group == "finding" and row.known
+    text = f"{mark.symbol} {row.verdict}" + (" (known)" if known else "")
+    return _text(text, "red" if known else _STYLES[mark.group])
+
+
+def _text(text: str, style: str = "") -> Text:
+    """Return text that was read, short and without what a terminal would obey."""
+    return Text("".join(c if c.isprintable() else " " for c in brief(text)), style)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

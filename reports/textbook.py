@@ -1,0 +1,150 @@
+"""Where the textbook formulas break, with the native function of each framework beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .columns import column_of
+from .legend import mark_of
+from .survey import TEXTBOOK, Asked, Judged, Survey, dtype_order
+
+Spot = tuple[str, str]  # dtype, column
+Worst = dict[Asked, dict[Spot, Judged]]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One framework's side of a formula's table.
+
+    Attributes:
+        framework: its name.
+        dtypes: the dtypes in which the formula was asked.
+        native: the native function beside it, empty if none was asked.
+    """
+
+    framework: str
+    dtypes: tuple[str, ...]
+    native: str
+
+
+@dataclass(frozen=True)
+class BrokenRow:
+    """A family on which the formula breaks somewhere.
+
+    Attributes:
+        column: the family.
+        cells: for each side, the worst verdict in each of its dtypes; None: not asked.
+        natives: for each side, the native function's worst verdict in those dtypes.
+    """
+
+    column: str
+    cells: tuple[tuple[Judged | None, ...], ...]
+    natives: tuple[Judged | None, ...]
+
+
+@dataclass(frozen=True)
+class Formula:
+    """One textbook formula.
+
+    Attributes:
+        name: without its framework.
+        operation: what it answers.
+        sides: the frameworks that it was written in.
+        broken: the families on which it breaks.
+        holds: the families on which it never does.
+    """
+
+    name: str
+    operation: str
+    sides: tuple[Side, ...]
+    broken: tuple[BrokenRow, ...]
+    holds: tuple[str, ...]
+
+    @property
+    def native_breaks(self) -> tuple[str, ...]:
+        """The families of the table on which a native function breaks too."""
+        return tuple(row.column for row in self.broken if any(map(breaks, row.natives)))
+
+
+def formulas(survey: Survey) -> tuple[Formula, ...]:
+    """Return the textbook formulas of a survey, by operation and name."""
+    worst = _worst(survey)
+    members: dict[tuple[str, str], list[Asked]] = {}
+    for asked in sorted(worst):
+        if asked.kind == TEXTBOOK:
+            key = (asked.operation, asked.name.rpartition(".")[2])
+            members.setdefault(key, []).append(asked)
+    return tuple(_formula(asked, worst) for _, asked in sorted(members.items()))
+
+
+def breaks(judged: Judged | None) -> bool:
+    """Return whether a verdict is a finding."""
+    return judged is not None and mark_of(judged.verdict).group == "finding"
+
+
+def _worst(survey: Survey) -> Worst:
+    """Return what each implementation's claims came to, modes taken together."""
+    worst: Worst = {}
+    for place, tally in survey.places.items():
+        spots = worst.setdefault(place.asked, {})
+        spot = (place.dtype, place.column)
+        claims = (j for j in tally.counts if mark_of(j.verdict).group != "neutral")
+        found = _largest([spots.get(spot), *claims])
+        if found:
+            spots[spot] = found
+    return worst
+
+
+def _largest(several: Iterable[Judged | None]) -> Judged | None:
+    return max(filter(None, several), key=_severity, default=None)
+
+
+def _severity(judged: Judged) -> tuple[bool, int]:
+    return breaks(judged) and not judged.known, mark_of(judged.verdict).severity
+
+
+def _formula(members: list[Asked], worst: Worst) -> Formula:
+    sides = tuple(_side(asked, worst) for asked in members)
+    natives = [_native(asked, worst) for asked in members]
+    columns = {column for asked in members for _, column in worst[asked]}
+    ordered = sorted(columns, key=lambda name: column_of(name).order)
+    rows = [
+        BrokenRow(
+            column,
+            tuple(
+                tuple(worst[asked].get((dtype, column)) for dtype in side.dtypes)
+                for asked, side in zip(members, sides, strict=True)
+            ),
+            tuple(
+                _largest(worst[native].get((dtype, column)) for dtype in side.dtypes)
+                if native
+                else None
+                for native, side in zip(natives, sides, strict=True)
+            ),
+        )
+        for column in ordered
+    ]
+    broken = tuple(row for row in rows if any(breaks(cell) for side in row.cells for cell in side))
+    holds = tuple(row.column for row in rows if row not in broken)
+    name = members[0].name.rpartition(".")[2]
+    return Formula(name, members[0].operation, sides, broken, holds)
+
+
+def _side(asked: Asked, worst: Worst) -> Side:
+    dtypes = sorted({dtype for dtype, _ in worst[asked]}, key=dtype_order)
+    native = _native(asked, worst)
+    return Side(asked.framework, tuple(dtypes), native.name if native else "")
+
+
+def _native(asked: Asked, worst: Worst) -> Asked | None:
+    """Return the native function that was asked most of the same, and of those the best."""
+    return min(_natives(asked, worst), default=(0, 0, None))[2]
+
+
+def _natives(asked: Asked, worst: Worst) -> Iterator[tuple[int, int, Asked]]:
+    for other, spots in worst.items():
+        same = (other.framework, other.operation) == (asked.framework, asked.operation)
+        if same and other.kind == "native":
+            shared = spots.keys() & worst[asked].keys()
+            yield -len(shared), sum(breaks(spots[spot]) for spot in shared), other

@@ -1,0 +1,118 @@
+"""The page in a browser: scripts run, nothing is fetched, it fits, and it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import sample
+from .browser import CHROMIUM, Page, browser
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium here"),
+]
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browser(tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+def state(tab: Page) -> dict[str, Any]:
+    result: dict[str, Any] = tab.eval("({...document.documentElement.dataset})")
+    return result
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1600])
+def test_it_runs_and_fits(tab: Page, report: Path, width: int, scheme: str) -> None:
+    tab.open(report, width, scheme=scheme)
+    assert state(tab) == {"ready": "true", "fits": "true"}  # neither errors nor blocked
+    assert tab.requests == [report.as_uri()]
+    assert tab.eval("document.documentElement.scrollWidth") <= width
+    assert tab.eval("window.hacked === undefined")
+
+
+def test_it_fits_with_everything_open(tab: Page, report: Path) -> None:
+    tab.open(report, 360)
+    tab.eval("document.querySelectorAll('details').forEach(part => part.open = true)")
+    tab.eval("new Promise(r => setTimeout(r, 300))")
+    assert tab.eval("document.documentElement.scrollWidth") <= 360
+    assert "errors" not in state(tab)
+    assert tab.eval("window.hacked === undefined")
+
+
+def test_an_empty_run_opens(tab: Page, tmp_path: Path) -> None:
+    from lossdiff.reports.html import write_report
+
+    write_report([sample.empty(tmp_path / "empty.sqlite")], tmp_path / "empty.html")
+    tab.open(tmp_path / "empty.html", 360)
+    assert state(tab) == {"ready": "true", "fits": "true"}
+
+
+def test_a_cell_shows_its_counts_and_filters_the_findings(tab: Page, report: Path) -> None:
+    tab.open(report, 1600)
+    tab.eval("document.querySelector('#unfold').click()")
+    cell = "[...document.querySelectorAll('#grid tr:not(.sum) td.known')][0]"
+    tab.eval(f"{cell}.focus()")
+    assert "known: " in tab.eval("document.querySelector('#tip').textContent")
+    label = tab.eval(f"{cell}.getAttribute('aria-label')")
+    tab.eval(f"{cell}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'Enter', bubbles: true}}))")
+    assert label.split(",")[0] in tab.eval("document.querySelector('#chosen').textContent")
+    assert tab.eval("document.querySelectorAll('#list .finding').length") == 1
+
+
+def test_arrow_keys_walk_the_matrix(tab: Page, report: Path) -> None:
+    tab.open(report, 1600)
+    press = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'KEY', bubbles: true}))"
+    tab.eval("document.querySelector('#grid td[tabindex=\"0\"]').focus()")
+    for key in ("ArrowRight", "ArrowDown"):
+        tab.eval(press.replace("KEY", key))
+    assert tab.eval("document.activeElement.about.place.join()") == "1,1"
+    assert tab.eval("document.querySelectorAll('#grid td[tabindex=\"0\"]').length") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "findings"),
+    [("framework", "torch", None), ("look", "new", 13), ("text", "broken_softmax", None)],
+)
+def test_filters_hold_in_matrix_and_findings(
+    tab: Page, report: Path, name: str, value: str, findings: int | None
+) -> None:
+    tab.open(report, 1600)
+    before = tab.eval("document.querySelector('#shown').textContent")
+    tab.eval(
+        f"filters.elements.{name}.value = '{value}';"
+        "filters.dispatchEvent(new Event('input', {bubbles: true}));"
+        "new Promise(r => setTimeout(r, 400))"
+    )
+    assert before != tab.eval("document.querySelector('#shown').textContent")
+    if findings is not None:
+        assert tab.eval("document.querySelectorAll('#list .finding').length") == findings
+    assert "errors" not in state(tab)
+
+
+def test_a_finding_opens_with_its_inputs(tab: Page, report: Path) -> None:
+    tab.open(report, 360)
+    tab.eval(
+        "[...document.querySelectorAll('.finding')].forEach(part => part.open = true);"
+        "new Promise(r => setTimeout(r, 300))"
+    )
+    text = tab.eval("document.querySelector('#list').textContent")
+    assert "(12 numbers, row [1])" in text
+    assert sample.HOSTILE in text
+
+
+def test_a_chart_is_drawn_when_it_is_opened(tab: Page, report: Path) -> None:
+    tab.open(report, 1600)
+    drawn = "document.querySelectorAll('.timing .main-svg').length"
+    first = tab.eval(drawn)
+    assert first > 0
+    tab.eval("document.querySelectorAll('.timing')[1].open = true;"
+             "new Promise(r => setTimeout(r, 500))")  # fmt: skip
+    assert tab.eval(drawn) > first

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lossdiff.harness.runfile import RunFile, RunFileError, VerdictRow
+from lossdiff.harness.verdicts import STANDINGS
+from lossdiff.reports.html import render, write_report
+from lossdiff.reports.legend import MARKS
+from lossdiff.reports.payload import to_json
+
+from . import sample
+
+FETCHING = {"src", "srcset", "data", "poster", "action", "formaction", "background", "xlink:href"}
+SECTIONS = [
+    "summary", "matrix", "findings", "explained", "conventions", "worked", "textbook",
+    "timings", "environment",
+]  # fmt: skip
+
+
+class Reader(HTMLParser):
+    """What a page holds: text by section, attributes, scripts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.sections: dict[str, str] = {}
+        self.attributes: list[tuple[str, str, str]] = []
+        self.scripts: dict[str, str] = {}
+        self.tags: list[str] = []
+        self._section = self._script = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag == "section":
+            self._section = dict(attrs)["id"] or ""
+        if tag == "script":
+            self._script = dict(attrs).get("id") or f"script {len(self.scripts)}"
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "section":
+            self._section = ""
+        if tag == "script":
+            self._script = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._script:
+            self.scripts[self._script] = self.scripts.get(self._script, "") + data
+        elif self._section:
+            self.sections[self._section] = self.sections.get(self._section, "") + data
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script works on."""
+        result: dict[str, Any] = json.loads(self.scripts["data"])
+        return result
+
+
+@pytest.fixture(scope="session")
+def page(report: Path) -> Reader:
+    return Reader(report.read_text())
+
+
+def count(run: RunFile, where: str) -> int:
+    return sum(1 for _ in run.rows(VerdictRow, where))
+
+
+def test_sections_stand_in_the_order_of_reading(page: Reader) -> None:
+    assert list(page.sections) == SECTIONS
+
+
+def test_headline_counts_what_the_run_holds(page: Reader, run: RunFile) -> None:
+    findings = ", ".join(f"'{word}'" for word, mark in MARKS.items() if mark.group == "finding")
+    new = count(run, f"verdict IN ({findings}) AND NOT known")
+    known = count(run, f"verdict IN ({findings}) AND known")
+    text = " ".join(page.sections["summary"].split())
+    assert f"{new:,} new findings to look at" in text
+    assert f"known findings {known:,}" in text
+    assert f"{count(run, '1'):,} verdicts" in text
+    assert "torch 2.13.0" in text
+
+
+def test_every_verdict_is_counted_once_in_the_cells(page: Reader, run: RunFile) -> None:
+    counted = sum(sum(cell[6::2]) for cell in page.data["cells"])
+    assert count(run, "1") == counted
+
+
+def test_every_finding_stands_in_the_data_with_its_inputs(page: Reader, run: RunFile) -> None:
+    data = page.data
+    words = [word for word, mark in MARKS.items() if mark.group == "finding"]
+    marks = ", ".join("?" * len(words))
+    expected = sum(1 for _ in run.rows(VerdictRow, f"verdict IN ({marks})", words))
+    assert expected == len(data["findings"])
+    for finding in data["findings"]:
+        numbers, _, total, *_ = data["inputs"][f"{finding[5]},{finding[10]}"]
+        assert total == 12
+        assert len(data["texts"][numbers].split()) == 8
+
+
+def test_legend_names_every_verdict(page: Reader) -> None:
+    assert STANDINGS.keys() == MARKS.keys()
+    for mark in MARKS.values():
+        assert mark.word in page.sections["summary"]
+    assert len({mark.symbol for mark in MARKS.values()}) == len(MARKS)
+
+
+def test_explained_differences_are_ranked_by_error_over_bound(page: Reader, run: RunFile) -> None:
+    explained = page.sections["explained"]
+    largest = max(row.ratio or 0 for row in run.rows(VerdictRow, "verdict = 'formula'"))
+    assert f"{largest:.3g}" in explained
+    assert "formula" in explained
+
+
+def test_conventions_stand_side_by_side(page: Reader) -> None:
+    text = " ".join(page.sections["conventions"].split())
+    assert "no agreed answer" in text
+    assert "convention:undefined_nan" in text
+    assert "convention:undefined_zero" in text
+
+
+def test_all_worked_examples_are_shown(page: Reader) -> None:
+    assert "25 values that tutorials print" in page.sections["worked"]
+    assert "BCE of sigmoid" in page.sections["worked"]
+
+
+def test_textbook_formulas_break_where_the_native_function_does_not(page: Reader) -> None:
+    text = " ".join(page.sections["textbook"].split())
+    assert "softmax_unshifted" in text
+    assert "Breaks on 3 of 7 families; holds on normal, subnormal, neg_inf, nan" in text
+    assert "none of them breaks on these" in text
+
+
+def test_a_wrong_answer_has_no_rank_in_the_timings(page: Reader) -> None:
+    text = " ".join(page.sections["timings"].split())
+    forward = text.split("First call forward ")[1].split("forward+backward")[0]
+    assert forward.startswith("1 torch")
+    assert "– scipy.special.cross_entropy numpy · eager I inaccurate" in forward
+
+
+def test_environment_says_who_was_absent(page: Reader) -> None:
+    text = page.sections["environment"]
+    assert "torch sees no GPU" in text
+    assert "lossdiff check --suite quick" in text
+    assert "jax 0.10.2".split()[1] in text
+
+
+def test_nothing_is_fetched(page: Reader) -> None:
+    assert not [found for found in page.attributes if found[1] in FETCHING]
+    for _, name, value in page.attributes:
+        assert name != "href" or value.startswith(("#", "data:,"))
+    policy = dict((name, value) for tag, name, value in page.attributes if tag == "meta")
+    assert "default-src 'none'" in policy["content"] or any(
+        "default-src 'none'" in value for _, _, value in page.attributes
+    )
+
+
+def test_hostile_strings_stay_text(page: Reader) -> None:
+    assert "img" not in page.tags
+    assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+    assert page.tags.count("script") == 4  # data, charts, Plotly, ours
+    assert sample.HOSTILE in page.data["texts"]
+    assert "</script><script>window.hacked" in page.sections["summary"]
+
+
+@pytest.mark.parametrize("text", ["</script>", "<!--<script>", "&lt;", "\u2028", '"\\'])
+def test_json_cannot_leave_its_element(text: str) -> None:
+    written = to_json([text])
+    assert not re.search(r"[<>&\u2028\u2029]", written)
+    assert [text] == json.loads(written)
+
+
+def test_plotly_is_there_once_and_only_for_timings(page: Reader, tmp_path: Path) -> None:
+    large = [text for text in page.scripts.values() if "plotly.js v" in text]
+    assert len(large) == 1
+    with RunFile.open(sample.empty(tmp_path / "empty.sqlite")) as run:
+        assert len(render([run])) < 100_000
+
+
+def test_an_empty_run_says_so(tmp_path: Path) -> None:
+    with RunFile.open(sample.empty(tmp_path / "empty.sqlite")) as run:
+        empty = Reader(render([run]))
+    assert "This run holds no verdicts." in empty.sections["summary"]
+    assert "Nothing was timed" in empty.sections["timings"]
+    assert "No worker is recorded" in empty.sections["environment"]
+    assert list(empty.sections) == SECTIONS
+
+
+def test_two_runs_are_shown_as_one_and_the_later_counts(sample_path: Path, tmp_path: Path) -> None:
+    other = sample.make(tmp_path / "again.sqlite")
+    with RunFile.open(sample_path) as one, RunFile.open(other) as two:
+        both = Reader(render([one, two]))
+        expected = len(
+            {
+                (row.case, row.framework, row.implementation, row.mode, row.device, row.quantity)
+                for row in one.rows(VerdictRow)
+            }
+        )
+    assert expected == sum(sum(cell[6::2]) for cell in both.data["cells"])
+    assert "again.sqlite" in both.sections["environment"]
+
+
+def test_the_page_stays_small_when_findings_are_many(tmp_path: Path) -> None:
+    path = sample.make(tmp_path / "large.sqlite", scale=40)
+    with RunFile.open(path) as run:
+        data = Reader(render([run])).scripts["data"]
+    assert json.loads(data)["left_out"] > 0
+    assert len(data) < 3_000_000
+
+
+def test_a_missing_file_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(RunFileError, match="there is no run file"):
+        write_report([tmp_path / "none.sqlite"], tmp_path / "out.html")
+    assert not (tmp_path / "out.html").exists()

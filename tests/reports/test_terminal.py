@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from lossdiff.harness.runfile import RunFile, VerdictRow
+from lossdiff.reports.terminal import summary, verdict_table
+from rich.console import Console, RenderableType
+
+from . import sample
+
+
+def printed(what: RenderableType) -> str:
+    console = Console(width=200, record=True, quiet=True)
+    console.print(what)
+    return console.export_text()
+
+
+def test_summary_counts_and_names_what_is_new(run: RunFile) -> None:
+    text = printed(summary(run))
+    assert "17 new findings, 357 known" in text
+    assert "torch.compile.broken_softmax" in text
+    assert "torch on gpu was not asked" in text
+
+
+def test_summary_names_twenty_and_says_where_the_rest_is(tmp_path: Path) -> None:
+    rows = [row for row in sample.verdicts() if row.kind == "textbook"]
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([replace(row, known=False) for row in rows])
+        text = printed(summary(run))
+    assert "more kinds, see: lossdiff show" in text.replace("\n", " ")
+
+
+def test_summary_of_an_empty_run_says_so(tmp_path: Path) -> None:
+    with RunFile.open(sample.empty(tmp_path / "empty.sqlite")) as run:
+        assert "No verdicts" in printed(summary(run))
+
+
+def test_verdicts_are_text_and_not_markup(run: RunFile) -> None:
+    row = next(run.rows(VerdictRow))
+    hostile = replace(row, implementation="[red]x[/red]", note="\x1b[31mred", got="")
+    text = printed(verdict_table([hostile]))
+    assert "[red]x[/red]" in text
+    assert "\x1b" not in text
