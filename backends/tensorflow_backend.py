@@ -54,7 +54,7 @@ class TensorflowBackend(Backend):
 
     def to_array(self, array: NDArray[Any]) -> tf.Tensor:
         with tf.device(f"/{self.device.upper()}:0"):
-            return tf.identity(tf.constant(array, dtype=array.dtype))
+            return tf.constant(array, dtype=array.dtype)
 
     def to_numpy(self, value: tf.Tensor) -> NDArray[Any]:
         # A scalar comes as a NumPy scalar; np.asarray of the tensor itself fails in bfloat16.

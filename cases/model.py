@@ -19,6 +19,9 @@ from .stored import stored_values
 from .stream import Floats, Stream
 
 
+_MOST_JUDGED = 2**20
+
+
 @dataclass(frozen=True)
 class Inputs:
     """The arrays of a case.
@@ -113,18 +116,33 @@ class Case:
             return min(1, len(self.shape) - 1)
         return self.options.axis % max(len(self.shape), 1)
 
+    @property
+    def judged_rows(self) -> int:
+        """Of arrays with more than a million elements, how many rows are judged.
+
+        A reduced loss is judged over all rows, whatever their number.
+        """
+        size = int(np.prod(self.shape))
+        if size <= _MOST_JUDGED or not self.contract.reads_classes or self.class_axis == 0:
+            return self.shape[0] if self.shape else 1
+        return max(1, _MOST_JUDGED * self.shape[0] // size)
+
     def inputs(self) -> Inputs:
         """Return the arrays; the same bits on every machine."""
-        return self.given if self.given is not None else _inputs(self)
+        if self.given is not None:
+            return self.given
+        if self.family.startswith("file:"):
+            raise ValueError(f"{self.id} came from a file; its arrays are in the run file")
+        return _inputs(self)
 
     def cotangent(self, shape: tuple[int, ...]) -> Floats:
         """Return the fixed cotangent of a result of `shape`: eighths in [-1, 1], none 0.
 
-        A scalar result has the cotangent 1.
+        A scalar result has the cotangent 1. That of fewer rows is the beginning of that of more.
         """
         if not shape:
             return np.ones(())
-        eighths = Stream(f"cotangent/{_join(shape)}").integers(16, *shape) - 8
+        eighths = Stream("cotangent").integers(16, *shape) - 8
         return np.where(eighths >= 0, eighths + 1, eighths) / 8.0
 
     @classmethod
@@ -185,7 +203,7 @@ def _parse_options(text: str) -> Options:
         raise ValueError(str(error)) from error
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _inputs(case: Case) -> Inputs:
     form = FORMATS[case.dtype]
     stored = stored_values(case.family, case.shape)

@@ -15,6 +15,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+_MOST_DRAWS = 2**20
+
+
 class Stream:
     """Draws that depend on nothing but a key of text."""
 
@@ -38,8 +41,10 @@ class Stream:
     def normal(self, *shape: int) -> Floats:
         """Return draws of mean 0 and variance 1: twelve uniform ones, summed (Irwin-Hall).
 
-        Each is a whole number times 2^-32, so the sum is exact in any order.
+        Each is a whole number times 2^-32, so the sum is exact in any order. Beyond a million
+        the draws repeat.
         """
         size = int(np.prod(shape))
-        draws = (self._raw(12 * size) >> np.uint64(32)).astype(np.int64).reshape(12, size)
-        return ((draws.sum(axis=0) - 6 * 2**32) * 2.0**-32).reshape(shape)
+        some = min(size, _MOST_DRAWS)
+        draws = (self._raw(12 * some) >> np.uint64(32)).astype(np.int64).reshape(12, some)
+        return np.resize((draws.sum(axis=0) - 6 * 2**32) * 2.0**-32, shape)

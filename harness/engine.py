@@ -21,7 +21,7 @@ from typing import Any
 from pebble import ProcessExpired, ProcessPool
 
 from ..backends import FRAMEWORKS, Framework
-from ..backends.base import DeviceAbsentError
+from ..backends.base import Claim, DeviceAbsentError
 from ..cases.model import Case
 from ..cases.suites import Suite
 from .observation import Failure, Observation
@@ -38,7 +38,7 @@ DEFAULT_MODES = {
 }
 _GROUP = 48  # questions that are sent together
 _AHEAD = 3  # groups that wait at a worker, so that it never idles and memory stays bounded
-_START_TIMEOUT = 300.0
+START_TIMEOUT = 300.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Plan:
         extra: for each framework the files or modules of a user's own implementations.
         jobs: how many workers run side by side.
         timeout: seconds that a group of questions may take.
+        only: which implementations are asked; all, where None.
     """
 
     suite: Suite
@@ -62,6 +63,7 @@ class Plan:
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
     jobs: int = 0
     timeout: float = 120.0
+    only: Callable[[Claim], bool] | None = None
 
 
 Progress = Callable[[str, str, int, int], None]  # framework, state, done, total
@@ -102,11 +104,7 @@ class Engine:
         self._recorder = Recorder(run, plan.device)
         self._events: SimpleQueue[_Event] = SimpleQueue()
         self._workers: dict[str, _Worker] = {}
-        modes = plan.modes or DEFAULT_MODES[plan.suite.name]
-        self._modes = {
-            name: [mode for mode in FRAMEWORKS[name].modes if mode in modes]
-            for name in plan.frameworks
-        }
+        self._modes = {name: _modes(FRAMEWORKS[name], plan) for name in plan.frameworks}
 
     def execute(self) -> Recorder:
         """Ask everything; returns what was recorded. Ctrl-C keeps what is there."""
@@ -127,19 +125,16 @@ class Engine:
 
     def _start(self, name: str) -> None:
         framework = FRAMEWORKS[name]
-        if framework.missing:
-            extra = f"pip install 'lossdiff[{framework.extra}]'"
-            self._give_up(name, f"not installed; {extra}")
-            return
-        if not self._modes[name]:
-            self._give_up(name, f"has no such mode; it has {', '.join(framework.modes)}")
+        reason = why_absent(framework, self._plan)
+        if reason:
+            self._give_up(name, reason)
             return
         setup = Setup(name, self._plan.device, self._plan.extra.get(name, ()))
         context = multiprocessing.get_context("spawn")
         pool = ProcessPool(max_workers=1, context=context, initializer=start, initargs=[setup])
         self._workers[name] = _Worker(framework, pool)
         self._progress(name, "starting", 0, 0)
-        self._schedule(name, None, pool.schedule(catalogue, timeout=_START_TIMEOUT))
+        self._schedule(name, None, pool.schedule(catalogue, timeout=START_TIMEOUT))
 
     def _schedule(self, name: str, group: list[Asked] | None, future: Any) -> None:
         future.add_done_callback(partial(_report, self._events, name, group))
@@ -164,7 +159,9 @@ class Engine:
     def _started(self, name: str, worker: _Worker, future: Any) -> None:
         try:
             offered: Catalogue = future.result()
-        except (UserFileError, DeviceAbsentError) as error:
+        except UserFileError:
+            raise
+        except DeviceAbsentError as error:
             self._give_up(name, str(error))
         except (ProcessExpired, FutureTimeoutError) as error:
             self._give_up(name, f"its process died or hung at the import: {error}")
@@ -192,8 +189,8 @@ class Engine:
                 for begin in range(0, len(asked), _GROUP):
                     yield asked[begin : begin + _GROUP]
 
-    def _is_claimed(self, claim: Any, mode: str, case: Case) -> bool:
-        if claim.operation != case.operation:
+    def _is_claimed(self, claim: Claim, mode: str, case: Case) -> bool:
+        if claim.operation != case.operation or (self._plan.only and not self._plan.only(claim)):
             return False
         reason = claim.unsupported(case)
         if reason and mode == "eager":
@@ -236,6 +233,21 @@ class Engine:
             return []
         (name, mode, case), failure = group[0], Failure(verdict, message)
         return [Observation(case.id, name, mode, {"value": failure})]
+
+
+def why_absent(framework: Framework, plan: Plan) -> str:
+    """Return why a framework cannot take part; empty if it can, as far as is known."""
+    if framework.missing:
+        missing = " and ".join(framework.missing)
+        return f"{missing} not installed; pip install 'lossdiff[{framework.extra}]'"
+    if not _modes(framework, plan):
+        return f"has no such mode; it has {', '.join(framework.modes)}"
+    return ""
+
+
+def _modes(framework: Framework, plan: Plan) -> list[str]:
+    wanted = plan.modes or DEFAULT_MODES.get(plan.suite.name, DEFAULT_MODES["quick"])
+    return [mode for mode in framework.modes if mode in wanted]
 
 
 def _report(

@@ -27,7 +27,6 @@ from ..backends.base import (
     Call,
     Claim,
     ForwardBackward,
-    Implementation,
     call_for,
     implementations_of,
 )
@@ -86,11 +85,22 @@ def start(setup: Setup) -> None:
 @cache
 def _backend() -> Backend:
     assert _setup is not None  # noqa: S101 -- the engine starts every worker
-    backend = load_backend(_setup.framework, _setup.device)
-    for place in _setup.extra:
+    return load(_setup)
+
+
+def load(setup: Setup) -> Backend:
+    """Return a framework's backend with a user's own implementations added.
+
+    Raises:
+        UserFileError: a file of implementations cannot be used.
+        DeviceAbsentError: the framework sees no such device.
+        ImportError: the framework does not import.
+    """
+    backend = load_backend(setup.framework, setup.device)
+    for place in setup.extra:
         module = _import_user(place)
         try:
-            found = list(implementations_of(module, _setup.framework))
+            found = list(implementations_of(module, setup.framework))
         except (TypeError, ValueError, AttributeError) as error:
             raise UserFileError(f"{place}: {_one_line(error)}") from error
         if not found:
@@ -137,7 +147,7 @@ def _ask(backend: Backend, name: str, mode: str, case: Case) -> Observation:
     begin = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        answers = _answers(backend, implementation, mode, call, case, inputs)
+        answers = _answers(backend, mode, call, case, inputs)
     seconds = time.perf_counter() - begin
     said = dict.fromkeys(_one_line(str(warning.message)) for warning in caught)
     return Observation(case.id, name, mode, answers, seconds, "; ".join(said))
@@ -145,7 +155,6 @@ def _ask(backend: Backend, name: str, mode: str, case: Case) -> Observation:
 
 def _answers(
     backend: Backend,
-    implementation: Implementation,
     mode: str,
     call: Call,
     case: Case,
@@ -158,10 +167,10 @@ def _answers(
     try:  # around the framework alone: a defect of ours must not look like an answer
         value, gradients = function(cotangent, *arrays)
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever it raises is an answer
-        return _value_only(backend, implementation, mode, call, inputs, quantities, error)
+        return _value_only(backend, mode, call, case, inputs, quantities, error)
     results = [value, *gradients]
     return {
-        quantity: _converted(backend, result)
+        quantity: _converted(backend, result, case)
         for quantity, result in zip(quantities, results, strict=True)
     }
 
@@ -178,9 +187,9 @@ def _arrays(backend: Backend, call: Call, inputs: Inputs) -> list[Any]:
 
 def _value_only(
     backend: Backend,
-    implementation: Implementation,
     mode: str,
     call: Call,
+    case: Case,
     inputs: Inputs,
     quantities: list[str],
     error: BaseException,
@@ -192,7 +201,7 @@ def _value_only(
         value = backend.forward(call, mode)(*_arrays(backend, call, inputs))
     except (Exception, SystemExit):  # noqa: BLE001 -- whatever it raises is an answer
         return answers
-    answers["value"] = _converted(backend, value)
+    answers["value"] = _converted(backend, value, case)
     if isinstance(error, NotImplementedError):
         for quantity in quantities[1:]:
             answers[quantity] = Failure("unsupported", failure.message)
@@ -203,11 +212,13 @@ def _value_only(
     return answers
 
 
-def _converted(backend: Backend, value: Any) -> Any:
+def _converted(backend: Backend, value: Any, case: Case) -> Any:
     if value is None:
         return Failure("unsupported", "no gradient flows")
     try:
-        return backend.to_numpy(value)
+        array = backend.to_numpy(value)
+        is_long = array.ndim > 0 and array.shape[0] == case.shape[0]
+        return array[: case.judged_rows] if is_long else array
     except Exception as error:  # noqa: BLE001 -- a user's function may return anything
         return Failure("mismatched", _one_line(error))
 

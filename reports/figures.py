@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from .numbers import seconds
 from .timings import TimingLine, TimingTable
 
-_ROW, _MARGIN = 44, 60
+_ROW, _MARGIN, _ABOVE = 44, 60, 0.2  # a label stands above its dots
 _FORWARD = "forward"
 # Okabe and Ito's colours, told apart by every kind of sight; shapes tell them apart too.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -102,8 +102,10 @@ def _struck(label: str, lines: Iterable[TimingLine]) -> str:
 
 def _layout(table: TimingTable, places: dict[str, int]) -> dict[str, Any]:
     rows = len(places)
-    ticks = _ticks([line.row.median for line in table.lines])
+    low, high = _range([line.row.median for line in table.lines])
+    ticks = _ticks(low, high)
     return {
+        "template": go.layout.Template(),  # none, lest Plotly add its own
         "height": _MARGIN + _ROW * rows,
         "margin": {"l": 8, "r": 24, "t": 8, "b": 40},
         "showlegend": False,
@@ -111,6 +113,8 @@ def _layout(table: TimingTable, places: dict[str, int]) -> dict[str, Any]:
         "dragmode": False,
         "xaxis": {
             "type": "log",
+            "range": [low, high],
+            "tickangle": 0,
             "title": {"text": "median time"},
             "tickvals": ticks,
             "ticktext": [seconds(tick) for tick in ticks],
@@ -118,7 +122,7 @@ def _layout(table: TimingTable, places: dict[str, int]) -> dict[str, Any]:
             "zeroline": False,
         },
         "yaxis": {
-            "tickvals": list(places.values()),
+            "tickvals": [place + _ABOVE for place in places.values()],
             "ticktext": [_struck(label, table.lines) for label in places],
             "ticklabelposition": "inside top",
             "range": [0.3 - rows, 0.9],
@@ -128,10 +132,19 @@ def _layout(table: TimingTable, places: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _ticks(times: list[float]) -> list[float]:
-    """Return round times that span those given: 1, 2 or 5 of each power of ten."""
-    positive = [time for time in times if time > 0] or [1.0]
-    low = math.floor(math.log10(min(positive)))
-    high = math.ceil(math.log10(max(positive)))
-    steps = (1, 2, 5) if high - low <= 2 else (1,)
-    return [float(f"{step}e{power}") for power in range(low, high + 1) for step in steps]
+def _range(times: list[float]) -> tuple[float, float]:
+    """Return the ends of the axis of time, as powers of ten, with some room."""
+    positive = [math.log10(time) for time in times if time > 0] or [0.0]
+    return min(positive) - 0.15, max(positive) + 0.15
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return some round times between two powers of ten: as few as will do."""
+    ticks: list[float] = []
+    for steps in ((1,), (1, 3), (1, 2, 5)):
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        ticks = [float(f"{step}e{power}") for power in powers for step in steps]
+        ticks = [tick for tick in ticks if low <= math.log10(tick) <= high]
+        if len(ticks) > 2:
+            break
+    return ticks

@@ -11,7 +11,7 @@ from ..harness.runfile import VerdictRow
 from .legend import mark_of
 from .survey import TEXTBOOK, Asked, Found, Survey, dtype_order
 
-DETAILED = 9000
+DETAILED = 6000
 _UNMEASURED = float("inf")
 
 
@@ -45,6 +45,51 @@ class FindingGroup:
     def ratio(self) -> float | None:
         """The largest error over the bound, if it is one of size."""
         return measured(self.worst)
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """New findings of one implementation and verdict, over all families.
+
+    Attributes:
+        asked: the implementation.
+        verdict: what they are.
+        columns: the families, the worst first.
+        count: how many.
+        worst: the one furthest from right.
+        dtypes: in which they were met.
+    """
+
+    asked: Asked
+    verdict: str
+    columns: tuple[str, ...]
+    count: int
+    worst: VerdictRow
+    dtypes: tuple[str, ...]
+
+    @property
+    def ratio(self) -> float | None:
+        """The largest error over the bound, if it is one of size."""
+        return measured(self.worst)
+
+
+def alarms(ordered: Iterable[FindingGroup]) -> list[Alarm]:
+    """Return what is new among groups of findings, in their order."""
+    members: dict[tuple[Asked, str], list[FindingGroup]] = {}
+    for group in ordered:
+        if not group.kind.known:
+            members.setdefault((group.kind.asked, group.kind.verdict), []).append(group)
+    return [
+        Alarm(
+            asked,
+            verdict,
+            tuple(group.kind.column for group in items),
+            sum(group.count for group in items),
+            items[0].worst,
+            tuple(sorted({d for group in items for d in group.dtypes}, key=dtype_order)),
+        )
+        for (asked, verdict), items in members.items()
+    ]
 
 
 def kind_of(found: Found) -> Kind:
@@ -85,7 +130,7 @@ def groups(findings: Iterable[Found]) -> list[FindingGroup]:
 
 
 def _order(group: FindingGroup) -> tuple[Any, ...]:
-    """New before known, functions that people use before textbook formulas, then the worst."""
+    """Put new before known, then what people use before textbook formulas, then the worst."""
     textbook = group.kind.asked.kind == TEXTBOOK
     return group.kind.known, textbook, *_negative(badness(group.worst)), group.kind
 

@@ -18,7 +18,7 @@ from ..harness.runfile import RunFile
 from . import numbers, tables
 from .conventions import convention_lines, meanings
 from .figures import CONFIG, key, timing_figure
-from .findings import groups
+from .findings import alarms, groups
 from .legend import CLASSES, MARKS, mark_of
 from .payload import payload, to_json
 from .survey import TEXTBOOK, Survey, options_text, survey
@@ -73,7 +73,7 @@ def render(runs: Sequence[RunFile]) -> str:
 def _sections(found: Survey) -> dict[str, Any]:
     lines = tables.framework_lines(found)
     finding_groups = groups(found.findings)
-    new = [group for group in finding_groups if not group.kind.known]
+    new = alarms(finding_groups)
     return {
         "survey": found,
         "lines": lines,
@@ -81,8 +81,8 @@ def _sections(found: Survey) -> dict[str, Any]:
         "textbook": tables.shares_of(
             found, [place for place in found.places if place.asked.kind == TEXTBOOK]
         ),
-        "new_groups": new,
-        "first_new": new[:_FIRST_NEW],
+        "alarms": new,
+        "first": _FIRST_NEW,
         "kinds": len(finding_groups),
         "explained": tables.explained_lines(found),
         "conventions": convention_lines(found),

@@ -73,5 +73,6 @@ MARKS: dict[str, Mark] = {
 def mark_of(verdict: str) -> Mark:
     """Return how a verdict is shown; a word that is not known counts as a finding."""
     word = base(verdict)
-    unknown = Mark(word, "finding", "?", len(MARKS), "a verdict that this report does not know")
-    return MARKS.get(word, unknown)
+    return MARKS.get(word) or Mark(
+        word, "finding", "?", len(MARKS), "a verdict that this report does not know"
+    )

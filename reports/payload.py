@@ -144,4 +144,5 @@ def _size(value: float | None) -> float | str | None:
     """Return three digits of a size that may be missing or infinite."""
     if value is None or math.isnan(value):
         return None
-    return float(f"{value:.3g}") if math.isfinite(value) else "Infinity"
+    rounded = float(f"{value:.3g}")  # the largest numbers round to infinity
+    return rounded if math.isfinite(rounded) else "Infinity"

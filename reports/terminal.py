@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..harness.runfile import RunFile, VerdictRow
-from .findings import FindingGroup, groups
+from .findings import Alarm, alarms, groups
 from .legend import mark_of
 from .numbers import count, counted, three
 from .survey import survey, way_of
@@ -27,7 +27,7 @@ def summary(run: RunFile) -> RenderableType:
     """
     found = survey([run])
     total = shares_of(found, found.places)
-    new = [group for group in groups(found.findings) if not group.kind.known]
+    new = alarms(groups(found.findings))
     parts: list[RenderableType] = []
     if total.total:
         parts.append(_frameworks(framework_lines(found)))
@@ -82,21 +82,22 @@ def _frameworks(lines: Iterable[FrameworkLine]) -> Table:
     return table
 
 
-def _findings(new: Iterable[FindingGroup]) -> Table:
-    table = _table("Implementation", "Verdict", "Family", "Right", "Given", "Worst case")
+def _findings(new: Iterable[Alarm]) -> Table:
+    table = _table("Implementation", "Verdict", "Families", "Right", "Given", "Worst case")
     table.add_column("Error/bound", justify="right")
     table.add_column("Times", justify="right")
-    for group in new:
-        row = group.worst
+    for alarm in new:
+        row = alarm.worst
+        more = len(alarm.columns) - 2
         table.add_row(
-            _text(group.kind.asked.name),
+            _text(alarm.asked.name),
             _verdict(row),
-            _text(group.kind.column),
+            _text(", ".join(alarm.columns[:2]) + (f" and {more} more" if more > 0 else "")),
             _text(_short(row.exact)),
             _text(_short(row.got) or row.note),
             _text(row.case),
-            three(group.ratio),
-            count(group.count),
+            three(alarm.ratio),
+            count(alarm.count),
         )
     return table
 

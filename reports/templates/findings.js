@@ -82,9 +82,9 @@ function drawKind(kind) {
     badge(kind.code),
     el("span", { class: "name" }, el("code", {}, breakable(kind.asked.name)), kind.asked.kind === "native" ? "" : el("span", { class: "kind" }, kind.asked.kind)),
     el("span", { class: "what" }, el("b", {}, codes[kind.code].word), " on ", el("em", {}, kind.column.name)),
-    el("span", { class: "where" }, [...kind.dtypes].join(", ") + " · " + [...kind.ways].join(", ")),
+    el("span", { class: "where" }, data.dtypes.filter((dtype) => kind.dtypes.has(dtype)).join(", ") + " · " + [...kind.ways].join(", ")),
     el("span", { class: "n" }, ratio),
-    el("span", { class: "n" }, groups.format(kind.count)));
+    el("span", { class: "n" }, groups.format(kind.count), el("small", {}, kind.count === 1 ? " verdict" : " verdicts")));
   const made = el("details", { class: "finding " + codes[kind.code].look }, summary);
   made.addEventListener("toggle", () => {
     if (made.open && made.children.length === 1) open(made, kind, 0);

@@ -86,7 +86,7 @@ function drawHead(heads) {
     const mine = heads.filter((head) => head.group === group);
     if (!mine.length) continue;
     const folded = foldedColumns.has(group.name);
-    const button = el("button", { type: "button", "aria-expanded": String(!folded), title: `${group.name}: ${folded ? "unfold" : "fold"}`, "aria-label": group.name },
+    const button = el("button", { type: "button", "aria-expanded": String(!folded), title: `${group.name}: ${folded ? "unfold" : "fold"}`, "aria-label": group.name, "data-key": group.name },
       mine.length > 1 ? group.name : "");
     button.addEventListener("click", () => toggle(foldedColumns, group.name));
     top.append(el("th", { colspan: mine.length, scope: "colgroup", class: "band" }, button));
@@ -101,7 +101,7 @@ function drawHead(heads) {
 function drawGroup(group, members, heads, all) {
   const body = el("tbody");
   const folded = foldedRows.has(group.key);
-  const button = el("button", { type: "button", "aria-expanded": String(!folded) }, group.key,
+  const button = el("button", { type: "button", "aria-expanded": String(!folded), "data-key": group.key }, group.key,
     el("small", {}, " " + members.length));
   button.addEventListener("click", () => toggle(foldedRows, group.key));
   body.append(drawRow(el("th", { scope: "row", class: "who" }, button), "sum", group.key, members, heads, all));
@@ -140,6 +140,8 @@ function drawRow(name, style, label, members, heads, all) {
 function toggle(set, key) {
   if (!set.delete(key)) set.add(key);
   drawMatrix();
+  const again = [...grid.querySelectorAll("button")].find((button) => button.dataset.key === key);
+  if (again) again.focus();
 }
 
 function showTip(cell) {

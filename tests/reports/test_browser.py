@@ -69,10 +69,10 @@ def test_a_cell_shows_its_counts_and_filters_the_findings(tab: Page, report: Pat
 
 def test_arrow_keys_walk_the_matrix(tab: Page, report: Path) -> None:
     tab.open(report, 1600)
-    press = "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key: 'KEY', bubbles: true}))"
+    event = "new KeyboardEvent('keydown', {key: 'KEY', bubbles: true})"
     tab.eval("document.querySelector('#grid td[tabindex=\"0\"]').focus()")
     for key in ("ArrowRight", "ArrowDown"):
-        tab.eval(press.replace("KEY", key))
+        tab.eval(f"document.activeElement.dispatchEvent({event.replace('KEY', key)})")
     assert tab.eval("document.activeElement.about.place.join()") == "1,1"
     assert tab.eval("document.querySelectorAll('#grid td[tabindex=\"0\"]').length") == 1
 

@@ -67,7 +67,7 @@ def test_excerpt_shows_the_row_of_the_worst_element(run: RunFile) -> None:
     shown = excerpt(run, case.id, "[2, 11]")
     assert shown is not None
     row = case.inputs().values[2]
-    assert (4, 12, 11) == (shown.start, shown.total, shown.worst)
+    assert (shown.start, shown.total, shown.worst) == (4, 12, 11)
     assert [f"{float(x):.9g}" for x in row[4:]] == list(shown.numbers)
 
 
@@ -110,7 +110,7 @@ def test_a_formula_stands_beside_the_native_function_of_its_framework(run: RunFi
 def test_timings_rank_right_answers_only(run: RunFile) -> None:
     for table in timing_tables([run]):
         forward = [line for line in table.lines if line.row.direction == "forward"]
-        assert [1, 2, 3, None] == [line.rank for line in forward]
+        assert [line.rank for line in forward] == [1, 2, 3, None]
         assert not forward[-1].row.agrees
         assert forward[-1].row.median < forward[0].row.median
 

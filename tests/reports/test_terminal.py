@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from . import sample
 
 
 def printed(what: RenderableType) -> str:
-    console = Console(width=200, record=True, quiet=True)
+    console = Console(width=200, file=io.StringIO(), record=True)
     console.print(what)
     return console.export_text()
 
@@ -24,11 +25,14 @@ def test_summary_counts_and_names_what_is_new(run: RunFile) -> None:
 
 
 def test_summary_names_twenty_and_says_where_the_rest_is(tmp_path: Path) -> None:
-    rows = [row for row in sample.verdicts() if row.kind == "textbook"]
+    row = next(sample.verdicts())
+    rows = [replace(row, verdict="raised", implementation=f"torch.f{n}") for n in range(25)]
     with RunFile.create(tmp_path / "run.sqlite") as run:
-        run.add([replace(row, known=False) for row in rows])
+        run.add(rows)
         text = printed(summary(run))
-    assert "more kinds, see: lossdiff show" in text.replace("\n", " ")
+    assert "25 new findings" in text
+    assert "5 more kinds, see: lossdiff show" in text
+    assert text.count("R raised") == 20
 
 
 def test_summary_of_an_empty_run_says_so(tmp_path: Path) -> None:

@@ -1,0 +1,26 @@
+"""What the frameworks offer, asked of each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+
+from pebble import ProcessPool
+
+from ..backends import FRAMEWORKS
+from .engine import START_TIMEOUT, Plan, why_absent
+from .worker import Catalogue, Setup, catalogue, start
+
+
+def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
+    """Return the catalogue of each framework, and why others have none."""
+    offered: dict[str, Catalogue] = {}
+    absent: dict[str, str] = {}
+    for name in plan.frameworks:
+        absent[name] = why_absent(FRAMEWORKS[name], plan)
+        if absent[name]:
+            continue
+        setup = Setup(name, plan.device, plan.extra.get(name, ()))
+        context = multiprocessing.get_context("spawn")
+        with ProcessPool(1, context=context, initializer=start, initargs=[setup]) as pool:
+            offered[name] = pool.schedule(catalogue, timeout=START_TIMEOUT).result()
+    return offered, {name: reason for name, reason in absent.items() if reason}

@@ -1,0 +1,16 @@
+"""`python -m lossdiff`, and the console script."""
+
+from __future__ import annotations
+
+import sys
+
+from .cli import run
+
+
+def main() -> None:
+    """Run the command line and exit with its status."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,356 @@
+"""The command line: `check`, `bench`, `report`, `show`, `list`.
+
+Exit status: 0 nothing unexpected; 1 findings that the ledger does not name; 2 usage, or input
+that cannot be read; 3 nothing could be measured or decided.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from .backends import FRAMEWORKS
+from .cases.casefile import CaseFileError, read_case
+from .cases.ledger import ledger
+from .cases.operations import DTYPES, OPERATIONS
+from .cases.suites import SUITES, Suite, selected, suite
+from .harness.bench import BenchError, bench_suite, is_timed, time_framework
+from .harness.catalogues import catalogues
+from .harness.engine import Engine, Plan
+from .harness.recorder import Recorder
+from .harness.runfile import RunFile, RunFileError, VerdictRow, WorkerRow
+from .harness.verdicts import STANDINGS, base
+from .harness.worker import UserFileError
+from .names import Name, unknown
+from .progress import RunProgress
+
+OK, FINDINGS, USAGE, NOTHING = 0, 1, 2, 3
+MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.modes))
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+class Implementations(click.ParamType):
+    """`FRAMEWORK=FILE_OR_MODULE`."""
+
+    name = "framework=file"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        framework, equals, place = value.partition("=")
+        if not equals or not place:
+            self.fail(f"{value!r} is not FRAMEWORK=FILE, such as torch=mine.py", param, ctx)
+        if framework not in FRAMEWORKS:
+            self.fail(unknown("framework", framework, FRAMEWORKS), param, ctx)
+        if place.endswith(".py"):
+            if not Path(place).is_file():
+                self.fail(f"there is no file {place}", param, ctx)
+            place = str(Path(place).resolve())
+        return framework, place
+
+
+def _selection(command: C) -> C:
+    """Add the options that say what is asked of whom."""
+    for option in reversed(
+        (
+            click.option("--backend", "backends", multiple=True, metavar="NAME",
+                         type=Name("framework", FRAMEWORKS), help="Only this framework."),
+            click.option("--operation", "operations", multiple=True, metavar="NAME",
+                         type=Name("operation", OPERATIONS), help="Only this operation."),
+            click.option("--impl", "implementations", multiple=True, metavar="FRAMEWORK=FILE",
+                         type=Implementations(), help="A file or module of your own functions."),
+            click.option("--mode", "modes", multiple=True, metavar="NAME",
+                         type=Name("mode", MODES), help=f"One of {', '.join(MODES)}."),
+            click.option("--device", default="cpu", show_default=True, metavar="cpu|gpu",
+                         type=Name("device", ("cpu", "gpu")), help="Where to run."),
+            click.option("--jobs", default=0, metavar="N", type=click.IntRange(min=0),
+                         help="Workers side by side; by default as many as there are cores."),
+            click.option("--timeout", default=120.0, show_default=True, metavar="S",
+                         type=click.FloatRange(min=0, min_open=True),
+                         help="Seconds for one group of questions."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _output(default: str) -> Callable[[C], C]:
+    return click.option(
+        "-o", "--output", default=default, show_default=True, metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+    )  # fmt: skip
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(metadata.version("lossdiff"), prog_name="lossdiff")
+def cli() -> None:
+    """Softmax, cross-entropy and their relatives: four frameworks, one exact answer."""
+
+
+@cli.command()
+@click.option("--suite", "suite_name", default="quick", show_default=True, metavar="NAME",
+              type=Name("suite", SUITES), help=f"One of {', '.join(SUITES)}.")
+@click.option("--cases", "case_files", multiple=True, metavar="FILE.npz",
+              type=click.Path(path_type=Path), help="Ask a case of your own, too.")
+@click.option("--seed", default=0, show_default=True, metavar="N",
+              type=click.IntRange(min=0), help="Other draws of the same cases.")
+@click.option("--count", default=1000, show_default=True, metavar="N",
+              type=click.IntRange(min=1), help="How many cases `fuzz` draws.")
+@_selection
+@_output("lossdiff.sqlite")
+def check(  # noqa: D417 -- the options describe themselves
+    suite_name: str,
+    case_files: tuple[Path, ...],
+    seed: int,
+    count: int,
+    output: Path,
+    operations: tuple[str, ...],
+    **selection: Any,
+) -> int:
+    """Ask every framework the same questions, and judge the answers."""
+    extra = [_read(path) for path in case_files]
+    chosen = selected(suite(suite_name, seed=seed, count=count), operations, extra)
+    plan = _plan(chosen, **selection)
+    with _create(output) as run:
+        run.set_meta(suite=suite_name, seed=str(seed), count=str(count))
+        run.add_given(chosen.cases)
+        recorder = _execute(plan, run)
+        return _conclude(run, recorder, complete=suite_name == "full" and _is_complete(plan))
+
+
+@cli.command()
+@click.option("--dtype", default="float32", show_default=True, metavar="NAME",
+              type=Name("dtype", DTYPES), help="Of the inputs.")
+@_selection
+@_output("lossdiff-bench.sqlite")
+def bench(output: Path, operations: tuple[str, ...], dtype: str, **selection: Any) -> int:
+    """Judge and time every framework; the JSON of pytest-benchmark is kept beside the run."""
+    plan = _plan(bench_suite(operations, dtype), only=is_timed, **selection)
+    with _create(output) as run:
+        run.set_meta(suite="bench")
+        recorder = _execute(plan, run)
+        status = _conclude(run, recorder)
+        if status != NOTHING:
+            _time(plan, run)
+        return status
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN.sqlite...",
+                type=click.Path(path_type=Path))
+@_output("report.html")
+def report(runs: tuple[Path, ...], output: Path) -> int:
+    """Write one HTML page that opens without a network."""
+    try:
+        from .reports.html import write_report
+    except ImportError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed; pip install 'lossdiff[report]'"
+        ) from error
+    for path in runs:
+        RunFile.open(path).close()
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_report(runs, output)
+    except OSError as error:
+        raise click.ClickException(f"cannot write {output}: {error.strerror}") from error
+    click.echo(output)
+    return OK
+
+
+@cli.command()
+@click.argument("path", metavar="RUN.sqlite", type=click.Path(path_type=Path))
+@click.option("--verdict", "verdicts", multiple=True, metavar="NAME",
+              type=Name("verdict", STANDINGS), help="Only this verdict.")
+@click.option("--format", "style", default="table", show_default=True, metavar="table|jsonl",
+              type=Name("format", ("table", "jsonl")), help="One JSON object a line, or a table.")
+def show(path: Path, verdicts: tuple[str, ...], style: str) -> int:
+    """Print the verdicts of a run."""
+    from .reports.terminal import verdict_table
+
+    with RunFile.open(path) as run:
+        rows = (row for row in run.rows(VerdictRow)
+                if not verdicts or base(row.verdict) in verdicts)  # fmt: skip
+        if style == "table":
+            Console().print(verdict_table(rows))
+            return OK
+        for row in rows:
+            click.echo(json.dumps(asdict(row)))
+    return OK
+
+
+@cli.command("list")
+@click.argument("what", metavar="operations|implementations|cases|ledger",
+                type=Name("list", ("operations", "implementations", "cases", "ledger")))
+@click.option("--suite", "suite_name", default="quick", show_default=True, metavar="NAME",
+              type=Name("suite", SUITES), help="Whose cases.")
+@_selection
+def list_(what: str, suite_name: str, operations: tuple[str, ...], **selection: Any) -> int:
+    """Print what there is, one a line."""
+    console = Console(soft_wrap=True)
+    if what == "cases":
+        for case in selected(suite(suite_name), operations).cases:
+            click.echo(case.id)
+    elif what == "operations":
+        console.print(_operations())
+    elif what == "ledger":
+        console.print(_ledger())
+    else:
+        plan = _plan(selected(suite(suite_name), operations), **selection)
+        return _list_implementations(plan, operations, console)
+    return OK
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; errors become one line on standard error, and a status."""
+    try:
+        return int(cli.main(arguments, prog_name="lossdiff", standalone_mode=False) or OK)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return USAGE
+    except click.UsageError as error:
+        click.echo(f"lossdiff: {_usage(error)}", err=True)
+    except click.ClickException as error:
+        click.echo(f"lossdiff: {error.format_message()}", err=True)
+    except (RunFileError, UserFileError, CaseFileError) as error:
+        click.echo(f"lossdiff: {error}", err=True)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("lossdiff: interrupted; what was judged so far is kept", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return OK
+    return USAGE
+
+
+def _usage(error: click.UsageError) -> str:
+    message = error.format_message()
+    context = error.ctx
+    if isinstance(error, click.NoSuchOption) and error.option_name and context is not None:
+        options = [name for param in context.command.params for name in param.opts]
+        return unknown("option", error.option_name, options)
+    if message.startswith("No such command") and context is not None:
+        name = message.split("'")[1]
+        return unknown("command", name, cli.list_commands(context))
+    return message.removesuffix(".")
+
+
+def _read(path: Path) -> Any:
+    return read_case(path)
+
+
+def _plan(
+    chosen: Suite,
+    *,
+    backends: tuple[str, ...],
+    implementations: tuple[tuple[str, str], ...],
+    modes: tuple[str, ...],
+    device: str,
+    jobs: int,
+    timeout: float,
+    only: Callable[[Any], bool] | None = None,
+) -> Plan:
+    extra: dict[str, tuple[str, ...]] = {}
+    for framework, place in implementations:
+        extra[framework] = (*extra.get(framework, ()), place)
+    names = backends or tuple(FRAMEWORKS)
+    for framework in extra:
+        if framework not in names:
+            raise click.UsageError(f"--impl names {framework}, which --backend leaves out")
+    # Those that take longest to import begin first.
+    order = sorted(names, key=lambda name: -list(FRAMEWORKS).index(name))
+    return Plan(chosen, tuple(dict.fromkeys(order)), modes, device, extra, jobs, timeout, only)
+
+
+def _create(output: Path) -> RunFile:
+    run = RunFile.create(output)
+    run.set_meta(
+        version=metadata.version("lossdiff"),
+        command=" ".join(["lossdiff", *sys.argv[1:]]),
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return run
+
+
+def _execute(plan: Plan, run: RunFile) -> Recorder:
+    with RunProgress(Console(stderr=True)) as progress:
+        recorder = Engine(plan, run, progress).execute()
+    run.set_meta(finished=datetime.now(UTC).isoformat(timespec="seconds"))
+    return recorder
+
+
+def _is_complete(plan: Plan) -> bool:
+    return set(plan.frameworks) == set(FRAMEWORKS) and not plan.modes
+
+
+def _conclude(run: RunFile, recorder: Recorder, *, complete: bool = False) -> int:
+    from .reports.terminal import summary
+
+    console = Console()
+    console.print(summary(run))
+    console.print(f"run file: {run.path}", soft_wrap=True, highlight=False)
+    if not sum(recorder.verdicts.values()):
+        absent = [f"{row.framework}: {row.absent}" for row in run.rows(WorkerRow) if row.absent]
+        reason = "; ".join(absent) or "no implementation claims one of the cases"
+        click.echo(f"lossdiff: nothing could be asked; {reason}", err=True)
+        return NOTHING
+    stale = [entry.id for entry in ledger() if entry.id not in recorder.matched]
+    if complete and stale:
+        click.echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
+        return FINDINGS
+    return FINDINGS if recorder.unknown else OK
+
+
+def _time(plan: Plan, run: RunFile) -> None:
+    console = Console(stderr=True)
+    present = [row.framework for row in run.rows(WorkerRow) if not row.absent]
+    for number, framework in enumerate(present, 1):
+        console.print(f"timing {framework} ({number} of {len(present)})", highlight=False)
+        try:
+            rows = time_framework(run, framework, plan.extra.get(framework, ()), plan.device)
+        except BenchError as error:
+            raise click.ClickException(str(error)) from error
+        run.add(rows)
+        for row in rows[:1]:
+            console.print(f"  {len(rows)} benchmarks, {row.source}", highlight=False)
+
+
+def _operations() -> Table:
+    table = Table("operation", "first argument", "targets", "options", box=None)
+    for operation in OPERATIONS.values():
+        table.add_row(operation.name, operation.domain, ", ".join(operation.targets),
+                      ", ".join(operation.options))  # fmt: skip
+    return table
+
+
+def _ledger() -> Table:
+    table = Table("id", "implementations", "verdicts", "reason", "source", box=None)
+    for entry in ledger():
+        table.add_row(entry.id, ", ".join(entry.implementations), ", ".join(entry.verdicts),
+                      entry.reason, entry.source)  # fmt: skip
+    return table
+
+
+def _list_implementations(plan: Plan, operations: tuple[str, ...], console: Console) -> int:
+    offered, absent = catalogues(plan)
+    table = Table("implementation", "operation", "kind", "targets", "options", box=None)
+    for catalogue in offered.values():
+        for claim in catalogue.claims:
+            if not operations or claim.operation in operations:
+                table.add_row(claim.name, claim.operation, claim.kind,
+                              ", ".join(sorted(claim.targets)),
+                              ", ".join(sorted(claim.options)))  # fmt: skip
+    console.print(table)
+    for framework, reason in absent.items():
+        click.echo(f"{framework}: {reason}", err=True)
+    return OK if offered else NOTHING

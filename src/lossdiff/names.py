@@ -1,0 +1,31 @@
+"""Names on the command line: an unknown one lists the near ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import click
+
+
+class Name(click.ParamType):
+    """One of a set of names."""
+
+    def __init__(self, what: str, names: Iterable[str]) -> None:
+        self.name = what
+        self._names = tuple(names)
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        if value in self._names:
+            return value
+        self.fail(unknown(self.name, value, self._names), param, ctx)
+
+
+def unknown(what: str, value: str, names: Iterable[str]) -> str:
+    """Return a line that says what was given, what is near, and what is allowed."""
+    allowed = tuple(names)
+    near = get_close_matches(value, allowed, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"unknown {what} {value!r}; {hint}allowed: {', '.join(allowed)}"
