@@ -252,7 +252,8 @@ def _solve_plainly(case: Case, inputs: Inputs, rules: Rules) -> Solution:
     a = x.max(axis=1)
     d = a[:, None] - x
     e = np.exp(-d)
-    log_sum = np.log(e.sum(axis=1))
+    e[np.arange(len(x)), x.argmax(axis=1)] = 0.0
+    log_sum = np.log1p(e.sum(axis=1))
     l = d + log_sum[:, None]
     p = np.exp(-l)
     w = _target(case, inputs, rules, (x.shape[0], x.shape[1])).w.to_float()
@@ -554,9 +555,10 @@ def _bce_with_logits(
     miss, hit = 1.0 - z, _product(pos_weight, z)
     losses = _product(hit, _softplus(-x)) + _product(miss, _softplus(x))
     by_logits = _product(miss, _sigmoid(x)) - _product(hit, _sigmoid(-x))
-    # softplus(x) = x + softplus(−x), so that p = 1 leaves −x exactly; but at −inf only p∞ is left
-    by_target = _product(pos_weight - 1.0, _softplus(-x)) - x
-    by_target = where(x.hi == -np.inf, _product(pos_weight, -x), by_target)
+    # p softplus(−x) − softplus(x), with softplus(x) = x + softplus(−x) below the larger of the two,
+    # so that p = 1 leaves −x exactly, and p = 0 the smaller one
+    smaller = (-abs(x)).exp().log1p()
+    by_target = _product(pos_weight - 1.0, smaller) - where(x.hi > 0, x, _product(pos_weight, x))
     return losses, by_logits, by_target
 
 
@@ -565,7 +567,7 @@ def _bce(
 ) -> tuple[Exact, Exact, Exact]:
     p = x if rules.clip is None else _clipped(x, case.dtype, rules.clip)
     rest = 1.0 - p
-    log_p, log_rest = p.log(), rest.log()
+    log_p, log_rest = p.log(), where((p - 0.5).hi < 0, (-p).log1p(), rest.log())
     zeros = constant(p.shape, 0.0)
     if rules.log_floor is not None:
         floor = constant(p.shape, rules.log_floor)

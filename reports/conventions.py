@@ -9,10 +9,10 @@ from ..harness.conventions import MEANINGS
 from ..harness.runfile import RunFile, VerdictRow
 from ..harness.verdicts import CONVENTION
 from .legend import mark_of
-from .survey import TEXTBOOK, Question, Survey, way_of
+from .survey import NO_ANSWER, TEXTBOOK, Question, Survey, options_text, way_of
 
 _AT_ONCE = 500  # SQLite's limit on the arguments of one query is higher
-_UNDEFINED = f"{CONVENTION}undefined"
+_UNDEFINED = f"{CONVENTION}undefined_"
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,18 @@ class ConventionLine:
 
     question: Question
     case: str
+    options: str
     contract: str
     answers: dict[str, tuple[Answer, ...]]
 
 
 def convention_lines(survey: Survey) -> tuple[ConventionLine, ...]:
     """Return the questions on which a convention was met."""
-    chosen = {(row.case, row.quantity): q for q, row in survey.conventions.items()}
+    chosen = {
+        (row.case, row.quantity): question
+        for question, row in survey.conventions.items()
+        if question.quantity == "value" or question.of_value not in survey.conventions
+    }
     cases = sorted({case for case, _ in chosen})
     rows: dict[Question, dict[tuple[str, str, str], VerdictRow]] = {}
     for run in survey.runs:
@@ -58,7 +63,13 @@ def meanings(survey: Survey) -> dict[str, str]:
     """Return the conventions that were met, and what they are."""
     met = {judged.verdict for tally in survey.places.values() for judged in tally.counts}
     names = sorted(word.removeprefix(CONVENTION) for word in met if word.startswith(CONVENTION))
-    return {name: MEANINGS.get(name, "") for name in names}
+    return {name: MEANINGS.get(name) or _parts(name) for name in names}
+
+
+def _parts(name: str) -> str:
+    """Return the meaning of answers that hold several kinds, `undefined_nan+inf`."""
+    kinds = name.removeprefix("undefined_").split("+")
+    return f"no agreed answer; given: {', '.join(kinds)}" if len(kinds) > 1 else ""
 
 
 def _of_cases(run: RunFile, cases: list[str]) -> Iterable[VerdictRow]:
@@ -77,6 +88,7 @@ def _line(question: Question, rows: list[VerdictRow]) -> ConventionLine:
     return ConventionLine(
         question,
         rows[0].case,
+        options_text(rows[0].options),
         _contract(rows),
         {
             framework: tuple(
@@ -88,17 +100,20 @@ def _line(question: Question, rows: list[VerdictRow]) -> ConventionLine:
 
 
 def _given(row: VerdictRow) -> str:
+    if row.verdict.startswith(_UNDEFINED) and row.exact != NO_ANSWER:
+        return row.verdict.removeprefix(_UNDEFINED).replace("+", " and ")
     if not row.got:
         return row.note
     return f"{row.got} at {row.where}" if row.where else row.got
 
 
 def _contract(rows: list[VerdictRow]) -> str:
-    """Return the contract's answer; a matched convention's row holds the convention's."""
+    """Return the contract's answer; the row of a matched convention holds the convention's."""
+    if any(row.verdict.startswith(_UNDEFINED) for row in rows):
+        return NO_ANSWER
     for row in rows:
         if row.verdict == "refused":
             return "an error"
-        own = row.verdict.startswith(_UNDEFINED) or not row.verdict.startswith(CONVENTION)
-        if own and row.exact:
+        if row.exact and not row.verdict.startswith(CONVENTION):
             return f"{row.exact} at {row.where}" if row.where else row.exact
     return ""

@@ -100,6 +100,20 @@ def _struck(label: str, lines: Iterable[TimingLine]) -> str:
     return escape(label) if right else f"<s>{escape(label)}</s>"
 
 
+def _annotation(text: str, place: int) -> dict[str, Any]:
+    """Return a label above its line: readable at any width, unlike one beside the axis."""
+    return {
+        "text": text,
+        "x": 0,
+        "xref": "paper",
+        "xanchor": "left",
+        "y": place + _ABOVE,
+        "yanchor": "bottom",
+        "showarrow": False,
+        "borderpad": 0,
+    }
+
+
 def _layout(table: TimingTable, places: dict[str, int]) -> dict[str, Any]:
     rows = len(places)
     low, high = _range([line.row.median for line in table.lines])
@@ -121,10 +135,12 @@ def _layout(table: TimingTable, places: dict[str, int]) -> dict[str, Any]:
             "fixedrange": True,
             "zeroline": False,
         },
+        "annotations": [
+            _annotation(_struck(label, table.lines), place) for label, place in places.items()
+        ],
         "yaxis": {
             "tickvals": [place + _ABOVE for place in places.values()],
-            "ticktext": [_struck(label, table.lines) for label in places],
-            "ticklabelposition": "inside top",
+            "showticklabels": False,
             "range": [0.3 - rows, 0.9],
             "fixedrange": True,
             "zeroline": False,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..harness.runfile import VerdictRow
 from .legend import mark_of
-from .survey import TEXTBOOK, Asked, Found, Survey, dtype_order
+from .survey import KINDS, Asked, Found, Survey, dtype_order
 
 DETAILED = 6000
 _UNMEASURED = float("inf")
@@ -130,9 +130,14 @@ def groups(findings: Iterable[Found]) -> list[FindingGroup]:
 
 
 def _order(group: FindingGroup) -> tuple[Any, ...]:
-    """Put new before known, then what people use before textbook formulas, then the worst."""
-    textbook = group.kind.asked.kind == TEXTBOOK
-    return group.kind.known, textbook, *_negative(badness(group.worst)), group.kind
+    """Put new before known, then what people call before what they copy, then the worst."""
+    kind = group.kind.asked.kind
+    return (
+        group.kind.known,
+        KINDS.index(kind) if kind in KINDS else 0,
+        *_negative(badness(group.worst)),
+        group.kind,
+    )
 
 
 def detailed(survey: Survey, limit: int = DETAILED) -> Sequence[Found]:

@@ -21,7 +21,7 @@ from .figures import CONFIG, key, timing_figure
 from .findings import alarms, groups
 from .legend import CLASSES, MARKS, mark_of
 from .payload import payload, to_json
-from .survey import TEXTBOOK, Survey, options_text, survey
+from .survey import TEXTBOOK, Survey, survey
 from .textbook import breaks, formulas
 from .timings import TimingTable, timing_tables
 
@@ -126,7 +126,6 @@ def _environment() -> Environment:
         "seconds": numbers.seconds,
         "count": numbers.count,
         "brief": tables.brief,
-        "options": options_text,
         "breakable": _breakable,
     }
     environment.globals |= {

@@ -14,7 +14,7 @@ from typing import Any
 from .excerpts import Excerpt, excerpt
 from .findings import detailed, measured
 from .legend import mark_of
-from .survey import Found, Place, Survey, Tally, dtype_order
+from .survey import KINDS, Found, Place, Survey, Tally, dtype_order
 
 _NOTE, _TEXT = 400, 60
 _SCRIPT = str.maketrans(
@@ -74,6 +74,7 @@ def payload(survey: Survey) -> dict[str, Any]:
     return {
         "columns": [[column.name, column.group, column.why] for column in axes.columns],
         "asked": [list(asked) for asked in axes.asked],
+        "kinds": KINDS,
         "dtypes": axes.dtypes,
         "ways": axes.ways,
         "cells": cells,

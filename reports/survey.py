@@ -13,6 +13,8 @@ from .columns import Column, column_name, column_of
 from .legend import mark_of
 
 TEXTBOOK = "textbook"
+KINDS = ("user", "native", "recipe", TEXTBOOK)  # in the order in which they are listed
+NO_ANSWER = "no agreed answer"  # what the judge writes as the exact value
 
 
 class Asked(NamedTuple):
@@ -41,13 +43,18 @@ class Judged(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What has no one agreed answer."""
+    """What has no one agreed answer, or another one by convention."""
 
     operation: str
     target_kind: str
-    options: str
     column: str
+    convention: str
     quantity: str
+
+    @property
+    def of_value(self) -> Question:
+        """The same of the value, where this is of a gradient."""
+        return self._replace(quantity="value")
 
 
 @dataclass
@@ -146,8 +153,8 @@ class Survey:
             question = Question(
                 row.operation,
                 row.target_kind or "",
-                options_text(row.options),
                 place.column,
+                row.verdict.removeprefix("convention:").partition("undefined_")[0] or "undefined",
                 row.quantity,
             )
             shown = self.conventions.setdefault(question, row)
@@ -157,9 +164,9 @@ class Survey:
             found.add(row, place)
 
 
-def _shows(row: VerdictRow) -> tuple[bool, bool]:
-    """Return how well a row shows a convention: best by one number, in float32."""
-    return not row.where, row.dtype == "float32"
+def _shows(row: VerdictRow) -> tuple[bool, bool, bool, int]:
+    """Return how well a row shows a convention: best by one number, in float32, plainly."""
+    return row.exact == NO_ANSWER, not row.where, row.dtype == "float32", -len(row.options)
 
 
 def filter_none(*values: float | None) -> list[float]:

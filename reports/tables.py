@@ -234,6 +234,8 @@ def workers(runs: Sequence[RunFile]) -> tuple[Worker, ...]:
 def _flat(value: Any, name: str = "") -> Iterable[tuple[str, str]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _flat(item, f"{name} {key}".strip())
+            yield from _flat(item, key if name in ("", "versions") else f"{name} {key}")
+    elif value is None or value == "":
+        yield name, "–"
     else:
         yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

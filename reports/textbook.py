@@ -20,7 +20,7 @@ class Side:
     Attributes:
         framework: its name.
         dtypes: the dtypes in which the formula was asked.
-        native: the native function beside it, empty if none was asked.
+        native: the native function (or recipe) beside it, empty if none was asked.
     """
 
     framework: str
@@ -72,7 +72,7 @@ def formulas(survey: Survey) -> tuple[Formula, ...]:
     worst = _worst(survey)
     members: dict[tuple[str, str], list[Asked]] = {}
     for asked in sorted(worst):
-        if asked.kind == TEXTBOOK:
+        if asked.kind == TEXTBOOK and worst[asked]:
             key = (asked.operation, asked.name.rpartition(".")[2])
             members.setdefault(key, []).append(asked)
     return tuple(_formula(asked, worst) for _, asked in sorted(members.items()))
@@ -138,13 +138,17 @@ def _side(asked: Asked, worst: Worst) -> Side:
 
 
 def _native(asked: Asked, worst: Worst) -> Asked | None:
-    """Return the native function that was asked most of the same, and of those the best."""
-    return min(_natives(asked, worst), default=(0, 0, None))[2]
+    """Return the native function that was asked most of the same, and of those the best.
+
+    A framework without one is represented by its recipe.
+    """
+    return min(_natives(asked, worst), default=(False, 0, 0, None))[3]
 
 
-def _natives(asked: Asked, worst: Worst) -> Iterator[tuple[int, int, Asked]]:
+def _natives(asked: Asked, worst: Worst) -> Iterator[tuple[bool, int, int, Asked]]:
     for other, spots in worst.items():
         same = (other.framework, other.operation) == (asked.framework, asked.operation)
-        if same and other.kind == "native":
+        if same and other.kind in ("native", "recipe"):
             shared = spots.keys() & worst[asked].keys()
-            yield -len(shared), sum(breaks(spots[spot]) for spot in shared), other
+            broken = sum(breaks(spots[spot]) for spot in shared)
+            yield other.kind != "native", -len(shared), broken, other

@@ -9,7 +9,8 @@ function themed(layout) {
   return {
     ...layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: ink, family: style.fontFamily, size: 12 },
-    xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis, tickfont: { color: ink, size: innerWidth < 600 ? 9 : 12 } },
+    xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis },
+    annotations: layout.annotations.map((label) => ({ ...label, font: { color: ink, size: innerWidth < 600 ? 9.5 : 12 } })),
     hoverlabel: { bgcolor: style.getPropertyValue("--panel").trim(), bordercolor: line, font: { color: ink }, align: "left" },
   };
 }

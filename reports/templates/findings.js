@@ -44,7 +44,7 @@ function findKinds() {
     return kind.items.length
       || says(kind.asked.name, kind.asked.operation, kind.asked.framework, kind.column.name, codes[kind.code].word);
   });
-  return result.sort((a, b) => codes[a.code].known - codes[b.code].known || a.asked.textbook - b.asked.textbook || (b.ratio > a.ratio) - (b.ratio < a.ratio)
+  return result.sort((a, b) => codes[a.code].known - codes[b.code].known || a.asked.order - b.asked.order || (b.ratio > a.ratio) - (b.ratio < a.ratio)
     || codes[b.code].rank - codes[a.code].rank || a.asked.id - b.asked.id);
 }
 

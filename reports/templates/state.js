@@ -11,7 +11,7 @@ const byId = (id) => document.getElementById(id);
 const read = (id) => JSON.parse(byId(id).textContent);
 const data = read("data");
 const asked = data.asked.map(([framework, operation, name, kind], id) => {
-  return { id, framework, operation, name, kind, textbook: kind === "textbook" };
+  return { id, framework, operation, name, kind, textbook: kind === "textbook", order: data.kinds.indexOf(kind) };
 });
 const columns = data.columns.map(([name, group, why], id) => ({ id, name, group, why }));
 

@@ -401,6 +401,7 @@ def test_a_recipe_has_its_gradient_by_a_target_of_0(backend: Backend) -> None:
         backend, backend.implementations["tf.recipes.binary_cross_entropy"], case
     )
 
+    assert gradient is not None
     np.testing.assert_allclose(gradient, np.log1p(-probs) - np.log(probs), rtol=1e-4, atol=1e-5)
 
 

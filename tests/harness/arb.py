@@ -44,6 +44,7 @@ class Enclosure:
         balls: what encloses the right values; NaN where there is no agreed answer.
         terms: the sum of the magnitudes of the terms of each value; the value's own
             magnitude where nothing cancels.
+
     """
 
     balls: Balls
@@ -164,13 +165,13 @@ def _exp(x: arb) -> arb:
 
 
 def _log(x: arb) -> arb:
-    if x.is_finite() and x != 0 and not x > 0:
+    if not (x > 0 or x == 0 or x.is_nan()):
         raise TooWideError
     return -INF if x == 0 else INF if x == INF else x.log()
 
 
 def _minus(x: arb, y: arb) -> arb:
-    """x − y, where −inf has no radius."""
+    """Return x − y, where −inf has no radius."""
     return x if x == -INF else INF if y == -INF else x - y
 
 
@@ -183,9 +184,11 @@ def _over(x: arb, y: arb) -> arb:
     """x/y, where x/0 is infinite, 0/0 NaN, and x/inf 0."""
     if y == INF and x.is_finite():
         return arb(0)
-    if y != 0:
+    if y != 0 or x.is_nan():
         return x / y
-    return NAN if x == 0 or x.is_nan() else INF if x > 0 else -INF
+    if not (x > 0 or x < 0 or x == 0):
+        raise TooWideError
+    return NAN if x == 0 else INF if x > 0 else -INF
 
 
 def _sum(balls: Balls, axis: int | None = None) -> Balls:
@@ -215,7 +218,7 @@ def _is_agreed(row: Balls) -> bool:
 
 
 def _log_sum_exp(x: Balls) -> Balls:
-    """log Σ exp x over the last axis, kept; NaN in rows without an agreed answer."""
+    """Log Σ exp x over the last axis, kept; NaN in rows without an agreed answer."""
     full = np.empty((*x.shape[:-1], 1), np.object_)
     for index in np.ndindex(x.shape[:-1]):
         row = x[index]

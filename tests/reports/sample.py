@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lossdiff.cases.model import Case
-from lossdiff.cases.operations import DTYPES, Options
+from lossdiff.cases.operations import DTYPES, Options, TargetKind
 from lossdiff.cases.stored import worked_examples
 from lossdiff.harness.runfile import (
     RelationRow,
@@ -56,7 +56,8 @@ def empty(path: Path) -> Path:
 
 def cases(operation: str, scale: int = 1) -> Iterator[Case]:
     """Yield cases of all families and dtypes."""
-    kind, target = ("index", "random") if operation == "cross_entropy" else (None, "")
+    kind: TargetKind | None = "index" if operation == "cross_entropy" else None
+    target = "random" if kind else ""
     for seed in range(scale):
         for dtype in DTYPES:
             for family in FAMILIES:
@@ -80,13 +81,14 @@ def verdicts(scale: int = 1) -> Iterator[VerdictRow]:
                     (f"{framework}.textbook.{operation}_unshifted", "textbook"),
                 ):
                     number += 1
-                    who = {
-                        "implementation": name,
-                        "framework": framework,
-                        "kind": kind,
-                        "mode": mode,
-                    }
-                    row = replace(_row(case), **who, quantity="gradient_logits")
+                    row = replace(
+                        _row(case),
+                        implementation=name,
+                        framework=framework,
+                        kind=kind,
+                        mode=mode,
+                        quantity="gradient_logits",
+                    )
                     verdict = _verdict(row, number)
                     yield _judged(replace(row, quantity="value"), verdict)
                     yield _judged(row, "within bound" if kind == "native" else verdict)

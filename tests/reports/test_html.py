@@ -83,7 +83,8 @@ def test_headline_counts_what_the_run_holds(page: Reader, run: RunFile) -> None:
     text = " ".join(page.sections["summary"].split())
     assert f"{new:,} new findings to look at" in text
     assert f"known findings{known:,}" in text
-    assert f"{count(run, '1'):,} verdicts" in text
+    judged = count(run, "verdict != 'unsupported'")
+    assert f"{judged:,} verdicts, each against an exact answer; 1 question that" in text
     assert "torch 2.13.0" in text
 
 
