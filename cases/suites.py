@@ -20,7 +20,7 @@ from .stored import DIGITS_STAGES, worked_examples
 from .stream import Stream
 
 SHAPES = {
-    "quick": ("4x10", "2x3x5", "3x70"),
+    "quick": ("4x10",),  # JAX compiles each primitive anew for each shape and dtype
     "full": ("1x1", "1x2", "2x3x5", "4x10", "3x70", "5x33", "2x1000", "2x3x2x2", "64x3", "300x4"),
 }
 _QUICK_VALUES = (  # one of each kind of trouble; `full` has every family
@@ -35,6 +35,11 @@ _PLAIN_VALUES = {
     "probs": ("probs", "probs_edge"),
     "log_probs": ("log_probs",),
 }
+_EVERYDAY = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
+_THIRD_AXIS = {
+    False: (Options(), Options(axis=0), Options(axis=1)),
+    True: (Options(), Options(reduction="none"), Options(weight="positive")),
+}
 _QUICK_TARGETS = {
     "index": ("random", "top", "bottom", "too_large", "negative", "some_ignored", "all_ignored"),
     "one_hot": ("random", "top"),
@@ -42,14 +47,14 @@ _QUICK_TARGETS = {
     "multi_label": ("binary", "fractional", "above_one"),
 }
 _LEVELS: dict[str, tuple[Any, ...]] = {
-    "axis": (-1, 0, 1),
+    "axis": (-1, 0),
     "weight": (None, "positive", "with_zeros"),
     "pos_weight": (None, "positive"),
     "ignore_index": (-100, -1, 0),
     "label_smoothing": (0.0, 0.1),
     "reduction": ("mean", "none", "sum"),
 }
-_FULL_LEVELS = {**_LEVELS, "label_smoothing": (0.0, 0.1, 1.0), "ignore_index": (-100, -1, 0, 255)}
+_FULL_LEVELS = {**_LEVELS, "axis": (-1, 0, 1), "label_smoothing": (0.0, 0.1, 1.0), "ignore_index": (-100, -1, 0, 255)}
 SUITES = ("quick", "full", "worked", "fuzz")
 
 
@@ -82,10 +87,11 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
         count: how many cases `fuzz` draws.
     """
     if name == "worked":
-        return _ordered(name, _worked(DTYPES[2:]))
+        return _ordered(name, _worked())
     if name == "fuzz":
         return _ordered(name, _fuzz(seed, count))
-    cases = [*_worked(("float32", "float64")), *_digits(name), *_two_units(), *_plain()]
+    cases = [*_worked(), *_digits(name), *_two_units(), *_plain()]
+    cases += _third_axis()
     for operation in OPERATIONS.values():
         cases += [replace(case, seed=seed) for case in _covering(operation, name)]
     return _ordered(name, cases)
@@ -105,23 +111,20 @@ def _ordered(name: str, cases: Sequence[Case], *, compiled: bool | None = None) 
     return Suite(name, tuple(ordered), name == "full" if compiled is None else compiled)
 
 
-def _worked(dtypes: Sequence[str]) -> list[Case]:
-    cases = []
-    for example in worked_examples().values():
-        family = "multi_label" if example.target_kind == "multi_label" else "given"
-        for dtype in dtypes:
-            cases.append(
-                Case(
-                    example.operation,
-                    f"worked:{example.name}",
-                    example.values.shape,
-                    dtype,
-                    example.target_kind,
-                    family if example.target_kind else "",
-                    example.options,
-                )
-            )
-    return cases
+def _worked() -> list[Case]:
+    """The tutorials' examples, in float64: the formula decides over the digits, not the dtype."""
+    return [
+        Case(
+            example.operation,
+            f"worked:{example.name}",
+            example.values.shape,
+            "float64",
+            example.target_kind,
+            "given" if example.target_kind else "",
+            example.options,
+        )
+        for example in worked_examples().values()
+    ]
 
 
 def _digits(name: str) -> list[Case]:
@@ -146,13 +149,23 @@ def _two_units() -> list[Case]:
 
 def _plain() -> list[Case]:
     """Everyday calls without options: the few signatures that compilers see in `quick`."""
-    first = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
     return [
-        Case(operation.name, family, (4, 10), "float32", kind, first.get(kind or "", ""))
+        Case(operation.name, family, (4, 10), "float32", kind, _EVERYDAY.get(kind or "", ""))
         for operation in OPERATIONS.values()
         for kind in (operation.targets or (None,))
         for family in _PLAIN_VALUES[operation.domain]
     ]
+
+
+def _third_axis() -> list[Case]:
+    """Classes on axis 1 of three: where adapters and axis arguments go wrong."""
+    return [
+        Case(operation.name, _PLAIN_VALUES[operation.domain][0], (2, 3, 5), "float32", kind,
+             _EVERYDAY.get(kind or "", ""), options)
+        for operation in OPERATIONS.values()
+        for kind in (operation.targets or (None,))
+        for options in (_THIRD_AXIS[operation.is_loss] if operation.options else (Options(),))
+    ]  # fmt: skip
 
 
 # --- covering arrays -------------------------------------------------------------------------

@@ -212,13 +212,14 @@ class _Sheet:
         word = _RANKS[rank[worst]]
         if self.undefined.any() and rank.max() < _RANK["inaccurate"]:
             word = CONVENTION + undefined_answer(self.got[self.undefined])
-            worst = worst if rank[worst] else int(np.argmax(self.undefined))
+            worst = int(np.argmax(self.undefined))
         normal = np.abs(self.exact.to_float()) >= self.form.tiny
+        measured = word != "nonfinite"
         return Verdict(
             word,
-            ulp=float(self.ulp[normal].max(initial=0.0)),
-            ratio=float(ratio.max(initial=0.0)),
-            abs_error=float(self.error.max(initial=0.0)),
+            ulp=float(self.ulp[normal].max(initial=0.0)) if measured else None,
+            ratio=float(ratio.max(initial=0.0)) if measured else None,
+            abs_error=float(self.error.max(initial=0.0)) if measured else None,
             where=str(list(map(int, np.unravel_index(worst, self.shape)))) if self.shape else "",
             exact=_exact_text(self.exact, worst),
             got=_text(self.got[worst]),

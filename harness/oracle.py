@@ -169,6 +169,8 @@ class _Softmax:
     rest: Exact  # 1 − p
     undefined: Mask
     top: NDArray[np.int64]
+    e: Exact  # exp(−d)
+    total: Exact  # 1 + S
 
 
 def _softmax(x: Floats) -> _Softmax:
@@ -189,7 +191,7 @@ def _softmax(x: Floats) -> _Softmax:
     infinite = constant(x.shape, np.inf)
     d = where(masked, infinite, d)
     l = where(masked, infinite, d + _column(log_sum))
-    return _Softmax(a, d, log_sum, l, p, rest, undefined, top)
+    return _Softmax(a, d, log_sum, l, p, rest, undefined, top, e, total)
 
 
 def _column(x: Exact) -> Exact:
@@ -293,9 +295,11 @@ def _solve_array(case: Case, x: Floats, rest: tuple[int, ...], axis: int) -> Sol
     else:
         value = soft.p
         top = exact_v[np.arange(len(x)), soft.top] if x.size else constant((len(x),), 0.0)
-        # v_j − Σ p v = (v_j − v_top) + Σ p (v_top − v), where the largest p meets a zero
-        mean_gap = (soft.p * (_column(top) - exact_v)).sum()
-        gradient = soft.p * ((exact_v - _column(top)) + _column(mean_gap))
+        # v_j − Σ p v = (v_j − v_top) + Σ p (v_top − v), where the largest p meets a zero; times
+        # 1 + S, so that ties, where e = 1, leave nothing to round
+        gaps, total = exact_v - _column(top), _column(soft.total)
+        mean_gap = _column((soft.e * -gaps).sum())
+        gradient = soft.p * ((gaps * total + mean_gap) / total)
     undefined = soft.undefined
     if reduces:
         value = _undefine(value, undefined).map(lambda part: part.reshape(rest))
@@ -344,7 +348,8 @@ def _given_losses(case: Case, x: Floats, rules: Rules) -> _Softmax:
         if rules.log_floor is not None:
             l = where(l.to_float() > -rules.log_floor, constant(x.shape, -rules.log_floor), l)
     zero = constant((rows,), 0.0)
-    return _Softmax(zero, l, zero, l, p, 1.0 - p, undefined, np.zeros(rows, np.int64))
+    top = np.zeros(rows, np.int64)
+    return _Softmax(zero, l, zero, l, p, 1.0 - p, undefined, top, p, zero + 1.0)
 
 
 def _limits(dtype: str, clip: float) -> tuple[float, float]:

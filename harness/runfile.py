@@ -9,13 +9,15 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
+from ..cases.dtypes import FORMATS
 from ..cases.model import Case, Inputs
 
 APPLICATION_ID = 0x6C6F7373  # "loss": marks the file as ours
@@ -172,6 +174,7 @@ _JSON = ("options", "environment", "printed", "got")
 _BOOL = ("known", "agrees")
 
 
+@cache
 def _columns(row: type[Row]) -> list[str]:
     return [field.name for field in fields(row)]
 
@@ -195,7 +198,7 @@ SCHEMA = "\n".join(
 def _encode(row: Row) -> list[Any]:
     return [
         json.dumps(value) if name in _JSON and not isinstance(value, str) else value
-        for name, value in asdict(row).items()
+        for name, value in vars(row).items()
     ]
 
 
@@ -327,8 +330,6 @@ class RunFile:
 
     def case(self, case_id: str) -> Case:
         """Return a case of this run, with its arrays if it came from a file."""
-        from dataclasses import replace
-
         case = Case.parse(case_id)
         query = 'SELECT npz FROM given WHERE "case" = ?'
         record = self._connection.execute(query, (case_id,)).fetchone()
@@ -348,8 +349,6 @@ def _pack(inputs: Inputs) -> bytes:
 
 
 def _unpack(npz: bytes, case: Case) -> Inputs:
-    from ..cases.dtypes import FORMATS
-
     with np.load(io.BytesIO(npz), allow_pickle=False) as data:
         return Inputs(
             **{

@@ -48,8 +48,13 @@ MEANINGS: dict[str, str] = {
     "unsupported": "not claimed: no verdict on quality",
 }
 
-# From best to worst; the matrix of the report shows the worst of each cell.
-SEVERITY: dict[str, int] = {name: rank for rank, name in enumerate(STANDINGS)}
+# From best to worst: a silent wrong answer is worse than a loud error.
+_ORDER = (
+    "unsupported", "exact", "faithful", "within bound", "refused", "flushed", "order", "formula",
+    "narrow", "convention", "raised", "timed out", "mismatched", "accepted", "nonfinite",
+    "inaccurate", "crashed",
+)  # fmt: skip
+SEVERITY: dict[str, int] = {name: rank for rank, name in enumerate(_ORDER)}
 
 
 def base(verdict: str) -> str:

@@ -35,6 +35,7 @@ from .names import Name, unknown
 from .progress import RunProgress
 
 OK, FINDINGS, USAGE, NOTHING = 0, 1, 2, 3
+_LOG_WIDTH = 180
 MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.modes))
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -182,7 +183,7 @@ def show(path: Path, verdicts: tuple[str, ...], style: str) -> int:
         rows = (row for row in run.rows(VerdictRow)
                 if not verdicts or base(row.verdict) in verdicts)  # fmt: skip
         if style == "table":
-            Console().print(verdict_table(rows))
+            _console().print(verdict_table(rows))
             return OK
         for row in rows:
             click.echo(json.dumps(asdict(row)))
@@ -197,7 +198,7 @@ def show(path: Path, verdicts: tuple[str, ...], style: str) -> int:
 @_selection
 def list_(what: str, suite_name: str, operations: tuple[str, ...], **selection: Any) -> int:
     """Print what there is, one a line."""
-    console = Console(soft_wrap=True)
+    console = _console()
     if what == "cases":
         for case in selected(suite(suite_name), operations).cases:
             click.echo(case.id)
@@ -231,6 +232,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return OK
     return USAGE
+
+
+def _console() -> Console:
+    """A pipe or a log file has no width of its own; tables need more than the default 80."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_LOG_WIDTH)
 
 
 def _usage(error: click.UsageError) -> str:
@@ -296,7 +303,7 @@ def _is_complete(plan: Plan) -> bool:
 def _conclude(run: RunFile, recorder: Recorder, *, complete: bool = False) -> int:
     from .reports.terminal import summary
 
-    console = Console()
+    console = _console()
     console.print(summary(run))
     console.print(f"run file: {run.path}", soft_wrap=True, highlight=False)
     if not sum(recorder.verdicts.values()):

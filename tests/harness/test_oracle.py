@@ -231,7 +231,7 @@ def test_logsumexp_next_to_zero_loses_bits_of_the_terms_only() -> None:
 
 @pytest.mark.parametrize("classes", [2, 3, 8, 16, 33])
 def test_the_softmax_gradient_of_ties_is_exactly_what_the_cotangents_leave(classes: int) -> None:
-    case = asked("softmax", np.full((16, classes), 7.0))
+    case = asked("softmax", np.full((150, classes), 7.0))
     v = case.cotangent(case.shape)
     gradient = solve(case, case.inputs()).quantities["gradient_logits"].to_float()
 
