@@ -14,7 +14,6 @@ namespace = "jax.recipes"
 kind = "recipe"
 targets = {
     "cross_entropy_soft": {"one_hot", "soft"},
-    "cross_entropy_by_kl_divergence": {"one_hot"},
     "cross_entropy_probs_soft": {"one_hot", "soft"},
 }
 
@@ -53,19 +52,10 @@ def cross_entropy_by_one_hot(logits, target, *, label_smoothing=0.0, reduction="
     return _reduce(optax.losses.softmax_cross_entropy(logits, labels, axis=1), reduction)
 
 
-def cross_entropy_by_where(logits, target, *, ignore_index=-100, reduction="mean"):
-    """Ignored rows through Optax's own `where`."""
-    counts = target != ignore_index
-    losses = optax.losses.softmax_cross_entropy_with_integer_labels(
-        logits, jnp.where(counts, target, 0), axis=1, where=jnp.expand_dims(counts, 1)
-    )
-    return losses.mean(where=counts) if reduction == "mean" else _reduce(losses, reduction)
-
-
-def cross_entropy_by_kl_divergence(logits, target, *, reduction="mean"):
-    """Use the divergence from a one-hot target, whose own entropy is 0."""
-    log_probs = jax.nn.log_softmax(logits, axis=1)
-    return _reduce(optax.losses.kl_divergence(log_probs, target, axis=1), reduction)
+def cross_entropy_by_nll(logits, target, *, weight=None, ignore_index=-100, reduction="mean"):
+    """nll_loss of log_softmax: what cross_entropy is documented to be."""
+    options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
+    return nll_loss(jax.nn.log_softmax(logits, axis=1), target, **options)
 
 
 def nll_loss(log_probs, target, *, weight=None, ignore_index=-100, reduction="mean"):

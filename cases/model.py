@@ -206,7 +206,7 @@ def _parse_options(text: str) -> Options:
 @lru_cache(maxsize=1024)
 def _inputs(case: Case) -> Inputs:
     form = FORMATS[case.dtype]
-    stored = stored_values(case.family, case.shape)
+    stored = stored_values(case.family, case.shape, case.seed)
     axis = case.class_axis
     rest = case.shape[:axis] + case.shape[axis + 1 :]
     classes = case.shape[axis] if case.shape else 1

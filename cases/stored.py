@@ -90,12 +90,13 @@ def _digits() -> dict[str, Array]:
         return dict(data)
 
 
-def stored_values(family: str, shape: tuple[int, ...]) -> Stored | None:
+def stored_values(family: str, shape: tuple[int, ...], seed: int = 0) -> Stored | None:
     """Return the values of a stored family, or None for a family that is drawn.
 
     Args:
         family: `worked:NAME`, `digits:STAGE`, or any other name.
-        shape: of the first argument; of the digits' (1797, 10) the first rows are taken.
+        shape: of the first argument; as many rows are taken of the digits' (1797, 10).
+        seed: which rows; the first ones for 0, the next ones for 1, and so on.
 
     Raises:
         KeyError: there is no such worked example or stage of training.
@@ -106,5 +107,6 @@ def stored_values(family: str, shape: tuple[int, ...]) -> Stored | None:
         return Stored(example.values, example.target)
     if source == "digits":
         data = _digits()
-        return Stored(data[name][: shape[0]].astype(np.float64), data["labels"][: shape[0]])
+        rows = (np.arange(shape[0]) + seed * shape[0]) % len(data["labels"])
+        return Stored(data[name][rows].astype(np.float64), data["labels"][rows])
     return None

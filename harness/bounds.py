@@ -10,6 +10,10 @@ logits is gone.
 u is the unit roundoff of the accumulating dtype A; s that of the storing dtype T where they
 differ (16-bit results accumulated in float32), else 0; η one smallest subnormal of T; h the
 depth of a summation. c = 5 allows exp and log 2.5 ulp each; log1p is allowed 4 ulp.
+
+Relative errors end where numbers are subnormal. There exp's c/2 ulp are c/2 of A's η, which the
+division by a sum ≥ 1 does not enlarge, and the quotient is rounded once more: (c + 1)/2 η where
+A = T. Where A is wider its subnormals are below η/2, and η is enough.
 """
 
 from __future__ import annotations
@@ -99,7 +103,8 @@ def bound(case: Case, solution: Solution, quantity: str, algorithm: Algorithm) -
     precision = precision_of(case.dtype, algorithm)
     terms = solution.terms
     classes = case.shape[case.class_axis] if case.contract.reads_classes else 1
-    rows = int(np.prod(case.shape)) // max(classes, 1)
+    is_reduced = case.contract.is_loss and case.options.reduction != "none"
+    rows = int(np.prod(case.shape)) // max(classes, 1) if is_reduced else 1
     if max(precision.depth(classes), precision.depth(rows)) * precision.u > _VACUOUS:
         return None
     exact = solution.quantities[quantity].to_float()
@@ -113,8 +118,10 @@ def bound(case: Case, solution: Solution, quantity: str, algorithm: Algorithm) -
             result = _elements_bound(case, solution, terms, quantity, precision)
         else:
             raise TypeError("a refusal has no bound")
-    # A gradient is rounded twice where it is subnormal, the first time before a factor up to 2.
+    # A gradient is p, subnormal, times a factor up to 2.
     eta = precision.eta * (1.0 if quantity == "value" else 2.0)
+    if precision.s == 0:
+        eta *= (C_EXP + 1) / 2
     return np.where(np.isfinite(result), result, 0.0).reshape(exact.shape) + eta
 
 
