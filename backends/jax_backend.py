@@ -79,6 +79,10 @@ class JaxBackend(Backend):
 
         return _compiled(run, mode)
 
+    def forget(self) -> None:
+        # Compiling slows down as programs pile up, and 2,200 of them take 3 GB.
+        jax.clear_caches()
+
     def facts(self) -> dict[str, Any]:
         return {
             "gpu": self._device.device_kind if self.device == "gpu" else None,

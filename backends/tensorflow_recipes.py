@@ -79,6 +79,12 @@ def nll_loss(log_probs, target, *, weight=None, ignore_index=-100, reduction="me
     return tf.cast(_reduce(losses, reduction, weights), log_probs.dtype)
 
 
+def cross_entropy_by_nll(logits, target, *, weight=None, ignore_index=-100, reduction="mean"):
+    """nll_loss of log_softmax: what cross_entropy is documented to be."""
+    options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
+    return nll_loss(tf.nn.log_softmax(logits, axis=1), target, **options)
+
+
 def cross_entropy_probs(probs, target, *, weight=None, reduction="mean"):
     """Index targets, no clipping. The logarithm is taken after the pick, as 0 · (1 / 0) is NaN."""
     losses = -tf.math.log(_picked(_classes_last(_wide(probs)), target))

@@ -28,9 +28,9 @@ class TorchBackend(Backend):
 
     def to_array(self, array: NDArray[Any]) -> torch.Tensor:
         if array.dtype == ml_dtypes.bfloat16:
-            bits = torch.from_numpy(array.view(np.int16).copy()).view(torch.bfloat16)
-            return bits.to(self._device)
-        return torch.from_numpy(np.array(array)).to(self._device)
+            bits = np.array(array, order="C").view(np.int16)
+            return torch.from_numpy(bits).view(torch.bfloat16).to(self._device)
+        return torch.from_numpy(np.array(array, order="C")).to(self._device)
 
     def to_numpy(self, value: torch.Tensor) -> NDArray[Any]:
         if not isinstance(value, torch.Tensor):

@@ -13,7 +13,7 @@ targets = {
 
 
 def cross_entropy_by_gather(logits, target, *, reduction="mean"):
-    """logsumexp minus the picked logit, as many training scripts write it."""
+    """Logsumexp minus the picked logit, as many training scripts write it."""
     picked = logits.gather(1, target.unsqueeze(1)).squeeze(1)
     return _reduce(torch.logsumexp(logits, 1) - picked, reduction)
 

@@ -75,7 +75,7 @@ FACTS = ("operation", "family", "target", "dtype", "mode", "quantity", "reductio
 
 
 def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split("+")[0].split(".") if part.isdigit())
+    return tuple(int(part) for part in text.split("+", maxsplit=1)[0].split(".") if part.isdigit())
 
 
 def _tuple(value: Any) -> tuple[str, ...]:

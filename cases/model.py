@@ -18,7 +18,6 @@ from .operations import OPERATIONS, TARGET_KINDS, Operation, Options, TargetKind
 from .stored import stored_values
 from .stream import Floats, Stream
 
-
 _MOST_JUDGED = 2**20
 
 

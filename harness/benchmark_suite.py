@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 import pytest
-
 from lossdiff.backends.base import Backend, call_for
 from lossdiff.cases.model import Case
 from lossdiff.harness.bench import PLAN_VARIABLE, Benchmark

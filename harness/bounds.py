@@ -164,7 +164,7 @@ def _log_prob(t: Rows, q: Precision) -> Floats:
 
 
 def _prob(t: Rows, q: Precision) -> Floats:
-    """p = exp(−d)/Σ: (d + E + 2c + h + 2)u, relative; exp(x − lse) adds expm1(abs(lse)u).
+    """P = exp(−d)/Σ: (d + E + 2c + h + 2)u, relative; exp(x − lse) adds expm1(abs(lse)u).
 
     Where abs(lse)u reaches 1 no digit is left, and the form explains nothing.
     """

@@ -26,6 +26,7 @@ from ..backends.base import (
     Backend,
     Call,
     Claim,
+    Forward,
     ForwardBackward,
     call_for,
     implementations_of,
@@ -141,6 +142,7 @@ def ask(questions: Sequence[tuple[str, str, Case]]) -> list[Observation]:
 
 
 def _ask(backend: Backend, name: str, mode: str, case: Case) -> Observation:
+    _forget_others(backend, case.dtype, case.shape)
     implementation = backend.implementations[name]
     inputs = case.inputs()
     call = call_for(implementation, case, inputs)
@@ -162,6 +164,8 @@ def _answers(
 ) -> dict[str, Any]:
     quantities = ["value", *(_LOST[name] for name in call.wrt)]
     arrays = _arrays(backend, call, inputs)
+    if not call.wrt:
+        return _value_only(backend, mode, call, case, inputs, quantities, None)
     cotangent = backend.to_array(case.cotangent(call.shape).astype(inputs.values.dtype))
     function = _differentiated(backend, mode, call)
     try:  # around the framework alone: a defect of ours must not look like an answer
@@ -181,6 +185,19 @@ def _differentiated(backend: Backend, mode: str, call: Call) -> ForwardBackward:
     return backend.forward_backward(call, mode)
 
 
+@lru_cache(maxsize=1)
+def _forget_others(backend: Backend, dtype: str, shape: tuple[int, ...]) -> None:
+    """Drop what was compiled for other dtypes and shapes."""
+    _plain.cache_clear()
+    _differentiated.cache_clear()
+    backend.forget()
+
+
+@lru_cache(maxsize=256)
+def _plain(backend: Backend, mode: str, call: Call) -> Forward:
+    return backend.forward(call, mode)
+
+
 def _arrays(backend: Backend, call: Call, inputs: Inputs) -> list[Any]:
     return [backend.to_array(getattr(inputs, name)) for name in call.arguments]
 
@@ -192,15 +209,15 @@ def _value_only(
     case: Case,
     inputs: Inputs,
     quantities: list[str],
-    error: BaseException,
+    error: BaseException | None,
 ) -> dict[str, Any]:
-    """The gradient could not be had, or nothing could: tell the two apart."""
+    """Ask for the value; `error` says why the gradients, if any, could not be had."""
     failure = Failure("raised", _one_line(error))
     answers: dict[str, Any] = dict.fromkeys(quantities, failure)
     try:
-        value = backend.forward(call, mode)(*_arrays(backend, call, inputs))
-    except (Exception, SystemExit):  # noqa: BLE001 -- whatever it raises is an answer
-        return answers
+        value = _plain(backend, mode, call)(*_arrays(backend, call, inputs))
+    except (Exception, SystemExit) as again:  # noqa: BLE001 -- whatever it raises is an answer
+        return {**answers, "value": Failure("raised", _one_line(error or again))}
     answers["value"] = _converted(backend, value, case)
     if isinstance(error, NotImplementedError):
         for quantity in quantities[1:]:

@@ -109,7 +109,7 @@ def cli() -> None:
               type=click.IntRange(min=1), help="How many cases `fuzz` draws.")
 @_selection
 @_output("lossdiff.sqlite")
-def check(  # noqa: D417 -- the options describe themselves
+def check(
     suite_name: str,
     case_files: tuple[Path, ...],
     seed: int,

@@ -70,7 +70,7 @@ class Question:
 
 
 @cache
-def asked(  # noqa: PLR0917 -- a cache knows positions only
+def asked(
     operation: str,
     dtype: str,
     classes: int,

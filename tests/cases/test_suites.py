@@ -1,0 +1,200 @@
+"""Suites: what is asked together covers what there is to ask."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import pytest
+from lossdiff.cases.families import VALUES
+from lossdiff.cases.model import Case
+from lossdiff.cases.operations import DTYPES, OPERATIONS, Operation, Options
+from lossdiff.cases.stored import DIGITS_STAGES, worked_examples
+from lossdiff.cases.suites import SUITES, Suite, _factors, _is_askable, selected, suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SMALL = {"fuzz": {"count": 200}}
+EVERY = pytest.mark.parametrize("name", SUITES)
+COVERING = pytest.mark.parametrize("name", ["quick", "full"])
+
+
+def made(name: str, **options: int) -> Suite:
+    """Return a suite, not larger than it must be."""
+    return suite(name, **{**SMALL.get(name, {}), **options})
+
+
+def levels_of(case: Case) -> dict[str, object]:
+    """Return the level of each factor that a case stands for."""
+    levels: dict[str, object] = {
+        "family": case.family,
+        "dtype": case.dtype,
+        "shape": "x".join(map(str, case.shape)),
+        "target": f"{case.target_kind}.{case.target_family}",
+    }
+    for option in case.contract.options:
+        levels[option] = getattr(case.options, option)
+    return levels
+
+
+def askable_pairs(
+    operation: Operation, name: str
+) -> Iterator[tuple[tuple[str, object], tuple[str, object]]]:
+    """Yield every two levels of two factors that may stand in one case, as far as they decide."""
+    factors = _factors(operation, name)
+    for first, second in combinations(factors, 2):
+        if "family" not in (first, second) and first != "dtype":
+            continue
+        for one in factors[first]:
+            for other in factors[second]:
+                yield (first, one), (second, other)
+
+
+@EVERY
+def test_no_case_is_asked_twice(name: str) -> None:
+    ids = [case.id for case in made(name).cases]
+
+    assert len(ids) == len(set(ids)) > 20
+
+
+@EVERY
+def test_cases_come_ordered_by_signature(name: str) -> None:
+    keys = [(str(case.signature), case.id) for case in made(name).cases]
+
+    assert keys == sorted(keys)
+
+
+@EVERY
+def test_cases_of_one_signature_stand_together(name: str) -> None:
+    signatures = [str(case.signature) for case in made(name).cases]
+    changes = sum(a != b for a, b in zip(signatures, signatures[1:], strict=False))
+
+    assert changes == len(set(signatures)) - 1
+
+
+@EVERY
+def test_the_same_seed_gives_the_same_cases(name: str) -> None:
+    assert made(name, seed=4).cases == made(name, seed=4).cases
+
+
+@pytest.mark.parametrize("name", ["quick", "full", "fuzz"])
+def test_another_seed_gives_other_draws(name: str) -> None:
+    assert made(name, seed=1).cases != made(name, seed=2).cases
+
+
+@COVERING
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_every_family_meets_every_dtype_that_can_hold_it(operation: Operation, name: str) -> None:
+    met = {
+        (case.family, case.dtype) for case in made(name).cases if case.operation == operation.name
+    }
+    families = _factors(operation, name)["family"]
+
+    wanted = {(family, dtype) for family in families for dtype in VALUES[family].dtypes}
+    assert wanted <= met
+
+
+@COVERING
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_every_two_levels_of_two_factors_meet(operation: Operation, name: str) -> None:
+    """Of the pairs that hold a family or a dtype, all but those that nothing could complete."""
+    factors = _factors(operation, name)
+    order = list(factors)
+    met = set()
+    for case in made(name).cases:
+        if case.operation == operation.name:
+            levels = levels_of(case)
+            met |= {((a, levels[a]), (b, levels[b])) for a, b in combinations(order, 2)}
+    valid = _is_askable(order, operation)
+    missing = []
+    for pair in askable_pairs(operation, name):
+        if pair in met:
+            continue
+        wanted = dict(pair)
+        if any(valid(row) for row in _completions(factors, wanted)):
+            missing.append(pair)
+
+    assert missing == []
+
+
+def _completions(
+    factors: dict[str, list[object]], wanted: dict[str, object]
+) -> Iterator[list[object]]:
+    """Yield rows that hold the wanted levels, the others varied two at a time."""
+    free = [name for name in factors if name not in wanted]
+    base = {name: levels[0] for name, levels in factors.items()} | wanted
+    for first, second in (
+        combinations(free or list(factors), 2) if len(free) > 1 else [(None, None)]
+    ):
+        for one in factors[first] if first else [None]:
+            for other in factors[second] if second else [None]:
+                row = dict(base)
+                if first and second:
+                    row[first], row[second] = one, other
+                yield [row[name] for name in factors]
+
+
+@EVERY
+def test_every_case_has_inputs_that_fit_its_dtype(name: str) -> None:
+    for case in made(name).cases[::25]:
+        inputs = case.inputs()
+
+        assert inputs.values.shape == case.shape
+        assert inputs.values.dtype.name == case.dtype
+
+
+def test_the_worked_suite_asks_every_example_in_both_wide_dtypes() -> None:
+    cases = made("worked").cases
+
+    assert {case.family for case in cases} == {f"worked:{name}" for name in worked_examples()}
+    for dtype in ("float32", "float64"):
+        assert sum(case.dtype == dtype for case in cases) == len(worked_examples())
+
+
+@COVERING
+def test_the_digits_are_asked_at_every_stage_of_training(name: str) -> None:
+    asked = {case.family for case in made(name).cases if case.family.startswith("digits:")}
+
+    assert asked == {f"digits:{stage}" for stage in DIGITS_STAGES}
+
+
+@COVERING
+def test_every_operation_target_and_option_is_asked(name: str) -> None:
+    for operation in OPERATIONS.values():
+        cases = [case for case in made(name).cases if case.operation == operation.name]
+
+        assert {case.dtype for case in cases} == set(DTYPES)
+        assert {case.target_kind for case in cases} == set(operation.targets or (None,))
+        for option in operation.options:
+            assert any(option in case.options.given() for case in cases), option
+
+
+def test_full_asks_more_than_quick() -> None:
+    assert len(made("full").cases) > len(made("quick").cases)
+
+
+def test_compilers_see_plain_signatures_in_quick_and_all_in_full() -> None:
+    plain = Case.parse("softmax/float32/4x10/normal/-/0")
+    special = Case.parse("softmax/float16/4x10/normal/axis=0/0")
+
+    assert made("quick").is_compiled(plain)
+    assert not made("quick").is_compiled(special)
+    assert made("full").is_compiled(special)
+
+
+def test_fuzz_draws_as_many_cases_as_were_asked_for() -> None:
+    cases = suite("fuzz", seed=1, count=300).cases
+
+    assert len(cases) == 300
+    assert {case.operation for case in cases} == set(OPERATIONS)
+
+
+def test_a_selection_keeps_the_operations_that_were_named_and_adds_cases() -> None:
+    whole = made("quick")
+    extra = Case("softmax", "normal", (7, 9), "float32", options=Options(axis=0))
+    some = selected(whole, ["logsumexp"], [extra])
+
+    assert {case.operation for case in some.cases} == {"logsumexp", "softmax"}
+    assert extra in some.cases
+    assert selected(whole).cases == whole.cases
