@@ -41,8 +41,9 @@ FRAMEWORKS: dict[str, Framework] = {
         Framework("numpy", ("numpy", "scipy"), "", ("eager",)),
         Framework("torch", ("torch",), "torch", ("eager", "compile")),
         Framework("jax", ("jax", "optax"), "jax", ("eager", "jit")),
-        Framework("tensorflow", ("tensorflow", "keras"), "tensorflow",
-                  ("eager", "function", "xla")),
+        Framework(
+            "tensorflow", ("tensorflow", "keras"), "tensorflow", ("eager", "function", "xla")
+        ),
     )
 }
 

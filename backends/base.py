@@ -184,7 +184,7 @@ class Backend(ABC):
         A gradient is None where the framework offers none.
         """
 
-    def forget(self) -> None:
+    def forget(self) -> None:  # noqa: B027 -- most frameworks keep nothing that grows
         """Drop what was compiled; called between two dtypes or shapes."""
 
     @abstractmethod
@@ -212,9 +212,7 @@ class Backend(ABC):
 def call_for(implementation: Implementation, case: Case, inputs: Inputs) -> Call:
     """Return the call that asks an implementation a case."""
     arguments = tuple(name for name in ARGUMENTS if getattr(inputs, name) is not None)
-    static = {
-        name: value for name, value in case.options.given().items() if name not in ARGUMENTS
-    }
+    static = {name: value for name, value in case.options.given().items() if name not in ARGUMENTS}
     wrt: tuple[str, ...] = ("values",)
     if case.family.startswith("worked:"):
         wrt = ()  # the tutorials print values

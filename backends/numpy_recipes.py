@@ -68,9 +68,7 @@ def nll_loss(log_probs, target, *, weight=None, ignore_index=-100, reduction="me
     return _reduce(np.where(row_weights == 0, 0, losses), reduction, row_weights.sum())
 
 
-def nll_loss_vjp(
-    cotangent, log_probs, target, *, weight=None, ignore_index=-100, reduction="mean"
-):
+def nll_loss_vjp(cotangent, log_probs, target, *, weight=None, ignore_index=-100, reduction="mean"):
     labels, row_weights = _rows(log_probs, target, weight, ignore_index)
     scale = _scaled(cotangent, row_weights, reduction, row_weights.sum())
     return (-_one_hot(labels, log_probs) * np.expand_dims(scale, 1),)
@@ -158,8 +156,8 @@ def binary_cross_entropy_with_logits_vjp(
         scale = scale * _by_class(weight, logits)
     factor = 1 if pos_weight is None else _by_class(pos_weight, logits)
     by_logits = (1 - target) * sigmoid(logits) - factor * target * sigmoid(-logits)
-    by_target = -logits if pos_weight is None else (
-        log_sigmoid(-logits) - factor * log_sigmoid(logits)
+    by_target = (
+        -logits if pos_weight is None else (log_sigmoid(-logits) - factor * log_sigmoid(logits))
     )
     return by_logits * scale, by_target * scale
 

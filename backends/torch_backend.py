@@ -16,8 +16,14 @@ class TorchBackend(Backend):
     """PyTorch on the CPU or on CUDA; modes `eager` and `compile`."""
 
     framework = "torch"
-    modules = ("torch_functions", "torch_functional", "torch_modules", "torch_special",
-               "torch_recipes", "torch_textbook")
+    modules = (
+        "torch_functions",
+        "torch_functional",
+        "torch_modules",
+        "torch_special",
+        "torch_recipes",
+        "torch_textbook",
+    )
     packages = ("torch",)
 
     def __init__(self, device: str = "cpu") -> None:

@@ -72,8 +72,10 @@ def _case(arrays: dict[str, Array]) -> Case:
 
 def _spec(array: Array | None) -> dict[str, Any]:
     if array is None:
-        raise CaseFileError("has no array `spec`, a JSON text such as "
-                            '{"operation": "cross_entropy", "target_kind": "index"}')
+        raise CaseFileError(
+            "has no array `spec`, a JSON text such as "
+            '{"operation": "cross_entropy", "target_kind": "index"}'
+        )
     try:
         spec = json.loads(str(array.item() if array.size == 1 else array))
     except ValueError as error:
@@ -82,7 +84,7 @@ def _spec(array: Array | None) -> dict[str, Any]:
         raise CaseFileError("`spec` is not a JSON object")
     unknown = spec.keys() - {"operation", "options", "target_kind", "dtype"}
     if unknown:
-        raise CaseFileError(f"`spec` has an unknown key {sorted(unknown)[0]!r}")
+        raise CaseFileError(f"`spec` has an unknown key {min(unknown)!r}")
     return spec
 
 
@@ -103,8 +105,10 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
         raise CaseFileError(f"has an array that {contract.name} does not take: {min(unknown)}")
     values = arrays[contract.domain]
     if values.ndim == 0 or (format_of(values.dtype) is None and values.dtype.kind not in "iu"):
-        raise CaseFileError(f"`{contract.domain}` has dtype {values.dtype}, shape {values.shape}; "
-                            f"allowed: {', '.join(FORMATS)}, at least one axis")
+        raise CaseFileError(
+            f"`{contract.domain}` has dtype {values.dtype}, shape {values.shape}; "
+            f"allowed: {', '.join(FORMATS)}, at least one axis"
+        )
     return values if format_of(values.dtype) else values.astype(np.float64)
 
 

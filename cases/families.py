@@ -171,8 +171,9 @@ VALUES: dict[str, Family] = {
         Family("ties", "logits", _ties, "several classes share the maximum"),
         Family("offset_1e3", "logits", _offset(1e3), "a common offset cancels in lse - x", _WIDE),
         Family("offset_-1e3", "logits", _offset(-1e3), "exp underflows without a shift", _WIDE),
-        Family("offset_1e7", "logits", _offset(1e7), "the offset eats the digits of lse - x",
-               _WIDE),
+        Family(
+            "offset_1e7", "logits", _offset(1e7), "the offset eats the digits of lse - x", _WIDE
+        ),
         Family("dominant", "logits", _dominant, "one class near probability 1"),
         Family("far_tail", "logits", _far_tail, "a loss of 1e-18 where the target dominates"),
         Family("far_end", "logits", _far_end, "a loss of 1e4 where the target does not"),

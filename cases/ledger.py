@@ -41,8 +41,9 @@ class Entry:
     since: str = ""
     until: str = ""
 
-    def names(self, implementation: str, verdict: str, facts: dict[str, str],
-              versions: dict[str, str]) -> bool:
+    def names(
+        self, implementation: str, verdict: str, facts: dict[str, str], versions: dict[str, str]
+    ) -> bool:
         """Return whether the entry names a finding.
 
         Args:
@@ -70,8 +71,18 @@ class Entry:
         )
 
 
-FACTS = ("operation", "family", "target", "dtype", "mode", "quantity", "reduction", "weight",
-         "shape", "note")
+FACTS = (
+    "operation",
+    "family",
+    "target",
+    "dtype",
+    "mode",
+    "quantity",
+    "reduction",
+    "weight",
+    "shape",
+    "note",
+)
 
 
 def _version(text: str) -> tuple[int, ...]:

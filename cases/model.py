@@ -19,6 +19,7 @@ from .stored import stored_values
 from .stream import Floats, Stream
 
 _MOST_JUDGED = 2**20
+_NO_OPTIONS = Options()
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Case:
     dtype: str
     target_kind: TargetKind | None = None
     target_family: str = ""
-    options: Options = Options()
+    options: Options = _NO_OPTIONS
     seed: int = 0
     given: Inputs | None = field(default=None, compare=False, repr=False)
 
@@ -93,9 +94,7 @@ class Case:
     @property
     def signature(self) -> Signature:
         """The part of the case that a compiler specialises on."""
-        return Signature(
-            self.operation, self.options, self.target_kind, self.dtype, self.shape
-        )
+        return Signature(self.operation, self.options, self.target_kind, self.dtype, self.shape)
 
     @property
     def contract(self) -> Operation:

@@ -60,7 +60,12 @@ _LEVELS: dict[str, tuple[Any, ...]] = {
     "label_smoothing": (0.0, 0.1),
     "reduction": ("mean", "none", "sum"),
 }
-_FULL_LEVELS = {**_LEVELS, "axis": (-1, 0, 1), "label_smoothing": (0.0, 0.1, 1.0), "ignore_index": (-100, -1, 0, 255)}
+_FULL_LEVELS = {
+    **_LEVELS,
+    "axis": (-1, 0, 1),
+    "label_smoothing": (0.0, 0.1, 1.0),
+    "ignore_index": (-100, -1, 0, 255),
+}
 SUITES = ("quick", "full", "worked", "fuzz")
 
 
@@ -103,9 +108,7 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
     return _ordered(name, cases)
 
 
-def selected(
-    whole: Suite, operations: Sequence[str] = (), extra: Sequence[Case] = ()
-) -> Suite:
+def selected(whole: Suite, operations: Sequence[str] = (), extra: Sequence[Case] = ()) -> Suite:
     """Return the suite's cases of some operations (of all, if none is named), and more cases."""
     cases = [case for case in whole.cases if not operations or case.operation in operations]
     return _ordered(whole.name, [*cases, *extra], compiled=whole.compiled)
@@ -239,9 +242,7 @@ def _is_askable(factors: Sequence[str], operation: Operation) -> Callable[[list[
 def _covering(operation: Operation, name: str) -> Iterator[Case]:
     factors = _factors(operation, name)
     names = list(factors)
-    rows = AllPairs(
-        list(factors.values()), filter_func=_is_askable(names, operation), n=2
-    )
+    rows = AllPairs(list(factors.values()), filter_func=_is_askable(names, operation), n=2)
     for row in rows:
         yield _case(operation, dict(zip(names, row, strict=True)))
 
@@ -277,5 +278,3 @@ def _fuzz(seed: int, count: int) -> list[Case]:
             case = _case(operation, dict(zip(names, row, strict=True)))
             cases.append(replace(case, seed=seed * count + len(cases)))
     return cases
-
-

@@ -155,13 +155,13 @@ class Exact:
 
     def at(self, exponent: Ints) -> Pair:
         """Return (hi, lo) scaled by 2^(own exponent − exponent), which is at most 1."""
-        shift = _limited(self.exponent - exponent)
+        shift = limited(self.exponent - exponent)
         return np.ldexp(self.hi, shift), np.ldexp(self.lo, shift)
 
     def to_float(self) -> Floats:
         """Return the nearest float64, but for a rare double rounding near the subnormals."""
         with np.errstate(over="ignore", under="ignore"):
-            return np.asarray(np.ldexp(self.hi + self.lo, _limited(self.exponent)))
+            return np.asarray(np.ldexp(self.hi + self.lo, limited(self.exponent)))
 
     def __neg__(self) -> Exact:
         return Exact(-self.hi, -self.lo, self.exponent)
@@ -217,8 +217,10 @@ class Exact:
             hi, lo = last.at(exponent[..., None])
             while hi.shape[-1] > 1:
                 half = hi.shape[-1] // 2
-                even = _add((hi[..., :half], lo[..., :half]),
-                            (hi[..., half : 2 * half], lo[..., half : 2 * half]))
+                even = _add(
+                    (hi[..., :half], lo[..., :half]),
+                    (hi[..., half : 2 * half], lo[..., half : 2 * half]),
+                )
                 odd = hi[..., 2 * half :], lo[..., 2 * half :]
                 hi, lo = (np.concatenate(parts, -1) for parts in zip(even, odd, strict=True))
             result = Exact._normal((hi[..., 0], lo[..., 0]), exponent)
@@ -276,7 +278,8 @@ class Exact:
             return _special(result, np.log(self.hi), self)
 
 
-def _limited(shift: Ints) -> NDArray[np.int32]:
+def limited(shift: Ints) -> NDArray[np.int32]:
+    """Return a shift as ldexp takes it, cut where nothing is left anyway."""
     return np.maximum(np.minimum(shift, _SHIFT_LIMIT), -_SHIFT_LIMIT).astype(np.int32)
 
 

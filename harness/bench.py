@@ -159,9 +159,7 @@ def _run_pytest(plan: dict[str, Any], result: Path) -> None:
     }
     if plan["device"] == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode or not result.exists():
         last = (done.stdout + done.stderr).strip().splitlines()[-1:]
         raise BenchError(f"timing {plan['framework']} failed: {' '.join(last)}")

@@ -188,9 +188,7 @@ def _prob_from_log(t: Rows, q: Precision) -> Floats:
     return np.where(exponent < 1, np.expm1(exponent), 0.0) + q.s
 
 
-def _softmax(
-    case: Case, solution: Solution, t: Rows, quantity: str, q: Precision
-) -> Floats:
+def _softmax(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
     """Value: p[(d + E + 2c + h + 2)u + s].
 
     Gradient p_j(v_j − m), m = Σ p_i v_i: m is good to Σ p_i abs(v_i)(ρ_i + s + (h + 1)u), ρ the
@@ -205,9 +203,7 @@ def _softmax(
     return _times(t.p, np.broadcast_to(mean, t.p.shape)) + _times(g, rho + 2 * q.s + 4 * q.u)
 
 
-def _log_softmax(
-    case: Case, solution: Solution, t: Rows, quantity: str, q: Precision
-) -> Floats:
+def _log_softmax(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
     """Value: B_ℓ + sℓ. Gradient v_j − p_j V, V = Σ v: V is good to (h + 1)u Σ abs(v)."""
     if quantity == "value":
         return _log_prob(t, q) + q.s * t.l
@@ -219,9 +215,7 @@ def _log_softmax(
     return relative * total + t.p * magnitude * (h + 1) * q.u + g * (q.u + q.s)
 
 
-def _logsumexp(
-    case: Case, solution: Solution, t: Rows, quantity: str, q: Precision
-) -> Floats:
+def _logsumexp(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
     """Value a + L: (E + c + h + cL)u for L, abs(lse)(u + s) for the sum. Gradient v·p."""
     h = q.depth(t.d.shape[1])
     if quantity == "value":
@@ -248,9 +242,7 @@ def _reduced(
     return np.asarray((finite * scale).sum() + (losses * scale).sum() * (h * q.u + q.s))
 
 
-def _cross_entropy(
-    case: Case, solution: Solution, t: Rows, quantity: str, q: Precision
-) -> Floats:
+def _cross_entropy(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
     """Row: Σ W(B_ℓ + sℓ) + r[(h_C + 6)u + s]. Gradient by logits (p ΣW − W)/D:
     ΣW·p[expm1(B_ℓ + (c + 2)u + sℓ) + s] + abs(g)(u + s) + (6 + h_C + h_N)u(p ΣW + W), times
     the cotangent over D. Gradient by target: w(B_ℓ + sℓ) + abs(g)(4u + s).
@@ -272,9 +264,7 @@ def _cross_entropy(
     return (relative + rounding) * v + g * (q.u + 2 * q.s)
 
 
-def _nll_loss(
-    case: Case, solution: Solution, t: Rows, quantity: str, q: Precision
-) -> Floats:
+def _nll_loss(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
     """Only products and sums of what is given: Σ abs(W·lp)(2u + s), and 2h_N + 6 for the mean."""
     if quantity == "value":
         rows = np.abs(_times(t.w, t.l)).sum(axis=1) * (2 * q.u + q.s)
@@ -408,9 +398,7 @@ def _bce(
     miss = 1.0 - t.z
     if quantity == "value":
         rows = w * (_times(t.z, log_p) * (C_EXP + 2) + _times(miss, log_rest) * (C_LOG1P + 2))
-        rows = rows * q.u + np.abs(np.nan_to_num(solution.row_losses, posinf=0.0)) * (
-            2 * q.u + q.s
-        )
+        rows = rows * q.u + np.abs(np.nan_to_num(solution.row_losses, posinf=0.0)) * (2 * q.u + q.s)
         if q.algorithm.cancels:
             rows = rows + w * miss * q.u
         return _reduced(case, solution, rows, t.v, q, quantity)
@@ -429,4 +417,3 @@ _ELEMENTS: dict[str, _ElementsBound] = {
     "binary_cross_entropy_with_logits": _bce_with_logits,
     "exp": _relative(C_EXP, C_EXP + 2),
 }
-

@@ -60,4 +60,3 @@ def undefined_answer(got: np.ndarray) -> str:
         "number": (np.isfinite(got) & (got != 0)).any(),
     }
     return "undefined_" + "+".join(name for name, seen in kinds.items() if seen)
-

@@ -213,8 +213,9 @@ class Engine:
         try:
             observations: list[Observation] = future.result()
         except FutureTimeoutError:
-            observations = self._split(worker, group, "timed out",
-                                       f"no answer within {self._plan.timeout:g} s")
+            observations = self._split(
+                worker, group, "timed out", f"no answer within {self._plan.timeout:g} s"
+            )
         except ProcessExpired as error:
             status = f"the process died with status {error.exitcode}"
             observations = self._split(worker, group, "crashed", status)
@@ -250,8 +251,5 @@ def _modes(framework: Framework, plan: Plan) -> list[str]:
     return [mode for mode in framework.modes if mode in wanted]
 
 
-def _report(
-    events: SimpleQueue[_Event], name: str, group: list[Asked] | None, future: Any
-) -> None:
+def _report(events: SimpleQueue[_Event], name: str, group: list[Asked] | None, future: Any) -> None:
     events.put(_Event(name, group, future))
-

@@ -12,15 +12,24 @@ from numpy.typing import NDArray
 
 from ..cases.dtypes import Format, format_of
 from ..cases.model import Case, Inputs
-from .arithmetic import Exact, Floats
+from .arithmetic import Exact, Floats, limited
 from .bounds import LADDER, SOUND, bound
 from .conventions import conventions_for, undefined_answer
 from .observation import Failure
 from .oracle import Solution, solve
 from .verdicts import CONVENTION, standing
 
-_RANKS = ("exact", "faithful", "within bound", "flushed", "order", "formula", "narrow",
-          "inaccurate", "nonfinite")
+_RANKS = (
+    "exact",
+    "faithful",
+    "within bound",
+    "flushed",
+    "order",
+    "formula",
+    "narrow",
+    "inaccurate",
+    "nonfinite",
+)
 _RANK = {name: rank for rank, name in enumerate(_RANKS)}
 _HALF = 0.5 + 2.0**-20  # the oracle's own error is below 2^-20 ulp
 
@@ -111,9 +120,7 @@ def _fingerprint(answer: NDArray[Any]) -> str:
     return hashlib.sha256(head + np.ascontiguousarray(answer).tobytes()).hexdigest()[:16]
 
 
-def _accepted(
-    question: Question, quantity: str, answer: NDArray[Any], refusal: str
-) -> Verdict:
+def _accepted(question: Question, quantity: str, answer: NDArray[Any], refusal: str) -> Verdict:
     verdict = _by_convention(question, quantity, answer)
     if verdict is not None:
         return verdict
@@ -121,9 +128,7 @@ def _accepted(
     return Verdict("accepted", exact="an error", got=got, note=refusal)
 
 
-def _by_convention(
-    question: Question, quantity: str, answer: NDArray[Any]
-) -> Verdict | None:
+def _by_convention(question: Question, quantity: str, answer: NDArray[Any]) -> Verdict | None:
     for name, solution in question.alternatives:
         verdict = _judge_against(question, solution, quantity, answer)
         if not verdict.is_finding:
@@ -196,8 +201,8 @@ class _Sheet:
         plain = ~undefined & ~special
         difference = abs(exact - Exact.of(np.where(plain, got, 0.0)))
         error = np.where(plain, difference.to_float(), 0.0)
-        quantum = np.maximum(np.minimum(exact.exponent - 1, form.emax), form.emin) - (form.precision - 1)
-        shift = np.maximum(np.minimum(difference.exponent - quantum, 2000), -2000).astype(np.int32)
+        binade = np.maximum(np.minimum(exact.exponent - 1, form.emax), form.emin)
+        shift = limited(difference.exponent - (binade - form.precision + 1))
         with np.errstate(over="ignore", invalid="ignore"):
             ulp = np.where(plain, np.ldexp(difference.hi, shift), 0.0)
         return cls(shape, form, exact, got, undefined, special, right, error, ulp)

@@ -209,10 +209,7 @@ def _solve_rows(case: Case, inputs: Inputs, rules: Rules) -> Solution:
     x = _as_rows(inputs.values, axis)
     if not case.contract.is_loss:
         return _solve_array(case, x, rest, axis)
-    if case.contract.domain == "logits":
-        soft = _softmax(x)
-    else:
-        soft = _given_losses(case, x, rules)
+    soft = _softmax(x) if case.contract.domain == "logits" else _given_losses(case, x, rules)
     return _solve_loss(case, inputs, rules, soft, rest, axis)
 
 
@@ -397,8 +394,7 @@ def _target(case: Case, inputs: Inputs, rules: Rules, shape: tuple[int, int]) ->
     smoothed = Exact.of(target)
     if case.options.label_smoothing:
         smoothed = smoothed * keep + smoothing / max(classes, 1)
-        smoothed = where(counts[:, None] & np.ones(shape, np.bool_), smoothed,
-                         constant(shape, 0.0))
+        smoothed = where(counts[:, None] & np.ones(shape, np.bool_), smoothed, constant(shape, 0.0))
     w = smoothed * weight
     return _Target(w, _divisor(case, inputs, rules), counts, is_nan, weight * keep)
 
@@ -458,9 +454,7 @@ def _solve_loss(
     return Solution("", quantities, terms, losses.to_float())
 
 
-def _loss_gradient(
-    case: Case, rules: Rules, soft: _Softmax, w: Exact, inputs: Inputs
-) -> Exact:
+def _loss_gradient(case: Case, rules: Rules, soft: _Softmax, w: Exact, inputs: Inputs) -> Exact:
     """∂(Σ W ℓ)/∂(first argument), shape (R, C)."""
     if case.contract.domain == "logits":
         total = _column(w.sum())
@@ -554,9 +548,7 @@ def _product(z: Exact, y: Exact) -> Exact:
     return where((z.hi == 0) & ~np.isnan(y.hi), constant(z.shape, 0.0), z * y)
 
 
-def _bce_with_logits(
-    case: Case, rules: Rules, x: Exact, z: Exact, pos_weight: Exact
-) -> tuple[Exact, Exact, Exact]:
+def _bce_with_logits(x: Exact, z: Exact, pos_weight: Exact) -> tuple[Exact, Exact, Exact]:
     miss, hit = 1.0 - z, _product(pos_weight, z)
     losses = _product(hit, _softplus(-x)) + _product(miss, _softplus(x))
     by_logits = _product(miss, _sigmoid(x)) - _product(hit, _sigmoid(-x))
@@ -567,9 +559,7 @@ def _bce_with_logits(
     return losses, by_logits, by_target
 
 
-def _bce(
-    case: Case, rules: Rules, x: Exact, z: Exact, pos_weight: Exact
-) -> tuple[Exact, Exact, Exact]:
+def _bce(case: Case, rules: Rules, x: Exact, z: Exact) -> tuple[Exact, Exact, Exact]:
     p = x if rules.clip is None else _clipped(x, case.dtype, rules.clip)
     rest = 1.0 - p
     log_p, log_rest = p.log(), where((p - 0.5).hi < 0, (-p).log1p(), rest.log())

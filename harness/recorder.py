@@ -150,9 +150,7 @@ class Recorder:
         }
         versions = self._versions.get(claim.framework, {})
         named = [
-            entry.id
-            for entry in ledger()
-            if entry.names(claim.name, verdict.word, facts, versions)
+            entry.id for entry in ledger() if entry.names(claim.name, verdict.word, facts, versions)
         ]
         self.matched.update(named)
         return bool(named)

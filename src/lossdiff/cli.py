@@ -99,14 +99,39 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--suite", "suite_name", default="quick", show_default=True, metavar="NAME",
-              type=Name("suite", SUITES), help=f"One of {', '.join(SUITES)}.")
-@click.option("--cases", "case_files", multiple=True, metavar="FILE.npz",
-              type=click.Path(path_type=Path), help="Ask a case of your own, too.")
-@click.option("--seed", default=0, show_default=True, metavar="N",
-              type=click.IntRange(min=0), help="Other draws of the same cases.")
-@click.option("--count", default=1000, show_default=True, metavar="N",
-              type=click.IntRange(min=1), help="How many cases `fuzz` draws.")
+@click.option(
+    "--suite",
+    "suite_name",
+    default="quick",
+    show_default=True,
+    metavar="NAME",
+    type=Name("suite", SUITES),
+    help=f"One of {', '.join(SUITES)}.",
+)
+@click.option(
+    "--cases",
+    "case_files",
+    multiple=True,
+    metavar="FILE.npz",
+    type=click.Path(path_type=Path),
+    help="Ask a case of your own, too.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Other draws of the same cases.",
+)
+@click.option(
+    "--count",
+    default=1000,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="How many cases `fuzz` draws.",
+)
 @_selection
 @_output("lossdiff.sqlite")
 def check(
@@ -130,8 +155,14 @@ def check(
 
 
 @cli.command()
-@click.option("--dtype", default="float32", show_default=True, metavar="NAME",
-              type=Name("dtype", DTYPES), help="Of the inputs.")
+@click.option(
+    "--dtype",
+    default="float32",
+    show_default=True,
+    metavar="NAME",
+    type=Name("dtype", DTYPES),
+    help="Of the inputs.",
+)
 @_selection
 @_output("lossdiff-bench.sqlite")
 def bench(output: Path, operations: tuple[str, ...], dtype: str, **selection: Any) -> int:
@@ -147,8 +178,9 @@ def bench(output: Path, operations: tuple[str, ...], dtype: str, **selection: An
 
 
 @cli.command()
-@click.argument("runs", nargs=-1, required=True, metavar="RUN.sqlite...",
-                type=click.Path(path_type=Path))
+@click.argument(
+    "runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=click.Path(path_type=Path)
+)
 @_output("report.html")
 def report(runs: tuple[Path, ...], output: Path) -> int:
     """Write one HTML page that opens without a network."""
@@ -171,10 +203,23 @@ def report(runs: tuple[Path, ...], output: Path) -> int:
 
 @cli.command()
 @click.argument("path", metavar="RUN.sqlite", type=click.Path(path_type=Path))
-@click.option("--verdict", "verdicts", multiple=True, metavar="NAME",
-              type=Name("verdict", STANDINGS), help="Only this verdict.")
-@click.option("--format", "style", default="table", show_default=True, metavar="table|jsonl",
-              type=Name("format", ("table", "jsonl")), help="One JSON object a line, or a table.")
+@click.option(
+    "--verdict",
+    "verdicts",
+    multiple=True,
+    metavar="NAME",
+    type=Name("verdict", STANDINGS),
+    help="Only this verdict.",
+)
+@click.option(
+    "--format",
+    "style",
+    default="table",
+    show_default=True,
+    metavar="table|jsonl",
+    type=Name("format", ("table", "jsonl")),
+    help="One JSON object a line, or a table.",
+)
 def show(path: Path, verdicts: tuple[str, ...], style: str) -> int:
     """Print the verdicts of a run."""
     from .reports.terminal import verdict_table
@@ -191,10 +236,20 @@ def show(path: Path, verdicts: tuple[str, ...], style: str) -> int:
 
 
 @cli.command("list")
-@click.argument("what", metavar="operations|implementations|cases|ledger",
-                type=Name("list", ("operations", "implementations", "cases", "ledger")))
-@click.option("--suite", "suite_name", default="quick", show_default=True, metavar="NAME",
-              type=Name("suite", SUITES), help="Whose cases.")
+@click.argument(
+    "what",
+    metavar="operations|implementations|cases|ledger",
+    type=Name("list", ("operations", "implementations", "cases", "ledger")),
+)
+@click.option(
+    "--suite",
+    "suite_name",
+    default="quick",
+    show_default=True,
+    metavar="NAME",
+    type=Name("suite", SUITES),
+    help="Whose cases.",
+)
 @_selection
 def list_(what: str, suite_name: str, operations: tuple[str, ...], **selection: Any) -> int:
     """Print what there is, one a line."""

@@ -15,9 +15,7 @@ class Name(click.ParamType):
         self.name = what
         self._names = tuple(names)
 
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value in self._names:
             return value
         self.fail(unknown(self.name, value, self._names), param, ctx)

@@ -53,9 +53,7 @@ class RunProgress:
     def _bar(self, framework: str, state: str, done: int, total: int) -> None:
         if framework not in self._tasks:
             self._tasks[framework] = self._bars.add_task(framework, state=state, total=None)
-        self._bars.update(
-            self._tasks[framework], completed=done, total=total or None, state=state
-        )
+        self._bars.update(self._tasks[framework], completed=done, total=total or None, state=state)
 
     def _line(self, framework: str, state: str, done: int, total: int) -> None:
         now = time.monotonic()
