@@ -22,12 +22,15 @@ class Framework:
         imports: the top-level packages that must be importable.
         extra: the extra of this project that installs it; empty for the core's own.
         modes: how it can be run; the first is the default.
+        lanes: into how many workers its questions are split, by dtype and shape. JAX compiles
+            each operator for each of those, which takes longer than all others together.
     """
 
     name: str
     imports: tuple[str, ...]
     extra: str
     modes: tuple[str, ...]
+    lanes: int = 1
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -40,7 +43,7 @@ FRAMEWORKS: dict[str, Framework] = {
     for framework in (
         Framework("numpy", ("numpy", "scipy"), "", ("eager",)),
         Framework("torch", ("torch",), "torch", ("eager", "compile")),
-        Framework("jax", ("jax", "optax"), "jax", ("eager", "jit")),
+        Framework("jax", ("jax", "optax"), "jax", ("eager", "jit"), lanes=2),
         Framework(
             "tensorflow", ("tensorflow", "keras"), "tensorflow", ("eager", "function", "xla")
         ),

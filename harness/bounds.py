@@ -243,8 +243,9 @@ def _reduced(
 
 
 def _cross_entropy(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
-    """Row: Σ W(B_ℓ + sℓ) + r[(h_C + 6)u + s]. Gradient by logits (p ΣW − W)/D:
-    ΣW·p[expm1(B_ℓ + (c + 2)u + sℓ) + s] + abs(g)(u + s) + (6 + h_C + h_N)u(p ΣW + W), times
+    """Row: Σ W(B_ℓ + sℓ) + r[(h_C + 6)u + s].
+
+    Gradient by logits (p ΣW − W)/D: ΣW·p[expm1(B_ℓ + (c + 2)u + sℓ) + s] + abs(g)(u + s) + (6 + h_C + h_N)u(p ΣW + W), times
     the cotangent over D. Gradient by target: w(B_ℓ + sℓ) + abs(g)(4u + s).
     """
     h_c, h_n = q.depth(t.d.shape[1]), q.depth(_count(solution))
@@ -357,6 +358,7 @@ def _bce_with_logits(
     case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
 ) -> Floats:
     """Sound: p z softplus(−x) + (1 − z) softplus(x) has no negative terms: 18u relative.
+
     Cancelling (max(x, 0) − xz + log1p e^−abs(x), and PyTorch's form with pos_weight):
     [3 abs(x)(1 + pz) + 13(1 + pz) log1p e^−abs(x) + abs(l)]u.
     Gradient by logits: the two terms (1 − z)σ(x) and pzσ(−x), each good to (c + 5)u;
@@ -391,6 +393,7 @@ def _bce(
     case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
 ) -> Floats:
     """Value: z log p to (c + 2)u, (1 − z) log1p(−p) to 10u; log(1 − p) loses u absolute.
+
     Gradient by probs: z/p and (1 − z)/(1 − p), each good to 6u. By target: both logarithms.
     """
     v, w = np.abs(t.v), t.w

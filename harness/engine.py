@@ -69,16 +69,15 @@ class Plan:
 Progress = Callable[[str, str, int, int], None]  # framework, state, done, total
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
-    """One framework at work."""
+    """One lane of a framework at work."""
 
     framework: Framework
+    lane: int
     pool: ProcessPool
     waiting: deque[list[Asked]] = field(default_factory=deque)
     running: int = 0
-    done: int = 0
-    total: int = 0
 
     @property
     def is_idle(self) -> bool:
@@ -89,7 +88,7 @@ class _Worker:
 class _Event:
     """Something that a worker has finished; `group` is None for its start."""
 
-    framework: str
+    worker: _Worker
     group: list[Asked] | None
     future: Any
 
@@ -103,76 +102,84 @@ class Engine:
         self._progress = progress
         self._recorder = Recorder(run, plan.device)
         self._events: SimpleQueue[_Event] = SimpleQueue()
-        self._workers: dict[str, _Worker] = {}
+        self._workers: list[_Worker] = []
+        self._counts: dict[str, list[int]] = {}  # done and total of each framework
+        self._lanes: dict[str, list[list[list[Asked]]]] = {}
         self._modes = {name: _modes(FRAMEWORKS[name], plan) for name in plan.frameworks}
 
     def execute(self) -> Recorder:
         """Ask everything; returns what was recorded. Ctrl-C keeps what is there."""
-        queue = deque(self._plan.frameworks)
+        queue = deque(
+            (FRAMEWORKS[name], lane)
+            for name in self._plan.frameworks
+            for lane in range(FRAMEWORKS[name].lanes)
+        )
         jobs = self._plan.jobs or max(2, os.cpu_count() or 1)
         try:
             while queue or self._workers:
                 while queue and len(self._workers) < jobs:
-                    self._start(queue.popleft())
+                    self._start(*queue.popleft())
                 if self._workers:
                     self._handle(self._events.get())
         finally:
-            for worker in self._workers.values():
+            for worker in self._workers:
                 worker.pool.stop()
             self._recorder.flush()
         self._recorder.finish()
         return self._recorder
 
-    def _start(self, name: str) -> None:
-        framework = FRAMEWORKS[name]
+    def _start(self, framework: Framework, lane: int) -> None:
         reason = why_absent(framework, self._plan)
         if reason:
-            self._give_up(name, reason)
+            self._excuse(framework.name, lane, reason)
             return
-        setup = Setup(name, self._plan.device, self._plan.extra.get(name, ()))
+        extra = self._plan.extra.get(framework.name, ())
+        setup = Setup(framework.name, self._plan.device, extra)
         context = multiprocessing.get_context("spawn")
         pool = ProcessPool(max_workers=1, context=context, initializer=start, initargs=[setup])
-        self._workers[name] = _Worker(framework, pool)
-        self._progress(name, "starting", 0, 0)
-        self._schedule(name, None, pool.schedule(catalogue, timeout=START_TIMEOUT))
+        worker = _Worker(framework, lane, pool)
+        self._workers.append(worker)
+        if lane == 0:
+            self._progress(framework.name, "starting", 0, 0)
+        self._schedule(worker, None, pool.schedule(catalogue, timeout=START_TIMEOUT))
 
-    def _schedule(self, name: str, group: list[Asked] | None, future: Any) -> None:
-        future.add_done_callback(partial(_report, self._events, name, group))
+    def _schedule(self, worker: _Worker, group: list[Asked] | None, future: Any) -> None:
+        future.add_done_callback(partial(_report, self._events, worker, group))
 
-    def _give_up(self, name: str, reason: str) -> None:
-        self._run.add([WorkerRow(name, self._plan.device, {}, reason)])
-        self._progress(name, reason, 0, 0)
-        worker = self._workers.pop(name, None)
-        if worker is not None:
-            worker.pool.stop()
+    def _excuse(self, name: str, lane: int, reason: str) -> None:
+        if lane == 0:  # the other lanes of a framework have the same reason
+            self._run.add([WorkerRow(name, self._plan.device, {}, reason)])
+            self._progress(name, reason, 0, 0)
 
     def _handle(self, event: _Event) -> None:
-        worker = self._workers[event.framework]
+        worker = event.worker
         if event.group is None:
-            self._started(event.framework, worker, event.future)
+            self._started(worker, event.future)
         else:
             worker.running -= 1
             self._answered(worker, event.group, event.future)
-        if event.framework in self._workers:
-            self._feed(event.framework, worker)
+        if worker in self._workers:
+            self._feed(worker)
 
-    def _started(self, name: str, worker: _Worker, future: Any) -> None:
+    def _started(self, worker: _Worker, future: Any) -> None:
+        name = worker.framework.name
         try:
             offered: Catalogue = future.result()
         except UserFileError:
             raise
-        except DeviceAbsentError as error:
-            self._give_up(name, str(error))
-        except (ProcessExpired, FutureTimeoutError) as error:
-            self._give_up(name, f"its process died or hung at the import: {error}")
         except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
-            self._give_up(name, f"does not import: {type(error).__name__}: {error}")
-        else:
+            self._excuse(name, worker.lane, _why_no_start(error))
+            worker.pool.stop()
+            self._workers.remove(worker)
+            return
+        if name not in self._lanes:  # the first of its lanes that is ready
             self._run.add([WorkerRow(name, self._plan.device, offered.environment)])
             self._recorder.meet(name, offered)
-            worker.waiting.extend(self._groups(name, offered))
-            worker.total = sum(map(len, worker.waiting))
-            self._progress(name, "asking", 0, worker.total)
+            groups = list(self._groups(name, offered))
+            self._counts[name] = [0, sum(map(len, groups))]
+            self._lanes[name] = _dealt(groups, worker.framework.lanes)
+            self._progress(name, "asking", *self._counts[name])
+        worker.waiting.extend(self._lanes[name][worker.lane])
 
     def _groups(self, name: str, offered: Catalogue) -> Iterator[list[Asked]]:
         suite = self._plan.suite
@@ -197,33 +204,33 @@ class Engine:
             self._recorder.unsupported(claim, case, reason)
         return not reason
 
-    def _feed(self, name: str, worker: _Worker) -> None:
+    def _feed(self, worker: _Worker) -> None:
         while worker.waiting and worker.running < _AHEAD:
             group = worker.waiting.popleft()
             worker.running += 1
             future = worker.pool.schedule(ask, args=[group], timeout=self._plan.timeout)
-            self._schedule(name, group, future)
+            self._schedule(worker, group, future)
         if worker.is_idle:
             worker.pool.close()
             worker.pool.join()
-            del self._workers[name]
-            self._progress(name, "done", worker.done, worker.total)
+            self._workers.remove(worker)
 
     def _answered(self, worker: _Worker, group: list[Asked], future: Any) -> None:
         try:
             observations: list[Observation] = future.result()
         except FutureTimeoutError:
-            observations = self._split(
-                worker, group, "timed out", f"no answer within {self._plan.timeout:g} s"
-            )
+            message = f"no answer within {self._plan.timeout:g} s"
+            observations = self._split(worker, group, "timed out", message)
         except ProcessExpired as error:
-            status = f"the process died with status {error.exitcode}"
-            observations = self._split(worker, group, "crashed", status)
+            message = f"the process died with status {error.exitcode}"
+            observations = self._split(worker, group, "crashed", message)
         cases = {case.id: case for _, _, case in group}
         for observation in observations:
-            self._recorder.record(worker.framework.name, cases[observation.case], observation)
-        worker.done += len(observations)
-        self._progress(worker.framework.name, "asking", worker.done, worker.total)
+            self._recorder.record(cases[observation.case], observation)
+        name = worker.framework.name
+        count = self._counts[name]
+        count[0] += len(observations)
+        self._progress(name, "done" if count[0] == count[1] else "asking", *count)
 
     def _split(
         self, worker: _Worker, group: list[Asked], verdict: Any, message: str
@@ -251,5 +258,27 @@ def _modes(framework: Framework, plan: Plan) -> list[str]:
     return [mode for mode in framework.modes if mode in wanted]
 
 
-def _report(events: SimpleQueue[_Event], name: str, group: list[Asked] | None, future: Any) -> None:
-    events.put(_Event(name, group, future))
+def _why_no_start(error: Exception) -> str:
+    if isinstance(error, DeviceAbsentError):
+        return str(error)
+    if isinstance(error, ProcessExpired | FutureTimeoutError):
+        return f"its process died or hung at the import: {error}"
+    return f"does not import: {type(error).__name__}: {error}"
+
+
+def _dealt(groups: list[list[Asked]], lanes: int) -> list[list[list[Asked]]]:
+    """Deal groups out to lanes, those of one dtype and shape together, the longest first."""
+    buckets: dict[Any, list[list[Asked]]] = {}
+    for group in groups:
+        case = group[0][2]
+        buckets.setdefault((case.dtype, case.shape), []).append(group)
+    dealt: list[list[list[Asked]]] = [[] for _ in range(lanes)]
+    for bucket in sorted(buckets.values(), key=len, reverse=True):
+        min(dealt, key=lambda lane: sum(map(len, lane))).extend(bucket)
+    return dealt
+
+
+def _report(
+    events: SimpleQueue[_Event], worker: _Worker, group: list[Asked] | None, future: Any
+) -> None:
+    events.put(_Event(worker, group, future))

@@ -522,9 +522,11 @@ def _solve_binary(case: Case, inputs: Inputs, rules: Rules, x: Exact) -> Solutio
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     z = Exact.of(inputs.target.astype(np.float64))
     w_float, p_float = _by_class(inputs.weight, case), _by_class(inputs.pos_weight, case)
-    w, pos_weight = Exact.of(w_float), Exact.of(p_float)
-    solver = _bce if case.contract.domain == "probs" else _bce_with_logits
-    losses, by_values, by_target = solver(case, rules, x, z, pos_weight)
+    w = Exact.of(w_float)
+    if case.contract.domain == "probs":
+        losses, by_values, by_target = _bce(case, rules, x, z)
+    else:
+        losses, by_values, by_target = _bce_with_logits(x, z, Exact.of(p_float))
     losses, by_values, by_target = (_product(w, y) for y in (losses, by_values, by_target))
     if case.options.reduction == "none":
         cotangent = case.cotangent(case.shape)

@@ -53,7 +53,7 @@ class Recorder:
         """Record that an implementation does not claim a case."""
         self._add(claim, "eager", case, "value", Verdict("unsupported", note=reason), None)
 
-    def record(self, framework: str, case: Case, observation: Observation) -> None:
+    def record(self, case: Case, observation: Observation) -> None:
         """Judge an observation and write its verdicts."""
         claim = self._claims[observation.implementation]
         question = self._question(case)

@@ -142,7 +142,7 @@ def ask(questions: Sequence[tuple[str, str, Case]]) -> list[Observation]:
 
 
 def _ask(backend: Backend, name: str, mode: str, case: Case) -> Observation:
-    _forget_others(backend, case.dtype, case.shape)
+    _settle(backend, (case.dtype, case.shape))
     implementation = backend.implementations[name]
     inputs = case.inputs()
     call = call_for(implementation, case, inputs)
@@ -186,8 +186,8 @@ def _differentiated(backend: Backend, mode: str, call: Call) -> ForwardBackward:
 
 
 @lru_cache(maxsize=1)
-def _forget_others(backend: Backend, dtype: str, shape: tuple[int, ...]) -> None:
-    """Drop what was compiled for other dtypes and shapes."""
+def _settle(backend: Backend, dtype_and_shape: tuple[str, tuple[int, ...]]) -> None:  # noqa: ARG001
+    """Drop what was compiled for others; runs once for each dtype and shape, as they come."""
     _plain.cache_clear()
     _differentiated.cache_clear()
     backend.forget()

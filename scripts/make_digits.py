@@ -27,7 +27,7 @@ def step(x: np.ndarray, labels: np.ndarray, layers: list[np.ndarray]) -> None:
     back = (error @ layers[2].T) * (hidden > 0)
     gradients = (x.T @ back, back.sum(axis=0), hidden.T @ error, error.sum(axis=0))
     for parameter, gradient in zip(layers, gradients, strict=True):
-        parameter -= RATE * gradient
+        parameter -= RATE * gradient  # noqa: PLW2901 -- in place
 
 
 def main() -> None:

@@ -16,9 +16,9 @@ class Name(click.ParamType):
         self._names = tuple(names)
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value in self._names:
-            return value
-        self.fail(unknown(self.name, value, self._names), param, ctx)
+        if value not in self._names:
+            self.fail(unknown(self.name, value, self._names), param, ctx)
+        return value
 
 
 def unknown(what: str, value: str, names: Iterable[str]) -> str:

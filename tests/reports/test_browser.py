@@ -9,12 +9,9 @@ from typing import Any
 import pytest
 
 from . import sample
-from .browser import CHROMIUM, Page, browser
+from .browser import Page, browser
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="there is no Chromium here"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,66 @@
+"""What a test needs beyond NumPy: frameworks and a browser.
+
+A test that needs more than is installed is skipped with its reason. `LOSSDIFF_REQUIRE` lists
+what has to be there (`LOSSDIFF_REQUIRE=torch,jax,browser`): its tests fail instead, so that a
+continuous integration with a hole in it is not green.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata
+
+import pytest
+from lossdiff.backends import FRAMEWORKS
+
+from .reports.browser import CHROMIUM
+
+_BROWSER = "browser"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    unknown = _required() - {*FRAMEWORKS, _BROWSER}
+    if unknown:
+        allowed = ", ".join([*FRAMEWORKS, _BROWSER])
+        raise pytest.UsageError(f"LOSSDIFF_REQUIRE names {min(unknown)!r}; allowed: {allowed}")
+
+
+def pytest_report_header() -> list[str]:
+    packages = [name for framework in FRAMEWORKS.values() for name in framework.imports]
+    return ["asked: " + ", ".join(map(_version, packages))]
+
+
+@pytest.hookimpl(tryfirst=True)  # before any fixture imports the framework
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    needs = [marker.args[0] for marker in item.iter_markers("framework")]
+    needs += [_BROWSER for _ in item.iter_markers(_BROWSER)]
+    for name in needs:
+        reason = why_missing(name)
+        if reason and name in _required():
+            pytest.fail(f"{reason}, and LOSSDIFF_REQUIRE demands it", pytrace=False)
+        if reason:
+            pytest.skip(reason)
+
+
+def why_missing(name: str) -> str:
+    """Return why a framework or the browser is not there; empty if it is."""
+    if name == _BROWSER:
+        return "" if CHROMIUM.exists() else f"there is no {CHROMIUM}"
+    framework = FRAMEWORKS[name]
+    if not framework.missing:
+        return ""
+    verb = "is" if len(framework.missing) == 1 else "are"
+    packages = " and ".join(framework.missing)
+    return f"{packages} {verb} not installed: pip install 'lossdiff[{framework.extra}]'"
+
+
+def _required() -> set[str]:
+    listed = os.environ.get("LOSSDIFF_REQUIRE", "").split(",")
+    return {name.strip() for name in listed if name.strip()}
+
+
+def _version(package: str) -> str:
+    try:
+        return f"{package} {metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return f"no {package}"

@@ -1,0 +1,64 @@
+"""No framework is imported before its backend is loaded, and then no other."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+FRAMEWORKS = ("torch", "jax", "jaxlib", "optax", "tensorflow", "keras")
+OWN = {
+    "numpy": set(),
+    "torch": {"torch"},
+    "jax": {"jax", "jaxlib", "optax"},
+    # Where JAX is installed, tensorflow.lite and keras.callbacks import it themselves.
+    "tensorflow": {"tensorflow", "keras", "jax", "jaxlib"},
+}
+
+
+def loaded_by(code: str) -> set[str]:
+    """Return which frameworks a fresh interpreter has imported after `code`."""
+    report = f"import json, sys; print(json.dumps(sorted(set({FRAMEWORKS}) & set(sys.modules))))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{report}"],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import lossdiff",
+        "import lossdiff.cli, lossdiff.__main__",
+        "import lossdiff.harness.engine, lossdiff.harness.bench, lossdiff.harness.catalogues",
+        "import lossdiff.harness.worker",
+        "import lossdiff.reports.html, lossdiff.reports.terminal",
+        "import lossdiff.backends.base",
+    ],
+)
+def test_importing_ours_imports_no_framework(code: str) -> None:
+    assert loaded_by(code) == set()
+
+
+def test_listing_what_there_is_imports_no_framework() -> None:
+    code = "from lossdiff.cli import run; run(['list', 'operations']); run(['list', 'cases'])"
+
+    assert loaded_by(code) == set()
+
+
+@pytest.mark.parametrize(
+    "framework", [pytest.param(name, marks=pytest.mark.framework(name)) for name in OWN]
+)
+def test_a_backend_imports_its_own_framework_and_no_other(framework: str) -> None:
+    load = f"load_backend('{framework}').implementations"
+
+    loaded = loaded_by(f"from lossdiff.backends import load_backend; {load}")
+
+    assert loaded - OWN[framework] == set()
