@@ -201,7 +201,12 @@ class Backend(ABC):
                 import_module(f".{name}", __package__), self.framework
             )
         ]
-        return {implementation.name: implementation for implementation in [*found, *self.extra]}
+        named: dict[str, Implementation] = {}
+        for implementation in [*found, *self.extra]:
+            if implementation.name in named:
+                raise ValueError(f"a second function is named {implementation.name}")
+            named[implementation.name] = implementation
+        return named
 
     def environment(self) -> dict[str, Any]:
         """Return versions, device and flags, for the run file."""
@@ -261,12 +266,17 @@ def implementations_of(
         if operation is None or name.endswith(_VJP) or not callable(function):
             continue
         default = {"multi_label"} if "multi_label" in operation.targets else {"index"}
+        taken = targets.get(name, default if operation.is_loss else ())
+        if isinstance(taken, str) or not set(taken) <= set(operation.targets):
+            raise ValueError(
+                f"targets[{name!r}] is {taken!r}; it must be a set of {', '.join(operation.targets)}"
+            )
         claim = Claim(
             name=names.get(name, f"{namespace}.{name}"),
             framework=framework,
             operation=operation.name,
             kind=getattr(module, "kind", kind),
-            targets=frozenset(targets.get(name, default if operation.is_loss else ())),
+            targets=frozenset(taken),
             options=_options_of(function, operation),
         )
         yield Implementation(claim, function, getattr(module, name + _VJP, None))

@@ -39,7 +39,7 @@ def log_softmax_shifted(logits, *, axis=-1):
 
 
 def nll_loss_by_indexing(log_probs, target, *, reduction="mean"):
-    return _reduce(-log_probs[jnp.ajnp.arange(target.shape[0]), target], reduction)
+    return _reduce(-log_probs[jnp.arange(target.shape[0]), target], reduction)
 
 
 def cross_entropy_of_softmax(logits, target, *, reduction="mean"):
@@ -56,7 +56,7 @@ def cross_entropy_shifted(logits, target, *, reduction="mean"):
 
 
 def cross_entropy_probs_picked(probs, target, *, reduction="mean"):
-    return _reduce(-jnp.log(probs[jnp.ajnp.arange(target.shape[0]), target]), reduction)
+    return _reduce(-jnp.log(probs[jnp.arange(target.shape[0]), target]), reduction)
 
 
 def cross_entropy_probs(probs, target, *, reduction="mean"):

@@ -134,8 +134,7 @@ def _two_units(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
 
 
 def _probs(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    draws = stream.uniform(rows, classes) + 2.0**-10
-    return draws / draws.sum(axis=1, keepdims=True)
+    return _soft(stream, rows, classes)
 
 
 def _probs_edge(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
@@ -239,7 +238,7 @@ BAD_LABELS = ("too_large", "negative")
 
 
 def _soft(stream: Stream, rows: int, classes: int) -> Floats:
-    draws = stream.uniform(rows, classes) + 2.0**-10
+    draws = stream.integers(2**20, rows, classes) + 2**10  # whole numbers: the sum is exact
     return draws / draws.sum(axis=1, keepdims=True)
 
 

@@ -66,9 +66,9 @@ class Entry:
         if not self.package or not version:
             return True
         number = _version(version)
-        return (not self.since or number >= _version(self.since)) and (
-            not self.until or number <= _version(self.until)
-        )
+        until = _version(self.until)
+        # `until = "2.13"` includes 2.13.1
+        return number >= _version(self.since) and (not until or number[: len(until)] <= until)
 
 
 FACTS = (

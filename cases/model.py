@@ -226,7 +226,7 @@ def _inputs(case: Case) -> Inputs:
 def _target(case: Case, stream: Stream, values: Floats, stored: Array | None) -> Array:
     if stored is not None and (stored.ndim == 1 or case.target_kind != "index"):
         if case.target_kind == "one_hot" and stored.ndim == 1:
-            return np.eye(values.shape[1])[stored.astype(np.int64)]
+            return _one_hot(stored, values.shape[1])
         return stored
     if case.target_family in PROBABILITIES:
         return PROBABILITIES[case.target_family](stream, *values.shape)
@@ -236,8 +236,12 @@ def _target(case: Case, stream: Stream, values: Floats, stored: Array | None) ->
     elif case.target_family == "all_ignored":
         labels[:] = case.options.ignore_index
     if case.target_kind == "one_hot":
-        return np.eye(values.shape[1])[labels]
+        return _one_hot(labels, values.shape[1])
     return labels
+
+
+def _one_hot(labels: Array, classes: int) -> Floats:
+    return (np.arange(classes) == labels[:, None]).astype(np.float64)
 
 
 def _shaped(case: Case, target: Array, rest: tuple[int, ...], axis: int) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, product
 from typing import Any
 
 from allpairspy import AllPairs
@@ -240,11 +241,46 @@ def _is_askable(factors: Sequence[str], operation: Operation) -> Callable[[list[
 
 
 def _covering(operation: Operation, name: str) -> Iterator[Case]:
+    """Yield cases in which every two levels that can meet do."""
     factors = _factors(operation, name)
-    names = list(factors)
-    rows = AllPairs(list(factors.values()), filter_func=_is_askable(names, operation), n=2)
-    for row in rows:
+    names, levels = list(factors), list(factors.values())
+    valid = _is_askable(names, operation)
+    rows = [list(row) for row in AllPairs(levels, filter_func=valid, n=2)]
+    for row in [*rows, *_missed(rows, levels, valid)]:
         yield _case(operation, dict(zip(names, row, strict=True)))
+
+
+def _missed(
+    rows: list[list[Any]], levels: list[list[Any]], valid: Callable[[list[Any]], bool]
+) -> Iterator[list[Any]]:
+    """Yield rows for the pairs that allpairspy loses where a filter is given."""
+    met = {pair for row in rows for pair in combinations(enumerate(row), 2)}
+    for first, second in combinations(range(len(levels)), 2):
+        for one, other in product(levels[first], levels[second]):
+            if ((first, one), (second, other)) in met:
+                continue
+            row = _completed([], levels, {first: one, second: other}, valid)
+            if row is not None:
+                met |= set(combinations(enumerate(row), 2))
+                yield row
+
+
+def _completed(
+    row: list[Any],
+    levels: list[list[Any]],
+    fixed: dict[int, Any],
+    valid: Callable[[list[Any]], bool],
+) -> list[Any] | None:
+    """Return the first valid row that begins with `row` and has the fixed levels."""
+    if len(row) == len(levels):
+        return row
+    at = len(row)
+    for level in [fixed[at]] if at in fixed else levels[at]:
+        longer = [*row, level]
+        found = _completed(longer, levels, fixed, valid) if valid(longer) else None
+        if found is not None:
+            return found
+    return None
 
 
 def _case(operation: Operation, given: dict[str, Any]) -> Case:

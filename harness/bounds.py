@@ -277,13 +277,28 @@ def _nll_loss(case: Case, solution: Solution, t: Rows, quantity: str, q: Precisi
 def _cross_entropy_probs(
     case: Case, solution: Solution, t: Rows, quantity: str, q: Precision
 ) -> Floats:
-    """ℓ = −log p is good to cu relative; the gradient −W/p to (6 + h)u."""
+    """ℓ = −log p is good to cu relative; the gradient −W/p to (6 + h)u.
+
+    Where a convention divides p by Σp, the sum adds (h + 3)u to ℓ and the logarithms
+    Σ p abs(log p) cu ≤ c ln C u, if it is done on them; the gradient (−W/p + ΣW)/Σx has terms
+    that cancel, at most abs(g) + 2 ΣW/Σx.
+    """
     h_c, h_n = q.depth(t.d.shape[1]), q.depth(_count(solution))
+    total = t.w.sum(axis=1)
+    divided = (h_c + 3 + C_EXP * (1 + np.log(t.d.shape[1]))) * q.u + 2 * q.s
     if quantity == "value":
         rows = np.abs(_times(t.w, t.l)).sum(axis=1) * ((C_EXP + h_c + 6) * q.u + 2 * q.s)
+        if solution.rules.renormalise:
+            rows = rows + total * divided
         return _reduced(case, solution, rows, t.v, q, quantity)
     g = np.abs(_flat(solution, quantity, case))
-    return _times(g, np.full_like(g, (C_EXP + 6 + h_c + h_n) * q.u + 2 * q.s))
+    bracket = np.full_like(g, (C_EXP + 6 + h_c + h_n) * q.u + 2 * q.s)
+    if not solution.rules.renormalise or quantity == "gradient_target":
+        return _times(g, bracket)
+    x = case.inputs().values.astype(np.float64)
+    sums = np.maximum(x.sum(axis=case.class_axis).reshape(-1), solution.rules.clip or 0.0)
+    magnitude = g + 2 * (np.abs(t.v) * total / sums)[:, None]
+    return _times(magnitude, bracket + divided + C_EXP * np.abs(t.l) * q.u)
 
 
 _RowsBound = Callable[[Case, Solution, Rows, str, Precision], Floats]

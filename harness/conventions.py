@@ -24,6 +24,8 @@ MEANINGS: dict[str, str] = {
     "clip_1e-7": "probabilities are clipped to [1e-7, 1 - 1e-7] first (Keras: epsilon)",
     "renormalised": "probabilities are divided by their sum first (Keras)",
     "renormalised_clip_1e-7": "probabilities are divided by their sum, then clipped (Keras)",
+    "clip_1e-7_renormalised": "probabilities are clipped, then divided by their sum "
+    "(Keras: sparse_categorical_crossentropy)",
     "log_floor_-100": "a logarithm is never below -100 (PyTorch: binary_cross_entropy)",
     "undefined_nan": "no agreed answer; NaN was given",
     "undefined_zero": "no agreed answer; 0 was given",
@@ -46,8 +48,9 @@ def conventions_for(case: Case) -> Iterator[tuple[str, Rules]]:
         yield "clip_1e-7", Rules(clip=1e-7)
         yield "log_floor_-100", Rules(log_floor=-100.0)
         if case.contract.reads_classes:
-            yield "renormalised", Rules(renormalise=True)
-            yield "renormalised_clip_1e-7", Rules(renormalise=True, clip=1e-7)
+            yield "renormalised", Rules(renormalise="before")
+            yield "renormalised_clip_1e-7", Rules(renormalise="before", clip=1e-7)
+            yield "clip_1e-7_renormalised", Rules(renormalise="after", clip=1e-7)
             yield "mean_over_rows", Rules(clip=1e-7, mean_over_rows=True)
 
 

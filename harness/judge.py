@@ -130,10 +130,24 @@ def _accepted(question: Question, quantity: str, answer: NDArray[Any], refusal: 
 
 def _by_convention(question: Question, quantity: str, answer: NDArray[Any]) -> Verdict | None:
     for name, solution in question.alternatives:
+        if _nan_is_not_met(question, solution, quantity, answer):
+            continue
         verdict = _judge_against(question, solution, quantity, answer)
         if not verdict.is_finding:
             return replace(verdict, word=CONVENTION + name, note=verdict.note or verdict.word)
     return None
+
+
+def _nan_is_not_met(
+    question: Question, solution: Solution, quantity: str, answer: NDArray[Any]
+) -> bool:
+    """Whether a convention gives NaN where the contract does not, and the answer gives none."""
+    due = np.isnan(solution.quantities[quantity].hi)
+    if not question.solution.refusal:
+        due = due & ~np.isnan(question.solution.quantities[quantity].hi)
+    if answer.shape != due.shape or format_of(answer.dtype) is None:
+        return True
+    return bool((due & ~np.isnan(answer.astype(np.float64))).any())
 
 
 def _judge_against(

@@ -11,6 +11,8 @@ gradient by logits is (p ΣW − W)/D, written without cancellation as (p (ΣW �
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -33,7 +35,8 @@ class Rules:
         bad_index: what a label out of range does: `error`, `zeros` (no class is meant),
             `wrap` (negative ones count from the end) or `nan`.
         clip: probabilities are first clipped to [clip, 1 − clip], both rounded to the dtype.
-        renormalise: probabilities are first divided by their sum over the classes.
+        renormalise: probabilities are divided by their sum over the classes, `before` or
+            `after` they are clipped; empty for not at all.
         log_floor: a logarithm of a probability is never below this number.
     """
 
@@ -41,7 +44,7 @@ class Rules:
     nothing_counts_is_zero: bool = False
     bad_index: str = "error"
     clip: float | None = None
-    renormalise: bool = False
+    renormalise: str = ""
     log_floor: float | None = None
 
 
@@ -103,12 +106,14 @@ class Solution:
         quantities: `value`, `gradient_logits`, and `gradient_target` for soft targets.
         terms: what the bounds are made of.
         row_losses: the losses before they are reduced, shape (R,) or that of the elements.
+        rules: under which this is the answer.
     """
 
     refusal: str = ""
     quantities: dict[str, Exact] = field(default_factory=dict)
     terms: Rows | Elements | None = None
     row_losses: Floats | None = None
+    rules: Rules = CONTRACT
 
 
 def solve(case: Case, inputs: Inputs, rules: Rules = CONTRACT) -> Solution:
@@ -123,11 +128,14 @@ def solve(case: Case, inputs: Inputs, rules: Rules = CONTRACT) -> Solution:
     if refusal:
         return Solution(refusal=refusal)
     with np.errstate(all="ignore"):
-        if not case.contract.reads_classes:
-            return _solve_elements(case, inputs, rules)
-        if case.shape and case.judged_rows < case.shape[0]:
-            return _solve_large(case, inputs, rules)
-        return _solve_rows(case, inputs, rules)
+        return replace(_solver(case)(case, inputs, rules), rules=rules)
+
+
+def _solver(case: Case) -> Callable[[Case, Inputs, Rules], Solution]:
+    if not case.contract.reads_classes:
+        return _solve_elements
+    is_large = case.shape and case.judged_rows < case.shape[0]
+    return _solve_large if is_large else _solve_rows
 
 
 def _refusal(case: Case, inputs: Inputs, rules: Rules) -> str:
@@ -337,16 +345,22 @@ def _given_losses(case: Case, x: Floats, rules: Rules) -> _Softmax:
         l, p = -Exact.of(x), constant(x.shape, 1.0)
     else:
         p = Exact.of(x)
-        if rules.renormalise:
-            p = p / _column(p.sum())
-        if rules.clip is not None:
-            p = _clipped(p, case.dtype, rules.clip)
+        p = _adjusted(p, case.dtype, rules)
         l = -p.log()
         if rules.log_floor is not None:
             l = where(l.to_float() > -rules.log_floor, constant(x.shape, -rules.log_floor), l)
     zero = constant((rows,), 0.0)
     top = np.zeros(rows, np.int64)
     return _Softmax(zero, l, zero, l, p, 1.0 - p, undefined, top, p, zero + 1.0)
+
+
+def _adjusted(p: Exact, dtype: str, rules: Rules) -> Exact:
+    """Probabilities, clipped and divided by their sum as the rules say."""
+    if rules.renormalise == "before":
+        p = p / _column(p.sum())
+    if rules.clip is not None:
+        p = _clipped(p, dtype, rules.clip)
+    return p / _column(p.sum()) if rules.renormalise == "after" else p
 
 
 def _limits(dtype: str, clip: float) -> tuple[float, float]:
@@ -463,16 +477,24 @@ def _loss_gradient(case: Case, rules: Rules, soft: _Softmax, w: Exact, inputs: I
     if case.contract.domain == "log_probs":
         return where(w.hi == 0, zeros, -w)
     gradient = where(w.hi == 0, zeros, -w / soft.p)
-    if rules.clip is not None or rules.log_floor is not None:
-        x = _as_rows(inputs.values, case.class_axis)
-        low, high = _limits(case.dtype, rules.clip or 0.0)
-        gradient = where((x < low) | (x > high), zeros, gradient)
-    if rules.renormalise:
-        x = _as_rows(inputs.values, case.class_axis)
-        # through p / Σp: (g − Σ g p) / Σx
-        inner = where(soft.p.hi == 0, zeros, gradient * soft.p).sum()
-        gradient = (gradient - _column(inner)) / _column(Exact.of(x).sum())
+    x = Exact.of(_as_rows(inputs.values, case.class_axis))
+    if rules.renormalise == "after":
+        clipped = x if rules.clip is None else _clipped(x, case.dtype, rules.clip)
+        gradient = _through_division(gradient, soft.p, clipped)
+    if rules.clip is not None:
+        divided = x / _column(x.sum()) if rules.renormalise == "before" else x
+        low, high = _limits(case.dtype, rules.clip)
+        outside = ((divided - low).hi < 0) | ((divided - high).hi > 0)
+        gradient = where(outside, zeros, gradient)
+    if rules.renormalise == "before":
+        gradient = _through_division(gradient, x / _column(x.sum()), x)
     return gradient
+
+
+def _through_division(gradient: Exact, p: Exact, x: Exact) -> Exact:
+    """The gradient by x of what depends on p = x/Σx: (g − Σ g p)/Σx."""
+    inner = where(p.hi == 0, constant(p.shape, 0.0), gradient * p).sum()
+    return (gradient - _column(inner)) / _column(x.sum())
 
 
 # --- operations of one element -------------------------------------------------------------

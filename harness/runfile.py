@@ -197,9 +197,18 @@ SCHEMA = "\n".join(
 
 def _encode(row: Row) -> list[Any]:
     return [
-        json.dumps(value) if name in _JSON and not isinstance(value, str) else value
+        json.dumps(value) if _is_json(type(row), name) else _storable(value)
         for name, value in vars(row).items()
     ]
+
+
+def _is_json(row: type[Row], name: str) -> bool:
+    return name in _JSON and not (row is VerdictRow and name == "got")
+
+
+def _storable(value: Any) -> Any:
+    """Lone surrogates, which an error message may hold, are no UTF-8."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _decode(row: type[R], record: sqlite3.Row) -> R:
@@ -207,16 +216,9 @@ def _decode(row: type[R], record: sqlite3.Row) -> R:
     for name, value in values.items():
         if name in _BOOL:
             values[name] = bool(value)
-        elif name in _JSON and not (row is VerdictRow and name == "got"):
-            values[name] = _from_json(value)
+        elif _is_json(row, name):
+            values[name] = json.loads(value)
     return row(**values)
-
-
-def _from_json(text: Any) -> Any:
-    try:
-        return json.loads(text)
-    except (TypeError, ValueError):
-        return text
 
 
 class RunFile:

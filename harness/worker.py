@@ -31,10 +31,12 @@ from ..backends.base import (
     call_for,
     implementations_of,
 )
+from ..cases.dtypes import format_of
 from ..cases.model import Case, Inputs
 from .observation import Failure, Observation
 
 _LOST = {"values": "gradient_logits", "target": "gradient_target"}
+_NO_GRADIENT = Failure("unsupported", "no gradient flows")
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,10 @@ def load(setup: Setup) -> Backend:
         if not found:
             raise UserFileError(f"{place} holds no function named after an operation")
         backend.extra.extend(found)
+    try:
+        _ = backend.implementations
+    except ValueError as error:
+        raise UserFileError(f"{setup.extra[-1]}: {error}") from error
     return backend
 
 
@@ -114,14 +120,15 @@ def _import_user(place: str) -> Any:
     try:
         if not place.endswith(".py"):
             return importlib.import_module(place)
-        name = Path(place).stem
+        # Below a name of ours: a file called random.py must not become everyone's `random`.
+        name = f"lossdiff_user.{Path(place).stem}"
         spec = importlib.util.spec_from_file_location(name, place)
         assert spec is not None  # noqa: S101 -- a .py file always has a loader
         assert spec.loader is not None  # noqa: S101
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
-    except Exception as error:
+    except BaseException as error:  # sys.exit at the import, too
         raise UserFileError(f"{place} cannot be imported: {_one_line(error)}") from error
     else:
         return module
@@ -170,13 +177,14 @@ def _answers(
     function = _differentiated(backend, mode, call)
     try:  # around the framework alone: a defect of ours must not look like an answer
         value, gradients = function(cotangent, *arrays)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever it raises is an answer
+    except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
         return _value_only(backend, mode, call, case, inputs, quantities, error)
     results = [value, *gradients]
-    return {
-        quantity: _converted(backend, result, case)
+    answers = {
+        quantity: _NO_GRADIENT if result is None else _converted(backend, result, case)
         for quantity, result in zip(quantities, results, strict=True)
     }
+    return {**answers, "value": _converted(backend, value, case)}
 
 
 @lru_cache(maxsize=256)
@@ -216,7 +224,7 @@ def _value_only(
     answers: dict[str, Any] = dict.fromkeys(quantities, failure)
     try:
         value = _plain(backend, mode, call)(*_arrays(backend, call, inputs))
-    except (Exception, SystemExit) as again:  # noqa: BLE001 -- whatever it raises is an answer
+    except BaseException as again:  # noqa: BLE001 -- whatever it raises is an answer
         return {**answers, "value": Failure("raised", _one_line(error or again))}
     answers["value"] = _converted(backend, value, case)
     if isinstance(error, NotImplementedError):
@@ -230,10 +238,10 @@ def _value_only(
 
 
 def _converted(backend: Backend, value: Any, case: Case) -> Any:
-    if value is None:
-        return Failure("unsupported", "no gradient flows")
     try:
         array = backend.to_numpy(value)
+        if array.dtype.kind not in "biuf" and format_of(array.dtype) is None:
+            return Failure("mismatched", f"dtype {array.dtype.name}, which holds no real numbers")
         is_long = array.ndim > 0 and array.shape[0] == case.shape[0]
         return array[: case.judged_rows] if is_long else array
     except Exception as error:  # noqa: BLE001 -- a user's function may return anything
@@ -241,7 +249,11 @@ def _converted(backend: Backend, value: Any, case: Case) -> Any:
 
 
 def _one_line(error: Any) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    try:
+        said = str(error)
+    except BaseException:  # noqa: BLE001 -- a user's exception may do anything
+        said = "a message that cannot be read"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     text = lines[0] if lines else "no message"
     if isinstance(error, BaseException):
         text = f"{type(error).__name__}: {text}"

@@ -77,7 +77,7 @@ def test_every_file_of_the_package_is_of_a_kind_that_is_packed() -> None:
         path.suffix
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and not any(part.startswith((".", "__pyc")) for part in path.parts)
     }
 
     assert kinds <= set(SUFFIXES)
