@@ -268,9 +268,8 @@ def implementations_of(
         default = {"multi_label"} if "multi_label" in operation.targets else {"index"}
         taken = targets.get(name, default if operation.is_loss else ())
         if isinstance(taken, str) or not set(taken) <= set(operation.targets):
-            raise ValueError(
-                f"targets[{name!r}] is {taken!r}; it must be a set of {', '.join(operation.targets)}"
-            )
+            allowed = ", ".join(operation.targets)
+            raise ValueError(f"targets[{name!r}] is {taken!r}; it must be a set of {allowed}")
         claim = Claim(
             name=names.get(name, f"{namespace}.{name}"),
             framework=framework,

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from dataclasses import fields
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ from .dtypes import FORMATS, Array, format_of
 from .model import Case, Inputs
 from .operations import OPERATIONS, Operation, Options
 
-_DOMAINS = ("logits", "log_probs", "probs")
+_WEIGHTS = ("weight", "pos_weight")
+# What zipfile and NumPy raise at files that are damaged, encrypted, pickled, or something else.
+_DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class CaseFileError(ValueError):
@@ -33,16 +37,26 @@ def read_case(path: Path) -> Case:
         CaseFileError: the file is missing, damaged, or does not describe a case.
     """
     try:
-        with np.load(path, allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
+        arrays = _arrays(path)
     except FileNotFoundError as error:
         raise CaseFileError(f"there is no case file {path}") from error
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except _DAMAGED as error:
         raise CaseFileError(f"{path} is not an .npz file of plain arrays") from error
     try:
         return _case(arrays)
     except CaseFileError as error:
         raise CaseFileError(f"{path}: {error}") from error
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    data = np.load(path, allow_pickle=False)
+    if isinstance(data, np.ndarray):
+        raise ValueError("a single array")
+    with data:
+        arrays = {name: data[name] for name in data.files}
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+        raise ValueError("holds other files, too")
+    return arrays
 
 
 def _case(arrays: dict[str, Array]) -> Case:
@@ -56,14 +70,17 @@ def _case(arrays: dict[str, Array]) -> Case:
     if contract.is_loss:
         _one_of("target_kind", kind, contract.targets)
         _check_shape("target", arrays.get("target"), _target_shape(values, kind))
-    options = _options(spec.get("options", {}), contract, arrays)
-    form = FORMATS[dtype]
+    elif kind is not None:
+        raise CaseFileError(f"target_kind is {kind!r}; {operation} takes no target")
+    options = _options(spec.get("options", {}), contract, values.ndim)
+    for name in arrays.keys() & set(_WEIGHTS):
+        _check_shape(name, arrays[name], values.shape[1:2])
+        options = replace(options, **{name: "given"})
     given = Inputs(
-        form.round(values.astype(np.float64)),
+        FORMATS[dtype].round(values),
         _target(arrays.get("target"), kind, dtype),
-        *(None if name not in arrays else form.round(arrays[name])
-          for name in ("weight", "pos_weight")),
-    )  # fmt: skip
+        *(_numbers(name, arrays[name], dtype) if name in arrays else None for name in _WEIGHTS),
+    )
     family = f"file:{_digest(given)}"
     return Case(
         operation, family, values.shape, dtype, kind, "given" if kind else "", options, 0, given
@@ -78,7 +95,7 @@ def _spec(array: Array | None) -> dict[str, Any]:
         )
     try:
         spec = json.loads(str(array.item() if array.size == 1 else array))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CaseFileError(f"`spec` is not JSON: {error}") from error
     if not isinstance(spec, dict):
         raise CaseFileError("`spec` is not a JSON object")
@@ -89,7 +106,7 @@ def _spec(array: Array | None) -> dict[str, Any]:
 
 
 def _one_of(what: str, value: Any, names: Any) -> str:
-    if value not in names:
+    if not isinstance(value, str) or value not in names:
         raise CaseFileError(f"{what} is {value!r}; allowed: {', '.join(names)}")
     return str(value)
 
@@ -100,14 +117,17 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
         raise CaseFileError(
             f"{contract.name} takes an array `{contract.domain}`; the file has {given}"
         )
-    unknown = arrays.keys() - {contract.domain, "target", "weight", "pos_weight"}
+    taken = {contract.domain, *({"target"} if contract.is_loss else ()), *contract.options}
+    unknown = arrays.keys() - (taken & {contract.domain, "target", *_WEIGHTS})
     if unknown:
         raise CaseFileError(f"has an array that {contract.name} does not take: {min(unknown)}")
     values = arrays[contract.domain]
-    if values.ndim == 0 or (format_of(values.dtype) is None and values.dtype.kind not in "iu"):
+    axes = 2 if contract.is_loss else 1
+    if values.ndim < axes or (format_of(values.dtype) is None and values.dtype.kind not in "iu"):
+        shape = "shape (N, C), (N, C, d1) or more" if contract.is_loss else "at least one axis"
         raise CaseFileError(
             f"`{contract.domain}` has dtype {values.dtype}, shape {values.shape}; "
-            f"allowed: {', '.join(FORMATS)}, at least one axis"
+            f"allowed: {', '.join(FORMATS)}; {shape}"
         )
     return values if format_of(values.dtype) else values.astype(np.float64)
 
@@ -115,7 +135,7 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
 def _target_shape(values: Array, kind: Any) -> tuple[int, ...]:
     if kind != "index":
         return values.shape
-    return values.shape[:1] + values.shape[2:] if values.ndim > 1 else ()
+    return values.shape[:1] + values.shape[2:]
 
 
 def _check_shape(name: str, array: Array | None, shape: tuple[int, ...]) -> None:
@@ -125,28 +145,50 @@ def _check_shape(name: str, array: Array | None, shape: tuple[int, ...]) -> None
         raise CaseFileError(f"`{name}` has shape {array.shape}; it must have {shape}")
 
 
-def _options(given: Any, contract: Operation, arrays: dict[str, Array]) -> Options:
+def _options(given: Any, contract: Operation, axes: int) -> Options:
     if not isinstance(given, dict):
         raise CaseFileError("`options` is not a JSON object")
-    scalars = [item.name for item in fields(Options) if item.name not in ("weight", "pos_weight")]
-    allowed = [name for name in contract.options if name in scalars]
-    for name in given:
-        _one_of("option", name, allowed)
-    if given.get("reduction", "mean") not in ("none", "mean", "sum"):
-        raise CaseFileError(f"reduction is {given['reduction']!r}; allowed: none, mean, sum")
-    for name in ("weight", "pos_weight"):
-        if name in arrays:
-            _one_of("array", name, contract.options)
-            given = {**given, name: "given"}
+    checks: dict[str, tuple[Callable[[Any], bool], str]] = {
+        "axis": (
+            lambda value: _is_whole(value) and -axes <= value < axes,
+            f"whole numbers from {-axes} to {axes - 1}",
+        ),
+        "ignore_index": (_is_whole, "whole numbers"),
+        "label_smoothing": (
+            lambda value: type(value) in (int, float) and 0 <= value <= 1,
+            "numbers from 0 to 1",
+        ),
+        "reduction": (lambda value: value in ("none", "mean", "sum"), "none, mean, sum"),
+    }
+    for name, value in given.items():
+        _one_of("option", name, [item for item in contract.options if item in checks])
+        is_right, allowed = checks[name]
+        if not is_right(value):
+            raise CaseFileError(f"{name} is {value!r}; allowed: {allowed}")
+    if "label_smoothing" in given:
+        given = {**given, "label_smoothing": float(given["label_smoothing"])}
     return Options(**given)
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int and abs(value) < 2**63
 
 
 def _target(target: Array | None, kind: Any, dtype: str) -> Array | None:
     if target is None or not kind:
         return None
-    if kind == "index":
-        return target.astype(np.int64)
-    return FORMATS[dtype].round(target.astype(np.float64))
+    if kind != "index":
+        return _numbers("target", target, dtype)
+    labels = target.astype(np.int64) if target.dtype.kind in "iu" else None
+    if labels is None or (labels != target).any():
+        raise CaseFileError(f"`target` has dtype {target.dtype}; an index target has int64")
+    return labels
+
+
+def _numbers(name: str, array: Array, dtype: str) -> Array:
+    if array.dtype.kind not in "biuf" and format_of(array.dtype) is None:
+        raise CaseFileError(f"`{name}` has dtype {array.dtype}; allowed: {', '.join(FORMATS)}")
+    return FORMATS[dtype].round(array)
 
 
 def _digest(given: Inputs) -> str:

@@ -9,6 +9,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -282,6 +283,13 @@ class RunFile:
     ) -> None:
         self.close()
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.DatabaseError, json.JSONDecodeError, IndexError) as error:
+            raise RunFileError(f"{self.path} is damaged: {error}") from error
+
     def close(self) -> None:
         """Close the file; what was added is on disk already."""
         self._connection.close()
@@ -313,15 +321,20 @@ class RunFile:
             row: the kind.
             where: an SQL condition on its columns, written by this program.
             arguments: for the condition's question marks.
+
+        Raises:
+            RunFileError: the file is damaged.
         """
         query = f"SELECT * FROM {row.table} WHERE {where} ORDER BY rowid"
-        for record in self._connection.execute(query, arguments):
-            yield _decode(row, record)
+        with self._reading():
+            for record in self._connection.execute(query, arguments):
+                yield _decode(row, record)
 
     @property
     def meta(self) -> dict[str, str]:
         """What the run is: version, command, suite, seed, times of start and end (ISO 8601)."""
-        return dict(map(tuple, self._connection.execute("SELECT key, value FROM meta")))
+        with self._reading():
+            return dict(map(tuple, self._connection.execute("SELECT key, value FROM meta")))
 
     def set_meta(self, **values: str) -> None:
         """Set entries of `meta`."""
@@ -334,7 +347,8 @@ class RunFile:
         """Return a case of this run, with its arrays if it came from a file."""
         case = Case.parse(case_id)
         query = 'SELECT npz FROM given WHERE "case" = ?'
-        record = self._connection.execute(query, (case_id,)).fetchone()
+        with self._reading():
+            record = self._connection.execute(query, (case_id,)).fetchone()
         return case if record is None else replace(case, given=_unpack(record["npz"], case))
 
 

@@ -19,6 +19,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+import cpuinfo
 import numpy as np
 
 from ..backends import load_backend
@@ -138,7 +139,13 @@ def catalogue() -> Catalogue:
     """Import the framework and return what it offers."""
     backend = _backend()
     claims = tuple(found.claim for found in backend.implementations.values())
-    machine = {"python": platform.python_version(), "numpy": np.__version__}
+    machine = {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "cpu": cpuinfo.get_cpu_info().get("brand_raw", platform.processor()),
+        "cores": os.cpu_count(),
+        "platform": platform.platform(),
+    }
     return Catalogue(claims, {**backend.environment(), **machine})
 
 
