@@ -8,7 +8,7 @@ namespace = "torch.nn.functional"
 kind = "native"
 names = {
     "log_sigmoid": "torch.nn.functional.logsigmoid",
-    "binary_cross_entropy_with_logits_soft_margin": "torch.nn.functional.multilabel_soft_margin_loss",
+    "binary_cross_entropy_with_logits_soft_margin": f"{namespace}.multilabel_soft_margin_loss",
 }
 targets = {"cross_entropy": {"index", "one_hot", "soft"}}
 

@@ -23,7 +23,7 @@ from .operations import OPERATIONS, Operation, Options
 
 _WEIGHTS = ("weight", "pos_weight")
 # What zipfile and NumPy raise at files that are damaged, encrypted, pickled, or something else.
-_DAMAGED = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (OSError, TypeError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class CaseFileError(ValueError):
@@ -49,10 +49,10 @@ def read_case(path: Path) -> Case:
 
 
 def _arrays(path: Path) -> dict[str, Array]:
-    data = np.load(path, allow_pickle=False)
-    if isinstance(data, np.ndarray):
-        raise ValueError("a single array")
-    with data:
+    with path.open("rb") as stream:
+        data = np.load(stream, allow_pickle=False)
+        if isinstance(data, np.ndarray):
+            raise TypeError("one array without a name")
         arrays = {name: data[name] for name in data.files}
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise ValueError("holds other files, too")
@@ -82,9 +82,14 @@ def _case(arrays: dict[str, Array]) -> Case:
         *(_numbers(name, arrays[name], dtype) if name in arrays else None for name in _WEIGHTS),
     )
     family = f"file:{_digest(given)}"
-    return Case(
+    case = Case(
         operation, family, values.shape, dtype, kind, "given" if kind else "", options, 0, given
     )
+    if contract.reads_classes and not values.shape[case.class_axis]:
+        raise CaseFileError(
+            f"`{contract.domain}` has shape {values.shape}: no class on axis {case.class_axis}"
+        )
+    return case
 
 
 def _spec(array: Array | None) -> dict[str, Any]:

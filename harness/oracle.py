@@ -12,7 +12,6 @@ gradient by logits is (p ΣW − W)/D, written without cancellation as (p (ΣW �
 from __future__ import annotations
 
 from collections.abc import Callable
-
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np

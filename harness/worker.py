@@ -232,16 +232,24 @@ def _value_only(
     try:
         value = _plain(backend, mode, call)(*_arrays(backend, call, inputs))
     except BaseException as again:  # noqa: BLE001 -- whatever it raises is an answer
-        return {**answers, "value": Failure("raised", _one_line(error or again))}
-    answers["value"] = _converted(backend, value, case)
+        if isinstance(error, NotImplementedError) and not isinstance(again, NotImplementedError):
+            answers = dict.fromkeys(quantities, Failure("unsupported", failure.message))
+        return {**answers, "value": Failure("raised", _one_line(again))}
     if isinstance(error, NotImplementedError):
+        answers = dict.fromkeys(quantities, Failure("unsupported", failure.message))
+    answers["value"] = _converted(backend, value, case)
+    due = _judged(call.shape, case)
+    if isinstance(answers["value"], np.ndarray) and answers["value"].shape != due:
         for quantity in quantities[1:]:
-            answers[quantity] = Failure("unsupported", failure.message)
-    if isinstance(answers["value"], np.ndarray) and answers["value"].shape != call.shape:
-        for quantity in quantities[1:]:
-            shape = f"shape {answers['value'].shape}, where {call.shape} is due"
+            shape = f"shape {answers['value'].shape}, where {due} is due"
             answers[quantity] = Failure("mismatched", f"no gradient of a value of {shape}")
     return answers
+
+
+def _judged(shape: tuple[int, ...], case: Case) -> tuple[int, ...]:
+    """The shape of the part of an array that is sent back to be judged."""
+    is_long = bool(shape) and shape[0] == case.shape[0]
+    return (case.judged_rows, *shape[1:]) if is_long else shape
 
 
 def _converted(backend: Backend, value: Any, case: Case) -> Any:
@@ -249,8 +257,7 @@ def _converted(backend: Backend, value: Any, case: Case) -> Any:
         array = backend.to_numpy(value)
         if array.dtype.kind not in "biuf" and format_of(array.dtype) is None:
             return Failure("mismatched", f"dtype {array.dtype.name}, which holds no real numbers")
-        is_long = array.ndim > 0 and array.shape[0] == case.shape[0]
-        return array[: case.judged_rows] if is_long else array
+        return array[: case.judged_rows] if _judged(array.shape, case) != array.shape else array
     except Exception as error:  # noqa: BLE001 -- a user's function may return anything
         return Failure("mismatched", _one_line(error))
 
@@ -259,7 +266,7 @@ def _one_line(error: Any) -> str:
     try:
         said = str(error)
     except BaseException:  # noqa: BLE001 -- a user's exception may do anything
-        said = "a message that cannot be read"
+        said = "its message cannot be read"
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     text = lines[0] if lines else "no message"
     if isinstance(error, BaseException):

@@ -116,7 +116,7 @@ def test_rows_come_in_the_order_in_which_they_were_written(path: Path) -> None:
         run.add(rows)
         run.add([])
         assert names == [row.framework for row in run.rows(WorkerRow)]
-        assert ["a"] == [row.framework for row in run.rows(WorkerRow, "framework = ?", ("a",))]
+        assert [row.framework for row in run.rows(WorkerRow, "framework = ?", ("a",))] == ["a"]
 
 
 def test_what_was_added_is_on_disk_before_the_file_is_closed(path: Path) -> None:
@@ -124,7 +124,7 @@ def test_what_was_added_is_on_disk_before_the_file_is_closed(path: Path) -> None
         run.add([WORKER])
 
         with RunFile.open(path) as other:
-            assert [WORKER] == list(other.rows(WorkerRow))
+            assert list(other.rows(WorkerRow)) == [WORKER]
 
 
 def test_meta_is_kept_and_may_change(path: Path) -> None:
@@ -167,14 +167,14 @@ def test_a_new_run_replaces_an_old_one(path: Path) -> None:
     written(path, WORKER)
 
     with RunFile.create(path) as run:
-        assert [] == list(run.rows(WorkerRow))
+        assert list(run.rows(WorkerRow)) == []
 
 
 def test_a_name_that_looks_like_an_address_is_a_name(tmp_path: Path) -> None:
     odd = written(tmp_path / "a b?mode=rw#c%20.sqlite", WORKER)
 
     with RunFile.open(odd) as run:
-        assert [WORKER] == list(run.rows(WorkerRow))
+        assert list(run.rows(WorkerRow)) == [WORKER]
 
 
 def _sqlite(path: Path, application: int, version: int) -> None:
@@ -223,19 +223,20 @@ def test_a_file_that_is_missing_is_said_to_be_missing(path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_truncated_file_is_damaged(path: Path) -> None:
+@pytest.mark.parametrize("how", ["cut", "overwritten"])
+def test_a_damaged_file_is_refused_in_one_line(path: Path, how: str) -> None:
     with RunFile.create(path) as run:
         run.add([VERDICT] * 500)
-        run.set_meta(suite="quick")
-    path.write_bytes(path.read_bytes()[:30000])
+    whole = path.read_bytes()
+    damaged = whole[:30000] if how == "cut" else whole[:30000] + b"\xff" * (len(whole) - 30000)
+    path.write_bytes(damaged)
 
-    with (
-        pytest.raises(RunFileError, match="is damaged") as refusal,
-        RunFile.open(path) as run,
-    ):
+    with pytest.raises(RunFileError, match="malformed") as refusal, RunFile.open(path) as run:
         list(run.rows(VerdictRow))
 
+    assert str(path) in str(refusal.value)
     assert "\n" not in str(refusal.value)
+    assert damaged == path.read_bytes()
 
 
 def test_a_file_without_our_tables_is_damaged(path: Path) -> None:
