@@ -75,7 +75,7 @@ def _case(arrays: dict[str, Array]) -> Case:
     options = _options(spec.get("options", {}), contract, values.ndim)
     for name in arrays.keys() & set(_WEIGHTS):
         _check_shape(name, arrays[name], values.shape[1:2])
-        options = replace(options, **{name: "given"})
+        options = replace(options, **{name: "given"})  # type: ignore[arg-type]
     given = Inputs(
         FORMATS[dtype].round(values),
         _target(arrays.get("target"), kind, dtype),

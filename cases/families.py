@@ -60,7 +60,7 @@ def _one_at(values: Floats, position: int, value: float) -> Floats:
 
 
 def _ties(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return stream.integers(2, rows, classes) * 3.0
+    return np.asarray(stream.integers(2, rows, classes) * 3.0, np.float64)
 
 
 def _gap(stream: Stream, rows: int, classes: int, gap: float) -> Floats:
@@ -101,7 +101,7 @@ def _half_max(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
 
 
 def _subnormal(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return (stream.integers(9, rows, classes) - 4) * form.smallest
+    return np.asarray((stream.integers(9, rows, classes) - 4) * form.smallest, np.float64)
 
 
 def _neg_inf_but_one(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
@@ -120,7 +120,9 @@ def _special(value: float) -> Draw:
 
 
 def _scaled(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return (stream.integers(255, rows, classes) - 127.0) * 0.0472440944881889
+    return np.asarray(
+        (stream.integers(255, rows, classes) - 127.0) * 0.0472440944881889, np.float64
+    )
 
 
 def _one_large(stream: Stream, rows: int, classes: int, form: Format) -> Floats:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -150,8 +150,8 @@ class Exact:
         """Apply a rearrangement (reshape, moveaxis, indexing) to all parts."""
         return Exact(*(np.asarray(function(part)) for part in (self.hi, self.lo, self.exponent)))
 
-    def __getitem__(self, index: object) -> Exact:
-        return self.map(lambda part: part[index])  # type: ignore[index]
+    def __getitem__(self, index: Any) -> Exact:
+        return self.map(lambda part: part[index])
 
     def at(self, exponent: Ints) -> Pair:
         """Return (hi, lo) scaled by 2^(own exponent − exponent), which is at most 1."""

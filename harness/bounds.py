@@ -147,7 +147,7 @@ def _flat(solution: Solution, quantity: str, case: Case) -> Floats:
 
 def _count(solution: Solution) -> int:
     """The number of losses that the reduction sums."""
-    return 0 if solution.row_losses is None else solution.row_losses.size
+    return solution.row_losses.size
 
 
 def _log_prob(t: Rows, q: Precision) -> Floats:
@@ -245,8 +245,9 @@ def _reduced(
 def _cross_entropy(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
     """Row: Σ W(B_ℓ + sℓ) + r[(h_C + 6)u + s].
 
-    Gradient by logits (p ΣW − W)/D: ΣW·p[expm1(B_ℓ + (c + 2)u + sℓ) + s] + abs(g)(u + s) +
-    (6 + h_C + h_N)u(p ΣW + W), times the cotangent over D. Gradient by target: w(B_ℓ + sℓ) + abs(g)(4u + s).
+    Gradient by logits (p ΣW − W)/D: ΣW·p[expm1(B_ℓ + (c + 2)u + sℓ) + s] + abs(g)(u + s)
+    + (6 + h_C + h_N)u(p ΣW + W), times the cotangent over D. Gradient by target:
+    w(B_ℓ + sℓ) + abs(g)(4u + s).
     """
     h_c, h_n = q.depth(t.d.shape[1]), q.depth(_count(solution))
     log_prob = _log_prob(t, q) + q.s * t.l

@@ -111,7 +111,7 @@ class Solution:
     refusal: str = ""
     quantities: dict[str, Exact] = field(default_factory=dict)
     terms: Rows | Elements | None = None
-    row_losses: Floats | None = None
+    row_losses: Floats = field(default_factory=lambda: np.zeros(0))
     rules: Rules = CONTRACT
 
 
@@ -182,7 +182,7 @@ class _Softmax:
 
 def _softmax(x: Floats) -> _Softmax:
     rows, classes = x.shape
-    undefined = ~(x < np.inf).all(axis=1) | ~(x > -np.inf).any(axis=1)
+    undefined = np.asarray(~(x < np.inf).all(axis=1) | ~(x > -np.inf).any(axis=1))
     x = np.where(undefined[:, None], 0.0, x)
     masked = x == -np.inf
     top = np.argmax(x, axis=1) if classes else np.zeros(rows, np.int64)
@@ -246,7 +246,7 @@ def _solve_large(case: Case, inputs: Inputs, rules: Rules) -> Solution:
         *(np.concatenate([getattr(rows, name.name) for rows in every]) for name in fields(Rows))
     )
     terms = replace(terms, v=terms.v / divisor.to_float())
-    losses = np.concatenate([part.row_losses for part in parts if part.row_losses is not None])
+    losses = np.concatenate([part.row_losses for part in parts])
     return Solution("", quantities, terms, losses)
 
 

@@ -11,7 +11,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
@@ -171,13 +170,13 @@ class WorkerRow:
 Row = VerdictRow | WorkedRow | RelationRow | TimingRow | WorkerRow
 R = TypeVar("R", VerdictRow, WorkedRow, RelationRow, TimingRow, WorkerRow)
 ROWS: tuple[type[Row], ...] = (VerdictRow, WorkedRow, RelationRow, TimingRow, WorkerRow)
+_COLUMNS: dict[type[Row], list[str]] = {row: [field.name for field in fields(row)] for row in ROWS}
 _JSON = ("options", "environment", "printed", "got")
 _BOOL = ("known", "agrees")
 
 
-@cache
 def _columns(row: type[Row]) -> list[str]:
-    return [field.name for field in fields(row)]
+    return _COLUMNS[row]
 
 
 def _create(row: type[Row]) -> str:
@@ -360,7 +359,7 @@ def _pack(inputs: Inputs) -> bytes:
         name: value if value.dtype.kind in "iu" else value.astype(np.float64)
         for name, value in arrays.items()
     }
-    np.savez_compressed(stream, **wide)  # type: ignore[arg-type]
+    np.savez_compressed(stream, **wide)
     return stream.getvalue()
 
 

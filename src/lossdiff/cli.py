@@ -40,7 +40,7 @@ MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in ite
 C = TypeVar("C", bound=Callable[..., Any])
 
 
-class Implementations(click.ParamType):
+class Implementations(click.ParamType[Any]):
     """`FRAMEWORK=FILE_OR_MODULE`."""
 
     name = "framework=file"

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 import click
 
 
-class Name(click.ParamType):
+class Name(click.ParamType[str]):
     """One of a set of names."""
 
     def __init__(self, what: str, names: Iterable[str]) -> None:

@@ -195,6 +195,10 @@ def test_without_a_gradient_by_hand_the_gradient_is_unsupported(asked: Any) -> N
     assert "no gradient is written" in answers["gradient_logits"].message
 
 
+def test_a_gradient_that_is_not_written_is_no_finding_where_the_value_is_one(asked: Any) -> None:
+    assert asked("answers.softmax_raises").answers["gradient_logits"].kind == "unsupported"
+
+
 def test_a_gradient_by_hand_is_asked(asked: Any) -> None:
     answers = asked("answers.softmax_with_a_wrong_gradient").answers
 
@@ -209,7 +213,7 @@ def test_a_gradient_that_fails_leaves_the_value(asked: Any) -> None:
 
 
 @pytest.mark.framework("torch")
-def test_a_gradient_that_does_not_flow_is_unsupported(
+def test_a_value_that_is_cut_from_its_inputs_raises_for_the_gradient_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = user_file(tmp_path, "def softmax(logits):\n    return logits.detach() * 1\n")

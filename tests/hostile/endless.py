@@ -1,0 +1,21 @@
+"""Functions that do not return, beside one that is right."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import numpy as np
+
+
+def softmax(logits, *, axis=-1):
+    e = np.exp(logits - logits.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+
+
+def softmax_is_deaf(logits):
+    """Refuses to be terminated: only the system can end it."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+    while True:
+        time.sleep(0.01)
