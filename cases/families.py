@@ -120,7 +120,7 @@ def _special(value: float) -> Draw:
 
 
 def _scaled(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return np.asarray(
+    return np.asarray(stream.integers(255, rows, classes) - 127.0) * np.float64(0.0472440944881889)
         (stream.integers(255, rows, classes) - 127.0) * 0.0472440944881889, np.float64
     )
 
