@@ -121,8 +121,6 @@ def _special(value: float) -> Draw:
 
 def _scaled(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     return np.asarray(stream.integers(255, rows, classes) - 127.0) * np.float64(0.0472440944881889)
-        (stream.integers(255, rows, classes) - 127.0) * 0.0472440944881889, np.float64
-    )
 
 
 def _one_large(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
