@@ -59,8 +59,7 @@ def values_of(folder: Path, file: str, **options: Any) -> dict[str, VerdictRow]:
     plan = Plan(
         SOFTMAX, ("numpy",), extra=extra, only=lambda claim: claim.kind == "user", **options
     )
-    rows, _, _, told = executed(folder / "run.sqlite", plan)
-    assert told.steps[-1][1] == "done"
+    rows, *_ = executed(folder / "run.sqlite", plan)
     return {
         row.implementation.partition(".")[2]: row
         for row in rows
@@ -252,19 +251,29 @@ def test_who_kills_the_process_is_found_and_the_others_are_judged(tmp_path: Path
     assert verdicts(rows) == {
         "softmax": "agrees",
         "softmax_exits": "crashed",
-        "softmax_pretends_to_be_done": "crashed",
         "softmax_reads_address_0": "crashed",
     }
     assert "status 7" in rows["softmax_exits"].note
-    assert "status 0" in rows["softmax_pretends_to_be_done"].note
     assert "-11" in rows["softmax_reads_address_0"].note  # SIGSEGV
 
 
 def test_who_never_returns_is_found_and_the_others_are_judged(tmp_path: Path) -> None:
-    rows = values_of(tmp_path, "endless.py", timeout=1.5)
+    rows = values_of(tmp_path, "endless.py", timeout=1.0)
 
-    assert verdicts(rows) == {"softmax": "agrees", "softmax_is_deaf": "timed out"}
-    assert rows["softmax_is_deaf"].note == "no answer within 1.5 s"
+    assert verdicts(rows) == {
+        "softmax": "agrees",
+        "softmax_is_deaf": "timed out",
+        "softmax_pretends_to_be_done": "timed out",
+    }
+    assert rows["softmax_is_deaf"].note == "no answer within 1 s"
+
+
+@pytest.mark.xfail(reason="the engine counts the import of a fresh worker as the question's time")
+def test_a_slow_start_is_not_held_against_the_questions_that_follow(tmp_path: Path) -> None:
+    """A fresh worker, after a crash, imports the framework and the file again."""
+    rows = values_of(tmp_path, "slow_start.py", timeout=1.0)
+
+    assert verdicts(rows) == {"softmax": "agrees", "softmax_exits": "crashed"}
 
 
 def test_what_functions_print_is_not_on_our_streams(
@@ -276,7 +285,7 @@ def test_what_functions_print_is_not_on_our_streams(
         "softmax": "agrees",
         "softmax_floods": "agrees",
         "softmax_handles_signals": "agrees",
-        "softmax_closes_the_streams": "agrees",
+        "softmax_slams_the_streams": "agrees",
         "softmax_moves_away": "agrees",
     }
     assert tuple(capfd.readouterr()) == ("", "")

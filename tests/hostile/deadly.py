@@ -17,9 +17,5 @@ def softmax_exits(logits):
     os._exit(7)
 
 
-def softmax_pretends_to_be_done(logits):
-    os._exit(0)
-
-
 def softmax_reads_address_0(logits):
     return ctypes.string_at(0)

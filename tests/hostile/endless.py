@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -19,3 +20,8 @@ def softmax_is_deaf(logits):
         signal.signal(number, signal.SIG_IGN)
     while True:
         time.sleep(0.01)
+
+
+def softmax_pretends_to_be_done(logits):
+    """Leaves with status 0, as a worker does that was told to: only its time gives it away."""
+    os._exit(0)

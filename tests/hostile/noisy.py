@@ -30,7 +30,7 @@ def softmax_handles_signals(logits):
     return softmax(logits)
 
 
-def softmax_closes_the_streams(logits):
+def softmax_slams_the_streams(logits):
     sys.stdout.close()
     sys.stderr.close()
     return softmax(logits)
