@@ -129,13 +129,17 @@ def _accepted(question: Question, quantity: str, answer: NDArray[Any], refusal: 
 
 
 def _by_convention(question: Question, quantity: str, answer: NDArray[Any]) -> Verdict | None:
+    """The convention that the answer meets best: within the sound bound before explained."""
+    met = []
     for name, solution in question.alternatives:
         if _nan_is_not_met(question, solution, quantity, answer):
             continue
         verdict = _judge_against(question, solution, quantity, answer)
         if not verdict.is_finding:
-            return replace(verdict, word=CONVENTION + name, note=verdict.note or verdict.word)
-    return None
+            note = "NaN, as the convention has it" if "undefined" in verdict.word else verdict.word
+            named = replace(verdict, word=CONVENTION + name, note=note)
+            met.append((standing(verdict.word) != "agrees", verdict.ratio or 0.0, named))
+    return min(met, key=lambda item: item[:2])[2] if met else None
 
 
 def _nan_is_not_met(

@@ -99,9 +99,9 @@ class Recorder:
         verdict: Verdict,
         seconds: float | None,
     ) -> None:
-        known = verdict.is_finding and self._is_known(claim, mode, case, quantity, verdict)
+        named = self._named(claim, mode, case, quantity, verdict) if verdict.is_finding else ""
         self.verdicts[base(verdict.word)] += 1
-        self.unknown += verdict.is_finding and not known
+        self.unknown += verdict.is_finding and not named
         self._rows.append(
             VerdictRow(
                 case=case.id,
@@ -118,7 +118,8 @@ class Recorder:
                 device=self._device,
                 quantity=quantity,
                 verdict=verdict.word,
-                known=known,
+                known=bool(named),
+                ledger=named,
                 ulp=verdict.ulp,
                 ratio=verdict.ratio,
                 abs_error=verdict.abs_error,
@@ -133,9 +134,7 @@ class Recorder:
         if len(self._rows) >= _BATCH:
             self.flush()
 
-    def _is_known(
-        self, claim: Claim, mode: str, case: Case, quantity: str, verdict: Verdict
-    ) -> bool:
+    def _named(self, claim: Claim, mode: str, case: Case, quantity: str, verdict: Verdict) -> str:
         facts = {
             "operation": case.operation,
             "family": case.family,
@@ -153,7 +152,7 @@ class Recorder:
             entry.id for entry in ledger() if entry.names(claim.name, verdict.word, facts, versions)
         ]
         self.matched.update(named)
-        return bool(named)
+        return named[0] if named else ""
 
     def _compare_digits(self, claim: Claim, mode: str, case: Case, value: Any) -> None:
         example = worked_examples()[case.family.partition(":")[2]]

@@ -40,6 +40,7 @@ class VerdictRow:
         quantity: `value`, `gradient_logits` or `gradient_target`.
         verdict: a word of `harness.verdicts`, or `convention:NAME`.
         known: whether the ledger names this finding.
+        ledger: the id of the entry that names it.
         ulp: largest error in ulp of the result's dtype; None where it has no meaning.
         ratio: largest error over the sound bound.
         abs_error: largest absolute error.
@@ -66,6 +67,7 @@ class VerdictRow:
     quantity: str
     verdict: str
     known: bool = False
+    ledger: str = ""
     ulp: float | None = None
     ratio: float | None = None
     abs_error: float | None = None

@@ -260,7 +260,7 @@ def list_(what: str, suite_name: str, operations: tuple[str, ...], **selection: 
     elif what == "operations":
         console.print(_operations())
     elif what == "ledger":
-        console.print(_ledger())
+        _print_ledger()
     else:
         plan = _plan(selected(suite(suite_name), operations), **selection)
         return _list_implementations(plan, operations, console)
@@ -296,8 +296,10 @@ def _console() -> Console:
 
 
 def _usage(error: click.UsageError) -> str:
-    message = error.format_message()
-    context = error.ctx
+    message, context = error.format_message(), error.ctx
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        ours = isinstance(error.param.type, Name | Implementations)
+        message = error.message if ours and error.message else message
     if isinstance(error, click.NoSuchOption) and error.option_name and context is not None:
         options = [name for param in context.command.params for name in param.opts]
         return unknown("option", error.option_name, options)
@@ -395,12 +397,12 @@ def _operations() -> Table:
     return table
 
 
-def _ledger() -> Table:
-    table = Table("id", "implementations", "verdicts", "reason", "source", box=None)
+def _print_ledger() -> None:
     for entry in ledger():
-        table.add_row(entry.id, ", ".join(entry.implementations), ", ".join(entry.verdicts),
-                      entry.reason, entry.source)  # fmt: skip
-    return table
+        click.echo(f"{entry.id}: {', '.join(entry.verdicts)}")
+        click.echo(f"    {', '.join(entry.implementations)}")
+        click.echo(f"    {entry.reason}")
+        click.echo(f"    {entry.source}")
 
 
 def _list_implementations(plan: Plan, operations: tuple[str, ...], console: Console) -> int:

@@ -25,12 +25,7 @@ def test_formats_are_those_of_the_libraries(form: Format) -> None:
 
 @EVERY
 @pytest.mark.parametrize("name", ["max", "tiny", "smallest"])
-def test_logarithms_are_those_of_mpmath(
-    form: Format, name: str, request: pytest.FixtureRequest
-) -> None:
-    if (form.name, name) == ("bfloat16", "max"):
-        reason = "log_max of bfloat16 is float32's, 88.7228 in place of 88.7189"
-        request.applymarker(pytest.mark.xfail(reason=reason))
+def test_logarithms_are_those_of_mpmath(form: Format, name: str) -> None:
     with mpmath.workdps(30):
         expected = float(mpmath.log(mpmath.mpf(getattr(form, name))))
 

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 SMALL = {"fuzz": {"count": 200}}
 EVERY = pytest.mark.parametrize("name", SUITES)
-INCOMPLETE = pytest.mark.xfail(
-    strict=False, reason="allpairspy leaves pairs out that its filter met too late"
-)
 COVERING = pytest.mark.parametrize("name", ["quick", "full"])
 
 
@@ -95,7 +92,6 @@ def test_another_seed_gives_other_draws(name: str) -> None:
     assert made(name, seed=1).cases != made(name, seed=2).cases
 
 
-@INCOMPLETE
 @COVERING
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_every_family_meets_every_dtype_that_can_hold_it(operation: Operation, name: str) -> None:
@@ -107,7 +103,6 @@ def test_every_family_meets_every_dtype_that_can_hold_it(operation: Operation, n
     assert {(family, dtype) for family in families for dtype in VALUES[family].dtypes} <= met
 
 
-@INCOMPLETE
 @COVERING
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 def test_every_two_levels_of_two_factors_meet(operation: Operation, name: str) -> None:

@@ -109,7 +109,7 @@ def test_the_clip_is_rounded_to_the_dtype() -> None:
 
 
 def test_probabilities_are_divided_by_their_sum() -> None:
-    rules = Rules(renormalise=True)
+    rules = Rules(renormalise="before")
     got = solved(rules, "cross_entropy_probs", PROBS[:1], [0], "index", reduction="none")
 
     assert value(got) == pytest.approx([-np.log(0.25 / 0.875)], rel=1e-14)

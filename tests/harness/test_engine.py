@@ -16,6 +16,7 @@ from lossdiff.harness.recorder import Recorder
 from lossdiff.harness.runfile import RunFile, VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import standing
 from lossdiff.harness.worker import UserFileError
+from pebble.common.types import CONSTS
 
 HOSTILE = Path(__file__).parents[1] / "hostile"
 SOFTMAX = Suite("tiny", (Case.parse("softmax/float32/4x10/normal/-/0"),))
@@ -257,7 +258,11 @@ def test_who_kills_the_process_is_found_and_the_others_are_judged(tmp_path: Path
     assert "-11" in rows["softmax_reads_address_0"].note  # SIGSEGV
 
 
-def test_who_never_returns_is_found_and_the_others_are_judged(tmp_path: Path) -> None:
+def test_who_never_returns_is_found_and_the_others_are_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CONSTS, "term_timeout", 0.3)  # pebble's patience with the deaf
+
     rows = values_of(tmp_path, "endless.py", timeout=1.0)
 
     assert verdicts(rows) == {

@@ -364,9 +364,6 @@ def test_a_bad_label_may_follow_a_convention(name: str) -> None:
     assert judge(asked, "value", got).word == CONVENTION + name
 
 
-@pytest.mark.xfail(
-    reason="where a convention's own answer is NaN, any number is taken for that convention",
-)
 def test_a_clamped_label_is_not_taken_for_the_convention_of_nan() -> None:
     asked = question("cross_entropy/index.too_large/float32/4x10/normal/reduction=none/0")
     assert asked.inputs.target is not None

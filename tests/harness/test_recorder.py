@@ -1,0 +1,259 @@
+"""The recorder: observations become rows, and the ledger says which findings are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lossdiff.backends.base import Claim
+from lossdiff.cases.ledger import Entry
+from lossdiff.cases.model import Case
+from lossdiff.cases.stored import worked_examples
+from lossdiff.cases.suites import suite
+from lossdiff.harness import recorder as recorder_module
+from lossdiff.harness.observation import Failure, Observation
+from lossdiff.harness.recorder import Recorder, is_finding
+from lossdiff.harness.runfile import RelationRow, RunFile, VerdictRow, WorkedRow
+from lossdiff.harness.verdicts import STANDINGS
+from lossdiff.harness.worker import Catalogue
+
+CASE = Case.parse("softmax/float32/4x10/normal/-/0")
+CLAIM = Claim("acme.softmax", "torch", "softmax", "user", frozenset(), frozenset({"axis"}))
+VERSIONS = {"versions": {"torch": "2.4.0"}}
+ENTRY = Entry("wrong", ("acme.*",), ("inaccurate",), "because", "to be reported")
+
+
+def right() -> Any:
+    """Return the right answer to `CASE`."""
+    x = CASE.inputs().values.astype(np.float64)
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return (e / e.sum(-1, keepdims=True)).astype(np.float32)
+
+
+def wrong() -> Any:
+    """Return a wrong answer to `CASE`."""
+    return right() + np.float32(0.01)
+
+
+@pytest.fixture(autouse=True)
+def _no_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "ledger", tuple)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunFile]:
+    with RunFile.create(tmp_path / "run.sqlite") as created:
+        yield created
+
+
+@pytest.fixture
+def recorder(run: RunFile) -> Recorder:
+    made = Recorder(run, "cpu")
+    made.meet("torch", Catalogue((CLAIM,), VERSIONS))
+    return made
+
+
+def observed(value: Any, **answers: Any) -> Observation:
+    """Return what an eager call gave."""
+    return Observation(CASE.id, CLAIM.name, "eager", {"value": value, **answers}, 0.25)
+
+
+def rows_of(run: RunFile, recorder: Recorder) -> list[VerdictRow]:
+    """Return what has been recorded."""
+    recorder.flush()
+    return list(run.rows(VerdictRow))
+
+
+def test_an_answer_becomes_a_row_that_says_who_what_and_how(
+    run: RunFile, recorder: Recorder
+) -> None:
+    recorder.record(CASE, observed(right()))
+
+    (row,) = rows_of(run, recorder)
+
+    assert (row.case, row.operation, row.target_kind) == (CASE.id, "softmax", None)
+    assert (row.family, row.shape, row.dtype, row.options) == ("normal", "4x10", "float32", {})
+    assert (row.implementation, row.framework, row.kind) == ("acme.softmax", "torch", "user")
+    assert (row.mode, row.device, row.quantity, row.seconds) == ("eager", "cpu", "value", 0.25)
+    assert row.verdict == "exact"
+    assert row.fingerprint
+
+
+def test_each_quantity_has_its_own_row_and_verdict(run: RunFile, recorder: Recorder) -> None:
+    recorder.record(CASE, observed(right(), gradient_logits=Failure("raised", "RuntimeError: no")))
+
+    rows = rows_of(run, recorder)
+
+    assert [(row.quantity, row.verdict) for row in rows] == [
+        ("value", "exact"), ("gradient_logits", "raised")
+    ]  # fmt: skip
+    assert rows[1].note == "RuntimeError: no"
+    assert recorder.verdicts == {"exact": 1, "raised": 1}
+    assert recorder.unknown == 1
+
+
+def test_what_is_not_claimed_is_counted_and_no_finding(run: RunFile, recorder: Recorder) -> None:
+    recorder.unsupported(CLAIM, CASE, "has no axis")
+
+    (row,) = rows_of(run, recorder)
+
+    assert (row.verdict, row.note, row.seconds) == ("unsupported", "has no axis", None)
+    assert (recorder.verdicts, recorder.unknown) == ({"unsupported": 1}, 0)
+
+
+def test_a_gradient_that_the_contract_does_not_ask_for_is_left_out(
+    run: RunFile, recorder: Recorder
+) -> None:
+    recorder.record(CASE, observed(right(), gradient_target=right()))
+
+    assert [row.quantity for row in rows_of(run, recorder)] == ["value"]
+
+
+@pytest.mark.parametrize("kind", ["raised", "mismatched", "crashed", "timed out"])
+def test_a_failure_is_an_unknown_finding(run: RunFile, recorder: Recorder, kind: Any) -> None:
+    recorder.record(CASE, observed(Failure(kind, "it failed")))
+
+    (row,) = rows_of(run, recorder)
+
+    assert (row.verdict, row.known, row.note) == (kind, False, "it failed")
+    assert is_finding(row)
+    assert recorder.unknown == 1
+
+
+def test_rows_are_written_in_batches_and_the_rest_at_the_flush(
+    run: RunFile, recorder: Recorder
+) -> None:
+    for _ in range(501):
+        recorder.unsupported(CLAIM, CASE, "")
+    written = len(list(run.rows(VerdictRow)))
+
+    assert written == 500
+    assert len(rows_of(run, recorder)) == 501
+    assert len(rows_of(run, recorder)) == 501
+
+
+# --- the ledger ------------------------------------------------------------------------------
+
+
+def test_a_finding_that_no_entry_names_is_unknown(run: RunFile, recorder: Recorder) -> None:
+    recorder.record(CASE, observed(wrong()))
+
+    (row,) = rows_of(run, recorder)
+
+    assert (row.verdict, row.known) == ("inaccurate", False)
+    assert (recorder.unknown, recorder.matched) == (1, set())
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        ENTRY,
+        replace(ENTRY, when={"operation": ("softmax",), "family": ("norm*",), "dtype": ("*32",)}),
+        replace(ENTRY, when={"mode": ("eager",), "quantity": ("value",), "shape": ("4x10",)}),
+        replace(ENTRY, when={"target": ("",), "reduction": ("mean",), "weight": ("None",)}),
+        replace(ENTRY, package="torch", since="2.4", until="2.5"),
+    ],
+)
+def test_a_finding_that_an_entry_names_is_known(
+    run: RunFile, recorder: Recorder, entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "ledger", lambda: (entry,))
+
+    recorder.record(CASE, observed(wrong()))
+
+    (row,) = rows_of(run, recorder)
+    assert (row.verdict, row.known) == ("inaccurate", True)
+    assert (recorder.unknown, recorder.matched) == (0, {"wrong"})
+    assert recorder.verdicts == {"inaccurate": 1}  # known is not erased
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        replace(ENTRY, implementations=("torch.*",)),
+        replace(ENTRY, verdicts=("nonfinite",)),
+        replace(ENTRY, when={"dtype": ("float64",)}),
+        replace(ENTRY, when={"operation": ("softmax",), "mode": ("compile",)}),
+        replace(ENTRY, package="torch", until="2.3"),
+        replace(ENTRY, package="torch", since="2.10"),
+    ],
+)
+def test_an_entry_for_something_else_excuses_nothing(
+    run: RunFile, recorder: Recorder, entry: Entry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "ledger", lambda: (entry,))
+
+    recorder.record(CASE, observed(wrong()))
+
+    (row,) = rows_of(run, recorder)
+    assert not row.known
+    assert (recorder.unknown, recorder.matched) == (1, set())
+
+
+def test_an_entry_matches_nothing_that_is_right(
+    run: RunFile, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = replace(ENTRY, verdicts=tuple(STANDINGS))
+    monkeypatch.setattr(recorder_module, "ledger", lambda: (every,))
+
+    recorder.record(CASE, observed(right()))
+    recorder.unsupported(CLAIM, CASE, "")
+
+    assert recorder.matched == set()
+    assert not any(row.known for row in rows_of(run, recorder))
+
+
+# --- worked examples -------------------------------------------------------------------------
+
+
+def worked() -> tuple[Case, Any]:
+    """Return a case that a tutorial works out, and the digits that it prints."""
+    case = next(case for case in suite("worked").cases if case.operation == "softmax")
+    return case, worked_examples()[case.family.partition(":")[2]].expected
+
+
+@pytest.mark.parametrize(
+    ("change", "agrees"),
+    [
+        (lambda printed: printed, True),
+        (lambda printed: printed + 0.1, False),
+        (lambda printed: printed * np.nan, False),
+        (lambda printed: printed[..., :1, None], False),
+        (lambda _: Failure("raised", "ValueError: no"), False),
+    ],
+)
+def test_worked_examples_are_compared_with_the_printed_digits(
+    run: RunFile, recorder: Recorder, change: Any, agrees: bool
+) -> None:
+    case, printed = worked()
+    answer = change(printed)
+
+    recorder.record(case, Observation(case.id, CLAIM.name, "eager", {"value": answer}))
+    recorder.flush()
+
+    (row,) = run.rows(WorkedRow)
+    assert (row.agrees, row.printed) == (agrees, printed.tolist())
+    assert (row.implementation, row.mode, row.dtype) == ("acme.softmax", "eager", "float64")
+    if isinstance(answer, Failure):
+        assert row.got == "ValueError: no"
+    else:
+        assert str(row.got) == str(answer.tolist())
+
+
+def test_other_cases_are_no_worked_examples(run: RunFile, recorder: Recorder) -> None:
+    recorder.record(CASE, observed(right()))
+    recorder.flush()
+
+    assert list(run.rows(WorkedRow)) == []
+
+
+def test_relations_are_written_at_the_end(run: RunFile, recorder: Recorder) -> None:
+    recorder.record(CASE, observed(right()))
+    recorder.flush()
+    recorder.finish()
+
+    assert list(run.rows(RelationRow)) == []  # softmax alone is one side of a relation
