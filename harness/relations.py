@@ -131,6 +131,9 @@ class Relations:
 
 def _gap(left: _Answer, right: _Answer, column: int | None) -> tuple[float, float]:
     pick = (slice(None), column) if column is not None else ...
-    difference = np.abs(left.value[pick] - right.value[pick])
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(left.value[pick] - right.value[pick])
+    # NaN is no number, and max() would lose it among the others.
+    difference = np.where(np.isnan(difference), np.inf, difference)
     allowed = left.bound[pick] + right.bound[pick]
     return float(difference.max()), float((difference / allowed).max())

@@ -109,14 +109,23 @@ def test_routes_that_differ_by_more_than_their_bounds_do_not_agree() -> None:
     assert far.largest_difference == pytest.approx(0.01, rel=1e-4)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_route_that_is_not_finite_does_not_agree(bad: float) -> None:
-    case = CASES[2]
-    value = np.float32(question_of(case).solution.quantities["value"].hi)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_route_that_is_not_finite_does_not_agree_whatever_else_does(
+    bad: float, order: int
+) -> None:
+    relations = Relations()
+    for case in (CASES[2], CASES[4])[::order]:
+        value = question_of(case).solution.quantities["value"].hi.astype(np.float32)
+        wrong = np.full_like(value, bad) if case == CASES[4] else value
+        for name, answer in (("acme.left_by_nll", wrong), ("acme.right", value)):
+            claim = Claim(name, "numpy", case.operation, "native", frozenset(), frozenset())
+            relations.see(question_of(case), claim, "eager", np.asarray(answer))
 
-    (row,) = _related(np.float32(bad), value, case, case)
+    (row,) = relations.rows()
 
-    assert not row.agrees
+    assert (row.agrees, row.cases) == (False, 2)
+    assert row.largest_ratio == np.inf
 
 
 def test_answers_of_another_shape_take_no_part() -> None:
