@@ -15,6 +15,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
+from multiprocessing.synchronize import Event
 from queue import SimpleQueue
 from typing import Any
 
@@ -76,6 +77,7 @@ class _Worker:
     framework: Framework
     lane: int
     pool: ProcessPool
+    loads: Event  # set once the framework has been imported: see `worker.start`
     waiting: deque[list[Asked]] = field(default_factory=deque)
     running: int = 0
 
@@ -136,8 +138,10 @@ class Engine:
         extra = self._plan.extra.get(framework.name, ())
         setup = Setup(framework.name, self._plan.device, extra)
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPool(max_workers=1, context=context, initializer=start, initargs=[setup])
-        worker = _Worker(framework, lane, pool)
+        loads = context.Event()
+        initargs = [setup, loads]
+        pool = ProcessPool(max_workers=1, context=context, initializer=start, initargs=initargs)
+        worker = _Worker(framework, lane, pool, loads)
         self._workers.append(worker)
         if lane == 0:
             self._progress(framework.name, "starting", 0, 0)
@@ -172,6 +176,7 @@ class Engine:
             worker.pool.stop()
             self._workers.remove(worker)
             return
+        worker.loads.set()
         if name not in self._lanes:  # the first of its lanes that is ready
             self._run.add([WorkerRow(name, self._plan.device, offered.environment)])
             self._recorder.meet(name, offered)

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,15 @@ class UserFileError(Exception):
 _setup: Setup | None = None
 
 
-def start(setup: Setup) -> None:
-    """Prepare the process: where its output goes, and the flags that must be set early."""
+def start(setup: Setup, loads: Event | None = None) -> None:
+    """Prepare the process: where its output goes, and the flags that must be set early.
+
+    Args:
+        setup: what the worker is for.
+        loads: if set, the framework is imported here and now. The first worker imports it in
+            `catalogue`, under a time limit; one that replaces a dead worker must not spend the
+            time limit of a question on it.
+    """
     global _setup  # noqa: PLW0603 -- a process is started once
     _setup = setup
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -84,6 +92,8 @@ def start(setup: Setup) -> None:
     sys.stderr.flush()
     os.dup2(log, 1)
     os.dup2(log, 2)
+    if loads is not None and loads.is_set():
+        _backend()
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
@@ -36,6 +37,9 @@ def summary(run: RunFile) -> RenderableType:
         for worker in workers([run])
         if worker.absent
     ]
+    own = list(run.rows(VerdictRow, "kind = 'user'"))
+    if own:
+        parts.append(_own(own))
     parts.append(_conclusion(len(found.cases), total.total, total.new, total.known))
     if new:
         parts.append(_findings(new[:_SHOWN]))
@@ -78,6 +82,28 @@ def _frameworks(lines: Iterable[FrameworkLine]) -> Table:
             count(shares.known),
             Text(count(shares.new), style="bold red" if shares.new else ""),
             Text(count(shares.neutral), style="dim"),
+        )
+    return table
+
+
+def _own(rows: list[VerdictRow]) -> Table:
+    """A user's own functions, each with the worst that was explained or found."""
+    table = _table("Your function")
+    for name in ("Agree", "Explained", "Findings", "Unsupported"):
+        table.add_column(name, justify="right")
+    table.add_column("Worst")
+    table.add_column("Error/bound", justify="right")
+    table.add_column("Case", overflow="fold")
+    for name in dict.fromkeys(row.implementation for row in rows):
+        mine = [row for row in rows if row.implementation == name]
+        groups_of = Counter(mark_of(row.verdict).group for row in mine)
+        worst = max(mine, key=lambda row: (mark_of(row.verdict).severity, row.ratio or 0.0))
+        table.add_row(
+            _text(name),
+            *(count(groups_of[group]) for group in ("agree", "explained", "finding", "neutral")),
+            _verdict(worst),
+            three(worst.ratio),
+            _text(worst.case),
         )
     return table
 

@@ -273,7 +273,6 @@ def test_who_never_returns_is_found_and_the_others_are_judged(
     assert rows["softmax_is_deaf"].note == "no answer within 1 s"
 
 
-@pytest.mark.xfail(reason="the engine counts the import of a fresh worker as the question's time")
 def test_a_slow_start_is_not_held_against_the_questions_that_follow(tmp_path: Path) -> None:
     """A fresh worker, after a crash, imports the framework and the file again."""
     rows = values_of(tmp_path, "slow_start.py", timeout=1.0)
