@@ -82,9 +82,8 @@ def _case(arrays: dict[str, Array]) -> Case:
         *(_numbers(name, arrays[name], dtype) if name in arrays else None for name in _WEIGHTS),
     )
     family = f"file:{_digest(given)}"
-    case = Case(
-        operation, family, values.shape, dtype, kind, "given" if kind else "", options, 0, given
-    )
+    target_family = _target_family(given.target, kind, options)
+    case = Case(operation, family, values.shape, dtype, kind, target_family, options, 0, given)
     if contract.reads_classes and not values.shape[case.class_axis]:
         raise CaseFileError(
             f"`{contract.domain}` has shape {values.shape}: no class on axis {case.class_axis}"
@@ -188,6 +187,16 @@ def _target(target: Array | None, kind: Any, dtype: str) -> Array | None:
     if labels is None or (labels != target).any():
         raise CaseFileError(f"`target` has dtype {target.dtype}; an index target has int64")
     return labels
+
+
+def _target_family(target: Array | None, kind: Any, options: Options) -> str:
+    """Rows that are ignored need an implementation that can ignore; see `Case.needs`."""
+    if target is None:
+        return ""
+    ignored = target == options.ignore_index if kind == "index" else np.zeros(0, bool)
+    if not ignored.any():
+        return "given"
+    return "all_ignored" if ignored.all() else "some_ignored"
 
 
 def _numbers(name: str, array: Array, dtype: str) -> Array:

@@ -7,8 +7,9 @@ import multiprocessing
 from pebble import ProcessPool
 
 from ..backends import FRAMEWORKS
+from ..backends.base import DeviceAbsentError
 from .engine import START_TIMEOUT, Plan, why_absent
-from .worker import Catalogue, Setup, catalogue, start
+from .worker import Catalogue, Setup, UserFileError, catalogue, start
 
 
 def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
@@ -22,5 +23,12 @@ def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
         setup = Setup(name, plan.device, plan.extra.get(name, ()))
         context = multiprocessing.get_context("spawn")
         with ProcessPool(1, context=context, initializer=start, initargs=[setup]) as pool:
-            offered[name] = pool.schedule(catalogue, timeout=START_TIMEOUT).result()
+            try:
+                offered[name] = pool.schedule(catalogue, timeout=START_TIMEOUT).result()
+            except UserFileError:
+                raise
+            except DeviceAbsentError as error:
+                absent[name] = str(error)
+            except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
+                absent[name] = f"does not start: {type(error).__name__}: {error}"
     return offered, {name: reason for name, reason in absent.items() if reason}

@@ -2,7 +2,7 @@
 
 A convention is other `Rules` for the oracle: an answer that misses the contract but matches
 a convention within its bound is judged `convention:NAME`. To add one, add a rule to
-`harness.oracle.Rules` and its name here.
+`harness.solution.Rules` and its name here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..cases.families import BAD_LABELS
 from ..cases.model import Case
-from .oracle import Rules
+from .solution import Rules
 
 MEANINGS: dict[str, str] = {
     "mean_over_rows": "the mean divides by the number of rows, not by the sum of the weights "

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from ..cases.dtypes import Format, format_of
 from ..cases.model import Case, Inputs
 from .arithmetic import Exact, Floats, limited
-from .bounds import LADDER, SOUND, bound
+from .bounds import bound
 from .conventions import conventions_for, undefined_answer
 from .observation import Failure
-from .oracle import Solution, solve
+from .oracle import solve
+from .precision import LADDER, SOUND
+from .solution import Solution
 from .verdicts import CONVENTION, standing
 
 _RANKS = (

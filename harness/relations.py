@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from ..backends.base import Claim
 from ..cases.model import Case
 from .arithmetic import Floats
-from .bounds import SOUND
 from .judge import Question
+from .precision import SOUND
 from .runfile import RelationRow
 
 _EVERYDAY = ("normal", "digits:start", "digits:middle", "digits:end", "two_units")

@@ -199,7 +199,7 @@ SCHEMA = "\n".join(
 
 def _encode(row: Row) -> list[Any]:
     return [
-        json.dumps(value) if _is_json(type(row), name) else _storable(value)
+        json.dumps(_storable(value)) if _is_json(type(row), name) else _storable(value)
         for name, value in vars(row).items()
     ]
 

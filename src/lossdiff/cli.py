@@ -7,6 +7,7 @@ that cannot be read; 3 nothing could be measured or decided.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -197,7 +198,7 @@ def report(runs: tuple[Path, ...], output: Path) -> int:
         write_report(runs, output)
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error.strerror}") from error
-    click.echo(output)
+    click.echo(output.resolve())
     return OK
 
 
@@ -231,7 +232,7 @@ def show(path: Path, verdicts: tuple[str, ...], style: str) -> int:
             _console().print(verdict_table(rows))
             return OK
         for row in rows:
-            click.echo(json.dumps(asdict(row)))
+            click.echo(json.dumps(_plain(row), allow_nan=False))
     return OK
 
 
@@ -293,6 +294,14 @@ def _console() -> Console:
     """A pipe or a log file has no width of its own; tables need more than the default 80."""
     console = Console()
     return console if console.is_terminal else Console(width=_LOG_WIDTH)
+
+
+def _plain(row: VerdictRow) -> dict[str, Any]:
+    """JSON has no infinity: an error without a limit is the text `Infinity`."""
+    return {
+        name: "Infinity" if isinstance(value, float) and math.isinf(value) else value
+        for name, value in asdict(row).items()
+    }
 
 
 def _usage(error: click.UsageError) -> str:

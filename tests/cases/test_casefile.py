@@ -86,6 +86,7 @@ def test_a_file_of_each_operation_becomes_a_case_that_can_be_judged(
     case = asked(path, spec, **arrays)
 
     assert (case.operation, case.target_kind, case.shape) == (operation, kind, (2, 3))
+    assert Case.parse(case.id) == case
     assert case.dtype == "float64"
     np.testing.assert_array_equal(VALUES[domain], case.inputs().values)
     assert "value" in question_of(case).solution.quantities
@@ -119,6 +120,28 @@ def test_the_id_of_a_case_from_a_file_is_read_back(path: Path) -> None:
 
     assert Case.parse(case.id) == case
     assert case.family.startswith("file:")
+
+
+@pytest.mark.parametrize(
+    ("target", "ignore_index", "family"),
+    [
+        ([2, 0], -100, "given"),
+        ([2, -100], -100, "some_ignored"),
+        ([-100, -100], -100, "all_ignored"),
+        ([2, -100], 2, "some_ignored"),
+        ([1, -100], 2, "given"),
+    ],
+)
+def test_rows_that_are_ignored_need_someone_who_can_ignore(
+    path: Path, target: list[int], ignore_index: int, family: str
+) -> None:
+    spec = {**CROSS_ENTROPY, "options": {"ignore_index": ignore_index}}
+
+    case = asked(path, spec, logits=LOGITS, target=np.array(target))
+
+    assert case.target_family == family
+    assert ("ignore_index" in case.needs) == (family != "given" or ignore_index != -100)
+    assert Case.parse(case.id) == case
 
 
 def test_other_numbers_make_another_id(path: Path) -> None:

@@ -16,13 +16,14 @@ from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import DTYPES, Options
 from lossdiff.harness.arithmetic import Exact
-from lossdiff.harness.bounds import LADDER, SOUND, Algorithm, bound, precision_of
+from lossdiff.harness.bounds import bound
 from lossdiff.harness.oracle import solve
+from lossdiff.harness.precision import LADDER, SOUND, Algorithm, precision_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lossdiff.harness.oracle import Solution
+    from lossdiff.harness.solution import Solution
     from numpy.typing import NDArray
 
     Array = NDArray[Any]

@@ -10,10 +10,11 @@ from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import Options
 from lossdiff.cases.suites import suite
 from lossdiff.harness.conventions import MEANINGS, conventions_for, undefined_answer
-from lossdiff.harness.oracle import Rules, solve
+from lossdiff.harness.oracle import solve
+from lossdiff.harness.solution import Rules
 
 if TYPE_CHECKING:
-    from lossdiff.harness.oracle import Solution
+    from lossdiff.harness.solution import Solution
 
 LOGITS = np.array([[1.0, 2.0, 4.0], [0.5, -1.0, 0.0]])
 PROBS = np.array([[0.25, 0.5, 0.125], [1.0, 0.0, 1e-9]])

@@ -20,9 +20,9 @@ from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import DTYPES, Options
 from lossdiff.cases.suites import suite
-from lossdiff.harness.bounds import SOUND
 from lossdiff.harness.judge import Question, judge, question_of
 from lossdiff.harness.observation import Failure
+from lossdiff.harness.precision import SOUND
 from lossdiff.harness.verdicts import standing
 
 if TYPE_CHECKING:

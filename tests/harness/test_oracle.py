@@ -20,7 +20,7 @@ from . import arb
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lossdiff.harness.oracle import Solution
+    from lossdiff.harness.solution import Solution
 
 GOOD_ENOUGH = 2.0**-20  # ulp of float64
 LARGEST = 650  # elements of a case

@@ -100,12 +100,15 @@ def test_hostile_texts_come_back_as_they_are(path: Path, text: str) -> None:
 
 
 def test_a_lone_surrogate_does_not_stop_a_run(path: Path) -> None:
-    row = WorkerRow("torch", "cpu", {}, absent="bad \ud800 name")
+    text = "bad \ud800 name"
+    worker = WorkerRow("torch", "cpu", {}, absent=text)
+    worked = WorkedRow(*list(vars(WORKED).values())[:9], text, agrees=False)
 
-    with RunFile.open(written(path, row)) as run:
-        (back,) = run.rows(WorkerRow)
+    with RunFile.open(written(path, worker, worked)) as run:
+        absent = [row.absent for row in run.rows(WorkerRow)]
+        got = [row.got for row in run.rows(WorkedRow)]
 
-    assert back.absent == r"bad \ud800 name"
+    assert absent == got == [r"bad \ud800 name"]
 
 
 def test_rows_come_in_the_order_in_which_they_were_written(path: Path) -> None:

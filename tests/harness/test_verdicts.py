@@ -9,9 +9,9 @@ import pytest
 from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import Options
-from lossdiff.harness.bounds import LADDER, SOUND, Algorithm
 from lossdiff.harness.judge import Question, judge, question_of
 from lossdiff.harness.observation import Failure
+from lossdiff.harness.precision import LADDER, SOUND, Algorithm
 from lossdiff.harness.verdicts import CONVENTION, MEANINGS, SEVERITY, STANDINGS, base, standing
 
 if TYPE_CHECKING:
