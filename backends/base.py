@@ -16,7 +16,6 @@ from importlib import import_module, metadata
 from types import ModuleType
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ..cases.model import Case, Inputs
@@ -286,11 +285,3 @@ def _options_of(function: Callable[..., Any], operation: Operation) -> frozenset
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return frozenset(operation.options)
     return frozenset(parameters) & frozenset(operation.options)
-
-
-def scalar_or_array(value: Any) -> NDArray[Any]:
-    """Return a NumPy array, refusing what is not one array of numbers."""
-    array = np.asarray(value)
-    if array.dtype == object:
-        raise TypeError(f"returned {type(value).__name__}, not one array")
-    return array

@@ -44,7 +44,11 @@ class NumpyBackend(Backend):
     def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
         def run(cotangent: NDArray[Any], *arrays: NDArray[Any]) -> tuple[Any, tuple[Any, ...]]:
             with np.errstate(all="ignore"):
-                gradients = tuple(call.vjp(cotangent, *arrays))[: len(call.wrt)]
+                gradients = call.vjp(cotangent, *arrays)
+                if not isinstance(gradients, tuple | list):
+                    kind = type(gradients).__name__
+                    raise TypeError(f"the vjp returned {kind}, not a tuple of gradients")
+                gradients = tuple(gradients)[: len(call.wrt)]
                 missing = len(call.wrt) - len(gradients)
                 return call(*arrays), (*gradients, *[None] * missing)
 

@@ -151,7 +151,7 @@ def time_framework(
 
 
 def _run_pytest(plan: dict[str, Any], result: Path) -> None:
-    suite = Path(__file__).with_name("benchmark_suite.py")
+    suite, plan_file = Path(__file__).with_name("benchmark_suite.py"), result.with_suffix(".plan")
     command = [
         sys.executable, "-m", "pytest", str(suite), "-q", "-p", "pytest_benchmark.plugin",
         "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={result.parent}",
@@ -162,13 +162,15 @@ def _run_pytest(plan: dict[str, Any], result: Path) -> None:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {
         **ours,
-        PLAN_VARIABLE: json.dumps(plan),
+        PLAN_VARIABLE: str(plan_file),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }
     if plan["device"] == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
+    plan_file.write_text(json.dumps(plan))
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    plan_file.unlink()
     if done.returncode not in (0, _SOME_RAISED) or not result.exists():
         last = (done.stdout + done.stderr).strip().splitlines()[-1:]
         raise BenchError(f"timing {plan['framework']} failed: {' '.join(last)}")

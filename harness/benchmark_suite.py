@@ -1,7 +1,8 @@
 """The file that pytest-benchmark runs, in a process with one framework; see `harness.bench`.
 
-The plan comes in an environment variable. Inputs are on the device before the clock starts,
-every round waits for its result, and the first call (which compiles) is measured apart.
+An environment variable names the file that holds the plan. Inputs are on the device before the
+clock starts, every round waits for its result, and the first call, which compiles, is measured
+apart.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import time
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from lossdiff.cases.model import Case
 from lossdiff.harness.bench import PLAN_VARIABLE, Benchmark
 from lossdiff.harness.worker import Setup, load
 
-_PLAN = json.loads(os.environ[PLAN_VARIABLE])
+_PLAN = json.loads(Path(os.environ[PLAN_VARIABLE]).read_text())
 _BENCHMARKS = [Benchmark(**item) for item in _PLAN["benchmarks"]]
 
 

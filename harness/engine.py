@@ -106,21 +106,22 @@ class Engine:
         self._events: SimpleQueue[_Event] = SimpleQueue()
         self._workers: list[_Worker] = []
         self._counts: dict[str, list[int]] = {}  # done and total of each framework
-        self._lanes: dict[str, list[list[list[Asked]]]] = {}
+        self._shares: dict[str, deque[list[list[Asked]]]] = {}  # that no lane has taken yet
+        self._queue: deque[tuple[Framework, int]] = deque()
         self._modes = {name: _modes(FRAMEWORKS[name], plan) for name in plan.frameworks}
 
     def execute(self) -> Recorder:
         """Ask everything; returns what was recorded. Ctrl-C keeps what is there."""
-        queue = deque(
+        self._queue.extend(
             (FRAMEWORKS[name], lane)
             for name in self._plan.frameworks
             for lane in range(FRAMEWORKS[name].lanes)
         )
         jobs = self._plan.jobs or max(2, os.cpu_count() or 1)
         try:
-            while queue or self._workers:
-                while queue and len(self._workers) < jobs:
-                    self._start(*queue.popleft())
+            while self._queue or self._workers:
+                while self._queue and len(self._workers) < jobs:
+                    self._start(*self._queue.popleft())
                 if self._workers:
                     self._handle(self._events.get())
         finally:
@@ -133,8 +134,10 @@ class Engine:
     def _start(self, framework: Framework, lane: int) -> None:
         reason = why_absent(framework, self._plan)
         if reason:
-            self._excuse(framework.name, lane, reason)
+            self._excuse(framework.name, reason)
             return
+        if framework.name in self._shares and not self._shares[framework.name]:
+            return  # the other lanes have taken everything
         extra = self._plan.extra.get(framework.name, ())
         setup = Setup(framework.name, self._plan.device, extra)
         context = multiprocessing.get_context("spawn")
@@ -150,8 +153,11 @@ class Engine:
     def _schedule(self, worker: _Worker, group: list[Asked] | None, future: Any) -> None:
         future.add_done_callback(partial(_report, self._events, worker, group))
 
-    def _excuse(self, name: str, lane: int, reason: str) -> None:
-        if lane == 0:  # the other lanes of a framework have the same reason
+    def _excuse(self, name: str, reason: str) -> None:
+        """Say why a framework does not take part, once none of its lanes can any more."""
+        others = [worker.framework.name for worker in self._workers]
+        others += [framework.name for framework, _ in self._queue]
+        if name not in self._shares and name not in others:
             self._run.add([WorkerRow(name, self._plan.device, {}, reason)])
             self._progress(name, reason, 0, 0)
 
@@ -172,19 +178,18 @@ class Engine:
         except UserFileError:
             raise
         except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
-            self._excuse(name, worker.lane, _why_no_start(error))
             worker.pool.stop()
             self._workers.remove(worker)
+            self._excuse(name, _why_no_start(error))
             return
         worker.loads.set()
-        if name not in self._lanes:  # the first of its lanes that is ready
+        if name not in self._shares:  # the first of its lanes that is ready
             self._run.add([WorkerRow(name, self._plan.device, offered.environment)])
             self._recorder.meet(name, offered)
             groups = list(self._groups(name, offered))
             self._counts[name] = [0, sum(map(len, groups))]
-            self._lanes[name] = _dealt(groups, worker.framework.lanes)
+            self._shares[name] = deque(_dealt(groups, worker.framework.lanes))
             self._progress(name, "asking", *self._counts[name])
-        worker.waiting.extend(self._lanes[name][worker.lane])
 
     def _groups(self, name: str, offered: Catalogue) -> Iterator[list[Asked]]:
         suite = self._plan.suite
@@ -210,6 +215,10 @@ class Engine:
         return not reason
 
     def _feed(self, worker: _Worker) -> None:
+        """Keep some groups ahead of a worker; one that has none takes the next share."""
+        shares = self._shares[worker.framework.name]
+        while not worker.waiting and shares:
+            worker.waiting.extend(shares.popleft())
         while worker.waiting and worker.running < _AHEAD:
             group = worker.waiting.popleft()
             worker.running += 1

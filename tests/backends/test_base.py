@@ -17,7 +17,6 @@ from lossdiff.backends.base import (
     implementations_of,
     operation_of,
     result_shape,
-    scalar_or_array,
 )
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import OPERATIONS
@@ -311,14 +310,6 @@ def test_two_implementations_of_one_name_are_refused() -> None:
 
     with pytest.raises(ValueError, match=r"a second function is named mine\.softmax"):
         _ = _Minimal("cpu", [mine, mine]).implementations
-
-
-def test_one_array_of_numbers_is_let_through() -> None:
-    assert scalar_or_array([1.0, 2.0]).tolist() == [1.0, 2.0]
-    assert scalar_or_array(3).shape == ()
-
-    with pytest.raises(TypeError, match="returned object, not one array"):
-        scalar_or_array(object())
 
 
 def test_a_framework_that_is_not_installed_says_what_is_missing() -> None:
