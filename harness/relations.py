@@ -46,6 +46,7 @@ class _Relation:
     left: Key
     right: Key
     column: int | None = None
+    same_function: bool = False  # whether one function may give both answers
 
 
 def _is(operation: str, kind: str | None, part: str = "") -> Key:
@@ -74,6 +75,7 @@ RELATIONS = (
         "index target = its one-hot encoding",
         _is("cross_entropy", "index"),
         _is("cross_entropy", "one_hot"),
+        same_function=True,
     ),
 )
 
@@ -100,33 +102,42 @@ class Relations:
         self._answers.append(_Answer(claim, mode, case, value.astype(np.float64), bound))
 
     def rows(self) -> list[RelationRow]:
-        """Return one row for each pair of implementations of each relation."""
+        """Return one row for each implementation of one side, beside the other side's reference.
+
+        The reference is the framework's first native function, or recipe where it has none.
+        """
         return [row for relation in RELATIONS for row in self._compared(relation)]
 
     def _compared(self, relation: _Relation) -> Iterator[RelationRow]:
-        right: dict[tuple[str, ...], list[_Answer]] = {}
-        for answer in self._answers:
-            key = relation.right(answer)
-            if key is not None:
-                right.setdefault(key, []).append(answer)
-        gaps: dict[tuple[str, str, str, str, str], list[tuple[float, float]]] = {}
+        references = self._references(relation)
+        gaps: dict[tuple[str, ...], list[tuple[float, float]]] = {}
         for answer in self._answers:
             key = relation.left(answer)
-            for other in right.get(key, []) if key is not None else []:
-                if other.claim.name == answer.claim.name and relation.left is relation.right:
-                    continue
-                names = (answer.claim.framework, answer.mode, answer.case.dtype)
-                pair = (*names, answer.claim.name, other.claim.name)
-                gaps.setdefault(pair, []).append(_gap(answer, other, relation.column))
-        for (framework, mode, dtype, left, other_name), found in sorted(gaps.items()):
-            if left == other_name and relation.column is None and "_by_nll" in left:
+            other = references.get(key) if key is not None else None
+            same = other is not None and other.claim.name == answer.claim.name
+            if other is None or (same and not relation.same_function):
                 continue
-            difference = max(gap for gap, _ in found)
-            ratio = max(ratio for _, ratio in found)
+            names = (answer.claim.framework, answer.mode, answer.case.dtype)
+            pair = (*names, answer.claim.name, other.claim.name)
+            gaps.setdefault(pair, []).append(_gap(answer, other, relation.column))
+        for (framework, mode, dtype, left, right), found in sorted(gaps.items()):
+            difference, ratio = np.max(found, axis=0)  # a NaN among them stays one
             yield RelationRow(
-                relation.name, left, other_name, framework, mode, dtype, len(found),
-                difference, ratio, ratio <= 1.0,
+                relation.name, left, right, framework, mode, dtype, len(found),
+                float(difference), float(ratio), bool(ratio <= 1.0),
             )  # fmt: skip
+
+    def _references(self, relation: _Relation) -> dict[tuple[str, ...], _Answer]:
+        found: dict[tuple[str, ...], _Answer] = {}
+        for answer in sorted(self._answers, key=lambda answer: _rank(answer.claim)):
+            key = relation.right(answer)
+            if key is not None:
+                found.setdefault(key, answer)
+        return found
+
+
+def _rank(claim: Claim) -> tuple[bool, bool, str]:
+    return claim.kind != "native", "_by_nll" in claim.name, claim.name
 
 
 def _gap(left: _Answer, right: _Answer, column: int | None) -> tuple[float, float]:

@@ -73,7 +73,7 @@ def test_the_claims_of_the_tutorials_hold_for_numpy(rows: list[RelationRow]) -> 
     ("relation", "left", "right", "cases"),
     [
         (SIGMOID, "scipy.special.expit", "scipy.special.softmax", 1),
-        (SIGMOID, "numpy.recipes.sigmoid", "numpy.recipes.softmax", 1),
+        (SIGMOID, "numpy.recipes.sigmoid", "scipy.special.softmax", 1),
         (NLL, "numpy.recipes.cross_entropy_by_nll", "numpy.recipes.cross_entropy", 2),
         (ONE_HOT, "numpy.recipes.cross_entropy", "numpy.recipes.cross_entropy", 2),
     ],
