@@ -86,21 +86,15 @@ def browser(profile: Path) -> Iterator[Page]:
     command_read, command_write = os.pipe()
     answer_read, answer_write = os.pipe()
 
-    def connect() -> None:
-        # Chromium reads commands from descriptor 3 and answers on 4. Go by way of high
-        # numbers, so that neither pipe lies where the other has to go.
-        os.dup2(command_read, 103)
-        os.dup2(answer_write, 104)
-        os.dup2(103, 3)
-        os.dup2(104, 4)
-
+    # Chromium reads commands from descriptor 3 and answers on 4. The shell puts them there: a
+    # function between fork and exec would run the fork hooks of frameworks in this process.
+    command = [str(CHROMIUM), *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
     process = subprocess.Popen(
-        [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        ["bash", "-c", f'exec "$@" 3<&{command_read} 4>&{answer_write}', "bash", *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        close_fds=False,
-        preexec_fn=connect,  # noqa: PLW1509 -- no thread of ours holds a lock here
+        pass_fds=(command_read, answer_write),
     )
     os.close(command_read)
     os.close(answer_write)
