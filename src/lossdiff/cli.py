@@ -195,6 +195,7 @@ def report(runs: tuple[Path, ...], output: Path) -> int:
         RunFile.open(path).close()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        output.open("ab").close()  # found out before the work, not after
         write_report(runs, output)
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error.strerror}") from error
