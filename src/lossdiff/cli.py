@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from .backends import FRAMEWORKS
 from .cases.casefile import CaseFileError, read_case
@@ -26,12 +25,12 @@ from .cases.ledger import ledger
 from .cases.operations import DTYPES, OPERATIONS
 from .cases.suites import SUITES, Suite, selected, suite
 from .harness.bench import BenchError, bench_suite, is_timed, time_framework
-from .harness.catalogues import catalogues
 from .harness.engine import Engine, Plan
 from .harness.recorder import Recorder
 from .harness.runfile import RunFile, RunFileError, VerdictRow, WorkerRow
 from .harness.verdicts import STANDINGS, base
 from .harness.worker import UserFileError
+from .listing import operations_table, print_implementations, print_ledger
 from .names import Name, unknown
 from .progress import RunProgress
 
@@ -260,12 +259,12 @@ def list_(what: str, suite_name: str, operations: tuple[str, ...], **selection: 
         for case in selected(suite(suite_name), operations).cases:
             click.echo(case.id)
     elif what == "operations":
-        console.print(_operations())
+        console.print(operations_table())
     elif what == "ledger":
-        _print_ledger()
+        print_ledger()
     else:
         plan = _plan(selected(suite(suite_name), operations), **selection)
-        return _list_implementations(plan, operations, console)
+        return OK if print_implementations(plan, operations, console) else NOTHING
     return OK
 
 
@@ -397,34 +396,3 @@ def _time(plan: Plan, run: RunFile) -> None:
         run.add(rows)
         for row in rows[:1]:
             console.print(f"  {len(rows)} benchmarks, {row.source}", highlight=False)
-
-
-def _operations() -> Table:
-    table = Table("operation", "first argument", "targets", "options", box=None)
-    for operation in OPERATIONS.values():
-        table.add_row(operation.name, operation.domain, ", ".join(operation.targets),
-                      ", ".join(operation.options))  # fmt: skip
-    return table
-
-
-def _print_ledger() -> None:
-    for entry in ledger():
-        click.echo(f"{entry.id}: {', '.join(entry.verdicts)}")
-        click.echo(f"    {', '.join(entry.implementations)}")
-        click.echo(f"    {entry.reason}")
-        click.echo(f"    {entry.source}")
-
-
-def _list_implementations(plan: Plan, operations: tuple[str, ...], console: Console) -> int:
-    offered, absent = catalogues(plan)
-    table = Table("implementation", "operation", "kind", "targets", "options", box=None)
-    for catalogue in offered.values():
-        for claim in catalogue.claims:
-            if not operations or claim.operation in operations:
-                table.add_row(claim.name, claim.operation, claim.kind,
-                              ", ".join(sorted(claim.targets)),
-                              ", ".join(sorted(claim.options)))  # fmt: skip
-    console.print(table)
-    for framework, reason in absent.items():
-        click.echo(f"{framework}: {reason}", err=True)
-    return OK if offered else NOTHING
