@@ -1,7 +1,8 @@
 """Documented choices in which frameworks differ from the contract, each by name.
 
-A convention is other `Rules` for the oracle: an answer that misses the contract but matches
-a convention within its bound is judged `convention:NAME`. To add one, add a rule to
+A convention is other `Rules` for the oracle: an answer that misses the contract but is no finding
+under a convention, with that convention's own exact value and bounds, is judged
+`convention:NAME`. To add one, add a rule to
 `harness.solution.Rules` and its name here.
 """
 

@@ -75,7 +75,6 @@ class _Worker:
     """One lane of a framework at work."""
 
     framework: Framework
-    lane: int
     pool: ProcessPool
     loads: Event  # set once the framework has been imported: see `worker.start`
     waiting: deque[list[Asked]] = field(default_factory=deque)
@@ -144,7 +143,7 @@ class Engine:
         loads = context.Event()
         initargs = [setup, loads]
         pool = ProcessPool(max_workers=1, context=context, initializer=start, initargs=initargs)
-        worker = _Worker(framework, lane, pool, loads)
+        worker = _Worker(framework, pool, loads)
         self._workers.append(worker)
         if lane == 0:
             self._progress(framework.name, "starting", 0, 0)

@@ -19,7 +19,7 @@ from .observation import Failure
 from .oracle import solve
 from .precision import LADDER, SOUND
 from .solution import Solution
-from .verdicts import CONVENTION, standing
+from .verdicts import CONVENTION, SEVERITY, base, standing
 
 _RANKS = (
     "exact",
@@ -131,7 +131,7 @@ def _accepted(question: Question, quantity: str, answer: NDArray[Any], refusal: 
 
 
 def _by_convention(question: Question, quantity: str, answer: NDArray[Any]) -> Verdict | None:
-    """The convention that the answer meets best: within the sound bound before explained."""
+    """The convention that the answer meets best: by the milder verdict, then the smaller ratio."""
     met = []
     for name, solution in question.alternatives:
         if _nan_is_not_met(question, solution, quantity, answer):
@@ -140,7 +140,7 @@ def _by_convention(question: Question, quantity: str, answer: NDArray[Any]) -> V
         if not verdict.is_finding:
             note = "NaN, as the convention has it" if "undefined" in verdict.word else verdict.word
             named = replace(verdict, word=CONVENTION + name, note=note)
-            met.append((standing(verdict.word) != "agrees", verdict.ratio or 0.0, named))
+            met.append((SEVERITY[base(verdict.word)], verdict.ratio or 0.0, named))
     return min(met, key=lambda item: item[:2])[2] if met else None
 
 

@@ -37,7 +37,7 @@ MEANINGS: dict[str, str] = {
     "order": "explained by a long sequential sum",
     "formula": "explained by a form that cancels, such as lse - x",
     "narrow": "explained by accumulating in the 16-bit dtype itself",
-    "convention": "another documented convention, matched within its bound",
+    "convention": "another documented convention, under which it is no finding",
     "inaccurate": "finite and wrong, beyond every bound",
     "nonfinite": "NaN or inf where the exact value is representable, or the other way round",
     "accepted": "a number where the contract demands an error",
