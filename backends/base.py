@@ -144,6 +144,7 @@ class Call:
 
 Forward = Callable[..., Any]
 ForwardBackward = Callable[..., tuple[Any, tuple[Any, ...]]]
+SecondOrder = Callable[..., Any]
 
 
 @dataclass(eq=False)
@@ -182,6 +183,16 @@ class Backend(ABC):
 
         A gradient is None where the framework offers none.
         """
+
+    def second(self, call: Call, mode: str) -> SecondOrder:
+        """Return `(cotangent, direction, *arrays) -> derivative of the gradient by values`.
+
+        The derivative along `direction`, an array like the values; None where none flows.
+
+        Raises:
+            NotImplementedError: the framework has none in this mode.
+        """
+        raise NotImplementedError(f"{self.framework} has no second derivative")
 
     def forget(self) -> None:  # noqa: B027 -- most frameworks keep nothing that grows
         """Drop what was compiled; called between two dtypes or shapes."""

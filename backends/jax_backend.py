@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import jax
 import numpy as np
 
-from .base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward
+from .base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +78,22 @@ class JaxBackend(Backend):
             return value, pullback(_like(cotangent, value))
 
         return _compiled(run, mode)
+
+    def second(self, call: Call, mode: str) -> SecondOrder:
+        if mode != "jit":  # operator by operator it would take seconds to compile
+            raise NotImplementedError("asked in the mode jit only")
+
+        def run(cotangent: jax.Array, direction: jax.Array, *arrays: jax.Array) -> Any:
+            def gradient(x: jax.Array) -> jax.Array:
+                value, pullback = jax.vjp(lambda leaf: call(leaf, *arrays[1:]), x)
+                (result,) = pullback(_like(cotangent, value))
+                return result
+
+            # Reverse over reverse: functions with a custom vjp have no forward mode.
+            _, pullback = jax.vjp(gradient, arrays[0])
+            return pullback(direction)[0]
+
+        return jax.jit(run)
 
     def forget(self) -> None:
         # Compiling slows down as programs pile up, and 2,200 of them take 3 GB.

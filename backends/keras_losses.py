@@ -2,7 +2,8 @@
 
 The classes compute in `keras.config.floatx()`, float32, unless they are told the dtype; here
 they are told the dtype of the logits. The functions return one loss for each row, which
-their users reduce themselves. Class weights they have none.
+their users reduce themselves. Class weights become weights of the rows (`sample_weight`), as
+`Model.fit(class_weight=…)` makes them.
 
 The plain names take logits (`from_logits=True`), `…(from_logits=False)` probabilities.
 """
@@ -17,7 +18,10 @@ names = {
     function: f"keras.losses.{name}"
     for function, name in {
         "cross_entropy": "CategoricalCrossentropy",
+        "cross_entropy_weighted": "CategoricalCrossentropy(sample_weight)",
         "cross_entropy_sparse": "SparseCategoricalCrossentropy",
+        "cross_entropy_sparse_mean_of_weights": "SparseCategoricalCrossentropy"
+        "(mean_with_sample_weight)",
         "cross_entropy_sparse_ignoring": "SparseCategoricalCrossentropy(ignore_class)",
         "cross_entropy_function": "categorical_crossentropy",
         "cross_entropy_function_sparse": "sparse_categorical_crossentropy",
@@ -41,11 +45,19 @@ targets = {
         "cross_entropy_probs_function",
     )
 }
+targets["cross_entropy_weighted"] = {"one_hot"}
 
 _REDUCTIONS = {"none": None, "mean": "sum_over_batch_size", "sum": "sum"}
 
 
 def cross_entropy(logits, target, *, label_smoothing=0.0, reduction="mean"):
+    return cross_entropy_weighted(
+        logits, target, label_smoothing=label_smoothing, reduction=reduction
+    )
+
+
+def cross_entropy_weighted(logits, target, *, weight=None, label_smoothing=0.0, reduction="mean"):
+    """Give each row the weight of its class."""
     loss = keras.losses.CategoricalCrossentropy(
         from_logits=True,
         label_smoothing=label_smoothing,
@@ -53,15 +65,28 @@ def cross_entropy(logits, target, *, label_smoothing=0.0, reduction="mean"):
         reduction=_REDUCTIONS[reduction],
         dtype=logits.dtype.name,
     )
-    return loss(target, logits)
+    if weight is None:
+        return loss(target, logits)
+    by_class = keras.ops.reshape(weight, [-1, *[1] * (len(logits.shape) - 2)])
+    return loss(target, logits, sample_weight=keras.ops.sum(target * by_class, axis=1))
 
 
-def cross_entropy_sparse(logits, target, *, reduction="mean"):
+def cross_entropy_sparse(logits, target, *, weight=None, reduction="mean"):
     """Cast the index targets to its dtype too: in bfloat16, class 257 becomes 256."""
+    return _sparse(logits, target, weight, _REDUCTIONS[reduction])
+
+
+def cross_entropy_sparse_mean_of_weights(logits, target, *, weight=None, reduction="mean"):
+    mean = {"mean": "mean_with_sample_weight"}
+    return _sparse(logits, target, weight, {**_REDUCTIONS, **mean}[reduction])
+
+
+def _sparse(logits, target, weight, reduction):
     loss = keras.losses.SparseCategoricalCrossentropy(
-        from_logits=True, reduction=_REDUCTIONS[reduction], dtype=logits.dtype.name
+        from_logits=True, reduction=reduction, dtype=logits.dtype.name
     )
-    return loss(target, _classes_last(logits))
+    rows = None if weight is None else keras.ops.take(weight, target)
+    return loss(target, _classes_last(logits), sample_weight=rows)
 
 
 def cross_entropy_sparse_ignoring(logits, target, *, ignore_index=-100, reduction="mean"):

@@ -92,10 +92,12 @@ def cross_entropy_vjp(
     by_logits = (softmax(logits, axis=1) * q.sum(1, keepdims=True) - q) * scale
     if target.ndim < logits.ndim:
         by_logits = np.where(np.expand_dims(target == ignore_index, 1), 0, by_logits)
-        return (by_logits,)
+        return (by_logits.astype(logits.dtype),)
     keep = logits.dtype.type(1 - label_smoothing)
     by_target = -log_softmax(logits, axis=1) * scale * keep
-    return by_logits, by_target if weight is None else by_target * _by_class(weight, logits)
+    if weight is not None:
+        by_target = by_target * _by_class(weight, logits)
+    return by_logits.astype(logits.dtype), by_target.astype(target.dtype)
 
 
 def cross_entropy_by_nll(logits, target, *, weight=None, ignore_index=-100, reduction="mean"):
@@ -159,7 +161,7 @@ def binary_cross_entropy_with_logits_vjp(
     by_target = (
         -logits if pos_weight is None else (log_sigmoid(-logits) - factor * log_sigmoid(logits))
     )
-    return by_logits * scale, by_target * scale
+    return (by_logits * scale).astype(logits.dtype), (by_target * scale).astype(target.dtype)
 
 
 def _by_class(weight, like):

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward
+from .base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,6 +79,30 @@ class TensorflowBackend(Backend):
             return value, tuple(map(_dense, gradients))
 
         return _compiled(run, mode)
+
+    def second(self, call: Call, mode: str) -> SecondOrder:
+        def run(cotangent: tf.Tensor, direction: tf.Tensor, *arrays: tf.Tensor) -> Any:
+            x = arrays[0]
+            with tf.GradientTape(watch_accessed_variables=False) as outer:
+                outer.watch(x)
+                with tf.GradientTape(watch_accessed_variables=False) as inner:
+                    inner.watch(x)
+                    value = _one_tensor(call(*arrays))
+                seed = tf.cast(cotangent, value.dtype)
+                gradient = inner.gradient(value, x, output_gradients=seed)
+            if gradient is None:
+                return None
+            return _dense(outer.gradient(gradient, x, output_gradients=direction))
+
+        compiled = _compiled(run, mode)
+
+        def refused_or_run(*arrays: tf.Tensor) -> Any:
+            try:
+                return compiled(*arrays)
+            except LookupError as error:  # an operation whose gradient has none is registered so
+                raise NotImplementedError(str(error)) from error
+
+        return refused_or_run
 
     def facts(self) -> dict[str, Any]:
         gpus = tf.config.get_visible_devices("GPU") if self.device == "gpu" else []

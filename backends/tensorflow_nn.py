@@ -17,15 +17,23 @@ names = {
     "cross_entropy": "tf.nn.softmax_cross_entropy_with_logits",
     "cross_entropy_sparse": "tf.nn.sparse_softmax_cross_entropy_with_logits",
     "cross_entropy_v1": "tf.compat.v1.losses.softmax_cross_entropy",
+    "cross_entropy_v1_weighted": "tf.compat.v1.losses.softmax_cross_entropy(weights)",
     "cross_entropy_v1_sparse": "tf.compat.v1.losses.sparse_softmax_cross_entropy",
     "binary_cross_entropy_v1": "tf.compat.v1.losses.log_loss",
     "binary_cross_entropy_with_logits": "tf.nn.sigmoid_cross_entropy_with_logits",
     "binary_cross_entropy_with_logits_pos_weight": "tf.nn.weighted_cross_entropy_with_logits",
     "binary_cross_entropy_with_logits_v1": "tf.compat.v1.losses.sigmoid_cross_entropy",
 }
-targets = {"cross_entropy": {"one_hot", "soft"}, "cross_entropy_v1": {"one_hot", "soft"}}
+targets = {
+    "cross_entropy": {"one_hot", "soft"},
+    "cross_entropy_v1": {"one_hot", "soft"},
+    "cross_entropy_v1_weighted": {"one_hot"},
+}
 
-_V1_REDUCTIONS = {"none": "none", "mean": "weighted_sum_over_batch_size", "sum": "weighted_sum"}
+# The defaults of their users: `mean` divides by the number of weights that are not 0.
+_V1_REDUCTIONS = {
+    "none": "none", "mean": "weighted_sum_by_nonzero_weights", "sum": "weighted_sum",
+}  # fmt: skip
 
 
 def softmax(logits, *, axis=-1):
@@ -67,17 +75,32 @@ def cross_entropy_sparse(logits, target, *, reduction="mean"):
 
 def cross_entropy_v1(logits, target, *, label_smoothing=0.0, reduction="mean"):
     """Reduce in float32, whatever the dtype, as all of `tf.compat.v1.losses` do."""
+    return cross_entropy_v1_weighted(
+        logits, target, label_smoothing=label_smoothing, reduction=reduction
+    )
+
+
+def cross_entropy_v1_weighted(
+    logits, target, *, weight=None, label_smoothing=0.0, reduction="mean"
+):
+    """Give each row the weight of its class."""
+    onehot = _classes_last(target)
+    rows = 1.0 if weight is None else tf.reduce_sum(onehot * weight, axis=-1)
     return tf.compat.v1.losses.softmax_cross_entropy(
-        _classes_last(target),
+        onehot,
         _classes_last(logits),
+        weights=rows,
         label_smoothing=label_smoothing,
         reduction=_V1_REDUCTIONS[reduction],
     )
 
 
-def cross_entropy_v1_sparse(logits, target, *, reduction="mean"):
+def cross_entropy_v1_sparse(logits, target, *, weight=None, reduction="mean"):
     return tf.compat.v1.losses.sparse_softmax_cross_entropy(
-        target, _classes_last(logits), reduction=_V1_REDUCTIONS[reduction]
+        target,
+        _classes_last(logits),
+        weights=1.0 if weight is None else tf.gather(weight, target),
+        reduction=_V1_REDUCTIONS[reduction],
     )
 
 

@@ -47,7 +47,8 @@ def cross_entropy_soft(logits, target, *, weight=None, label_smoothing=0.0, redu
 
     The gradient of `tf.nn.softmax_cross_entropy_with_logits` takes the sum for 1.
     """
-    scores, probs = _classes_last(_wide(logits)), _classes_last(_wide(target))
+    scores = _classes_last(_wide(logits))
+    probs = _classes_last(tf.cast(target, scores.dtype))
     if label_smoothing:
         probs = (1 - label_smoothing) * probs + label_smoothing / probs.shape[-1]
     if weight is not None:
@@ -115,7 +116,8 @@ def binary_cross_entropy_with_logits(
     logits, target, *, weight=None, pos_weight=None, reduction="mean"
 ):
     """Multi-label, with weights of the classes and of their positive terms."""
-    x, z = _wide(logits), _wide(target)
+    x = _wide(logits)
+    z = tf.cast(target, x.dtype)
     if pos_weight is None:
         losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=z, logits=x)
     else:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward
+from .base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
 
 
 class TorchBackend(Backend):
@@ -62,6 +62,21 @@ class TorchBackend(Backend):
             value = function(*leaves)
             gradients = torch.autograd.grad(value, inputs, cotangent, allow_unused=True)
             return value, gradients
+
+        return run
+
+    def second(self, call: Call, mode: str) -> SecondOrder:
+        if mode == "compile":
+            raise NotImplementedError("torch.compile does not differentiate twice")
+
+        def run(cotangent: torch.Tensor, direction: torch.Tensor, *arrays: torch.Tensor) -> Any:
+            x, *others = (array.detach() for array in arrays)
+            x.requires_grad_()
+            value = call(x, *others)
+            (gradient,) = torch.autograd.grad(value, [x], cotangent, create_graph=True)
+            if not gradient.requires_grad:
+                return None
+            return torch.autograd.grad(gradient, [x], direction, allow_unused=True)[0]
 
         return run
 

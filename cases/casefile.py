@@ -81,8 +81,8 @@ def _case(arrays: dict[str, Array]) -> Case:
         _target(arrays.get("target"), kind, dtype),
         *(_numbers(name, arrays[name], dtype) if name in arrays else None for name in _WEIGHTS),
     )
-    family = f"file:{_digest(given)}"
-    target_family = _target_family(given.target, kind, options)
+    family = f"file:{digest_of(given)}"
+    target_family = target_family_of(given.target, kind, options)
     case = Case(operation, family, values.shape, dtype, kind, target_family, options, 0, given)
     if contract.reads_classes and not values.shape[case.class_axis]:
         raise CaseFileError(
@@ -189,8 +189,11 @@ def _target(target: Array | None, kind: Any, dtype: str) -> Array | None:
     return labels
 
 
-def _target_family(target: Array | None, kind: Any, options: Options) -> str:
-    """Rows that are ignored need an implementation that can ignore; see `Case.needs`."""
+def target_family_of(target: Array | None, kind: Any, options: Options) -> str:
+    """Return the target family of given targets.
+
+    Rows that are ignored need an implementation that can ignore; see `Case.needs`.
+    """
     if target is None:
         return ""
     ignored = target == options.ignore_index if kind == "index" else np.zeros(0, bool)
@@ -205,7 +208,8 @@ def _numbers(name: str, array: Array, dtype: str) -> Array:
     return FORMATS[dtype].round(array)
 
 
-def _digest(given: Inputs) -> str:
+def digest_of(given: Inputs) -> str:
+    """Return a short name for some arrays: the same for the same dtypes, shapes and bits."""
     digest = hashlib.sha256()
     for array in vars(given).values():
         if array is not None:

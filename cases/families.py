@@ -105,7 +105,8 @@ def _subnormal(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
 
 
 def _neg_inf_but_one(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return _one_at(np.full((rows, classes), -np.inf), 0, 1.0)
+    # In the first row the last class is left: whole blocks before it are masked.
+    return _one_at(np.full((rows, classes), -np.inf), -1, 1.0)
 
 
 def _special(value: float) -> Draw:
@@ -131,6 +132,18 @@ def _two_units(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     values = stream.normal(rows, classes) * 8
     values[:, 0] = 0.0
     return values
+
+
+def _grid(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return (stream.integers(65, rows, classes) - 32) / 4.0
+
+
+def _grid_probs(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return (stream.integers(15, rows, classes) + 1) / 16.0
+
+
+def _grid_log_probs(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return -stream.integers(64, rows, classes) / 8.0
 
 
 def _probs(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
@@ -189,6 +202,9 @@ VALUES: dict[str, Family] = {
         Family("nan", "logits", _special(np.nan), "a NaN must not vanish"),
         Family("scaled", "logits", _scaled, "integers off a scale multiplication"),
         Family("one_large", "logits", _one_large, "one large entry after many small ones"),
+        Family("grid", "logits", _grid, "quarters in [-8, 8]: shifts and signs change no bit"),
+        Family("grid_probs", "probs", _grid_probs, "sixteenths: 1 - p changes no bit"),
+        Family("grid_log_probs", "log_probs", _grid_log_probs, "eighths, to be put in any order"),
         Family("two_units", "logits", _two_units, "logits [0, z], whose softmax is sigmoid(z)"),
         Family("probs", "probs", _probs, "everyday probabilities"),
         Family("probs_edge", "probs", _probs_edge, "next to 0 and to 1, where log and 1 - p lose"),

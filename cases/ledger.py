@@ -22,13 +22,14 @@ class Entry:
     Attributes:
         id: identifies the entry.
         implementations: patterns of names (`torch.nn.*Loss`).
-        verdicts: the verdicts that it explains.
+        verdicts: the verdicts that it explains, or patterns of them (`relation:*`).
         reason: why it happens.
         source: where it is discussed or documented; `to be reported` where nowhere yet.
         when: for each of `operation`, `family`, `target`, `dtype`, `mode`, `quantity`,
             `reduction`, `note` the patterns of values for which it holds; any, where absent.
         package: whose version decides; empty for any.
         since, until: first and last version, inclusive; empty for open.
+        suite: a complete run of which an entry that matches nothing is an error.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Entry:
     package: str = ""
     since: str = ""
     until: str = ""
+    suite: str = "full"
 
     def names(
         self, implementation: str, verdict: str, facts: dict[str, str], versions: dict[str, str]
@@ -53,7 +55,7 @@ class Entry:
             versions: of the packages of the worker that answered.
         """
         return (
-            verdict in self.verdicts
+            any(fnmatchcase(verdict, pattern) for pattern in self.verdicts)
             and any(fnmatchcase(implementation, pattern) for pattern in self.implementations)
             and all(
                 any(fnmatchcase(facts.get(name, ""), pattern) for pattern in patterns)
@@ -107,6 +109,7 @@ def _entry(item: dict[str, Any]) -> Entry:
         package=item.get("package", ""),
         since=item.get("since", ""),
         until=item.get("until", ""),
+        suite=item.get("suite", "full"),
     )
 
 

@@ -17,9 +17,11 @@ from .families import LABELS, PROBABILITIES, VALUES, WEIGHTS
 from .operations import OPERATIONS, TARGET_KINDS, Operation, Options, TargetKind
 from .stored import stored_values
 from .stream import Floats, Stream
+from .sweeps import swept
 
 _MOST_JUDGED = 2**20
 _NO_OPTIONS = Options()
+_GIVEN = ("file", "onnx", "shrunk", "grid_shrunk")
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,10 @@ class Inputs:
     Attributes:
         values: the first argument (logits, log_probs or probs), shape (N, C, d1, …, dk), or any
             shape for functions of one array; in the case's dtype.
-        target: int64 of shape (N, d1, …, dk), or the case's dtype and the shape of `values`.
-        weight: shape (C,), the case's dtype.
-        pos_weight: shape (C,), the case's dtype.
+        target: whole numbers of shape (N, d1, …, dk), or the shape of `values`; int64 or the
+            case's dtype, if the case names no other.
+        weight: shape (C,), the case's dtype, if its family names no other.
+        pos_weight: like `weight`.
     """
 
     values: Array
@@ -47,11 +50,13 @@ class Signature:
     operation: str
     options: Options
     target_kind: TargetKind | None
+    target_dtype: str
     dtype: str
     shape: tuple[int, ...]
 
     def __str__(self) -> str:
-        parts = [self.operation, self.target_kind or "-", self.dtype, _join(self.shape)]
+        target = f"{self.target_kind or '-'}{self.target_dtype}"
+        parts = [self.operation, target, self.dtype, _join(self.shape)]
         return "/".join([*parts, _options_text(self.options)])
 
 
@@ -61,14 +66,16 @@ class Case:
 
     Attributes:
         operation: name of an operation.
-        family: name of a family of values, or `worked:NAME`, `digits:STAGE`, `file:DIGEST`.
+        family: name of a family of values, or `worked:NAME`, `digits:STAGE`, `file:DIGEST`,
+            `onnx:NAME`, `shrunk:DIGEST`, `grid_shrunk:DIGEST`.
         shape: shape of the first argument.
         dtype: name of a format.
         target_kind: kind of the target, None for operations without.
         target_family: how the target is drawn.
         options: keywords of the operation.
         seed: other draws of the same case.
-        given: the arrays of a case that was read from a file.
+        given: the arrays of a case that was read from a file, or from ONNX, or shrunk.
+        target_dtype: of the target, where it is neither int64 nor that of the first argument.
     """
 
     operation: str
@@ -80,11 +87,12 @@ class Case:
     options: Options = _NO_OPTIONS
     seed: int = 0
     given: Inputs | None = field(default=None, compare=False, repr=False)
+    target_dtype: str = ""
 
     @property
     def id(self) -> str:
         """The readable name; it holds all that the inputs depend on."""
-        target = f"/{self.target_kind}.{self.target_family}" if self.target_kind else ""
+        target = f"/{self.target}" if self.target_kind else ""
         options = _options_text(self.options)
         return (
             f"{self.operation}{target}/{self.dtype}/{_join(self.shape)}/{self.family}"
@@ -92,9 +100,16 @@ class Case:
         )
 
     @property
+    def target(self) -> str:
+        """The kind, family and dtype of the target, as they stand in the id; empty for none."""
+        dtype = f":{self.target_dtype}" if self.target_dtype else ""
+        return f"{self.target_kind}.{self.target_family}{dtype}" if self.target_kind else ""
+
+    @property
     def signature(self) -> Signature:
         """The part of the case that a compiler specialises on."""
-        return Signature(self.operation, self.options, self.target_kind, self.dtype, self.shape)
+        kind, dtype = self.target_kind, self.target_dtype
+        return Signature(self.operation, self.options, kind, dtype, self.dtype, self.shape)
 
     @property
     def contract(self) -> Operation:
@@ -106,6 +121,28 @@ class Case:
         """The options without which the case cannot be asked."""
         ignores = self.target_family in ("some_ignored", "all_ignored")
         return frozenset(self.options.given()) | ({"ignore_index"} if ignores else set())
+
+    @property
+    def is_probed(self) -> bool:
+        """Whether it is asked again, in other forms, and for its second derivative."""
+        return self.family.startswith("grid")
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether it is one of a sweep, see `cases.sweeps`."""
+        return "@" in self.family
+
+    @property
+    def is_given(self) -> bool:
+        """Whether its arrays come with it, and cannot be drawn from the id."""
+        return self.family.partition(":")[0] in _GIVEN
+
+    @property
+    def mixes_dtypes(self) -> bool:
+        """Whether the id names another dtype for the target or for weights."""
+        return bool(self.target_dtype) or any(
+            ":" in (weight or "") for weight in (self.options.weight, self.options.pos_weight)
+        )
 
     @property
     def class_axis(self) -> int:
@@ -129,8 +166,10 @@ class Case:
         """Return the arrays; the same bits on every machine."""
         if self.given is not None:
             return self.given
-        if self.family.startswith("file:"):
-            raise ValueError(f"{self.id} came from a file; its arrays are in the run file")
+        if self.is_given:
+            raise ValueError(
+                f"{self.id} came from a file or from ONNX; its arrays are in the run file"
+            )
         return _inputs(self)
 
     def cotangent(self, shape: tuple[int, ...]) -> Floats:
@@ -138,10 +177,14 @@ class Case:
 
         A scalar result has the cotangent 1. That of fewer rows is the beginning of that of more.
         """
-        if not shape:
-            return np.ones(())
-        eighths = Stream("cotangent").integers(16, *shape) - 8
-        return np.where(eighths >= 0, eighths + 1, eighths) / 8.0
+        return _eighths("cotangent", shape) if shape else np.ones(())
+
+    def direction(self) -> Floats:
+        """Return the fixed direction of the second derivative, in the shape of the values.
+
+        Made like a cotangent.
+        """
+        return _eighths("direction", self.shape)
 
     @classmethod
     def parse(cls, text: str) -> Case:
@@ -152,9 +195,10 @@ class Case:
         """
         try:
             operation, *rest = text.split("/")
-            kind, target_family = None, ""
+            kind, target_family, target_dtype = None, "", ""
             if OPERATIONS[operation].is_loss:
-                kind, target_family = rest.pop(0).split(".")
+                kind, target = rest.pop(0).split(".")
+                target_family, _, target_dtype = target.partition(":")
             dtype, shape, family, options, seed = rest
             case = cls(
                 operation,
@@ -165,6 +209,7 @@ class Case:
                 target_family,
                 _parse_options(options),
                 int(seed),
+                target_dtype=target_dtype,
             )
         except (KeyError, ValueError) as error:
             raise ValueError(f"{text!r} is not the id of a case") from error
@@ -175,6 +220,11 @@ class Case:
     def with_target(self, kind: TargetKind, family: str) -> Case:
         """Return the same question with another kind of target."""
         return replace(self, target_kind=kind, target_family=family)
+
+
+def _eighths(name: str, shape: tuple[int, ...]) -> Floats:
+    eighths = Stream(name).integers(16, *shape) - 8
+    return np.where(eighths >= 0, eighths + 1, eighths) / 8.0
 
 
 def _join(shape: tuple[int, ...]) -> str:
@@ -212,6 +262,8 @@ def _inputs(case: Case) -> Inputs:
     stream = Stream(f"{case.family}/{_join(case.shape)}/{case.seed}")
     if stored is not None:
         rows = np.moveaxis(stored.values, axis, -1).reshape(-1, classes)
+    elif case.is_swept:
+        rows = swept(case.family, stream, int(np.prod(rest)), classes)
     else:
         rows = VALUES[case.family].draw(stream, int(np.prod(rest)), classes, form)
     values = form.round(np.moveaxis(rows.reshape(*rest, classes), -1, axis))
@@ -246,15 +298,21 @@ def _one_hot(labels: Array, classes: int) -> Floats:
 
 def _shaped(case: Case, target: Array, rest: tuple[int, ...], axis: int) -> Array:
     if case.target_kind == "index":
-        return target.reshape(rest)
-    full = target.reshape(*rest, -1)
-    return FORMATS[case.dtype].round(np.moveaxis(full, -1, axis))
+        return target.reshape(rest).astype(case.target_dtype or np.int64)
+    full = np.moveaxis(target.reshape(*rest, -1), -1, axis)
+    # Rounded to the case's dtype first: the same numbers, whatever dtype they come in.
+    return _cast(FORMATS[case.dtype].round(full), case.target_dtype)
+
+
+def _cast(array: Array, dtype: str) -> Array:
+    return FORMATS[dtype].round(array.astype(np.float64)) if dtype else array
 
 
 def _weights(case: Case, name: str) -> Array | None:
-    family = getattr(case.options, name)
-    if family is None:
+    given = getattr(case.options, name)
+    if given is None:
         return None
+    family, _, dtype = given.partition(":")
     classes = case.shape[case.class_axis]
     draws = WEIGHTS[family](Stream(f"{name}/{family}/{classes}"), classes)
-    return FORMATS[case.dtype].round(draws)
+    return _cast(FORMATS[case.dtype].round(draws), dtype)

@@ -23,8 +23,9 @@ class Options:
 
     Attributes:
         axis: the axis of the classes, for operations that return arrays.
-        weight: name of a family of class weights (`cases.families.WEIGHTS`), shape (C,).
-        pos_weight: name of a family of weights of the positive term, shape (C,).
+        weight: name of a family of class weights (`cases.families.WEIGHTS`), shape (C,), with
+            `:DTYPE` where their dtype is not that of the logits.
+        pos_weight: likewise, weights of the positive term.
         ignore_index: rows whose index target is this number do not count.
         label_smoothing: ε in [0, 1]; the target becomes (1 − ε)·q + ε/C.
         reduction: `none`, `mean` or `sum`.

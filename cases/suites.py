@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, product
-from typing import Any
+from typing import Any, cast
 
 from allpairspy import AllPairs
 
 from .families import TARGETS, VALUES
 from .model import Case
+from .onnx_suite import onnx_cases
 from .operations import DTYPES, OPERATIONS, Operation, Options, TargetKind
 from .stored import DIGITS_STAGES, worked_examples
 from .stream import Stream
@@ -43,6 +44,9 @@ _DIGITS_ASKED: tuple[tuple[str, TargetKind | None], ...] = (
     ("cross_entropy", "one_hot"),
     ("softmax", None),
 )
+_GRIDS = {"logits": "", "probs": "_probs", "log_probs": "_log_probs"}
+# Beyond some thousand elements frameworks sum in blocks and threads of their own.
+_PROBED_SHAPES = {"quick": ((4, 10),), "full": ((4, 10), (64, 1000), (4, 50257), (1024, 33))}
 _THIRD_AXIS = {
     False: (Options(), Options(axis=1)),
     True: (Options(), Options(reduction="none")),
@@ -67,7 +71,7 @@ _FULL_LEVELS = {
     "label_smoothing": (0.0, 0.1, 1.0),
     "ignore_index": (-100, -1, 0, 255),
 }
-SUITES = ("quick", "full", "worked", "fuzz")
+SUITES = ("quick", "full", "worked", "fuzz", "domain", "onnx")
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,13 @@ class Suite:
         name: on the command line.
         cases: ordered by signature, without repetition.
         compiled: whether compilers are asked every signature, or the plain ones only.
+        operations: to which it was narrowed down; empty for all.
     """
 
     name: str
     cases: tuple[Case, ...]
     compiled: bool = False
+    operations: tuple[str, ...] = ()
 
     def is_compiled(self, case: Case) -> bool:
         """Whether modes that compile are asked this case: each new signature costs seconds."""
@@ -97,13 +103,21 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
         name: one of `SUITES`.
         seed: for other draws of the same cases.
         count: how many cases `fuzz` draws.
+
+    Raises:
+        OnnxError: the cases of `onnx` are asked for, and it is not installed.
     """
+    if name == "onnx":
+        return _ordered(name, onnx_cases(), compiled=True)
     if name == "worked":
         return _ordered(name, _worked())
+    if name == "domain":
+        return Suite(name, ())  # its questions follow from the answers: see `harness.domain`
     if name == "fuzz":
         return _ordered(name, _fuzz(seed, count))
     cases = [*_worked(), *_digits(name), *_two_units(), *_plain()]
-    cases += _third_axis()
+    cases += [*_third_axis(), *_mixed_dtypes(name), *_probed(name)]
+    cases += _long() if name == "full" else []
     for operation in OPERATIONS.values():
         cases += [replace(case, seed=seed) for case in _covering(operation, name)]
     return _ordered(name, cases)
@@ -112,7 +126,8 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
 def selected(whole: Suite, operations: Sequence[str] = (), extra: Sequence[Case] = ()) -> Suite:
     """Return the suite's cases of some operations (of all, if none is named), and more cases."""
     cases = [case for case in whole.cases if not operations or case.operation in operations]
-    return _ordered(whole.name, [*cases, *extra], compiled=whole.compiled)
+    narrowed = _ordered(whole.name, [*cases, *extra], compiled=whole.compiled)
+    return replace(narrowed, operations=tuple(operations))
 
 
 def _ordered(name: str, cases: Sequence[Case], *, compiled: bool | None = None) -> Suite:
@@ -187,6 +202,66 @@ def _third_axis() -> list[Case]:
     ]  # fmt: skip
 
 
+def _probed(name: str) -> list[Case]:
+    """Cases that are asked again, in other forms, and for the second derivative."""
+    dtypes = ("float32",) if name == "quick" else DTYPES
+    return [
+        Case(operation.name, f"grid{_GRIDS[operation.domain]}", shape, dtype, kind,
+             _EVERYDAY.get(kind or "", ""))
+        for operation in OPERATIONS.values()
+        for kind in (operation.targets or (None,))
+        for dtype in dtypes
+        for shape in _PROBED_SHAPES[name]
+    ]  # fmt: skip
+
+
+def _long() -> list[Case]:
+    """Sums that outgrow a 16-bit accumulator or counter."""
+    zeros = [
+        Case(operation, "zeros", (1, classes), dtype)
+        for operation in ("softmax", "log_softmax", "logsumexp")
+        for dtype in ("float16", "bfloat16")
+        for classes in (512, 4096, 65536)
+    ]
+    rows = [
+        Case("cross_entropy", "zeros", (count, 5), dtype, kind, "random", Options(reduction=form))
+        for count in (41000, 70000)
+        for dtype in ("float16", "bfloat16", "float32")
+        for kind in ("index", "one_hot")
+        for form in ("mean", "none")
+    ]
+    return zeros + rows
+
+
+def _mixed_dtypes(name: str) -> list[Case]:
+    """Targets and weights of other dtypes than the logits: where results are promoted."""
+    quick = name == "quick"  # JAX compiles each primitive anew for each pair of dtypes
+    labels = ("int32", "uint8") if quick else ("int32", "int16", "int8", "uint8")
+    wider = [("float32", "float64"), ("bfloat16", "float32"), ("float16", "float32")]
+    narrower = [] if quick else [("float32", "float16"), ("float64", "float32")]
+    asked: list[tuple[str, str, str, str, Options]] = [
+        ("cross_entropy", "float32", "index.random", label, Options()) for label in labels
+    ]
+    for dtype, other in wider[:1] if quick else wider + narrower:
+        asked += [
+            ("cross_entropy", dtype, "one_hot.random", other, Options()),
+            ("cross_entropy", dtype, "soft.soft", other, Options()),
+            ("binary_cross_entropy_with_logits", dtype, "multi_label.fractional", other, Options()),
+        ]
+    for dtype, other in wider[1:2] if quick else wider + narrower:
+        weight = Options(weight=f"positive:{other}")
+        asked += [
+            ("cross_entropy", dtype, "index.random", "", weight),
+            ("cross_entropy", dtype, "one_hot.random", "", weight),
+        ]
+    cases = []
+    for operation, dtype, target, target_dtype, options in asked:
+        case = Case(operation, "normal", (4, 10), dtype, options=options, target_dtype=target_dtype)
+        kind, family = target.split(".")
+        cases.append(case.with_target(cast("TargetKind", kind), family))
+    return cases
+
+
 # --- covering arrays -------------------------------------------------------------------------
 
 
@@ -198,6 +273,7 @@ def _factors(operation: Operation, name: str) -> dict[str, list[Any]]:
         if family.domain == operation.domain
         and (family.name in _QUICK_VALUES or not quick)
         and family.name != "two_units"
+        and not family.name.startswith("grid")
         and (operation.reads_classes or family.name not in _ROW_FAMILIES)
     ]
     factors: dict[str, list[Any]] = {"family": families, "dtype": list(DTYPES)}
@@ -228,8 +304,8 @@ def _is_askable(factors: Sequence[str], operation: Operation) -> Callable[[list[
         ignores = target.endswith("_ignored")
         is_index = target.startswith("index")
         if "ignore_index" in given and target:
-            if ignores == (given["ignore_index"] == -100):
-                return False  # ignored rows need an ignore_index, and the other way round
+            if not ignores and given["ignore_index"] != -100:
+                return False  # an ignore_index that no row has changes nothing
             if given["ignore_index"] != -100 and not is_index:
                 return False
         if ignores and "ignore_index" not in operation.options:

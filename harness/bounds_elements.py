@@ -8,7 +8,7 @@ import numpy as np
 
 from ..cases.model import Case
 from .arithmetic import Floats
-from .precision import C_EXP, C_LOG1P, Precision, reduced, times
+from .precision import Precision, reduced, times
 from .solution import Elements, Solution
 
 
@@ -33,37 +33,52 @@ def elements_bound(
     return _ELEMENTS[case.operation](case, solution, terms, quantity, precision, exact)
 
 
-def _relative(value: float, gradient: float) -> _ElementsBound:
-    def bounds(
-        case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
-    ) -> Floats:
-        return y * ((value if quantity == "value" else gradient) * q.u + q.s)
+def _exp(
+    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+) -> Floats:
+    """Value and gradient: c u, relative, and two roundings of v·e^x; 2^(x log2 e) adds 1.25x."""
+    bracket = q.c + (0 if quantity == "value" else 2) + _base_2(t, q)
+    return y * (bracket * q.u + q.s)
 
-    return bounds
+
+def _base_2(t: Elements, q: Precision) -> Floats:
+    """What e^−abs(x), made as a power of 2, loses: 1.25 abs(x), in u."""
+    return q.base_2 * q.unshifted(t.x)
 
 
 def _sigmoid(
     case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
 ) -> Floats:
-    """Value: (c + 3)u relative. Gradient vσ(1 − σ): twice that; 1 − σ from a rounded σ cancels."""
+    """Value: (c + 3)u relative: e^−abs(x), 1 + e, the quotient.
+
+    Gradient vσ(1 − σ): twice that; 1 − σ from a rounded σ cancels. The value has no form that
+    cancels: 1 − σ(−x) and (1 + tanh(x/2))/2 keep no digit where σ is small.
+    """
     if quantity == "value":
-        return y * ((C_EXP + 3) * q.u + q.s)
-    result = y * ((2 * (C_EXP + 3) + 4) * q.u + 2 * q.s)
+        return y * ((q.c + 3 + _base_2(t, q)) * q.u + q.s)
+    result = y * ((2 * (q.c + 3) + 4 + _base_2(t, q)) * q.u + 2 * q.s)
     if q.algorithm.cancels:
         sigma = _sigmoid_of(t.x)
-        result = result + np.abs(t.v) * sigma * sigma * (C_EXP + 4) * q.u
+        result = result + np.abs(t.v) * sigma * sigma * (q.c + 4) * q.u
     return result
 
 
 def _log_sigmoid(
     case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
 ) -> Floats:
-    """Value: (5 + 8 + 2)u relative; log σ cancels to (c + 4)u absolute. Gradient vσ(−x)."""
-    sound = (C_EXP + C_LOG1P + 2) if quantity == "value" else C_EXP + 5
-    result = y * (sound * q.u + q.s)
+    """Value: (c + c' + 2)u relative, 15u; log σ cancels to (c + 4)u absolute. Gradient vσ(−x).
+
+    x − softplus(x) cancels to 2x u for x > 0, and (c + 1)x u if softplus is log(1 + e^x).
+    """
+    is_value = quantity == "value"
+    sound = q.c + q.c_log1p + 2 if is_value else q.c + 5
+    result = y * ((sound + _base_2(t, q)) * q.u + q.s)
     if q.algorithm.cancels:
-        scale = np.ones_like(t.x) if quantity == "value" else np.abs(t.v) * _sigmoid_of(t.x)
-        result = result + scale * (C_EXP + 4) * q.u
+        scale = np.ones_like(t.x) if is_value else np.abs(t.v) * _sigmoid_of(t.x)
+        result = result + scale * (q.c + 4) * q.u
+        if is_value:
+            own = np.where(t.x > 0, 2 * t.x + q.c * q.unshifted(t.x), 0.0)
+            result = result + own * q.u
     return result
 
 
@@ -73,31 +88,35 @@ def _bce_with_logits(
     """Sound: p z softplus(−x) + (1 − z) softplus(x) has no negative terms: 18u relative.
 
     Cancelling (max(x, 0) − xz + log1p e^−abs(x), and PyTorch's form with pos_weight):
-    [3 abs(x)(1 + pz) + 13(1 + pz) log1p e^−abs(x) + abs(l)]u.
+    [3 abs(x)(1 + pz) + 13(1 + pz) log1p e^−abs(x) + abs(l)]u; with softplus as log(1 + e^x), a
+    logarithm of the size of x, c abs(x)(1 + pz)u more.
     Gradient by logits: the two terms (1 − z)σ(x) and pzσ(−x), each good to (c + 5)u;
     cancelling: [8σ(1 − z + pz) + pz + abs(g)]u. By target: −x and (p − 1) softplus(−x).
     """
     hit, miss, w = t.pos_weight * t.z, 1.0 - t.z, t.w
     v = np.abs(t.v)
+    softplus = q.c + q.c_log1p + 2
     if quantity == "value":
         losses = np.abs(np.nan_to_num(solution.row_losses, posinf=0.0))
-        rows = losses * (18 * q.u + q.s)
+        rows = losses * ((softplus + 3 + _base_2(t, q)) * q.u + q.s)
         if q.algorithm.cancels:
-            tail = 3 * np.abs(t.x) + 13 * _log1p_exp(t.x)
-            rows = rows + w * tail * (1 + hit) * q.u + losses * q.u
+            tail = q.c * q.unshifted(t.x) + (q.c + q.c_log1p) * _log1p_exp(t.x)
+            tail = np.abs(t.x) * (3 * q.u) + tail * q.u  # 3 abs(x) may overflow
+            rows = rows + w * tail * (1 + hit) + losses * q.u
         return reduced(case, solution, rows, t.v, q)
     if quantity == "gradient_target":
         extra = np.abs(t.pos_weight - 1.0) * _softplus(-t.x)
-        result = v * w * (3 * np.abs(t.x) + 18 * extra) * q.u + y * q.s
+        result = v * w * (np.abs(t.x) * (3 * q.u) + extra * ((softplus + 3) * q.u)) + y * q.s
         if q.algorithm.cancels:
-            both = t.pos_weight * _softplus(-t.x) + _softplus(t.x)
-            result = result + v * w * both * (C_EXP + C_LOG1P + 2) * q.u
+            step = softplus * q.u
+            both = _softplus(-t.x) * (t.pos_weight * step) + _softplus(t.x) * step
+            result = result + v * w * both
         return result
     sigma = _sigmoid_of(t.x)
     terms = miss * sigma + hit * _sigmoid_of(-t.x)
-    result = v * w * terms * (C_EXP + 5) * q.u + y * (4 * q.u + 2 * q.s)
+    result = v * w * terms * (q.c + 5 + _base_2(t, q)) * q.u + y * (4 * q.u + 2 * q.s)
     if q.algorithm.cancels:
-        loose = 8 * sigma * (miss + hit) + hit
+        loose = (q.c + 3) * sigma * (miss + hit) + hit
         result = result + v * w * loose * q.u + y * q.u
     return result
 
@@ -113,13 +132,13 @@ def _bce(
     log_p, log_rest = np.abs(np.log(t.x)), np.abs(np.log1p(-t.x))
     miss = 1.0 - t.z
     if quantity == "value":
-        rows = w * (times(t.z, log_p) * (C_EXP + 2) + times(miss, log_rest) * (C_LOG1P + 2))
+        rows = w * (times(t.z, log_p) * (q.c + 2) + times(miss, log_rest) * (q.c_log1p + 2))
         rows = rows * q.u + np.abs(np.nan_to_num(solution.row_losses, posinf=0.0)) * (2 * q.u + q.s)
         if q.algorithm.cancels:
             rows = rows + w * miss * q.u
         return reduced(case, solution, rows, t.v, q)
     if quantity == "gradient_target":
-        result = v * w * (log_p + log_rest) * (C_LOG1P + 2) * q.u + y * q.s
+        result = v * w * (log_p + log_rest) * (q.c_log1p + 2) * q.u + y * q.s
         return result + v * w * q.u if q.algorithm.cancels else result
     terms = times(t.z, 1.0 / t.x) + times(miss, 1.0 / (1.0 - t.x))
     return v * w * terms * 6 * q.u + y * (2 * q.u + q.s)
@@ -131,5 +150,5 @@ _ELEMENTS: dict[str, _ElementsBound] = {
     "log_sigmoid": _log_sigmoid,
     "binary_cross_entropy": _bce,
     "binary_cross_entropy_with_logits": _bce_with_logits,
-    "exp": _relative(C_EXP, C_EXP + 2),
+    "exp": _exp,
 }

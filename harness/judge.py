@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from ..cases.dtypes import Format, format_of
 from ..cases.model import Case, Inputs
 from .arithmetic import Exact, Floats, limited
-from .bounds import bound
+from .bounds import SECOND, bound
 from .conventions import conventions_for, undefined_answer
 from .observation import Failure
 from .oracle import solve
-from .precision import LADDER, SOUND
-from .solution import Solution
-from .verdicts import CONVENTION, SEVERITY, base, standing
+from .oracle_second import solve_second
+from .precision import LADDER, SOUND, Algorithm
+from .solution import CONTRACT, Rules, Solution
+from .verdicts import CONVENTION, SEVERITY, UNDEFINED, base, standing
 
 _RANKS = (
     "exact",
@@ -66,7 +67,7 @@ class Question:
     @cached_property
     def solution(self) -> Solution:
         """The answer under the contract."""
-        return solve(self.case, self.inputs)
+        return self._solved(CONTRACT)
 
     @cached_property
     def alternatives(self) -> list[tuple[str, Solution]]:
@@ -74,14 +75,23 @@ class Question:
         return [
             (name, solution)
             for name, rules in conventions_for(self.case)
-            if not (solution := solve(self.case, self.inputs, rules)).refusal
+            if not (solution := self._solved(rules)).refusal
         ]
 
+    def _solved(self, rules: Rules) -> Solution:
+        solution = solve(self.case, self.inputs, rules)
+        if not self.case.is_probed or solution.refusal:
+            return solution
+        second = solve_second(self.case, self.inputs, rules)
+        if second is None:
+            return solution
+        return replace(solution, quantities={**solution.quantities, SECOND: second})
+
     @cached_property
-    def _bounds(self) -> dict[tuple[int, str, object], Floats | None]:
+    def _bounds(self) -> dict[tuple[int, str, object], Floats]:
         return {}
 
-    def bound(self, solution: Solution, quantity: str, algorithm: Any) -> Floats | None:
+    def bound(self, solution: Solution, quantity: str, algorithm: Algorithm) -> Floats:
         """Return `bounds.bound`, computed once."""
         key = (id(solution), quantity, algorithm)
         if key not in self._bounds:
@@ -99,25 +109,29 @@ def judge(question: Question, quantity: str, answer: NDArray[Any] | Failure) -> 
 
     Args:
         question: the case, solved.
-        quantity: `value`, `gradient_logits` or `gradient_target`.
+        quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
         answer: the array that came back, or why there is none.
     """
     refusal = question.solution.refusal
     if isinstance(answer, Failure):
         if refusal and answer.kind == "raised":
             return Verdict("refused", note=f"{refusal}: {answer.message}")
+        if answer.kind == "raised" and question.case.mixes_dtypes:
+            return Verdict(f"{CONVENTION}dtypes_refused", note=answer.message)
         return Verdict(answer.kind, note=answer.message)
-    fingerprint = _fingerprint(answer)
     if refusal:
         verdict = _accepted(question, quantity, answer, refusal)
     else:
         verdict = _judge_against(question, question.solution, quantity, answer)
         if verdict.is_finding and verdict.word != "mismatched":
             verdict = _by_convention(question, quantity, answer) or verdict
-    return replace(verdict, fingerprint=fingerprint)
+        elif verdict.word.startswith(UNDEFINED):
+            verdict = _by_convention(question, quantity, answer, defines=True) or verdict
+    return replace(verdict, fingerprint=fingerprint(answer))
 
 
-def _fingerprint(answer: NDArray[Any]) -> str:
+def fingerprint(answer: NDArray[Any]) -> str:
+    """Return a digest of an array's dtype, shape and bits."""
     head = f"{answer.dtype.name}{answer.shape}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(answer).tobytes()).hexdigest()[:16]
 
@@ -130,15 +144,25 @@ def _accepted(question: Question, quantity: str, answer: NDArray[Any], refusal: 
     return Verdict("accepted", exact="an error", got=got, note=refusal)
 
 
-def _by_convention(question: Question, quantity: str, answer: NDArray[Any]) -> Verdict | None:
-    """The convention that the answer meets best: by the milder verdict, then the smaller ratio."""
+def _by_convention(
+    question: Question, quantity: str, answer: NDArray[Any], *, defines: bool = False
+) -> Verdict | None:
+    """The convention that the answer meets best: by the milder verdict, then the smaller ratio.
+
+    With `defines`, only conventions that have an answer everywhere.
+    """
     met = []
     for name, solution in question.alternatives:
+        if quantity not in solution.quantities:
+            continue
         if _nan_is_not_met(question, solution, quantity, answer):
             continue
         verdict = _judge_against(question, solution, quantity, answer)
-        if not verdict.is_finding:
-            note = "NaN, as the convention has it" if "undefined" in verdict.word else verdict.word
+        undefined = verdict.word.startswith(UNDEFINED)
+        # In 16 bits `narrow` forgives so much that any convention would be met by accident.
+        met_closely = not verdict.is_finding and verdict.word != "narrow"
+        if met_closely and not (defines and undefined):
+            note = "NaN, as the convention has it" if undefined else verdict.word
             named = replace(verdict, word=CONVENTION + name, note=note)
             met.append((SEVERITY[base(verdict.word)], verdict.ratio or 0.0, named))
     return min(met, key=lambda item: item[:2])[2] if met else None
@@ -160,24 +184,50 @@ def _judge_against(
     question: Question, solution: Solution, quantity: str, answer: NDArray[Any]
 ) -> Verdict:
     exact = solution.quantities[quantity]
-    mismatch = _mismatch(question, exact, answer)
-    if mismatch:
-        return Verdict("mismatched", note=mismatch)
-    form = format_of(answer.dtype)
-    assert form is not None  # noqa: S101 -- a mismatch otherwise
-    if not answer.size:
-        return Verdict("exact", note="an empty array")
-    sheet = _Sheet.of(exact, answer.astype(np.float64), form)
-    return sheet.verdict(question, solution, quantity)
-
-
-def _mismatch(question: Question, exact: Exact, answer: NDArray[Any]) -> str:
-    wanted = question.inputs.values.dtype
-    if answer.dtype != wanted:
-        return f"dtype {answer.dtype.name}, where {wanted.name} is due"
     if answer.shape != exact.shape:
-        return f"shape {answer.shape}, where {exact.shape} is due"
-    return ""
+        return Verdict("mismatched", note=f"shape {answer.shape}, where {exact.shape} is due")
+    due, form = _due(question.inputs, quantity), format_of(answer.dtype)
+    if form is None:
+        return Verdict("mismatched", note=f"dtype {answer.dtype.name}, where {due.name} is due")
+    verdict = Verdict("exact", note="an empty array")
+    if answer.size:
+        sheet = _Sheet.of(exact, answer.astype(np.float64), form)
+        verdict = sheet.verdict(question, solution, quantity)
+    return verdict if answer.dtype == due else _of_another_dtype(question, answer, due, verdict)
+
+
+def _due(inputs: Inputs, quantity: str) -> np.dtype[Any]:
+    """The dtype that the contract gives a result: that of what it is, or is the gradient by."""
+    if quantity == "gradient_target":
+        assert inputs.target is not None  # noqa: S101 -- or there would be no such quantity
+        return inputs.target.dtype
+    return inputs.values.dtype
+
+
+def _of_another_dtype(
+    question: Question, answer: NDArray[Any], due: np.dtype[Any], verdict: Verdict
+) -> Verdict:
+    """The widest dtype of the arguments, or that of the first, is a convention; no other is."""
+    got, taken = answer.dtype, _floating(question.inputs)
+    named = ", ".join(f"{name} {dtype.name}" for name, dtype in taken.items())
+    known = {_promoted(taken): "promoted", taken["values"]: "dtype_of_logits"}
+    if got in known and not verdict.is_finding:
+        note = f"{got.name} from {named}, where {due.name} is due: {verdict.word}"
+        return replace(verdict, word=CONVENTION + known[got], note=note)
+    note = f"dtype {got.name}, where {due.name} is due, from {named}; its numbers: {verdict.word}"
+    return replace(verdict, word="mismatched", note=note)
+
+
+def _floating(inputs: Inputs) -> dict[str, np.dtype[Any]]:
+    arrays = {name: array for name, array in vars(inputs).items() if array is not None}
+    return {name: array.dtype for name, array in arrays.items() if format_of(array.dtype)}
+
+
+def _promoted(taken: dict[str, np.dtype[Any]]) -> np.dtype[Any] | None:
+    try:
+        return np.result_type(*taken.values())
+    except TypeError:  # float16 with bfloat16
+        return None
 
 
 @dataclass(frozen=True)
@@ -230,7 +280,6 @@ class _Sheet:
     def verdict(self, question: Question, solution: Solution, quantity: str) -> Verdict:
         rank = self._ranks(question, solution, quantity)
         sound = question.bound(solution, quantity, SOUND)
-        assert sound is not None  # noqa: S101 -- pairwise sums are never vacuous here
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             ratio = np.nan_to_num(self.error / sound.ravel(), nan=0.0)
         worst = int(np.lexsort((ratio, rank))[-1])
@@ -248,14 +297,19 @@ class _Sheet:
             where=str(list(map(int, np.unravel_index(worst, self.shape)))) if self.shape else "",
             exact=_exact_text(self.exact, worst),
             got=_text(self.got[worst]),
-            note=self._note(word),
+            note=self._note(question, quantity, word),
         )
+
+    def _note(self, question: Question, quantity: str, word: str) -> str:
+        if word == "narrow":
+            return f"sums run in {question.case.dtype}"
+        minus = (self.got == 0) & np.signbit(self.got) & ~np.signbit(self.exact.hi)
+        return f"{minus.sum()} times -0 for 0" if quantity == "value" and minus.any() else ""
 
     def _ranks(self, question: Question, solution: Solution, quantity: str) -> NDArray[np.int64]:
         """The rank of each element; explanations are looked for where they are needed."""
         rank = np.full(self.got.shape, _RANK["inaccurate"])
         sound = question.bound(solution, quantity, SOUND)
-        assert sound is not None  # noqa: S101 -- pairwise sums are never vacuous here
         rank[self.error <= sound.ravel()] = _RANK["within bound"]
         rank[self.ulp < 1.0] = _RANK["faithful"]
         rank[self.ulp <= _HALF] = _RANK["exact"]
@@ -270,21 +324,17 @@ class _Sheet:
         self, question: Question, solution: Solution, quantity: str
     ) -> NDArray[np.int64]:
         rank = np.full(self.got.shape, _RANK["inaccurate"])
-        narrow_form = self.form.name in ("float16", "bfloat16")
+        narrow_form = question.case.dtype in ("float16", "bfloat16")
         for name, algorithm in reversed(LADDER):
             if algorithm.narrow and not narrow_form:
                 continue
             limit = question.bound(solution, quantity, algorithm)
-            if limit is not None:
-                rank[self.error <= limit.ravel()] = _RANK[name]
-        flushed = (self.got == 0) & (np.abs(self.exact.to_float()) < 2 * self.form.tiny)
+            rank[self.error <= limit.ravel()] = _RANK[name]
+        # A probability below 2 tiny is flushed; a gradient is up to twice, a second one 4 times it.
+        factor = {"value": 2, SECOND: 8}.get(quantity, 4)
+        flushed = (self.got == 0) & (np.abs(self.exact.to_float()) < factor * self.form.tiny)
         rank[flushed] = _RANK["flushed"]
         return rank
-
-    def _note(self, word: str) -> str:
-        if word != "narrow":
-            return ""
-        return f"sums run in {self.form.name}"
 
 
 def _excess(exact: Exact, form: Format) -> Floats:

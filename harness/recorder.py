@@ -11,15 +11,18 @@ from ..backends.base import Claim
 from ..cases.ledger import ledger
 from ..cases.model import Case
 from ..cases.stored import worked_examples
+from .domain import Domains
+from .equivalences import Equivalences
 from .judge import Question, Verdict, judge, question_of
-from .observation import Failure, Observation
-from .relations import Relations
+from .kept import Kept
+from .observation import AGAIN, Failure, Observation, Related
+from .repeats import THREADS, Repeats, is_threaded
 from .runfile import Row, RunFile, VerdictRow, WorkedRow
-from .verdicts import base, standing
+from .verdicts import RELATION, base, standing
 from .worker import Catalogue
 
 _BATCH = 500  # rows that are committed together
-_QUESTIONS = 512  # solved cases that are kept for the next framework
+_ELEMENTS = 2**20  # of solved cases that are kept for the next framework, 300 bytes each
 
 
 class Recorder:
@@ -29,9 +32,10 @@ class Recorder:
         verdicts: how often each verdict was given.
         unknown: findings that the ledger does not name.
         matched: ids of the ledger's entries that named a finding.
+        domains: the searches for the domain of validity.
     """
 
-    def __init__(self, run: RunFile, device: str) -> None:
+    def __init__(self, run: RunFile, suite: str, device: str) -> None:
         self._run = run
         self._device = device
         self._claims: dict[str, Claim] = {}
@@ -39,7 +43,11 @@ class Recorder:
         self._rows: list[VerdictRow] = []
         self._worked: list[WorkedRow] = []
         self._questions: OrderedDict[str, Question] = OrderedDict()
-        self._relations = Relations()
+        self._elements = 0
+        self._equivalences = Equivalences()
+        self._kept = Kept()
+        self._repeats = Repeats()
+        self.domains = Domains(suite, device, self._question)
         self.verdicts: Counter[str] = Counter()
         self.unknown = 0
         self.matched: set[str] = set()
@@ -55,6 +63,9 @@ class Recorder:
 
     def record(self, case: Case, observation: Observation) -> None:
         """Judge an observation and write its verdicts."""
+        if case.is_swept:
+            self.domains.see(case, observation)
+            return
         claim = self._claims[observation.implementation]
         question = self._question(case)
         for quantity, answer in observation.answers.items():
@@ -62,11 +73,39 @@ class Recorder:
                 continue  # a gradient that the contract does not ask for
             verdict = judge(question, quantity, answer)
             self._add(claim, observation.mode, case, quantity, verdict, observation.seconds)
+        for related in observation.related:
+            self._relate(claim, observation.mode, case, related)
+        if is_threaded(case):
+            self.repeat(case, observation)
         value = observation.answers["value"]
         if case.family.startswith("worked:"):
             self._compare_digits(claim, observation.mode, case, value)
         if isinstance(value, np.ndarray):
-            self._relations.see(question, claim, observation.mode, value)
+            self._equivalences.see(question, claim, observation.mode, value)
+
+    def repeat(self, case: Case, observation: Observation) -> None:
+        """Compare the bits of two answers that came with different numbers of threads."""
+        claim = self._claims[observation.implementation]
+        for related in self._repeats.see(observation):
+            self._relate(claim, observation.mode, case, related)
+
+    def close(self) -> None:
+        """Keep what has been judged, whatever happened."""
+        self.flush()
+        self._repeats.close()
+
+    def _relate(self, claim: Claim, mode: str, case: Case, related: Related) -> None:
+        """Count a relation; one that does not hold is a verdict of its own."""
+        self._kept.see(claim, mode, case, related)
+        if related.holds:
+            return
+        same_call = related.relation in (AGAIN, THREADS)
+        word = "nondeterministic" if same_call else RELATION + related.relation
+        verdict = Verdict(
+            word, ratio=related.ratio, abs_error=related.difference, where=related.where,
+            exact=related.left, got=related.right, note=related.note,
+        )  # fmt: skip
+        self._add(claim, mode, case, related.quantity, verdict, None)
 
     def flush(self) -> None:
         """Commit what has been judged so far."""
@@ -78,16 +117,18 @@ class Recorder:
     def finish(self) -> None:
         """Write what needs the whole run."""
         self.flush()
-        self._run.add(self._relations.rows())
+        self._run.add([*self._equivalences.rows(), *self._kept.rows()])
+        self._run.add(self.domains.rows())
 
     def _question(self, case: Case) -> Question:
-        question = self._questions.get(case.id)
+        question = self._questions.pop(case.id, None)
         if question is None:
-            question = self._questions[case.id] = question_of(case)
-            if len(self._questions) > _QUESTIONS:
-                self._questions.popitem(last=False)
-        else:
-            self._questions.move_to_end(case.id)
+            question = question_of(case)
+            self._elements += question.inputs.values.size
+        self._questions[case.id] = question  # the last one used stands last
+        while self._elements > _ELEMENTS and len(self._questions) > 1:
+            _, oldest = self._questions.popitem(last=False)
+            self._elements -= oldest.inputs.values.size
         return question
 
     def _add(
@@ -138,7 +179,7 @@ class Recorder:
         facts = {
             "operation": case.operation,
             "family": case.family,
-            "target": f"{case.target_kind}.{case.target_family}" if case.target_kind else "",
+            "target": case.target,
             "dtype": case.dtype,
             "mode": mode,
             "quantity": quantity,

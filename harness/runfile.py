@@ -21,7 +21,7 @@ from ..cases.dtypes import FORMATS
 from ..cases.model import Case, Inputs
 
 APPLICATION_ID = 0x6C6F7373  # "loss": marks the file as ours
-FORMAT = 1
+FORMAT = 2
 
 
 class RunFileError(ValueError):
@@ -121,6 +121,38 @@ class RelationRow:
 
 
 @dataclass(frozen=True)
+class DomainRow:
+    """From which magnitude on an implementation is no longer right; see `harness.domain`.
+
+    Attributes:
+        sweep: what grows, a name of `cases.sweeps.SWEEPS`.
+        leaves_bound_at: the smallest magnitude at which an answer is beyond the sound bound.
+        left_by: its verdict.
+        breaks_at: the smallest magnitude at which an answer is a finding; None if there is none.
+        broken_by, quantity, case: the verdict, whose it is, and of which case.
+        asked_to: the largest magnitude that was asked.
+    """
+
+    implementation: str
+    framework: str
+    kind: str
+    operation: str
+    mode: str
+    device: str
+    dtype: str
+    sweep: str
+    leaves_bound_at: float | None
+    left_by: str
+    breaks_at: float | None
+    broken_by: str
+    quantity: str
+    case: str
+    asked_to: float
+
+    table: ClassVar[str] = "domains"
+
+
+@dataclass(frozen=True)
 class TimingRow:
     """One benchmark; times in seconds, raw ones in the pytest-benchmark file beside the run.
 
@@ -169,9 +201,11 @@ class WorkerRow:
     table: ClassVar[str] = "workers"
 
 
-Row = VerdictRow | WorkedRow | RelationRow | TimingRow | WorkerRow
-R = TypeVar("R", VerdictRow, WorkedRow, RelationRow, TimingRow, WorkerRow)
-ROWS: tuple[type[Row], ...] = (VerdictRow, WorkedRow, RelationRow, TimingRow, WorkerRow)
+Row = VerdictRow | WorkedRow | RelationRow | DomainRow | TimingRow | WorkerRow
+R = TypeVar("R", VerdictRow, WorkedRow, RelationRow, DomainRow, TimingRow, WorkerRow)
+ROWS: tuple[type[Row], ...] = (
+    VerdictRow, WorkedRow, RelationRow, DomainRow, TimingRow, WorkerRow,
+)  # fmt: skip
 _COLUMNS: dict[type[Row], list[str]] = {row: [field.name for field in fields(row)] for row in ROWS}
 _JSON = ("options", "environment", "printed", "got")
 _BOOL = ("known", "agrees")
@@ -223,6 +257,23 @@ def _decode(row: type[R], record: sqlite3.Row) -> R:
     return row(**values)
 
 
+def _opened(path: Path) -> tuple[sqlite3.Connection, int]:
+    """Open a run file of any format to read it; returns the format, too."""
+    if not path.is_file():
+        raise RunFileError(f"there is no run file {path}")
+    connection = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)
+    try:
+        mark = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        connection.close()
+        raise RunFileError(f"{path} is not a lossdiff run file: {error}") from error
+    if mark != APPLICATION_ID:
+        connection.close()
+        raise RunFileError(f"{path} is not a lossdiff run file")
+    return connection, version
+
+
 class RunFile:
     """A run file, open for reading or for writing; use it in a `with` statement."""
 
@@ -239,7 +290,8 @@ class RunFile:
             RunFileError: there is another file, or the place cannot be written.
         """
         if path.exists():
-            cls.open(path).close()
+            connection, _ = _opened(path)  # of ours, of whatever format
+            connection.close()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
@@ -257,17 +309,7 @@ class RunFile:
         Raises:
             RunFileError: the file is missing, damaged, or not a run of this format.
         """
-        if not path.is_file():
-            raise RunFileError(f"there is no run file {path}")
-        try:
-            connection = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)
-            mark = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.Error as error:
-            raise RunFileError(f"{path} is not a lossdiff run file: {error}") from error
-        if mark != APPLICATION_ID:
-            connection.close()
-            raise RunFileError(f"{path} is not a lossdiff run file")
+        connection, version = _opened(path)
         if version != FORMAT:
             connection.close()
             raise RunFileError(f"{path} has format {version}; this version reads {FORMAT}")
@@ -307,7 +349,7 @@ class RunFile:
             )
 
     def add_given(self, cases: Iterable[Case]) -> None:
-        """Keep the arrays of cases that were read from files."""
+        """Keep the arrays of cases that came with them."""
         with self._connection:
             for case in cases:
                 if case.given is not None:
@@ -345,7 +387,7 @@ class RunFile:
             )
 
     def case(self, case_id: str) -> Case:
-        """Return a case of this run, with its arrays if it came from a file."""
+        """Return a case of this run, with its arrays if it came with them."""
         case = Case.parse(case_id)
         query = 'SELECT npz FROM given WHERE "case" = ?'
         with self._reading():

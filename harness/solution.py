@@ -17,7 +17,11 @@ class Rules:
     """The choices on which frameworks differ; the defaults are the contract.
 
     Attributes:
-        mean_over_rows: `mean` of an index loss divides by the number of rows, not by Σ w.
+        mean_over: what `mean` divides by, where it is not what the contract says: `rows` (their
+            number), `nonzero_weights` (the number of rows whose weight is not 0) or `weights`
+            (Σ w · target, of one-hot and soft targets too).
+        weights_scale_rows: the weight of the target's class multiplies the whole smoothed loss of
+            a row, not each class its own term.
         nothing_counts_is_zero: the mean of a loss in which no row counts is 0, not 0/0.
         bad_index: what a label out of range does: `error`, `zeros` (no class is meant),
             `wrap` (negative ones count from the end) or `nan`.
@@ -27,7 +31,8 @@ class Rules:
         log_floor: a logarithm of a probability is never below this number.
     """
 
-    mean_over_rows: bool = False
+    mean_over: str = ""
+    weights_scale_rows: bool = False
     nothing_counts_is_zero: bool = False
     bad_index: str = "error"
     clip: float | None = None

@@ -7,6 +7,8 @@ from typing import Literal
 Standing = Literal["agrees", "explained", "finding", "unsupported"]
 
 CONVENTION = "convention:"
+RELATION = "relation:"
+UNDEFINED = "convention:undefined_"
 
 STANDINGS: dict[str, Standing] = {
     "exact": "agrees",
@@ -18,6 +20,8 @@ STANDINGS: dict[str, Standing] = {
     "formula": "explained",
     "narrow": "explained",
     "convention": "explained",
+    "nondeterministic": "explained",
+    "relation": "finding",
     "inaccurate": "finding",
     "nonfinite": "finding",
     "accepted": "finding",
@@ -35,9 +39,11 @@ MEANINGS: dict[str, str] = {
     "refused": "an error, where an error is the right answer",
     "flushed": "a subnormal result was flushed to zero",
     "order": "explained by a long sequential sum",
-    "formula": "explained by a form that cancels, such as lse - x",
+    "formula": "explained by a form that loses digits, such as lse - x",
     "narrow": "explained by accumulating in the 16-bit dtype itself",
     "convention": "another documented convention, under which it is no finding",
+    "nondeterministic": "the same call gave other bits the second time",
+    "relation": "a relation that every right answer obeys does not hold",
     "inaccurate": "finite and wrong, beyond every bound",
     "nonfinite": "NaN or inf where the exact value is representable, or the other way round",
     "accepted": "a number where the contract demands an error",
@@ -51,15 +57,15 @@ MEANINGS: dict[str, str] = {
 # From best to worst: a silent wrong answer is worse than a loud error.
 _ORDER = (
     "unsupported", "exact", "faithful", "within bound", "refused", "flushed", "order", "formula",
-    "narrow", "convention", "raised", "timed out", "mismatched", "accepted", "nonfinite",
-    "inaccurate", "crashed",
+    "narrow", "convention", "nondeterministic", "raised", "timed out", "mismatched", "accepted",
+    "relation", "nonfinite", "inaccurate", "crashed",
 )  # fmt: skip
 SEVERITY: dict[str, int] = {name: rank for rank, name in enumerate(_ORDER)}
 
 
 def base(verdict: str) -> str:
-    """Return the verdict without the name of its convention."""
-    return "convention" if verdict.startswith(CONVENTION) else verdict
+    """Return the verdict without the name of its convention or relation."""
+    return verdict.partition(":")[0]
 
 
 def standing(verdict: str) -> Standing:

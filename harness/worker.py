@@ -11,34 +11,24 @@ import importlib.util
 import os
 import platform
 import sys
-import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 import cpuinfo
 import numpy as np
+from numpy.typing import NDArray
 
 from ..backends import load_backend
-from ..backends.base import (
-    Backend,
-    Call,
-    Claim,
-    Forward,
-    ForwardBackward,
-    call_for,
-    implementations_of,
-)
-from ..cases.dtypes import format_of
-from ..cases.model import Case, Inputs
-from .observation import Failure, Observation
-
-_LOST = {"values": "gradient_logits", "target": "gradient_target"}
-_NO_GRADIENT = Failure("unsupported", "no gradient flows")
+from ..backends.base import ARGUMENTS, Backend, Call, Claim, call_for, implementations_of
+from ..cases.model import Case
+from .asking import answer_alone, observe, wrt_alone
+from .observation import Failure, Observation, one_line
+from .probing import probe
+from .sources import Source, loaded, module_and_name, source_of
 
 
 @dataclass(frozen=True)
@@ -50,12 +40,14 @@ class Setup:
         device: `cpu` or `gpu`.
         extra: files or modules of a user's own implementations.
         log: where the process's output goes.
+        threads: how many threads the framework may use; 0 for as many as it likes.
     """
 
     framework: str
     device: str = "cpu"
     extra: tuple[str, ...] = ()
     log: str = os.devnull
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,6 +79,8 @@ def start(setup: Setup, loads: Event | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if setup.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if setup.threads:
+        _limit_threads(setup.threads)
     log = os.open(setup.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -94,6 +88,14 @@ def start(setup: Setup, loads: Event | None = None) -> None:
     os.dup2(log, 2)
     if loads is not None and loads.is_set():
         _backend()
+
+
+def _limit_threads(threads: int) -> None:
+    """Each framework has a variable of its own, and all of them count the cores they may use."""
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
+        os.environ[name] = str(threads)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 @cache
@@ -116,7 +118,7 @@ def load(setup: Setup) -> Backend:
         try:
             found = list(implementations_of(module, setup.framework))
         except (TypeError, ValueError, AttributeError) as error:
-            raise UserFileError(f"{place}: {_one_line(error)}") from error
+            raise UserFileError(f"{place}: {one_line(error)}") from error
         if not found:
             raise UserFileError(f"{place} holds no function named after an operation")
         backend.extra.extend(found)
@@ -127,12 +129,16 @@ def load(setup: Setup) -> Backend:
     return backend
 
 
+def _module_name(place: str) -> str:
+    # Below a name of ours: a file called random.py must not become everyone's `random`.
+    return f"lossdiff_user.{Path(place).stem}" if place.endswith(".py") else place
+
+
 def _import_user(place: str) -> Any:
     try:
         if not place.endswith(".py"):
             return importlib.import_module(place)
-        # Below a name of ours: a file called random.py must not become everyone's `random`.
-        name = f"lossdiff_user.{Path(place).stem}"
+        name = _module_name(place)
         spec = importlib.util.spec_from_file_location(name, place)
         assert spec is not None  # noqa: S101 -- a .py file always has a loader
         assert spec.loader is not None  # noqa: S101
@@ -140,7 +146,7 @@ def _import_user(place: str) -> Any:
         sys.modules[name] = module
         spec.loader.exec_module(module)
     except BaseException as error:  # sys.exit at the import, too
-        raise UserFileError(f"{place} cannot be imported: {_one_line(error)}") from error
+        raise UserFileError(f"{place} cannot be imported: {one_line(error)}") from error
     else:
         return module
 
@@ -161,124 +167,45 @@ def catalogue() -> Catalogue:
 
 def ask(questions: Sequence[tuple[str, str, Case]]) -> list[Observation]:
     """Ask (implementation, mode, case), one after the other."""
+    return [_asked(_backend(), *question) for question in questions]
+
+
+def _asked(backend: Backend, name: str, mode: str, case: Case) -> Observation:
+    observation = observe(backend, name, mode, case)
+    return probe(backend, mode, case, observation) if case.is_probed else observation
+
+
+def ask_alone(
+    case: Case, name: str, mode: str, quantity: str, whole: bool
+) -> NDArray[Any] | Failure:
+    """Ask one quantity of an implementation; see `asking.answer_alone`."""
+    return answer_alone(_backend(), name, mode, case, quantity, whole=whole)
+
+
+def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Source:  # noqa: ARG001
+    """Return the text of an implementation and of the call that asks it a case.
+
+    The arrays are called as the contract calls them.
+
+    Raises:
+        SourceError: there is no text.
+    """
     backend = _backend()
-    return [_ask(backend, *question) for question in questions]
-
-
-def _ask(backend: Backend, name: str, mode: str, case: Case) -> Observation:
-    _settle(backend, (case.dtype, case.shape))
     implementation = backend.implementations[name]
-    inputs = case.inputs()
-    call = call_for(implementation, case, inputs)
-    begin = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        answers = _answers(backend, mode, call, case, inputs)
-    seconds = time.perf_counter() - begin
-    said = dict.fromkeys(_one_line(str(warning.message)) for warning in caught)
-    return Observation(case.id, name, mode, answers, seconds, "; ".join(said))
+    call = call_for(implementation, case, case.inputs())
+    modules = loaded([f"lossdiff.backends.{module}" for module in backend.modules])
+    assert _setup is not None  # noqa: S101 -- the engine starts every worker
+    modules += loaded([_module_name(place) for place in _setup.extra])
+    module, attribute = module_and_name(modules, implementation.function, name)
+    by_hand = implementation.vjp is not None and backend.framework == "numpy"
+    needs_gradient = bool(wrt_alone(quantity, by_hand=by_hand) or (whole and call.wrt))
+    gradient = "cotangent" if by_hand and needs_gradient else ""
+    return source_of(module, attribute, *_written(case, call), gradient)
 
 
-def _answers(
-    backend: Backend,
-    mode: str,
-    call: Call,
-    case: Case,
-    inputs: Inputs,
-) -> dict[str, Any]:
-    quantities = ["value", *(_LOST[name] for name in call.wrt)]
-    arrays = _arrays(backend, call, inputs)
-    if not call.wrt:
-        return _value_only(backend, mode, call, case, inputs, quantities, None)
-    cotangent = backend.to_array(case.cotangent(call.shape).astype(inputs.values.dtype))
-    function = _differentiated(backend, mode, call)
-    try:  # around the framework alone: a defect of ours must not look like an answer
-        value, gradients = function(cotangent, *arrays)
-    except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
-        return _value_only(backend, mode, call, case, inputs, quantities, error)
-    results = [value, *gradients]
-    answers = {
-        quantity: _NO_GRADIENT if result is None else _converted(backend, result, case)
-        for quantity, result in zip(quantities, results, strict=True)
-    }
-    return {**answers, "value": _converted(backend, value, case)}
-
-
-@lru_cache(maxsize=256)
-def _differentiated(backend: Backend, mode: str, call: Call) -> ForwardBackward:
-    """Compiled functions are kept: cases of one signature follow each other."""
-    return backend.forward_backward(call, mode)
-
-
-@lru_cache(maxsize=1)
-def _settle(backend: Backend, dtype_and_shape: tuple[str, tuple[int, ...]]) -> None:  # noqa: ARG001
-    """Drop what was compiled for others; runs once for each dtype and shape, as they come."""
-    _plain.cache_clear()
-    _differentiated.cache_clear()
-    backend.forget()
-
-
-@lru_cache(maxsize=256)
-def _plain(backend: Backend, mode: str, call: Call) -> Forward:
-    return backend.forward(call, mode)
-
-
-def _arrays(backend: Backend, call: Call, inputs: Inputs) -> list[Any]:
-    return [backend.to_array(getattr(inputs, name)) for name in call.arguments]
-
-
-def _value_only(
-    backend: Backend,
-    mode: str,
-    call: Call,
-    case: Case,
-    inputs: Inputs,
-    quantities: list[str],
-    error: BaseException | None,
-) -> dict[str, Any]:
-    """Ask for the value; `error` says why the gradients, if any, could not be had."""
-    failure = Failure("raised", _one_line(error))
-    answers: dict[str, Any] = dict.fromkeys(quantities, failure)
-    try:
-        value = _plain(backend, mode, call)(*_arrays(backend, call, inputs))
-    except BaseException as again:  # noqa: BLE001 -- whatever it raises is an answer
-        if isinstance(error, NotImplementedError) and not isinstance(again, NotImplementedError):
-            answers = dict.fromkeys(quantities, Failure("unsupported", failure.message))
-        return {**answers, "value": Failure("raised", _one_line(again))}
-    if isinstance(error, NotImplementedError):
-        answers = dict.fromkeys(quantities, Failure("unsupported", failure.message))
-    answers["value"] = _converted(backend, value, case)
-    due = _judged(call.shape, case)
-    if isinstance(answers["value"], np.ndarray) and answers["value"].shape != due:
-        for quantity in quantities[1:]:
-            shape = f"shape {answers['value'].shape}, where {due} is due"
-            answers[quantity] = Failure("mismatched", f"no gradient of a value of {shape}")
-    return answers
-
-
-def _judged(shape: tuple[int, ...], case: Case) -> tuple[int, ...]:
-    """The shape of the part of an array that is sent back to be judged."""
-    is_long = bool(shape) and shape[0] == case.shape[0]
-    return (case.judged_rows, *shape[1:]) if is_long else shape
-
-
-def _converted(backend: Backend, value: Any, case: Case) -> Any:
-    try:
-        array = backend.to_numpy(value)
-        if array.dtype.kind not in "biuf" and format_of(array.dtype) is None:
-            return Failure("mismatched", f"dtype {array.dtype.name}, which holds no real numbers")
-        return array[: case.judged_rows] if _judged(array.shape, case) != array.shape else array
-    except Exception as error:  # noqa: BLE001 -- a user's function may return anything
-        return Failure("mismatched", _one_line(error))
-
-
-def _one_line(error: Any) -> str:
-    try:
-        said = str(error)
-    except BaseException:  # noqa: BLE001 -- a user's exception may do anything
-        said = "its message cannot be read"
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    text = lines[0] if lines else "no message"
-    if isinstance(error, BaseException):
-        text = f"{type(error).__name__}: {text}"
-    return text[:300]
+def _written(case: Case, call: Call) -> tuple[list[str], dict[str, str]]:
+    """The arguments of a call as text: positional ones, and keywords."""
+    names = {name: name for name in ARGUMENTS} | {"values": case.contract.domain}
+    positional = [names[name] for name in ("values", "target") if name in call.arguments]
+    keywords = {name: name for name in call.arguments if name not in ("values", "target")}
+    return positional, keywords | {name: repr(value) for name, value in call.options}

@@ -17,9 +17,12 @@ TARGETS = {
     "all_zero": "soft targets that are all 0",
     "above_one": "a label of 2: an error is due",
 }
-_EVERYDAY = ("normal", "normal_10", "zeros", "ties", "dominant", "scaled", "one_large", "two_units")
+_EVERYDAY = (
+    "normal", "normal_10", "zeros", "ties", "dominant", "scaled", "one_large", "two_units", "grid",
+)  # fmt: skip
 _NOT_FINITE = ("neg_inf", "neg_inf_but_one", "all_neg_inf", "pos_inf", "nan")
 _STORED = {
+    "onnx": "node cases of ONNX",
     "worked": "values that the tutorials print",
     "digits": "logits of a classifier of digits, in training",
     "file": "cases from files",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..harness.runfile import VerdictRow
+from ..harness.verdicts import base
 from .legend import mark_of
 from .survey import KINDS, Asked, Found, Survey, dtype_order
 
@@ -108,7 +109,7 @@ def measured(row: VerdictRow) -> float | None:
 
     Beside a NaN, or an error that was raised, the largest error elsewhere says nothing.
     """
-    return row.ratio if row.verdict == "inaccurate" else None
+    return row.ratio if base(row.verdict) in ("inaccurate", "relation") else None
 
 
 def groups(findings: Iterable[Found]) -> list[FindingGroup]:

@@ -17,16 +17,19 @@ from plotly.offline import get_plotlyjs
 from ..harness.runfile import RunFile
 from . import numbers, tables
 from .conventions import convention_lines, meanings
+from .domain import Domain, domain_of, meaning
+from .domain_chart import domain_charts
 from .figures import CONFIG, key, timing_figure
 from .findings import alarms, groups
 from .legend import CLASSES, MARKS, mark_of
 from .payload import payload, to_json
+from .relations import equivalence_rows, latest, relation_tables, repeat_tables
 from .survey import TEXTBOOK, Survey, survey
 from .textbook import breaks, formulas
 from .timings import TimingTable, timing_tables
 
 _TEMPLATES = "lossdiff.reports.templates"
-_SCRIPTS = ("state.js", "matrix.js", "findings.js", "charts.js", "report.js")
+_SCRIPTS = ("state.js", "matrix.js", "findings.js", "charts.js", "domain.js", "report.js")
 _FIRST_NEW = 6
 
 
@@ -50,10 +53,10 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
 def render(runs: Sequence[RunFile]) -> str:
     """Return the page that shows some runs together."""
     found = survey(runs)
-    timed = timing_tables(runs)
-    frameworks = sorted({line.row.framework for table in timed for line in table.lines})
+    timed, domain = timing_tables(runs), domain_of(runs)
+    frameworks = _frameworks(timed, domain)
     script = "\n".join(["(() => {", '"use strict";', *map(_packaged, _SCRIPTS), "})();"])
-    scripts = [get_plotlyjs(), script] if timed else [script]
+    scripts = [get_plotlyjs(), script] if timed or domain.rows else [script]
     return (
         _environment()
         .get_template("report.html.j2")
@@ -62,8 +65,9 @@ def render(runs: Sequence[RunFile]) -> str:
             style=Markup(_packaged("report.css")),  # noqa: S704 -- our own file
             scripts=[Markup(text) for text in scripts],  # noqa: S704 -- our own files, and Plotly
             data=Markup(to_json(payload(found))),  # noqa: S704 -- to_json escapes what ends a script
-            charts=Markup(to_json(_charts(timed, frameworks))),  # noqa: S704 -- the same
+            charts=Markup(to_json(_charts(timed, domain, frameworks))),  # noqa: S704 -- the same
             timings=timed,
+            domain=domain,
             key=key(frameworks),
             **_sections(found),
         )
@@ -74,6 +78,7 @@ def _sections(found: Survey) -> dict[str, Any]:
     lines = tables.framework_lines(found)
     finding_groups = groups(found.findings)
     new = alarms(finding_groups)
+    related = latest(found)
     return {
         "survey": found,
         "lines": lines,
@@ -88,15 +93,29 @@ def _sections(found: Survey) -> dict[str, Any]:
         "conventions": convention_lines(found),
         "meanings": meanings(found),
         "worked": tables.worked_lines(found.runs),
-        "relations": tables.relation_rows(found.runs),
+        "equivalences": equivalence_rows(related),
+        "relations": relation_tables(found, related),
+        "repeated": repeat_tables(found, related),
         "formulas": formulas(found),
         "workers": tables.workers(found.runs),
         "runs": [(run.path.name, sorted(run.meta.items())) for run in found.runs],
     }
 
 
-def _charts(timed: Sequence[TimingTable], frameworks: Sequence[str]) -> dict[str, Any]:
-    return {"config": CONFIG, "figures": [timing_figure(table, frameworks) for table in timed]}
+def _frameworks(timed: Sequence[TimingTable], domain: Domain) -> list[str]:
+    """Return the frameworks of all charts, so that each has one colour on the page."""
+    return sorted({line.row.framework for table in timed for line in table.lines}
+                  | set(domain.frameworks))  # fmt: skip
+
+
+def _charts(
+    timed: Sequence[TimingTable], domain: Domain, frameworks: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "config": CONFIG,
+        "figures": [timing_figure(table, frameworks) for table in timed],
+        "domain": domain_charts(domain, frameworks),
+    }
 
 
 def _policy(scripts: Sequence[str]) -> str:
@@ -136,6 +155,7 @@ def _environment() -> Environment:
         "short": {"float16": "16", "bfloat16": "bf", "float32": "32", "float64": "64"},
         "marks": list(MARKS.values()),
         "classes": CLASSES,
+        "grows": meaning,
     }
     return environment
 

@@ -23,9 +23,11 @@ _SIGNS = {
     "order": "o",
     "narrow": "n",
     "formula": "f",
+    "nondeterministic": "d",
     "mismatched": "M",
     "raised": "R",
     "accepted": "A",
+    "relation": "L",
     "inaccurate": "I",
     "nonfinite": "N",
     "timed out": "T",
@@ -50,7 +52,7 @@ class Mark:
     """How one verdict is shown.
 
     Attributes:
-        word: the verdict, without the name of its convention.
+        word: the verdict, without the name of its convention or relation.
         group: its class.
         symbol: what stands in a cell.
         severity: the worst verdict of a cell is the one with the largest.

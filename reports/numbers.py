@@ -23,6 +23,24 @@ def three(value: float | None) -> str:
     return f"{value:.3g}"
 
 
+def magnitude(value: float | None, *, whole: bool = False) -> str:
+    """Return a magnitude with three significant digits, a whole number with all of them.
+
+    A power of ten is plain: such magnitudes were asked as they stand, not found.
+    """
+    if value is None:
+        return "–"
+    if whole:
+        return count(round(value))
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    power = int(exponent)
+    if float(mantissa) == 1.0 and float(f"1e{power}") == value:
+        return f"{value:.0f}" if 0 <= power < 4 else f"10{str(power).translate(_SUPERSCRIPT)}"
+    if not 1e-3 <= value < 1e5:
+        return f"{mantissa}×10{str(power).translate(_SUPERSCRIPT)}"
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 99.95 else f"{value:#.3g}"
+
+
 def seconds(value: float | None) -> str:
     """Return a time with its unit."""
     if value is None or not math.isfinite(value):

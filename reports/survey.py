@@ -67,8 +67,9 @@ class Tally:
     def add(self, row: VerdictRow) -> None:
         """Count a row."""
         self.counts[Judged(row.verdict, row.known)] += 1
-        if row.ratio is not None and (self.ratio is None or row.ratio > self.ratio):
-            self.ratio = row.ratio
+        ratio = None if is_unsteady(row) else row.ratio
+        if ratio is not None and (self.ratio is None or ratio > self.ratio):
+            self.ratio = ratio
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class Survey:
         places: the cells, by place.
         findings: every finding.
         explained: the explained differences, conventions apart.
+        unsteady: the same calls that gave other bits.
         cases: the ids of the cases.
         conventions: for each question where a convention was met, a case that shows it.
         repeated: rows left out because a later run holds them too.
@@ -116,6 +118,7 @@ class Survey:
     places: dict[Place, Tally] = field(default_factory=dict)
     findings: list[Found] = field(default_factory=list)
     explained: dict[tuple[Asked, str], Explained] = field(default_factory=dict)
+    unsteady: list[VerdictRow] = field(default_factory=list)
     cases: set[str] = field(default_factory=set)
     conventions: dict[Question, VerdictRow] = field(default_factory=dict)
     repeated: int = 0
@@ -149,6 +152,8 @@ class Survey:
         mark = mark_of(row.verdict)
         if mark.group == "finding":
             self.findings.append(Found(row, place, run))
+        elif is_unsteady(row):
+            self.unsteady.append(row)
         elif row.verdict.startswith("convention:"):
             question = Question(
                 row.operation,
@@ -172,6 +177,11 @@ def _shows(row: VerdictRow) -> tuple[bool, bool, bool, int]:
 def filter_none(*values: float | None) -> list[float]:
     """Return the values that are there."""
     return [value for value in values if value is not None]
+
+
+def is_unsteady(row: VerdictRow) -> bool:
+    """Return whether a row says that a call gave other bits; it is held against no bound."""
+    return row.verdict == "nondeterministic"
 
 
 def place_of(row: VerdictRow) -> Place:
@@ -199,8 +209,9 @@ def way_of(mode: str, device: str) -> str:
 def survey(runs: Sequence[RunFile]) -> Survey:
     """Walk through the verdicts; where two runs hold the same one, the later run counts."""
     result = Survey(runs)
-    seen: set[tuple[str, ...]] = set()
+    seen: set[tuple[str, ...]] = set()  # in later runs; one run may judge an answer in many ways
     for run in reversed(runs):
+        here: set[tuple[str, ...]] = set()
         for row in run.rows(VerdictRow):
             if len(runs) > 1:
                 key = (
@@ -214,6 +225,7 @@ def survey(runs: Sequence[RunFile]) -> Survey:
                 if key in seen:
                     result.repeated += 1
                     continue
-                seen.add(key)
+                here.add(key)
             result.add(row, run)
+        seen |= here
     return result

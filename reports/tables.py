@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..harness.runfile import RelationRow, RunFile, VerdictRow, WorkedRow, WorkerRow
+from ..harness.runfile import RunFile, VerdictRow, WorkedRow, WorkerRow
 from .columns import column_of
 from .legend import mark_of
 from .survey import TEXTBOOK, Asked, Place, Survey, dtype_order, way_of
@@ -204,21 +204,6 @@ def brief(value: Any, limit: int = 160) -> str:
     """Return a printed or given value on one line."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def relation_rows(runs: Sequence[RunFile]) -> tuple[RelationRow, ...]:
-    """Return the relations, those that do not hold first."""
-    latest = {
-        (row.relation, row.framework, row.left, row.right, row.mode, row.dtype): row
-        for run in runs
-        for row in run.rows(RelationRow)
-    }
-    return tuple(
-        sorted(
-            latest.values(),
-            key=lambda row: (row.agrees, row.relation, row.framework, row.mode, row.dtype),
-        )
-    )
 
 
 def workers(runs: Sequence[RunFile]) -> tuple[Worker, ...]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import product
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ..harness.runfile import RunFile, VerdictRow
+from .domain import Domain, DomainLine, domain_of
 from .findings import Alarm, alarms, groups
 from .legend import mark_of
 from .numbers import count, counted, three
-from .survey import survey, way_of
+from .survey import KINDS, dtype_order, is_unsteady, survey, way_of
 from .tables import FrameworkLine, brief, framework_lines, shares_of, workers
 
-_SHOWN = 20
+_SHOWN, _SEARCHES = 20, 40
 _STYLES = {"agree": "green", "explained": "yellow", "finding": "bold red", "neutral": "dim"}
 
 
@@ -40,12 +43,18 @@ def summary(run: RunFile) -> RenderableType:
     own = list(run.rows(VerdictRow, "kind = 'user'"))
     if own:
         parts.append(_own(own))
-    parts.append(_conclusion(len(found.cases), total.total, total.new, total.known))
+    domain = domain_of([run])
+    if total.total or not domain.rows:
+        parts.append(_conclusion(len(found.cases), total.total, total.new, total.known))
+    else:
+        parts += _domain(domain, run.path)
     if new:
         parts.append(_findings(new[:_SHOWN]))
     if len(new) > _SHOWN:
         rest = counted(len(new) - _SHOWN, "more kind", "more kinds")
         parts.append(Text(f"{rest}, see: lossdiff show {run.path}", style="bold red"))
+    if total.total and domain.rows:
+        parts.append(_domain_line(domain))
     return Group(*parts)
 
 
@@ -62,8 +71,8 @@ def verdict_table(rows: Iterable[VerdictRow]) -> Table:
             _text(row.quantity),
             _verdict(row),
             _text(row.exact),
-            _text(row.got or row.note),
-            three(row.ratio),
+            _text(_given(row)),
+            "–" if is_unsteady(row) else three(row.ratio),
             three(row.ulp),
         )
     return table
@@ -128,6 +137,51 @@ def _findings(new: Iterable[Alarm]) -> Table:
     return table
 
 
+def _domain(domain: Domain, path: Path) -> list[RenderableType]:
+    """Where searches found an end, by dtype, and how many did not.
+
+    What people call stands before what they copy; of these the nearest ends first.
+    """
+    dtypes = sorted({row.dtype for row in domain.rows}, key=dtype_order)
+    ends: dict[tuple[str, ...], dict[str, DomainLine]] = {}
+    order = {kind: place for place, kind in enumerate(KINDS)}
+    for line in sorted(domain.broken, key=lambda line: order.get(line.row.kind, 0)):
+        for sweep, dtype in product(line.sweeps, line.dtypes):
+            key = (line.row.implementation, line.row.operation, sweep, ", ".join(line.ways))
+            ends.setdefault(key, {})[dtype] = line
+    table = _table("Breaks", "Operation", "As grows", "Mode")
+    for dtype in dtypes:
+        table.add_column(dtype, justify="right", no_wrap=True)
+    for names, found in list(ends.items())[:_SEARCHES]:
+        cells = (_end(found[dtype]) if dtype in found else Text("–") for dtype in dtypes)
+        table.add_row(*map(_text, names), *cells)
+    parts: list[RenderableType] = [table] if ends else []
+    if len(ends) > _SEARCHES:
+        more = f"{count(len(ends) - _SEARCHES)} more, see the report: lossdiff report {path}"
+        parts.append(_text(more))
+    words = {line.row.broken_by: _marked(line.row.broken_by) for line in domain.broken}
+    signs = Text(", ").join(words[word] for word in sorted(words))
+    return [*parts, *([signs] if words else []), _domain_line(domain)]
+
+
+def _end(line: DomainLine) -> Text:
+    mark = mark_of(line.row.broken_by)
+    return _text(f"{line.broken} {mark.symbol}", _STYLES[mark.group])
+
+
+def _domain_line(domain: Domain) -> Text:
+    """How many searches found no end, and which found the nearest."""
+    searches = counted(len(domain.rows), "search", "searches")
+    line = Text(f"domain of validity: {count(domain.never)} of {searches} never break")
+    if domain.at_once:
+        line.append(f"; {count(domain.at_once)} are wrong from the start")
+    if first := domain.first:
+        line.append("; the first to break" + (", after those: " if domain.at_once else ": "))
+        line.append_text(_text(first.row.implementation))
+        line.append(f" at {first.broken} ({', '.join((*first.sweeps, *first.dtypes))})")
+    return line
+
+
 def _conclusion(cases: int, verdicts: int, new: int, known: int) -> Text:
     asked = f"{counted(cases, 'case')}, {counted(verdicts, 'verdict')}: "
     result = Text(asked)
@@ -147,10 +201,21 @@ def _short(number: str) -> str:
 
 
 def _verdict(row: VerdictRow) -> Text:
-    mark = mark_of(row.verdict)
-    known = mark.group == "finding" and row.known
-    text = f"{mark.symbol} {row.verdict}" + (" (known)" if known else "")
+    return _marked(row.verdict, known=row.known)
+
+
+def _marked(verdict: str, *, known: bool = False) -> Text:
+    mark = mark_of(verdict)
+    known = known and mark.group == "finding"
+    text = f"{mark.symbol} {verdict}" + (" (known)" if known else "")
     return _text(text, "red" if known else _STYLES[mark.group])
+
+
+def _given(row: VerdictRow) -> str:
+    """What came back; of a call that gave other bits, by how much."""
+    if is_unsteady(row):
+        return f"{three(row.abs_error)} apart" + (f" {row.note}" if row.note else "")
+    return row.got or row.note
 
 
 def _text(text: str, style: str = "") -> Text:

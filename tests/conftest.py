@@ -1,14 +1,16 @@
-"""What a test needs beyond NumPy: frameworks and a browser.
+"""What a test needs beyond NumPy: frameworks, onnx and a browser.
 
 A test that needs more than is installed is skipped with its reason. `LOSSDIFF_REQUIRE` lists
 what has to be there (`LOSSDIFF_REQUIRE=torch,jax,browser`): its tests fail instead, so that a
 continuous integration with a hole in it is not green.
+
+What a test records as `summary` (`record_property("summary", text)`) is printed at the end.
 """
 
 from __future__ import annotations
 
 import os
-from importlib import metadata
+from importlib import metadata, util
 
 import pytest
 from lossdiff.backends import FRAMEWORKS
@@ -16,24 +18,25 @@ from lossdiff.backends import FRAMEWORKS
 from .reports.browser import CHROMIUM
 
 _BROWSER = "browser"
+_ONNX = "onnx"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    unknown = _required() - {*FRAMEWORKS, _BROWSER}
+    unknown = _required() - {*FRAMEWORKS, _ONNX, _BROWSER}
     if unknown:
-        allowed = ", ".join([*FRAMEWORKS, _BROWSER])
+        allowed = ", ".join([*FRAMEWORKS, _ONNX, _BROWSER])
         raise pytest.UsageError(f"LOSSDIFF_REQUIRE names {min(unknown)!r}; allowed: {allowed}")
 
 
 def pytest_report_header() -> list[str]:
     packages = [name for framework in FRAMEWORKS.values() for name in framework.imports]
-    return ["asked: " + ", ".join(map(_version, packages))]
+    return ["asked: " + ", ".join(map(_version, [*packages, _ONNX]))]
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture imports the framework
 def pytest_runtest_setup(item: pytest.Item) -> None:
     needs = [marker.args[0] for marker in item.iter_markers("framework")]
-    needs += [_BROWSER for _ in item.iter_markers(_BROWSER)]
+    needs += [name for name in (_ONNX, _BROWSER) for _ in item.iter_markers(name)]
     for name in needs:
         reason = why_missing(name)
         if reason and name in _required():
@@ -42,10 +45,36 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(reason)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests recorded, in the order of their names.
+
+    Properties come with the reports, from the workers of pytest-xdist as well.
+    """
+    reports = [
+        report
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", "") == "call"  # other phases repeat the properties
+    ]
+    summaries = [
+        text
+        for report in sorted(reports, key=lambda report: str(report.nodeid))
+        for name, text in report.user_properties
+        if name == "summary"
+    ]
+    if summaries:
+        terminalreporter.section("measured")
+    for text in summaries:
+        terminalreporter.write_line(str(text))
+
+
 def why_missing(name: str) -> str:
-    """Return why a framework or the browser is not there; empty if it is."""
+    """Return why a framework, onnx or the browser is not there; empty if it is."""
     if name == _BROWSER:
         return "" if CHROMIUM.exists() else f"there is no {CHROMIUM}"
+    if name == _ONNX:
+        absent = util.find_spec(_ONNX) is None
+        return "onnx is not installed: pip install 'lossdiff[onnx]'" if absent else ""
     framework = FRAMEWORKS[name]
     if not framework.missing:
         return ""

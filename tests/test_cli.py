@@ -14,6 +14,7 @@ import pytest
 from lossdiff.backends import FRAMEWORKS
 from lossdiff.cases.ledger import ledger
 from lossdiff.cases.model import Case
+from lossdiff.cases.onnx_suite import collected
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.cases.suites import SUITES, Suite, suite
 from lossdiff.harness.engine import Engine
@@ -169,7 +170,7 @@ def test_it_is_a_program_with_the_statuses_that_are_promised() -> None:
     assert version.stdout.startswith("lossdiff, version ")
     assert (usage.returncode, usage.stdout) == (cli.USAGE, "")
     assert usage.stderr == (
-        "lossdiff: unknown suite 'slow'; allowed: quick, full, worked, fuzz\n"
+        "lossdiff: unknown suite 'slow'; allowed: quick, full, worked, fuzz, domain, onnx\n"
     )  # fmt: skip
 
 
@@ -492,6 +493,58 @@ def test_a_report_that_cannot_be_written_ends_with_2(lossdiff: Any, run_file: Pa
     assert "cannot write file/page.html" in ended.error
 
 
+# --- onnx ------------------------------------------------------------------------------------
+
+
+def test_without_onnx_its_suite_ends_with_2(lossdiff: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "suite", suite)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    collected.cache_clear()
+
+    ended = lossdiff("check", "--suite", "onnx", *NUMPY)
+
+    assert ended.status == cli.USAGE
+    assert ended.error == "lossdiff: onnx is not installed; pip install 'lossdiff[onnx]'"
+    assert not Path("lossdiff.sqlite").exists()
+
+
+@pytest.mark.onnx
+def test_onnx_is_judged_beside_the_frameworks(
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "suite", suite)
+
+    ended = lossdiff("check", "--suite", "onnx", *NUMPY, "-o", "onnx.sqlite")
+
+    assert ended.status == cli.OK
+    rows = rows_of(lossdiff("show", "onnx.sqlite", "--format", "jsonl").out)
+    named = {row["implementation"] for row in rows if row["framework"] == "onnx"}
+    assert named == {"onnx.reference.ReduceLogSumExp", "onnx.backend.test.ReduceLogSumExp"}
+    assert {"scipy.special.logsumexp"} < {row["implementation"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], True),
+        (["--backend", "numpy"], False),
+        (["--operation", "softmax"], False),
+        (["--mode", "eager"], False),
+        (["--device", "gpu"], False),
+    ],
+)
+def test_stale_entries_are_looked_for_in_complete_runs(
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: bool
+) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(cli, "_execute", lambda *_: None)
+    monkeypatch.setattr(cli, "_conclude", lambda *_, complete="": seen.append(complete))
+
+    lossdiff("check", "--suite", "full", *arguments)
+
+    assert seen == ["full" if expected else ""]
+
+
 # --- list ------------------------------------------------------------------------------------
 
 
@@ -501,7 +554,9 @@ def test_operations_are_listed(lossdiff: Any) -> None:
     assert [name for name in OPERATIONS if name not in ended.out] == []
 
 
-@pytest.mark.parametrize("name", SUITES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.onnx] * (name == "onnx")) for name in SUITES]
+)
 def test_cases_are_listed_one_a_line(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

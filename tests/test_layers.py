@@ -193,6 +193,12 @@ def test_pytest_is_imported_by_the_benchmark_suite_alone() -> None:
     assert users == [BENCHMARK_SUITE]
 
 
+def test_onnx_is_imported_for_its_own_suite_alone() -> None:
+    users = [name for name in FILES if "onnx" in {item.top for item in imports_of(name)}]
+
+    assert users == ["lossdiff.cases.onnx_suite", "lossdiff.harness.onnx_reference"]
+
+
 def test_nobody_imports_the_benchmark_suite() -> None:
     users = [
         name for name in FILES if BENCHMARK_SUITE in {item.module for item in imports_of(name)}

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-FRAMEWORKS = ("torch", "jax", "jaxlib", "optax", "tensorflow", "keras")
+# onnx is no framework, but it is imported for its own suite alone.
+FRAMEWORKS = ("torch", "jax", "jaxlib", "optax", "tensorflow", "keras", "onnx")
 OWN = {
     "numpy": set(),
     "torch": {"torch"},
@@ -45,6 +46,13 @@ def loaded_by(code: str) -> set[str]:
 )
 def test_importing_ours_imports_no_framework(code: str) -> None:
     assert loaded_by(code) == set()
+
+
+@pytest.mark.onnx
+def test_the_cases_of_onnx_import_onnx_and_no_framework() -> None:
+    code = "from lossdiff.cli import run; run(['list', 'cases', '--suite', 'onnx'])"
+
+    assert loaded_by(code) == {"onnx"}
 
 
 def test_listing_what_there_is_imports_no_framework() -> None:

@@ -110,11 +110,12 @@ function drawFinding(item) {
   const fact = (name, value) => {
     if (value) facts.append(el("div", {}, el("dt", {}, name), el("dd", {}, value)));
   };
-  fact("right", item.exact);
-  fact("given", item.got);
-  fact("error / bound", item.ratio === null ? "" : number(item.ratio));
+  const related = codes[item.code].word.startsWith("relation:");
+  fact(related ? "one side" : "right", item.exact);
+  fact(related ? "the other" : "given", item.got);
+  fact(related ? "difference / bounds" : "error / bound", item.ratio === null ? "" : number(item.ratio));
   fact("ulp", item.ulp === null ? "" : number(item.ulp));
-  fact("absolute error", item.abs === null ? "" : number(item.abs));
+  fact(related ? "difference" : "absolute error", item.abs === null ? "" : number(item.abs));
   const how = [item.quantity.replaceAll("_", " "), item.way, item.where ? "at " + item.where : ""].filter(Boolean);
   return el("article", { class: "one" },
     el("p", { class: "id" }, el("code", {}, breakable(item.case)), el("small", {}, how.join(" · "))),

@@ -7,11 +7,12 @@ function fill(name, values) {
 }
 
 const plain = (values) => [...new Set(values)].map((value) => [value, value]);
-fill("framework", plain(asked.map((who) => who.framework).sort()));
-fill("operation", plain(asked.map((who) => who.operation).sort()));
-fill("dtype", plain(data.dtypes));
-fill("way", plain(data.ways));
-fill("kind", plain(asked.map((who) => who.kind).sort()));
+const asking = [...asked, ...searches];
+fill("framework", plain(asking.map((who) => who.framework).sort()));
+fill("operation", plain(asking.map((who) => who.operation).sort()));
+fill("dtype", plain([...data.dtypes, ...searches.flatMap((search) => search.dtypes)]));
+fill("way", plain([...data.ways, ...searches.flatMap((search) => search.ways)].sort()));
+fill("kind", plain(asking.map((who) => who.kind).sort()));
 fill("look", [["agree", "agree"], ["explained", "explained"], ["finding", "all findings"], ["new", "new findings"],
   ["known", "known findings"], ["neutral", "unsupported"]]);
 
@@ -19,6 +20,7 @@ function refresh() {
   for (const field of form.elements) if (field.name) filters[field.name] = field.value.trim();
   drawMatrix();
   drawFindings();
+  filterDomain();
 }
 
 let waiting = 0;
@@ -46,5 +48,6 @@ function follow() {
 refresh();
 follow();
 parts.forEach(drawChart);
+drawDomain();
 root.dataset.fits = String(root.scrollWidth <= innerWidth);
 root.dataset.ready = "true";

@@ -1,4 +1,4 @@
-"""The command line: `check`, `bench`, `report`, `show`, `list`.
+"""The command line: `check`, `bench`, `report`, `show`, `repro`, `list`.
 
 Exit status: 0 nothing unexpected; 1 findings that the ledger does not name; 2 usage, or input
 that cannot be read; 3 nothing could be measured or decided.
@@ -22,17 +22,22 @@ from rich.console import Console
 from .backends import FRAMEWORKS
 from .cases.casefile import CaseFileError, read_case
 from .cases.ledger import ledger
+from .cases.onnx_suite import OnnxError
 from .cases.operations import DTYPES, OPERATIONS
 from .cases.suites import SUITES, Suite, selected, suite
+from .harness.asker import AskerError
 from .harness.bench import BenchError, bench_suite, is_timed, time_framework
 from .harness.engine import Engine, Plan
 from .harness.recorder import Recorder
 from .harness.runfile import RunFile, RunFileError, VerdictRow, WorkerRow
+from .harness.shrink import TIMEOUT
+from .harness.sources import SourceError
 from .harness.verdicts import STANDINGS, base
 from .harness.worker import UserFileError
 from .listing import operations_table, print_implementations, print_ledger
 from .names import Name, unknown
 from .progress import RunProgress
+from .reproducing import NothingToShowError, Wanted, chosen, others_line, reproduce
 
 OK, FINDINGS, USAGE, NOTHING = 0, 1, 2, 3
 _LOG_WIDTH = 180
@@ -151,7 +156,7 @@ def check(
         run.set_meta(suite=suite_name, seed=str(seed), count=str(count))
         run.add_given(chosen.cases)
         recorder = _execute(plan, run)
-        return _conclude(run, recorder, complete=suite_name == "full" and _is_complete(plan))
+        return _conclude(run, recorder, complete=suite_name if _is_complete(plan) else "")
 
 
 @cli.command()
@@ -236,6 +241,56 @@ def show(path: Path, verdicts: tuple[str, ...], style: str) -> int:
     return OK
 
 
+@cli.command()
+@click.argument("path", metavar="RUN.sqlite", type=click.Path(path_type=Path))
+@click.argument("case", metavar="CASE_ID")
+@click.option(
+    "--impl",
+    "implementation",
+    default="",
+    metavar="NAME",
+    help="Of this implementation; by default of the one with the worst finding.",
+)
+@click.option("--mode", default="", metavar="NAME", help="In this mode.")
+@click.option("--quantity", default="", metavar="NAME", help="The value, or one of the gradients.")
+@click.option("--no-shrink", is_flag=True, help="Show the case as it is.")
+@click.option(
+    "--timeout",
+    default=TIMEOUT,
+    show_default=True,
+    metavar="S",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds for shrinking.",
+)
+@click.option(
+    "-o",
+    "--output",
+    default=None,
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the script goes; by default it is printed.",
+)
+def repro(
+    path: Path, case: str, no_shrink: bool, timeout: float, output: Path | None, **named: str
+) -> int:
+    """Print a script that shows a finding with NumPy and that framework alone."""
+    with RunFile.open(path) as run:
+        try:
+            row, others = chosen(run, Wanted(case, **named))
+            _note(f"{row.implementation} {row.mode} {row.quantity}: {row.verdict}")
+            _note(others_line(others))
+            text, problem = reproduce(run, row, shrinks=not no_shrink, timeout=timeout, say=_note)
+        except (AskerError, NothingToShowError, SourceError) as error:
+            click.echo(f"lossdiff: {error}", err=True)
+            return NOTHING
+    _write(text, output)
+    if problem:
+        click.echo(f"lossdiff: the script was run and does not show it: {problem}", err=True)
+        return FINDINGS
+    _note("the script was run, and shows it")
+    return OK
+
+
 @cli.command("list")
 @click.argument(
     "what",
@@ -279,7 +334,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"lossdiff: {_usage(error)}", err=True)
     except click.ClickException as error:
         click.echo(f"lossdiff: {error.format_message()}", err=True)
-    except (RunFileError, UserFileError, CaseFileError) as error:
+    except (RunFileError, UserFileError, CaseFileError, OnnxError) as error:
         click.echo(f"lossdiff: {error}", err=True)
     except (KeyboardInterrupt, click.Abort):
         click.echo("lossdiff: interrupted; what was judged so far is kept", err=True)
@@ -288,6 +343,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return OK
     return USAGE
+
+
+def _note(line: str) -> None:
+    """Say something beside the result."""
+    if line:
+        click.echo(line, err=True)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {output}: {error.strerror}") from error
+    click.echo(output.resolve())
 
 
 def _console() -> Console:
@@ -356,6 +429,8 @@ def _create(output: Path) -> RunFile:
 
 
 def _execute(plan: Plan, run: RunFile) -> Recorder:
+    if plan.extra:  # `repro` asks them again
+        run.set_meta(implementations=json.dumps(plan.extra))
     with RunProgress(Console(stderr=True)) as progress:
         recorder = Engine(plan, run, progress).execute()
     run.set_meta(finished=datetime.now(UTC).isoformat(timespec="seconds"))
@@ -363,22 +438,26 @@ def _execute(plan: Plan, run: RunFile) -> Recorder:
 
 
 def _is_complete(plan: Plan) -> bool:
-    return set(plan.frameworks) == set(FRAMEWORKS) and not plan.modes
+    """Whether everybody was asked all of the suite, where the ledger's findings were made."""
+    whole = not plan.modes and not plan.suite.operations and plan.device == "cpu"
+    return whole and set(plan.frameworks) == set(FRAMEWORKS)
 
 
-def _conclude(run: RunFile, recorder: Recorder, *, complete: bool = False) -> int:
+def _conclude(run: RunFile, recorder: Recorder, *, complete: str = "") -> int:
+    """Say what came out; `complete` names the suite, where all of it was asked of everybody."""
     from .reports.terminal import summary
 
     console = _console()
     console.print(summary(run))
     console.print(f"run file: {run.path}", soft_wrap=True, highlight=False)
-    if not sum(recorder.verdicts.values()):
+    if not sum(recorder.verdicts.values()) and not recorder.domains.rows():
         absent = [f"{row.framework}: {row.absent}" for row in run.rows(WorkerRow) if row.absent]
         reason = "; ".join(absent) or "no implementation claims one of the cases"
         click.echo(f"lossdiff: nothing could be asked; {reason}", err=True)
         return NOTHING
-    stale = [entry.id for entry in ledger() if entry.id not in recorder.matched]
-    if complete and stale:
+    stale = [entry.id for entry in ledger()
+             if entry.suite == complete and entry.id not in recorder.matched]  # fmt: skip
+    if stale:
         click.echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
         return FINDINGS
     return FINDINGS if recorder.unknown else OK

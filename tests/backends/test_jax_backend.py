@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import DeviceAbsentError, call_for, implementations_of
-from lossdiff.cases.model import Case
+from lossdiff.cases.model import Case, Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -244,6 +244,50 @@ def test_a_masked_class_that_is_no_target_costs_nothing(backend: Backend) -> Non
 
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
+
+
+# --- the second derivative -------------------------------------------------------------------
+
+# x, cotangent v, direction t, and the derivative of v·f′ along t. σ(log 3) = 3/4, where σ″ is
+# −3/32; softmax([0, log 3]) = [1/4, 3/4], where it is p (c − Σ p c), c = (t − Σ p t)(v − Σ p v).
+BY_HAND = {
+    "sigmoid": ([[0.0, np.log(3)]], [[1.0, 0.5]], [[1.0, 4.0]], [[0.0, -3 / 16]]),
+    "softmax": ([[0.0, np.log(3)]], [[1.0, 0.0]], [[0.0, 1.0]], [[-3 / 32, 3 / 32]]),
+}
+
+
+def _second(
+    backend: Backend, implementation: Implementation, values: Any, *seeds: Any, mode: str = "jit"
+) -> Any:
+    case = Case(implementation.operation, "file:made", np.shape(values), "float64")
+    call = call_for(implementation, case, Inputs(np.array(values)))
+    arrays = [backend.to_array(np.array(array)) for array in (*seeds, values)]
+    return backend.second(call, mode)(*arrays)
+
+
+@pytest.mark.parametrize("operation", BY_HAND)
+def test_a_second_derivative_is_what_comes_out_by_hand(backend: Backend, operation: str) -> None:
+    x, v, t, expected = BY_HAND[operation]
+
+    got = _second(backend, backend.implementations[f"jax.nn.{operation}"], x, v, t)
+
+    np.testing.assert_allclose(backend.to_numpy(got), expected, rtol=1e-14, atol=1e-16)
+
+
+def test_the_gradient_of_a_line_has_the_derivative_0(backend: Backend) -> None:
+    line = _implementation("exp", lambda x: x * 2)
+
+    assert backend.to_numpy(_second(backend, line, [1.0], [1.0], [1.0])).tolist() == [0.0]
+
+
+def test_operator_by_operator_no_second_derivative_is_asked(backend: Backend) -> None:
+    sigmoid = backend.implementations["jax.nn.sigmoid"]
+
+    with pytest.raises(NotImplementedError, match="asked in the mode jit only"):
+        _second(backend, sigmoid, [1.0], [1.0], [1.0], mode="eager")
+
+
+# --- where it runs ---------------------------------------------------------------------------
 
 
 def test_a_gpu_that_jax_does_not_see_is_absent(

@@ -142,6 +142,25 @@ def test_a_gradient_has_the_shape_of_three_axes_too(backend: Backend) -> None:
     assert gradient.dtype == np.float32
 
 
+@pytest.mark.parametrize("operation", ["cross_entropy", "binary_cross_entropy_with_logits"])
+def test_gradients_have_the_dtype_of_what_they_are_by(backend: Backend, operation: str) -> None:
+    kind = {"cross_entropy": "soft.soft"}.get(operation, "multi_label.fractional")
+    case = Case.parse(f"{operation}/{kind}:float64/float32/4x10/normal/weight=positive:float64/0")
+    call = _call(backend, f"numpy.recipes.{operation}", case.id)
+    arrays = [getattr(case.inputs(), name) for name in call.arguments]
+
+    _, gradients = backend.forward_backward(call, "eager")(np.float32(1), *arrays)
+
+    assert [gradient.dtype for gradient in gradients] == [np.float32, np.float64]
+
+
+def test_there_is_no_second_derivative(backend: Backend) -> None:
+    call = _call(backend, "numpy.recipes.softmax", "softmax/float32/4x10/grid/-/0")
+
+    with pytest.raises(NotImplementedError, match="numpy has no second derivative"):
+        backend.second(call, "eager")
+
+
 def test_scipy_has_no_gradients(backend: Backend) -> None:
     case = Case.parse("softmax/float32/4x10/normal/-/0")
     call = _call(backend, "scipy.special.softmax", case.id)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import DeviceAbsentError, call_for, implementations_of
-from lossdiff.cases.model import Case
+from lossdiff.cases.model import Case, Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -337,6 +337,61 @@ def test_the_mean_of_a_recipe_divides_by_the_weights_of_the_rows(
     np.testing.assert_allclose(backend.to_numpy(value), np.log(2), rtol=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("name", "sparse", "weight", "losses"),
+    [
+        # Every row loses log 2; the rows weigh 4, 1, 1 or 2, 0, 0.
+        ("keras.losses.SparseCategoricalCrossentropy", True, [4.0, 1.0], 2),
+        ("keras.losses.SparseCategoricalCrossentropy(mean_with_sample_weight)", True,
+         [4.0, 1.0], 1),
+        ("keras.losses.CategoricalCrossentropy(sample_weight)", False, [4.0, 1.0], 2),
+        ("keras.losses.CategoricalCrossentropy(sample_weight)", False, [2.0, 0.0], 2 / 3),
+        ("tf.compat.v1.losses.sparse_softmax_cross_entropy", True, [4.0, 1.0], 2),
+        ("tf.compat.v1.losses.sparse_softmax_cross_entropy", True, [2.0, 0.0], 2),
+        ("tf.compat.v1.losses.softmax_cross_entropy(weights)", False, [4.0, 1.0], 2),
+        ("tf.compat.v1.losses.softmax_cross_entropy(weights)", False, [2.0, 0.0], 2),
+    ],
+)  # fmt: skip
+def test_class_weights_become_weights_of_the_rows_and_each_has_its_mean(
+    backend: Backend, name: str, sparse: bool, weight: list[float], losses: float
+) -> None:
+    labels = np.array([0, 1, 1])
+    target = labels if sparse else np.eye(2, dtype=np.float32)[labels]
+    arrays = (np.zeros((3, 2), np.float32), target)
+    by_class = backend.to_array(np.array(weight, np.float32))
+
+    value = backend.implementations[name].function(*map(backend.to_array, arrays), weight=by_class)
+
+    np.testing.assert_allclose(backend.to_numpy(value), losses * np.log(2), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("weight", "losses"), [([3.0, 1.0], 2), ([2.0, 0.0], 2)])
+def test_weights_of_the_binary_losses_are_of_the_classes_and_zeros_do_not_count(
+    backend: Backend, weight: list[float], losses: float
+) -> None:
+    by_class = backend.to_array(np.array(weight, np.float32))
+    target = backend.to_array(np.ones((3, 2), np.float32))
+
+    for name, value in (("sigmoid_cross_entropy", 0.0), ("log_loss", 0.5)):
+        values = backend.to_array(np.full((3, 2), value, np.float32))
+        loss = backend.implementations[f"tf.compat.v1.losses.{name}"].function
+        got = backend.to_numpy(loss(values, target, weight=by_class))
+        np.testing.assert_allclose(got, losses * np.log(2), rtol=1e-6)
+
+
+def test_weights_are_spread_along_axis_1(backend: Backend) -> None:
+    weight = backend.to_array(np.array([2.0, 0.0, 1.0], np.float32))
+    values, target = (
+        backend.to_array(np.full((2, 3, 5), value, np.float32)) for value in (0.0, 1.0)
+    )
+    loss = backend.implementations["tf.compat.v1.losses.sigmoid_cross_entropy"].function
+
+    got = backend.to_numpy(loss(values, target, weight=weight, reduction="none"))
+
+    expected = np.log(2) * np.array([2, 0, 1])[:, None] * np.ones((2, 3, 5))
+    np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
 def test_the_mean_counts_only_the_rows_that_are_not_ignored(backend: Backend) -> None:
     log_probs = np.array([[-1.0, -8.0], [-2.0, -4.0], [-16.0, -32.0]])
     target, weight = np.array([0, 1, -100]), np.array([3.0, 1.0])
@@ -403,6 +458,87 @@ def test_a_recipe_has_its_gradient_by_a_target_of_0(backend: Backend) -> None:
 
     assert gradient is not None
     np.testing.assert_allclose(gradient, np.log1p(-probs) - np.log(probs), rtol=1e-4, atol=1e-5)
+
+
+# --- the second derivative -------------------------------------------------------------------
+
+# x, cotangent v, direction t, and the derivative of v·f′ along t. σ(log 3) = 3/4, where σ″ is
+# −3/32; softmax([0, log 3]) = [1/4, 3/4], where it is p (c − Σ p c), c = (t − Σ p t)(v − Σ p v).
+BY_HAND = {
+    "sigmoid": ([[0.0, np.log(3)]], [[1.0, 0.5]], [[1.0, 4.0]], [[0.0, -3 / 16]]),
+    "softmax": ([[0.0, np.log(3)]], [[1.0, 0.0]], [[0.0, 1.0]], [[-3 / 32, 3 / 32]]),
+}
+
+
+def _second(
+    backend: Backend, implementation: Implementation, values: Any, *seeds: Any, mode: str = "eager"
+) -> Any:
+    case = Case(implementation.operation, "file:made", np.shape(values), "float64")
+    call = call_for(implementation, case, Inputs(np.array(values)))
+    arrays = [backend.to_array(np.array(array)) for array in (*seeds, values)]
+    return backend.second(call, mode)(*arrays)
+
+
+@pytest.mark.parametrize("mode", ["eager", "function", "xla"])
+@pytest.mark.parametrize(("operation", "name"), [("sigmoid", "tf.math.sigmoid"),
+                                                 ("softmax", "tf.nn.softmax")])  # fmt: skip
+def test_a_second_derivative_is_what_comes_out_by_hand(
+    backend: Backend, operation: str, name: str, mode: str
+) -> None:
+    x, v, t, expected = BY_HAND[operation]
+
+    got = _second(backend, backend.implementations[name], x, v, t, mode=mode)
+
+    np.testing.assert_allclose(backend.to_numpy(got), expected, rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("mode", ["eager", "function"])
+def test_the_gradient_of_a_line_has_no_derivative(backend: Backend, mode: str) -> None:
+    line = _implementation("exp", lambda x: x * 2)
+
+    assert _second(backend, line, [1.0], [1.0], [1.0], mode=mode) is None
+
+
+def test_a_value_that_is_cut_from_its_inputs_has_no_second_derivative(backend: Backend) -> None:
+    import tensorflow as tf
+
+    cut = _implementation("exp", lambda x: tf.exp(tf.stop_gradient(x)))
+
+    assert _second(backend, cut, [1.0], [1.0], [1.0]) is None
+
+
+@pytest.mark.parametrize("mode", ["eager", "function"])
+def test_an_operation_whose_gradient_has_none_is_said_to_have_no_second_derivative(
+    backend: Backend, mode: str
+) -> None:
+    import tensorflow as tf
+
+    def normalised(x: Any) -> Any:
+        return tf.nn.local_response_normalization(x[None, None, None, :])[0, 0, 0]
+
+    values = np.ones(3, np.float32)
+    case = Case("exp", "file:made", (3,), "float32")
+    call = call_for(_implementation("exp", normalised), case, Inputs(values))
+
+    with pytest.raises(NotImplementedError, match="LRNGrad"):
+        backend.second(call, mode)(*[backend.to_array(values)] * 3)
+
+
+def test_the_sparse_loss_has_the_second_derivative_of_the_dense_one(backend: Backend) -> None:
+    case = Case.parse("cross_entropy/index.random/float32/4x10/grid/-/0")
+    dense = case.with_target("one_hot", "random")
+    found = []
+    for name, asked in ((SPARSE, case), ("tf.nn.softmax_cross_entropy_with_logits", dense)):
+        call = _call(backend.implementations[name], asked)
+        cotangent, *arrays = _arrays(backend, call, asked, cotangent=True)
+        direction = backend.to_array(case.direction().astype(np.float32))
+        found.append(backend.to_numpy(backend.second(call, "eager")(cotangent, direction, *arrays)))
+
+    assert found[0].any()
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-7)
+
+
+# --- where it runs ---------------------------------------------------------------------------
 
 
 def test_a_gpu_that_tensorflow_does_not_see_is_absent(backend: Backend) -> None:

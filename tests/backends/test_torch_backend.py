@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import DeviceAbsentError, call_for, implementations_of
-from lossdiff.cases.model import Case
+from lossdiff.cases.model import Case, Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -238,6 +238,60 @@ def test_an_argument_that_does_not_take_part_has_no_gradient(backend: Backend) -
 
     assert by_logits is not None
     assert by_target is None
+
+
+# --- the second derivative -------------------------------------------------------------------
+
+# x, cotangent v, direction t, and the derivative of v·f′ along t. σ(log 3) = 3/4, where σ″ is
+# −3/32; softmax([0, log 3]) = [1/4, 3/4], where it is p (c − Σ p c), c = (t − Σ p t)(v − Σ p v).
+BY_HAND = {
+    "sigmoid": ([[0.0, np.log(3)]], [[1.0, 0.5]], [[1.0, 4.0]], [[0.0, -3 / 16]]),
+    "softmax": ([[0.0, np.log(3)]], [[1.0, 0.0]], [[0.0, 1.0]], [[-3 / 32, 3 / 32]]),
+}
+
+
+def _second(
+    backend: Backend, implementation: Implementation, values: Any, *seeds: Any, mode: str = "eager"
+) -> Any:
+    case = Case(implementation.operation, "file:made", np.shape(values), "float64")
+    call = call_for(implementation, case, Inputs(np.array(values)))
+    arrays = [backend.to_array(np.array(array)) for array in (*seeds, values)]
+    return backend.second(call, mode)(*arrays)
+
+
+@pytest.mark.parametrize("operation", BY_HAND)
+def test_a_second_derivative_is_what_comes_out_by_hand(backend: Backend, operation: str) -> None:
+    x, v, t, expected = BY_HAND[operation]
+
+    got = _second(backend, backend.implementations[f"torch.{operation}"], x, v, t)
+
+    np.testing.assert_allclose(backend.to_numpy(got), expected, rtol=1e-14, atol=1e-16)
+
+
+def test_the_gradient_of_a_line_has_no_derivative(backend: Backend) -> None:
+    line = _implementation("exp", lambda x: x * 2)
+
+    assert _second(backend, line, [1.0], [1.0], [1.0]) is None
+
+
+def test_a_second_derivative_leaves_no_trace_in_its_arguments(backend: Backend) -> None:
+    case = Case.parse("sigmoid/float64/4x10/normal/-/0")
+    call = _call(backend.implementations["torch.sigmoid"], case)
+    arrays = [backend.to_array(case.inputs().values) for _ in range(3)]
+
+    backend.second(call, "eager")(*arrays)
+
+    assert not any(array.requires_grad for array in arrays)
+
+
+def test_compiled_functions_are_not_differentiated_twice(backend: Backend) -> None:
+    call = _call(backend.implementations[CROSS_ENTROPY], INDEX)
+
+    with pytest.raises(NotImplementedError, match="does not differentiate twice"):
+        backend.second(call, "compile")
+
+
+# --- claims ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from lossdiff.cases.families import VALUES
 from lossdiff.cases.ledger import FACTS, Entry, ledger, read_ledger
 from lossdiff.cases.operations import DTYPES, OPERATIONS
+from lossdiff.cases.suites import SUITES
 from lossdiff.harness.verdicts import STANDINGS, base
 
 if TYPE_CHECKING:
@@ -54,6 +56,17 @@ def test_one_word_stands_for_a_list_of_one(entry: Entry) -> None:
 @pytest.mark.parametrize("name", ["optax.losses.softmax_cross_entropy", "jax.nn.softmax", ""])
 def test_an_entry_names_no_other_implementation(entry: Entry, name: str) -> None:
     assert not entry.names(name, "inaccurate", FOUND, NOW)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_named"),
+    [("relation:shift", True), ("relation:sums", True), ("relation:one_hot", False),
+     ("relation", False), ("inaccurate", False)],
+)  # fmt: skip
+def test_a_verdict_may_be_a_pattern(entry: Entry, verdict: str, is_named: bool) -> None:
+    of_relations = replace(entry, verdicts=("relation:s*",))
+
+    assert of_relations.names(NAME, verdict, FOUND, NOW) == is_named
 
 
 @pytest.mark.parametrize("verdict", ["nonfinite", "exact", "convention:mean_over_rows"])
@@ -142,6 +155,7 @@ def test_entries_speak_of_what_exists() -> None:
         for verdict in entry.verdicts:
             assert base(verdict) in STANDINGS, entry.id
         assert set(entry.when) <= set(FACTS)
+        assert entry.suite in SUITES, entry.id
         for name, known in (("operation", OPERATIONS), ("family", VALUES), ("dtype", DTYPES)):
             for pattern in entry.when.get(name, ()):
                 assert any(mark in pattern for mark in "*?[:") or pattern in known, entry.id

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lossdiff.cases import model
+from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import Options
 from lossdiff.cases.suites import suite
@@ -211,6 +212,124 @@ def test_the_cotangent_of_fewer_rows_begins_that_of_more() -> None:
     case = Case.parse(PLAIN)
 
     assert np.array_equal(case.cotangent((3, 7)), case.cotangent((9, 7))[:3])
+
+
+def test_directions_are_made_like_cotangents_in_the_shape_of_the_values() -> None:
+    case = Case.parse("softmax/float32/50x20/normal/-/0")
+    t = case.direction()
+
+    assert t.shape == (50, 20)
+    assert set((t * 8).ravel()) == {*range(-8, 0), *range(1, 9)}
+    assert not np.array_equal(t, case.cotangent((50, 20)))
+
+
+def test_the_direction_depends_on_the_shape_alone() -> None:
+    one = Case.parse("softmax/float32/4x10/normal/-/0").direction()
+    other = Case.parse("cross_entropy/index.random/bfloat16/4x10/grid/-/7").direction()
+
+    assert np.array_equal(one, other)
+
+
+# --- what is asked more closely, and sweeps --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "is_probed", "is_swept"),
+    [
+        ("softmax/float32/4x10/grid/-/0", True, False),
+        ("binary_cross_entropy/multi_label.binary/float32/4x10/grid_probs/-/0", True, False),
+        ("nll_loss/index.random/float32/4x10/grid_log_probs/-/0", True, False),
+        ("softmax/float32/4x10/offset@88.7/-/0", False, True),
+        ("softmax/float32/4x10/offset_1e3/-/0", False, False),
+        (PLAIN, False, False),
+    ],
+)
+def test_the_family_says_whether_a_case_is_probed_or_swept(
+    name: str, is_probed: bool, is_swept: bool
+) -> None:
+    case = Case.parse(name)
+
+    assert (case.is_probed, case.is_swept) == (is_probed, is_swept)
+
+
+def test_numbers_of_a_sweep_follow_from_the_id() -> None:
+    values = Case.parse("softmax/float32/4x10/offset@88.7/-/0").inputs().values
+
+    assert (values.max(axis=1) == np.float32(88.7)).all()
+
+
+# --- dtypes of targets and weights -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "mixes"),
+    [
+        ("index.random", "-", False),
+        ("index.random:int8", "-", True),
+        ("soft.soft:float64", "-", True),
+        ("index.random", "weight=positive", False),
+        ("index.random", "weight=positive:float64", True),
+    ],
+)
+def test_the_id_names_the_dtype_of_a_target_and_of_weights(
+    target: str, options: str, mixes: bool
+) -> None:
+    case = Case.parse(f"cross_entropy/{target}/float32/4x10/normal/{options}/0")
+
+    assert case.mixes_dtypes == mixes
+    assert case.target == target
+
+
+def test_pos_weight_may_be_of_another_dtype_too() -> None:
+    name = "binary_cross_entropy_with_logits/multi_label.binary/float16/4x10/normal/pos_weight={}/0"
+    inputs = Case.parse(name.format("positive:float32")).inputs()
+
+    assert inputs.pos_weight is not None
+    assert inputs.pos_weight.dtype == np.float32
+    assert Case.parse(name.format("positive:float32")).mixes_dtypes
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32"])
+def test_labels_of_another_dtype_are_the_same_labels(dtype: str) -> None:
+    plain = Case.parse(PLAIN).inputs()
+    mixed = Case.parse(PLAIN.replace("random", f"random:{dtype}")).inputs()
+
+    assert mixed.target is not None
+    assert mixed.target.dtype == dtype
+    assert np.array_equal(mixed.target, plain.target)
+    assert np.array_equal(mixed.values, plain.values)
+
+
+@pytest.mark.parametrize("other", ["float32", "float64"])
+def test_probabilities_of_a_wider_dtype_are_those_of_the_narrow_one(other: str) -> None:
+    name = "cross_entropy/soft.{}/bfloat16/4x10/normal/-/0"
+    plain = Case.parse(name.format("soft")).inputs().target
+    mixed = Case.parse(name.format(f"soft:{other}")).inputs().target
+
+    assert plain is not None
+    assert mixed is not None
+    assert mixed.dtype == other
+    assert np.array_equal(mixed, plain.astype(other))
+
+
+def test_weights_of_a_wider_dtype_are_those_of_the_narrow_one() -> None:
+    name = "cross_entropy/index.random/bfloat16/4x10/normal/weight={}/0"
+    plain = Case.parse(name.format("positive")).inputs().weight
+    mixed = Case.parse(name.format("positive:float64")).inputs().weight
+
+    assert plain is not None
+    assert mixed is not None
+    assert (plain.dtype, mixed.dtype) == (FORMATS["bfloat16"].dtype, np.float64)
+    assert np.array_equal(mixed, plain.astype(np.float64))
+
+
+def test_another_dtype_of_the_target_is_another_signature() -> None:
+    case = Case.parse(PLAIN)
+
+    assert case.signature != replace(case, target_dtype="int32").signature
+    assert str(replace(case, target_dtype="int32").signature) == (
+        "cross_entropy/indexint32/float32/4x10/-"
+    )
 
 
 # --- large cases, and cases from files -------------------------------------------------------

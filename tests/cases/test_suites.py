@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SMALL = {"fuzz": {"count": 200}}
-EVERY = pytest.mark.parametrize("name", SUITES)
+LISTED = [name for name in SUITES if name != "domain"]  # whose questions follow from the answers
+EVERY = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.onnx] * (name == "onnx")) for name in LISTED]
+)
 COVERING = pytest.mark.parametrize("name", ["quick", "full"])
 
 
@@ -161,6 +164,60 @@ def test_every_operation_target_and_option_is_asked(name: str) -> None:
             assert any(option in case.options.given() for case in cases), option
 
 
+@COVERING
+def test_targets_and_weights_of_other_dtypes_are_asked(name: str) -> None:
+    mixed = [case for case in made(name).cases if case.mixes_dtypes]
+    labels = {case.target_dtype for case in mixed if case.target_kind == "index"}
+    others = {
+        (case.dtype, case.target_dtype)
+        for case in mixed
+        if case.target_kind in ("one_hot", "soft", "multi_label") and case.target_dtype
+    }
+    weights = {(case.dtype, case.options.weight) for case in mixed if case.options.weight}
+
+    assert labels >= {"int32", "uint8", ""}
+    assert others >= {("float32", "float64")}
+    assert weights >= {("bfloat16", "positive:float32")}
+    if name == "full":
+        assert labels >= {"int8", "int16"}
+        assert weights == {(dtype, f"positive:{other}") for dtype, other in others}
+
+
+@COVERING
+def test_every_operation_is_probed_with_every_kind_of_target(name: str) -> None:
+    probed = [case for case in made(name).cases if case.is_probed]
+    dtypes = {"quick": {"float32"}, "full": set(DTYPES)}[name]
+
+    for operation in OPERATIONS.values():
+        asked = {
+            (case.target_kind, case.dtype) for case in probed if case.operation == operation.name
+        }
+        kinds = operation.targets or (None,)
+        assert asked == {(kind, dtype) for kind in kinds for dtype in dtypes}
+    assert {VALUES[case.family].domain for case in probed} == {"logits", "probs", "log_probs"}
+
+
+@COVERING
+def test_what_is_probed_has_no_options(name: str) -> None:
+    assert {case.options for case in made(name).cases if case.is_probed} == {Options()}
+
+
+def test_full_probes_arrays_that_frameworks_split() -> None:
+    shapes = {case.shape for case in made("full").cases if case.is_probed}
+
+    assert max(rows * classes for rows, classes in shapes) > 100_000
+    assert max(rows for rows, _ in shapes) > 1000
+
+
+def test_the_questions_of_the_domain_are_not_listed() -> None:
+    assert made("domain").cases == ()
+
+
+@EVERY
+def test_no_suite_lists_a_sweep(name: str) -> None:
+    assert not any(case.is_swept for case in made(name).cases)
+
+
 def test_full_asks_more_than_quick() -> None:
     assert len(made("full").cases) > len(made("quick").cases)
 
@@ -189,3 +246,8 @@ def test_a_selection_keeps_the_operations_that_were_named_and_adds_cases() -> No
     assert {case.operation for case in some.cases} == {"logsumexp", "softmax"}
     assert extra in some.cases
     assert selected(whole).cases == whole.cases
+
+
+def test_a_selection_remembers_the_operations_for_those_who_list_no_cases() -> None:
+    assert selected(made("domain"), ["softmax"]).operations == ("softmax",)
+    assert selected(made("domain")).operations == ()

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 BITS = (400, 800, 1600, 3200, 6400)
 NAN, INF = arb.nan(), arb.pos_inf()
-CANCELLED = 30  # bits that a difference may lose without losing accuracy
 _NARROW = -40  # balls are accepted when their radius is below 2^-40 ulp of float64
 _ENDLESS = arb((1, 1 << 14))  # no format tells numbers beyond it apart, nor their inverses
 
@@ -63,11 +62,20 @@ class Enclosure:
 
 def answers(case: Case, inputs: Inputs) -> dict[str, Enclosure] | None:
     """Return an enclosure of each quantity of a case, None where an error is due."""
-    if is_refused(case, inputs):
-        return None
+    return None if is_refused(case, inputs) else _until_narrow(_solve, case, inputs)
+
+
+def second(case: Case, inputs: Inputs) -> Enclosure:
+    """Return an enclosure of the gradient's derivative along `Case.direction`."""
+    return _until_narrow(_solve_second, case, inputs)["second"]
+
+
+def _until_narrow(
+    solver: Callable[[Case, Inputs], dict[str, Enclosure]], case: Case, inputs: Inputs
+) -> dict[str, Enclosure]:
     for bits in BITS:
         with ctx.workprec(bits), suppress(TooWideError):
-            found = _solve(case, inputs)
+            found = solver(case, inputs)
             if all(_is_narrow(ball) for one in found.values() for ball in one.balls.flat):
                 return found
     raise TooWideError(case.id)
@@ -96,16 +104,13 @@ def ball_of(exact: Exact, index: Any = ()) -> arb:
 def ulps_apart(exact: Exact, right: Enclosure) -> NDArray[np.float64]:
     """Return how far pairs can be from what the balls enclose, in ulp of float64.
 
-    The ulp is that of the enclosed value, subnormals included; where more than `CANCELLED` bits
-    of its terms cancel, that of the terms, less those bits. Where one of the two is NaN or
-    infinite the distance is 0 if both are the same, and infinite otherwise.
+    The ulp is that of the enclosed value, subnormals included, however much its terms cancel.
+    Where one of the two is NaN or infinite the distance is 0 if both are the same, and infinite
+    otherwise.
     """
-    balls, terms = right.balls, right.terms
+    balls = right.balls
     assert exact.shape == balls.shape, f"shape {exact.shape}, where {balls.shape} is due"
-    apart = [
-        _ulps(ball_of(exact, index), balls[index], terms[index])
-        for index in np.ndindex(balls.shape)
-    ]
+    apart = [_ulps(ball_of(exact, index), balls[index]) for index in np.ndindex(balls.shape)]
     return np.array(apart).reshape(balls.shape)
 
 
@@ -116,18 +121,15 @@ def _exponent(ball: arb) -> int:
     return max(top, -1022)
 
 
-def _ulps(ours: arb, ball: arb, terms: arb) -> float:
+def _ulps(ours: arb, ball: arb) -> float:
     if ours.is_nan() or ball.is_nan():
         return 0.0 if ours.is_nan() and ball.is_nan() else np.inf
     if not (ours.is_finite() and ball.is_finite()):
         return 0.0 if ours == ball else np.inf
     if abs(ball) > _ENDLESS and abs(ours) > _ENDLESS:
         return 0.0 if (ours > 0) == (ball > 0) else np.inf
-    exponent = _exponent(ball)
-    if terms.is_finite():
-        exponent = max(exponent, _exponent(terms) - CANCELLED)
     with ctx.workprec(400):
-        return float((abs(ours - ball) * arb((1, 52 - exponent))).abs_upper())
+        return float((abs(ours - ball) * arb((1, 52 - _exponent(ball)))).abs_upper())
 
 
 def _is_narrow(ball: arb) -> bool:
@@ -254,18 +256,10 @@ def _solve_array(case: Case, _: Inputs, x: Balls) -> dict[str, tuple[Balls, Ball
 
 def _solve_loss(case: Case, inputs: Inputs, x: Balls) -> dict[str, tuple[Balls, Balls]]:
     """Σ_c W_c·ℓ_c of each row, W = weight·target."""
-    classes = x.shape[-1]
-    weight = _balls(np.ones(classes) if inputs.weight is None else inputs.weight)
     smoothing = arb(case.options.label_smoothing)
-    counts, target = _target(case, inputs, x.shape)
-    share = smoothing / max(classes, 1) * counts[..., None]
-    w = weight * ((1 - smoothing) * target + share)
+    weight, counts, w, divisor = _weights(case, inputs, x.shape)
     losses, slopes, terms = _losses(case, x, w)
     rows = _sum(_each(_times, w, losses), -1)
-    divisor = arb(1)
-    if case.options.reduction == "mean":
-        index = case.target_kind == "index"
-        divisor = arb(0) + _sum(weight * target).item() if index else arb(rows.size)
     # a row that does not count gives 0, whatever its logits
     rows = np.where(counts == 1, rows, arb(0))
     slopes = np.where(counts[..., None] == 1, slopes, arb(0))
@@ -281,6 +275,21 @@ def _solve_loss(case: Case, inputs: Inputs, x: Balls) -> dict[str, tuple[Balls, 
         by_target = _each(_over, _each(_times, (1 - smoothing) * weight, losses) * v, over)
         found["gradient_target"] = by_target, by_target
     return found
+
+
+def _weights(case: Case, inputs: Inputs, shape: tuple[int, ...]) -> tuple[Balls, Balls, Balls, arb]:
+    """Return the weight of each class, which rows count, W, and what the mean divides by."""
+    classes = shape[-1]
+    weight = _balls(np.ones(classes) if inputs.weight is None else inputs.weight)
+    smoothing = arb(case.options.label_smoothing)
+    counts, target = _target(case, inputs, shape)
+    share = smoothing / max(classes, 1) * counts[..., None]
+    w = weight * ((1 - smoothing) * target + share)
+    divisor = arb(1)
+    if case.options.reduction == "mean":
+        index = case.target_kind == "index"
+        divisor = arb(0) + _sum(weight * target).item() if index else arb(counts.size)
+    return weight, counts, w, divisor
 
 
 def _target(case: Case, inputs: Inputs, shape: tuple[int, ...]) -> tuple[Balls, Balls]:
@@ -370,3 +379,98 @@ def _solve_multi_label(case: Case, inputs: Inputs, x: Balls) -> dict[str, Enclos
         scaled = _each(_over, balls * v, over), _each(_over, terms * abs(v), over)
         found[name] = Enclosure(*scaled)
     return found
+
+
+# --- second derivatives ----------------------------------------------------------------------
+
+
+def _solve_second(case: Case, inputs: Inputs) -> dict[str, Enclosure]:
+    t = _balls(case.direction())
+    if not case.contract.reads_classes:
+        balls = _second_of_elements(case, inputs, t)
+        return {"second": Enclosure(balls, balls)}
+    x, t = (np.moveaxis(array, case.class_axis, -1) for array in (_balls(inputs.values), t))
+    solver = _second_of_loss if case.contract.is_loss else _second_of_array
+    balls, terms = (np.moveaxis(array, -1, case.class_axis) for array in solver(case, inputs, x, t))
+    return {"second": Enclosure(balls, terms)}
+
+
+def _moved(p: Balls, t: Balls) -> tuple[Balls, Balls]:
+    """Return dp = p (t − Σ p t), and the magnitudes of its terms."""
+    mean, size = _sum(p * t, -1)[..., None], _sum(p * abs(t), -1)[..., None]
+    return p * (t - mean), p * (abs(t) + size)
+
+
+def _second_of_array(case: Case, _: Inputs, x: Balls, t: Balls) -> tuple[Balls, Balls]:
+    """The product rule, applied to the gradients as they stand above."""
+    p = _log_softmax(x)[2]
+    dp, terms = _moved(p, t)
+    if case.operation == "logsumexp":
+        v = _balls(case.cotangent(x.shape[:-1]))[..., None]
+        return v * dp, abs(v) * terms
+    v = np.moveaxis(_balls(case.cotangent(case.shape)), case.class_axis, -1)
+    if case.operation == "log_softmax":
+        total = _sum(v, -1)[..., None]
+        return -dp * total, terms * abs(total)
+    mean, dmean = (_sum(q * v, -1)[..., None] for q in (p, dp))
+    size = terms * (abs(v) + abs(mean)) + p * _sum(terms * abs(v), -1)[..., None]
+    return dp * (v - mean) - p * dmean, size
+
+
+def _second_of_loss(case: Case, inputs: Inputs, x: Balls, t: Balls) -> tuple[Balls, Balls]:
+    _, counts, w, divisor = _weights(case, inputs, x.shape)
+    if case.contract.domain == "logits":
+        total = _sum(w, -1)[..., None]
+        slope, terms = (total * part for part in _moved(_log_softmax(x)[2], t))
+    elif case.contract.domain == "probs":
+        slope = _each(lambda a, p, d: _times(a, _over(arb(1), p * p) * d), w, x, t)
+        terms = slope
+    else:
+        slope = terms = x * 0
+    counted = counts[..., None] == 1
+    slope, terms = np.where(counted, slope, arb(0)), np.where(counted, terms, arb(0))
+    v = _scalar(arb(1))
+    if case.options.reduction == "none":
+        v = _balls(case.cotangent(counts.shape))[..., None]
+    over = _scalar(divisor)
+    return _each(_over, slope * v, over), _each(_over, abs(terms * v), over)
+
+
+def _second_of_elements(case: Case, inputs: Inputs, t: Balls) -> Balls:
+    x = _balls(inputs.values)
+    if case.contract.is_loss:
+        return _second_of_multi_label(case, inputs, x, t)
+    curve = {
+        "exp": _exp,
+        "sigmoid": lambda y: _spread(y) * (_sigmoid(-y) - _sigmoid(y)),
+        "log_sigmoid": lambda y: -_spread(y),
+    }[case.operation]
+    return _balls(case.cotangent(case.shape)) * t * _each(curve, x)
+
+
+def _spread(x: arb) -> arb:
+    return _sigmoid(x) * _sigmoid(-x)
+
+
+def _second_of_multi_label(case: Case, inputs: Inputs, x: Balls, t: Balls) -> Balls:
+    assert inputs.target is not None
+    shape = np.ones(len(case.shape), int)
+    shape[case.class_axis] = -1
+    ones = np.ones(case.shape[case.class_axis])
+    w, p = (
+        _balls(ones if given is None else given).reshape(shape)
+        for given in (inputs.weight, inputs.pos_weight)
+    )
+    z = _balls(inputs.target)
+    if case.contract.domain == "logits":
+        curve = _each(_times, p * z + (1 - z), _each(_spread, x))
+    else:
+        curve = sum(
+            _each(lambda share, q: _times(share, _over(arb(1), q * q)), *pair)
+            for pair in ((z, x), (1 - z, 1 - x))
+        )
+    v, divisor = _balls(case.cotangent(case.shape)), arb(1)
+    if case.options.reduction != "none":
+        v = _scalar(arb(1))
+        divisor = arb(x.size) if case.options.reduction == "mean" else arb(1)
+    return _each(_over, _each(_times, w, curve) * v * t, _scalar(divisor))

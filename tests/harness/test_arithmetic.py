@@ -93,6 +93,13 @@ def test_the_functions_are_good_to_96_bits(name: str, exponents: tuple[int, int]
     assert relative_error(ours(x), enclosing, x) < FUNCTIONS_WITHIN
 
 
+@pytest.mark.parametrize(("largest", "within"), [(11, -95), (14, -92), (20, -86)])
+def test_exp_loses_one_bit_with_each_doubling_of_its_argument(largest: int, within: int) -> None:
+    x = pairs(3, SWEEP, (largest, largest + 1))
+
+    assert relative_error(x.exp(), arb.exp, x) < 2.0**within
+
+
 @pytest.mark.parametrize("gap", [2.0**-20, 2.0**-52, 2.0**-80, 2.0**-104])
 def test_nearly_equal_numbers_lose_nothing_when_subtracted(gap: float) -> None:
     x = pairs(4, SWEEP, (-3, 3))
@@ -131,6 +138,21 @@ def test_sums_are_good_to_100_bits_of_their_terms(size: int, exponents: tuple[in
 
 def test_a_sum_of_subnormals_is_exact() -> None:
     assert Exact.of([5e-324, 5e-324, -1.5e-323]).sum().to_float() == -5e-324
+
+
+@pytest.mark.parametrize("lost", [0, 1, 18, 19, 20, 60, 100, 500, 1800])
+def test_sums_that_cancel_are_good_to_80_bits_of_what_is_left(lost: int) -> None:
+    terms = pairs(8, 40, (-3, 3)).map(lambda part: part.reshape(20, 2))
+    left = pairs(9, 20, (-lost, 1 - lost)).map(lambda part: part.reshape(20, 1))
+    parts = terms, left, -terms
+    every = Exact(*(np.hstack([getattr(x, name) for x in parts]) for name in vars(left)))
+    got = every.sum()
+
+    assert relative_error(got, lambda x: x, left[:, 0]) < 2.0**-80
+    both = every.map(lambda part: part.reshape(-1)).sum()
+    with ctx.workprec(BITS):
+        right = sum(ball_of(left, (row, 0)) for row in range(20))
+        assert abs(ball_of(both) - right) <= 2.0**-80 * abs(right)
 
 
 def test_sums_run_along_any_axis() -> None:

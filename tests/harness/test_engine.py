@@ -13,7 +13,7 @@ from lossdiff.cases.model import Case
 from lossdiff.cases.suites import Suite
 from lossdiff.harness.engine import Engine, Plan, why_absent
 from lossdiff.harness.recorder import Recorder
-from lossdiff.harness.runfile import RunFile, VerdictRow, WorkerRow
+from lossdiff.harness.runfile import DomainRow, RelationRow, RunFile, VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import standing
 from lossdiff.harness.worker import UserFileError
 from pebble.common.types import CONSTS
@@ -314,3 +314,123 @@ def test_a_file_that_kills_its_process_at_the_import_is_reported(tmp_path: Path)
 
     assert rows == []
     assert "its process died or hung at the import" in workers[0].absent
+
+
+# --- the domain of validity ------------------------------------------------------------------
+
+
+def domain_of(folder: Path, name: str, only: Any, **options: Any) -> tuple[list[DomainRow], Told]:
+    """Search for the limits of some softmaxes, as the suite of a name does."""
+    suite = Suite(name, (), operations=("softmax",))
+    *_, told = executed(folder / "run.sqlite", Plan(suite, ("numpy",), only=only, **options))
+    with RunFile.open(folder / "run.sqlite") as run:
+        return list(run.rows(DomainRow)), told
+
+
+def by_value(rows: list[DomainRow], sweep: str) -> dict[str, float | None]:
+    """Return where a sweep breaks the one implementation that was asked, by dtype."""
+    return {row.dtype: row.breaks_at for row in rows if row.sweep == sweep}
+
+
+def test_the_textbook_softmax_breaks_where_exp_overflows(tmp_path: Path) -> None:
+    rows, told = domain_of(
+        tmp_path, "domain", lambda claim: claim.name == "numpy.textbook.softmax_unshifted"
+    )
+
+    limits = {"float16": 11.09, "bfloat16": 88.75, "float32": 88.73, "float64": 709.8}
+    assert by_value(rows, "spread") == by_value(rows, "large") == limits
+    assert {row.sweep for row in rows} == {"offset", "down", "spread", "large"}
+    (everyday,) = [row for row in rows if (row.sweep, row.dtype) == ("spread", "float32")]
+    assert everyday.broken_by == "nonfinite"
+    assert everyday.case == "softmax/float32/4x10/spread@88.73/-/0"
+    assert told.steps[-1][1:] == ("done", told.steps[-1][3], told.steps[-1][3])
+
+
+def test_a_users_function_breaks_where_it_breaks(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "def softmax(logits):\n"
+        "    if abs(logits).max() >= 12.5:\n"
+        "        raise OverflowError('too large for me')\n"
+        "    e = np.exp(logits - logits.max(-1, keepdims=True))\n"
+        "    return e / e.sum(-1, keepdims=True)\n"
+    )
+    extra = {"numpy": (str(tmp_path / "mine.py"),)}
+
+    rows, _ = domain_of(tmp_path, "quick", lambda claim: claim.kind == "user", extra=extra)
+
+    found = [(row.implementation, row.sweep, row.breaks_at, row.broken_by) for row in rows]
+    assert found == [
+        ("mine.softmax", "offset", 12.5, "raised"),
+        ("mine.softmax", "spread", 12.5, "raised"),
+    ]
+
+
+# --- one thread ------------------------------------------------------------------------------
+
+LARGE = Suite("tiny", (Case.parse("softmax/float32/64x70/grid/-/0"), *TINY.cases))
+
+
+def threaded(folder: Path, text: str) -> tuple[list[RelationRow], list[VerdictRow], Told]:
+    """Ask a user's softmax with many threads, and with one."""
+    (folder / "mine.py").write_text(text)
+    plan = Plan(
+        LARGE, ("numpy",), extra={"numpy": (str(folder / "mine.py"),)},
+        only=lambda claim: claim.kind == "user",
+    )  # fmt: skip
+    rows, *_, told = executed(folder / "run.sqlite", plan)
+    with RunFile.open(folder / "run.sqlite") as run:
+        relations = [row for row in run.rows(RelationRow) if row.relation == "threads"]
+    return relations, [row for row in rows if row.verdict == "nondeterministic"], told
+
+
+def test_a_large_case_is_asked_again_with_one_thread(tmp_path: Path) -> None:
+    text = "import numpy as np\ndef softmax(logits):\n    return np.exp(logits) * 0 + 0.25\n"
+
+    (relation,), nondeterministic, told = threaded(tmp_path, text)
+
+    assert (relation.left, relation.cases, relation.agrees) == ("mine.softmax", 1, True)
+    assert nondeterministic == []
+    lanes = {framework: (done, total) for framework, _, done, total in told.steps}
+    assert lanes == {"numpy": (2, 2), "numpy, one thread": (1, 1)}
+
+
+def test_other_bits_with_one_thread_are_explained_and_told(tmp_path: Path) -> None:
+    text = (
+        "import os\n"
+        "def softmax(logits):\n"
+        "    return logits * 0 + (0.5 if os.environ.get('OMP_NUM_THREADS') == '1' else 0.25)\n"
+    )
+
+    (relation,), (row,), _ = threaded(tmp_path, text)
+
+    assert (relation.agrees, relation.largest_difference) == (False, 0.25)
+    assert (row.case, row.quantity, row.note) == (LARGE.cases[0].id, "value", "with one thread")
+    assert standing(row.verdict) == "explained"
+
+
+def test_no_large_case_needs_no_worker_of_one_thread(ordinary: Any) -> None:
+    *_, told = ordinary
+
+    assert {framework for framework, *_ in told.steps} == {"numpy"}
+
+
+def test_what_is_asked_with_one_thread_is_judged_once(tmp_path: Path) -> None:
+    plan = Plan(LARGE, ("numpy",), only=lambda claim: claim.name == "numpy.recipes.softmax")
+
+    rows, workers, *_ = executed(tmp_path / "run.sqlite", plan)
+
+    asked = [(row.case, row.quantity) for row in rows]
+    assert len(asked) == len(set(asked))
+    assert len(workers) == 1
+
+
+def test_a_missing_framework_is_reported_once_though_it_has_two_kinds_of_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = replace(FRAMEWORKS["jax"], imports=("no_such_package",))
+    monkeypatch.setitem(FRAMEWORKS, "jax", absent)
+
+    _, workers, *_ = executed(tmp_path / "run.sqlite", Plan(LARGE, ("jax",)))
+
+    assert [worker.framework for worker in workers] == ["jax"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from lossdiff.cases.model import Case
 from lossdiff.cases.stored import worked_examples
 from lossdiff.cases.suites import suite
 from lossdiff.harness import recorder as recorder_module
-from lossdiff.harness.observation import Failure, Observation
+from lossdiff.harness.observation import AGAIN, Failure, Observation, Related
 from lossdiff.harness.recorder import Recorder, is_finding
-from lossdiff.harness.runfile import RelationRow, RunFile, VerdictRow, WorkedRow
+from lossdiff.harness.runfile import DomainRow, RelationRow, RunFile, VerdictRow, WorkedRow
 from lossdiff.harness.verdicts import STANDINGS
 from lossdiff.harness.worker import Catalogue
 
@@ -50,11 +51,17 @@ def run(tmp_path: Path) -> Iterator[RunFile]:
         yield created
 
 
-@pytest.fixture
-def recorder(run: RunFile) -> Recorder:
-    made = Recorder(run, "cpu")
+def made_for(run: RunFile, suite_name: str) -> Recorder:
+    """Return a recorder that has met the one implementation."""
+    made = Recorder(run, suite_name, "cpu")
     made.meet("torch", Catalogue((CLAIM,), VERSIONS))
     return made
+
+
+@pytest.fixture
+def recorder(run: RunFile) -> Iterator[Recorder]:
+    with closing(made_for(run, "tiny")) as made:
+        yield made
 
 
 def observed(value: Any, **answers: Any) -> Observation:
@@ -251,9 +258,107 @@ def test_other_cases_are_no_worked_examples(run: RunFile, recorder: Recorder) ->
     assert list(run.rows(WorkedRow)) == []
 
 
-def test_relations_are_written_at_the_end(run: RunFile, recorder: Recorder) -> None:
+def test_equivalences_are_written_at_the_end(run: RunFile, recorder: Recorder) -> None:
     recorder.record(CASE, observed(right()))
     recorder.flush()
     recorder.finish()
 
-    assert list(run.rows(RelationRow)) == []  # softmax alone is one side of a relation
+    assert list(run.rows(RelationRow)) == []  # softmax alone is one side of an equivalence
+
+
+# --- relations -------------------------------------------------------------------------------
+
+SHIFT = Related("shift", "gradient_logits", False, 0.5, 8.0, "[1, 2]", "0.25", "0.75")
+
+
+def test_a_relation_that_does_not_hold_is_a_finding_of_its_own(
+    run: RunFile, recorder: Recorder
+) -> None:
+    recorder.record(CASE, replace(observed(right()), related=(SHIFT,)))
+
+    value, row = rows_of(run, recorder)
+    assert (value.verdict, row.verdict, row.quantity) == (
+        "exact", "relation:shift", "gradient_logits"
+    )  # fmt: skip
+    assert (row.where, row.exact, row.got) == ("[1, 2]", "0.25", "0.75")
+    assert (row.ratio, row.abs_error, row.case) == (8.0, 0.5, CASE.id)
+    assert is_finding(row)
+    assert recorder.unknown == 1
+    assert recorder.verdicts == {"exact": 1, "relation": 1}
+
+
+def test_a_relation_that_holds_is_counted_and_no_verdict(run: RunFile, recorder: Recorder) -> None:
+    holds = replace(SHIFT, holds=True, ratio=0.5)
+
+    recorder.record(CASE, replace(observed(right()), related=(holds, holds)))
+
+    assert [row.verdict for row in rows_of(run, recorder)] == ["exact"]
+    recorder.finish()
+    (kept,) = run.rows(RelationRow)
+    assert (kept.relation, kept.left, kept.right, kept.cases, kept.agrees) == (
+        "shift", "acme.softmax", "acme.softmax", 2, True
+    )  # fmt: skip
+
+
+def test_other_bits_the_second_time_are_told_and_are_no_finding(
+    run: RunFile, recorder: Recorder
+) -> None:
+    again = Related(AGAIN, "value", False, 1e-8, 1.0)
+
+    recorder.record(CASE, replace(observed(right()), related=(again,)))
+
+    _, row = rows_of(run, recorder)
+    assert (row.verdict, row.abs_error) == ("nondeterministic", 1e-8)
+    assert not is_finding(row)
+    assert recorder.unknown == 0
+
+
+def test_a_relation_may_be_known(
+    run: RunFile, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = replace(ENTRY, verdicts=("relation:s*",), when={"quantity": ("gradient_logits",)})
+    monkeypatch.setattr(recorder_module, "ledger", lambda: (entry,))
+
+    recorder.record(CASE, replace(observed(right()), related=(SHIFT,)))
+
+    assert [row.known for row in rows_of(run, recorder)] == [False, True]
+
+
+LARGE = Case.parse("softmax/float32/64x70/grid/-/0")
+
+
+@pytest.mark.parametrize(("factor", "words"), [(1, []), (2, ["nondeterministic"])])
+def test_an_answer_with_one_thread_is_compared_and_not_judged_again(
+    run: RunFile, recorder: Recorder, factor: int, words: list[str]
+) -> None:
+    x = LARGE.inputs().values.astype(np.float64)
+    e = np.exp(x)
+    value = (e / e.sum(-1, keepdims=True)).astype(np.float32)
+    first = Observation(LARGE.id, CLAIM.name, "eager", {"value": value})
+
+    recorder.record(LARGE, first)
+    recorder.repeat(LARGE, replace(first, answers={"value": value * np.float32(factor)}))
+
+    _, *others = rows_of(run, recorder)
+    assert [row.verdict for row in others] == words
+    recorder.finish()
+    (row,) = run.rows(RelationRow)
+    assert (row.relation, row.agrees) == ("threads", factor == 1)
+
+
+# --- the domain of validity ------------------------------------------------------------------
+
+
+def test_a_sweep_is_judged_for_its_limit_alone(run: RunFile) -> None:
+    case = Case.parse("softmax/float32/4x10/spread@10/-/0")
+    nan = np.full((4, 10), np.nan, np.float32)
+
+    with closing(made_for(run, "domain")) as recorder:
+        list(recorder.domains.batches([CLAIM], ["eager"]))
+        recorder.record(case, Observation(case.id, CLAIM.name, "eager", {"value": nan}))
+        recorder.finish()
+
+    assert list(run.rows(VerdictRow)) == []
+    assert (recorder.verdicts, recorder.unknown) == ({}, 0)
+    (row,) = run.rows(DomainRow)
+    assert (row.implementation, row.breaks_at, row.broken_by) == (CLAIM.name, 10.0, "nonfinite")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lossdiff.cases.model import Case, Inputs
 from lossdiff.harness.runfile import (
     APPLICATION_ID,
     FORMAT,
+    DomainRow,
     RelationRow,
     Row,
     RunFile,
@@ -39,6 +41,11 @@ WORKED = WorkedRow(
     "pytorch", "a tutorial", "softmax", "torch.softmax", "torch", "native", "eager", "float64",
     [[0.1, 0.2]], [[0.1, 0.3]], agrees=False,
 )  # fmt: skip
+DOMAIN = DomainRow(
+    "torch.softmax", "torch", "native", "softmax", "eager", "cpu", "bfloat16", "spread",
+    leaves_bound_at=1.5, left_by="order", breaks_at=88.75, broken_by="nonfinite",
+    quantity="value", case="softmax/bfloat16/4x10/spread@88.75/-/0", asked_to=1e30,
+)  # fmt: skip
 WORKER = WorkerRow("torch", "cpu", {"versions": {"torch": "2.4"}, "gpu": None, "threads": 8})
 
 # Texts that break what joins strings instead of binding them, or guesses types from them.
@@ -59,7 +66,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "row", [VERDICT, TIMING, RELATION, WORKED, WORKER], ids=lambda row: row.table
+    "row", [VERDICT, TIMING, RELATION, DOMAIN, WORKED, WORKER], ids=lambda row: row.table
 )
 def test_a_row_of_each_kind_comes_back(path: Path, row: Any) -> None:
     with RunFile.open(written(path, row)) as run:
@@ -74,6 +81,13 @@ def test_what_is_unknown_comes_back_as_unknown(path: Path) -> None:
 
     assert row == back
     assert (back.ulp, back.ratio, back.seconds, back.known) == (None, None, None, False)
+
+
+def test_who_never_breaks_comes_back_without_a_limit(path: Path) -> None:
+    row = replace(DOMAIN, leaves_bound_at=None, breaks_at=None)
+
+    with RunFile.open(written(path, row)) as run:
+        assert [row] == list(run.rows(DomainRow, "breaks_at IS NULL"))
 
 
 @pytest.mark.parametrize("number", [float("inf"), 5e-324, 1.7976931348623157e308, -0.0, 0.1])
@@ -193,8 +207,8 @@ FOREIGN = {
     "of bytes": lambda path: path.write_bytes(bytes(range(256)) * 40),
     "that is empty": lambda path: path.write_bytes(b""),
     "of another program": lambda path: _sqlite(path, 0, FORMAT),
-    "of a newer version": lambda path: _sqlite(path, APPLICATION_ID, FORMAT + 1),
 }
+OTHER_FORMATS = pytest.mark.parametrize("version", [FORMAT - 1, FORMAT + 1])
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
@@ -212,11 +226,27 @@ def test_a_foreign_file_is_refused_in_one_line_and_left_alone(path: Path, kind: 
     assert [path] == list(path.parent.iterdir())
 
 
-def test_a_file_of_a_newer_version_says_which(path: Path) -> None:
-    _sqlite(path, APPLICATION_ID, FORMAT + 1)
+@OTHER_FORMATS
+def test_a_run_of_another_format_is_not_read_and_says_which(path: Path, version: int) -> None:
+    _sqlite(path, APPLICATION_ID, version)
+    before = path.read_bytes()
 
-    with pytest.raises(RunFileError, match=f"has format {FORMAT + 1}; this version reads {FORMAT}"):
+    with pytest.raises(RunFileError, match=f"has format {version}; this version reads {FORMAT}"):
         RunFile.open(path)
+
+    assert before == path.read_bytes()
+
+
+@OTHER_FORMATS
+def test_a_run_of_another_format_is_ours_to_replace(path: Path, version: int) -> None:
+    _sqlite(path, APPLICATION_ID, version)
+
+    with RunFile.create(path) as run:
+        run.add([WORKER])
+    with RunFile.open(path) as run:
+        assert list(run.rows(WorkerRow)) == [WORKER]
+        with pytest.raises(RunFileError, match="no such table: theirs"):
+            list(run.rows(type("Theirs", (WorkerRow,), {"table": "theirs"})))
 
 
 def test_a_file_that_is_missing_is_said_to_be_missing(path: Path) -> None:

@@ -1,7 +1,8 @@
-"""The worker, asked in this process: whatever an implementation does becomes an answer."""
+"""The worker in this process: a framework with a user's own files, and what it offers."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,30 +12,14 @@ import pytest
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import DeviceAbsentError
 from lossdiff.cases.model import Case
-from lossdiff.cases.suites import suite
 from lossdiff.harness import worker
-from lossdiff.harness.observation import Failure, Observation
+from lossdiff.harness.observation import AGAIN
 from lossdiff.harness.worker import Setup, UserFileError, load
 
 HOSTILE = Path(__file__).parents[1] / "hostile"
 SOFTMAX = Case.parse("softmax/float32/4x10/normal/-/0")
 INDEX = Case.parse("cross_entropy/index.random/float32/4x10/normal/-/0")
-SOFT = Case.parse("cross_entropy/soft.soft/float32/4x10/normal/-/0")
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Ask one implementation one case, with a user's files of NumPy functions beside NumPy's."""
-
-    def ask(
-        name: str, case: Case = SOFTMAX, *, extra: Path = HOSTILE / "answers.py"
-    ) -> Observation:
-        backend = load(Setup("numpy", extra=(str(extra),)))
-        monkeypatch.setattr(worker, "_backend", lambda: backend)
-        (observation,) = worker.ask([(name, "eager", case)])
-        return observation
-
-    return ask
+GRID = Case.parse("softmax/float32/4x10/grid/-/0")
 
 
 def user_file(folder: Path, text: str, name: str = "mine.py") -> str:
@@ -55,194 +40,6 @@ def refused(folder: Path, text: str, name: str = "mine.py") -> str:
     return line
 
 
-# --- answers ---------------------------------------------------------------------------------
-
-
-def test_a_right_answer_has_a_value_and_a_gradient(asked: Any) -> None:
-    observation = asked("answers.softmax")
-
-    assert (SOFTMAX.id, "answers.softmax", "eager") == (
-        observation.case, observation.implementation, observation.mode
-    )  # fmt: skip
-    assert observation.answers.keys() == {"value", "gradient_logits"}
-    np.testing.assert_allclose(observation.answers["value"].sum(1), 1, rtol=1e-6)
-    np.testing.assert_allclose(observation.answers["gradient_logits"].sum(1), 0, atol=1e-6)
-    assert {array.dtype for array in observation.answers.values()} == {np.dtype(np.float32)}
-    assert observation.seconds > 0
-    assert observation.warnings == ""
-
-
-def test_a_soft_target_has_a_gradient_too(asked: Any) -> None:
-    answers = asked("numpy.recipes.cross_entropy", SOFT).answers
-
-    assert list(answers) == ["value", "gradient_logits", "gradient_target"]
-    assert [answer.shape for answer in answers.values()] == [(), (4, 10), (4, 10)]
-
-
-def test_the_tutorials_are_asked_for_values_alone(asked: Any) -> None:
-    worked = next(case for case in suite("worked").cases if case.operation == "softmax")
-
-    assert asked("numpy.recipes.softmax", worked).answers.keys() == {"value"}
-
-
-def test_an_option_reaches_the_function(asked: Any) -> None:
-    case = Case.parse("softmax/float32/4x10/normal/axis=0/0")
-
-    np.testing.assert_allclose(asked("answers.softmax", case).answers["value"].sum(0), 1, 1e-6)
-
-
-def test_an_error_where_an_error_is_right_is_an_answer(asked: Any) -> None:
-    case = Case.parse("cross_entropy/index.too_large/float32/4x10/normal/-/0")
-
-    value = asked("numpy.recipes.cross_entropy", case).answers["value"]
-
-    assert isinstance(value, Failure)
-    assert value.kind == "raised"
-
-
-def test_of_huge_arrays_only_the_judged_rows_come_back(asked: Any) -> None:
-    case = Case.parse("softmax/float32/300x5000/normal/-/0")
-    assert case.judged_rows < 300
-
-    assert asked("answers.softmax", case).answers["value"].shape == (case.judged_rows, 5000)
-
-
-WRONG = {
-    "returns_none": "mismatched",
-    "returns_none_with_gradient": "mismatched",
-    "returns_a_list": "mismatched",
-    "returns_a_text": "mismatched",
-    "returns_a_number": "mismatched",
-    "returns_two": "mismatched",
-    "returns_objects": "mismatched",
-    "returns_texts": "mismatched",
-    "returns_complex_numbers": "mismatched",
-    "returns_records": "mismatched",
-    "raises": "raised",
-    "leaves": "raised",
-    "interrupts": "raised",
-    "raises_a_base_exception": "raised",
-    "ends_a_generator": "raised",
-    "raises_the_unprintable": "raised",
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_what_is_no_array_and_what_is_raised_is_a_failure(asked: Any, name: str) -> None:
-    value = asked(f"answers.softmax_{name}").answers["value"]
-
-    assert isinstance(value, Failure)
-    assert value.kind == WRONG[name]
-    assert value.message
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("raises", "ValueError: first line"),
-        ("raises_without_a_word", "ValueError: no message"),
-        ("raises_the_unprintable", "UnprintableError: its message cannot be read"),
-        ("leaves", "SystemExit: 0"),
-        ("returns_none", "TypeError: returned NoneType, not a NumPy array"),
-        ("returns_two", "TypeError: returned tuple, not a NumPy array"),
-        ("returns_objects", "dtype object, which holds no real numbers"),
-        ("returns_complex_numbers", "dtype complex128, which holds no real numbers"),
-    ],
-)
-def test_a_failure_says_in_one_line_what_happened(asked: Any, name: str, message: str) -> None:
-    assert asked(f"answers.softmax_{name}").answers["value"].message == message
-
-
-def test_a_long_message_is_cut(asked: Any) -> None:
-    assert len(asked("answers.softmax_raises_at_length").answers["value"].message) == 300
-
-
-@pytest.mark.parametrize(
-    ("name", "dtype", "shape"),
-    [("in_double", "float64", (4, 10)), ("of_the_first_row", "float32", (10,))],
-)
-def test_another_dtype_and_another_shape_reach_the_judge(
-    asked: Any, name: str, dtype: str, shape: tuple[int, ...]
-) -> None:
-    value = asked(f"answers.softmax_{name}").answers["value"]
-
-    assert (dtype, shape) == (value.dtype, value.shape)
-
-
-def test_an_input_that_is_changed_in_place_is_changed_for_that_function_alone(asked: Any) -> None:
-    before = SOFTMAX.inputs().values.copy()
-
-    changed, unchanged = (
-        asked(f"answers.softmax{name}").answers["value"] for name in ("_changes_its_input", "")
-    )
-
-    np.testing.assert_array_equal(before, SOFTMAX.inputs().values)
-    np.testing.assert_allclose(changed, unchanged, rtol=1e-6)
-
-
-def test_warnings_are_kept_once_each_in_one_line(asked: Any) -> None:
-    assert asked("answers.softmax_warns").warnings == "be careful"
-
-
-# --- gradients -------------------------------------------------------------------------------
-
-
-def test_without_a_gradient_by_hand_the_gradient_is_unsupported(asked: Any) -> None:
-    answers = asked("answers.softmax_without_a_gradient_by_hand").answers
-
-    assert answers["value"].shape == (4, 10)
-    assert answers["gradient_logits"].kind == "unsupported"
-    assert "no gradient is written" in answers["gradient_logits"].message
-
-
-def test_a_gradient_that_is_not_written_is_no_finding_where_the_value_is_one(asked: Any) -> None:
-    assert asked("answers.softmax_raises").answers["gradient_logits"].kind == "unsupported"
-
-
-def test_a_gradient_by_hand_is_asked(asked: Any) -> None:
-    answers = asked("answers.softmax_with_a_wrong_gradient").answers
-
-    np.testing.assert_array_equal(SOFTMAX.cotangent((4, 10)), answers["gradient_logits"])
-
-
-def test_a_gradient_that_fails_leaves_the_value(asked: Any) -> None:
-    answers = asked("answers.softmax_with_a_failing_gradient").answers
-
-    assert answers["value"].shape == (4, 10)
-    assert answers["gradient_logits"] == Failure("raised", "ArithmeticError: the gradient is lost")
-
-
-@pytest.mark.framework("torch")
-def test_a_value_that_is_cut_from_its_inputs_raises_for_the_gradient_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = user_file(tmp_path, "def softmax(logits):\n    return logits.detach() * 1\n")
-    backend = load(Setup("torch", extra=(place,)))
-    monkeypatch.setattr(worker, "_backend", lambda: backend)
-
-    (observation,) = worker.ask([("mine.softmax", "eager", SOFTMAX)])
-
-    assert isinstance(observation.answers["value"], np.ndarray)
-    assert observation.answers["gradient_logits"].kind == "raised"
-
-
-@pytest.mark.framework("torch")
-def test_none_as_a_value_is_a_mismatch_in_a_framework_with_gradients_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = user_file(tmp_path, "def softmax(logits):\n    logits.softmax(-1)\n")
-    backend = load(Setup("torch", extra=(place,)))
-    monkeypatch.setattr(worker, "_backend", lambda: backend)
-
-    (observation,) = worker.ask([("mine.softmax", "eager", SOFTMAX)])
-
-    value = observation.answers["value"]
-    assert isinstance(value, Failure)
-    assert (value.kind, value.message) == (
-        "mismatched", "TypeError: returned NoneType, not torch.Tensor"
-    )  # fmt: skip
-
-
 # --- a user's file ---------------------------------------------------------------------------
 
 
@@ -258,11 +55,15 @@ def test_a_file_says_how_its_functions_are_named_and_what_they_take() -> None:
     assert {claim.kind for claim in claims.values()} == {"user"}
 
 
-def test_a_function_of_a_file_is_asked_like_any_other(asked: Any) -> None:
-    mine = asked("acme.CrossEntropy", INDEX, extra=HOSTILE / "claims.py").answers["value"]
-    ours = asked("numpy.recipes.cross_entropy", INDEX).answers["value"]
+def test_a_function_of_a_file_is_asked_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = load(Setup("numpy", extra=(str(HOSTILE / "claims.py"),)))
+    monkeypatch.setattr(worker, "_backend", lambda: backend)
+    names = ("acme.CrossEntropy", "numpy.recipes.cross_entropy")
 
-    np.testing.assert_allclose(mine, ours, rtol=1e-6)
+    mine, ours = worker.ask([(name, "eager", INDEX) for name in names])
+
+    assert (mine.implementation, ours.implementation) == names
+    np.testing.assert_allclose(mine.answers["value"], ours.answers["value"], rtol=1e-6)
 
 
 def test_a_module_that_is_installed_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,3 +145,72 @@ def test_the_catalogue_holds_claims_and_versions_only(monkeypatch: pytest.Monkey
     assert {claim.name for claim in offered.claims} == backend.implementations.keys()
     assert offered.environment["versions"].keys() == {"numpy", "scipy", "ml_dtypes"}
     assert offered.environment.keys() >= {"python", "device", "threads"}
+
+
+# --- questions -------------------------------------------------------------------------------
+
+
+def test_questions_are_answered_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_backend", lambda: load_backend("numpy"))
+    questions = [
+        ("scipy.special.softmax", "eager", SOFTMAX),
+        ("numpy.recipes.cross_entropy", "eager", INDEX),
+        ("numpy.recipes.softmax", "eager", SOFTMAX),
+    ]
+
+    found = worker.ask(questions)
+
+    assert questions == [(item.implementation, item.mode, Case.parse(item.case)) for item in found]
+
+
+def test_only_what_is_probed_is_asked_more_closely(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_backend", lambda: load_backend("numpy"))
+    name = "numpy.recipes.softmax"
+
+    plain, probed = worker.ask([(name, "eager", SOFTMAX), (name, "eager", GRID)])
+
+    assert plain.related == ()
+    assert plain.answers.keys() == {"value", "gradient_logits"}
+    assert {found.relation for found in probed.related} >= {AGAIN, "shift", "sums"}
+    assert probed.answers.keys() == {"value", "gradient_logits", "hvp_logits"}
+
+
+# --- the start of a process ------------------------------------------------------------------
+
+
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC")
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Start this process as a worker, without what cannot be taken back."""
+    cores: list[Any] = []
+    for name in (*THREADS, "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(name, "as it was")
+    monkeypatch.setattr(os, "dup2", lambda *_: None)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 2, 3}, raising=False)
+    monkeypatch.setattr(
+        os, "sched_setaffinity", lambda _, chosen: cores.append(chosen), raising=False
+    )
+    monkeypatch.setattr(worker, "_setup", None)
+
+    def start(setup: Setup) -> tuple[list[str], list[Any]]:
+        worker.start(setup)
+        return [os.environ[name] for name in THREADS], cores
+
+    return start
+
+
+def test_a_worker_may_use_as_many_threads_as_the_framework_likes(started: Any) -> None:
+    assert started(Setup("numpy")) == (["as it was"] * 4, [])
+
+
+def test_a_worker_of_one_thread_has_one_core_too(started: Any) -> None:
+    assert started(Setup("numpy", threads=1)) == (["1"] * 4, [[2]])
+
+
+@pytest.mark.parametrize(("device", "visible"), [("cpu", ""), ("gpu", "as it was")])
+def test_a_worker_on_the_cpu_sees_no_gpu(started: Any, device: str, visible: str) -> None:
+    started(Setup("numpy", device=device))
+
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == visible

@@ -10,6 +10,7 @@ from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES, Options, TargetKind
 from lossdiff.cases.stored import worked_examples
 from lossdiff.harness.runfile import (
+    DomainRow,
     RelationRow,
     RunFile,
     TimingRow,
@@ -31,7 +32,7 @@ OPERATIONS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
 VERDICTS = (
     "exact", "faithful", "within bound", "refused", "flushed", "order", "formula", "narrow",
     "convention:mean_over_rows", "inaccurate", "nonfinite", "accepted", "raised", "mismatched",
-    "crashed", "timed out", "unsupported",
+    "crashed", "timed out", "unsupported", "relation:shift", "nondeterministic",
 )  # fmt: skip
 
 
@@ -42,7 +43,8 @@ def make(path: Path, *, scale: int = 1) -> Path:
                      started="2026-11-22T10:00:00+00:00")  # fmt: skip
         run.add(list(verdicts(scale)))
         run.add(list(worked()))
-        run.add(list(relations()))
+        run.add([*relations(), *kept(), *repeated()])
+        run.add(list(domains()))
         run.add(list(timings()))
         run.add(workers())
     return path
@@ -96,7 +98,8 @@ def verdicts(scale: int = 1) -> Iterator[VerdictRow]:
         case = next(iter(cases("softmax")))
         name = sorted(NEW)[number % 2]
         row = _judged(replace(_row(case), implementation=name), verdict)
-        yield replace(row, known=False, note=HOSTILE, family=HOSTILE)
+        note = row.note if verdict == "nondeterministic" else HOSTILE
+        yield replace(row, known=False, note=note, family=HOSTILE)
 
 
 def _row(case: Case) -> VerdictRow:
@@ -139,6 +142,11 @@ def _judged(row: VerdictRow, verdict: str) -> VerdictRow:
     if verdict == "nonfinite":
         return replace(row, known=True, ulp=None, ratio=None, exact="-221.48", got="nan",
                        note="breaks by design: exp overflows without a shift")  # fmt: skip
+    if verdict in ("nondeterministic", "relation:shift"):
+        same = verdict == "nondeterministic"
+        return replace(row, ulp=None, ratio=float("inf") if same else 12.5, abs_error=2.4e-7,
+                       note="with one thread" if same else "",
+                       exact="" if same else "0.25", got="" if same else "0.5")  # fmt: skip
     if verdict in ("flushed", "order", "formula", "narrow"):
         ratio = 3.0 + len(row.case) % 40 * 1.7
         return replace(row, ratio=ratio, ulp=812.0, note=f"explained by {verdict}")
@@ -168,14 +176,78 @@ def worked() -> Iterator[WorkedRow]:
 def relations() -> Iterator[RelationRow]:
     """Yield the three equivalences; one does not hold."""
     for relation, left, right in (
-        ("log of softmax", "log(softmax)", "log_softmax"),
-        ("NLL of log_softmax", "nll_loss(log_softmax)", "cross_entropy"),
-        ("BCE of sigmoid", "bce(sigmoid)", "bce_with_logits"),
+        ("sigmoid(z) = softmax([0, z])", "sigmoid", "softmax"),
+        ("nll_loss(log_softmax(x)) = cross_entropy(x)", "recipes.by_nll", "cross_entropy"),
+        ("index target = its one-hot encoding", "cross_entropy", "cross_entropy"),
     ):
         for framework, (_, mode, _) in FRAMEWORKS.items():
-            agrees = (relation, framework) != ("BCE of sigmoid", "torch")
+            agrees = (relation[:5], framework) != ("index", "torch")
             yield RelationRow(relation, left, right, framework, mode, "float32", 40, 2.4e-7,
                               0.31 if agrees else 12.5, agrees)  # fmt: skip
+
+
+def kept() -> Iterator[RelationRow]:
+    """Yield relations: kept, kept by an explanation in one mode, not kept."""
+    for framework, (_, mode, prefix) in FRAMEWORKS.items():
+        for name, note, agrees in (
+            (f"{prefix}.softmax", "", True),
+            (f"{prefix}.logsumexp", "formula", True),
+            (f"{framework}.textbook.softmax_unshifted", "", False),
+            (HOSTILE, "", framework != "jax"),
+        ):
+            for way in dict.fromkeys(("eager", mode)):
+                ratio = 0.5 if agrees else 12.5 if name == HOSTILE else float("inf")
+                yield RelationRow(
+                    "shift", name, name, framework, way, "float32", 10, ratio * 1e-7, ratio, agrees,
+                    note if way == "eager" else "",
+                )  # fmt: skip
+
+
+def repeated() -> Iterator[RelationRow]:
+    """Yield calls that were repeated; one gives other bits with one thread."""
+    for relation in ("again", "threads"):
+        for framework, (_, _, prefix) in FRAMEWORKS.items():
+            yield RelationRow(relation, f"{prefix}.softmax", f"{prefix}.softmax", framework,
+                              "eager", "float32", 30, 0.0, 0.0, True)  # fmt: skip
+    yield RelationRow("threads", min(NEW), min(NEW), "torch", "eager", "float16", 30,
+                      2.4e-7, float("inf"), False, "with one thread")  # fmt: skip
+
+
+def domains() -> Iterator[DomainRow]:
+    """Yield searches: native functions hold, textbook formulas break, fp16 counts too far."""
+    for framework, (_, mode, prefix) in FRAMEWORKS.items():
+        for way in dict.fromkeys(("eager", mode)):
+            for operation in ("softmax", "cross_entropy"):
+                for sweep in ("offset", "spread"):
+                    held = search(f"{prefix}.{operation}", framework, operation, way, sweep)
+                    yield (
+                        replace(held, leaves_bound_at=42.63, left_by="flushed")
+                        if (framework == "jax")
+                        else held
+                    )
+                    book = f"{framework}.textbook.{operation}_unshifted"
+                    end = 88.73 if framework != "jax" else 40.64
+                    yield broken(replace(held, implementation=book, kind="textbook"), end)
+    asked = search("torch.softmax_over_axis_0", "torch", "softmax", "eager", "spread")
+    for dtype, asked_to in (("float16", 1e4), ("float32", 1e30)):
+        row = replace(asked, kind="textbook", dtype=dtype, asked_to=asked_to)
+        yield from (broken(replace(row, sweep=sweep), 1.0) for sweep in ("offset", "spread"))
+    counted = search(HOSTILE, "torch", "softmax", "eager", "classes")
+    yield broken(replace(counted, dtype="float16", asked_to=131072.0), 65520.0)
+    yield replace(counted, dtype="bfloat16", asked_to=131072.0)
+
+
+def search(name: str, framework: str, operation: str, mode: str, sweep: str) -> DomainRow:
+    """Return a search that found no end."""
+    return DomainRow(name, framework, "native", operation, mode, "cpu", "float32", sweep,
+                     None, "", None, "", "", "", 1e30)  # fmt: skip
+
+
+def broken(row: DomainRow, at: float) -> DomainRow:
+    """Return a search that found its end."""
+    return replace(row, leaves_bound_at=at, left_by="nonfinite", breaks_at=at,
+                   broken_by="nonfinite", quantity="gradient_logits",
+                   case=f"softmax/float32/4x10/{row.sweep}@{at:g}/-/0")  # fmt: skip
 
 
 def timings() -> Iterator[TimingRow]:

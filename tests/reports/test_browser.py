@@ -76,7 +76,7 @@ def test_arrow_keys_walk_the_matrix(tab: Page, report: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "findings"),
-    [("framework", "torch", None), ("look", "new", 13), ("text", "broken_softmax", None)],
+    [("framework", "torch", None), ("look", "new", 14), ("text", "broken_softmax", None)],
 )
 def test_filters_hold_in_matrix_and_findings(
     tab: Page, report: Path, name: str, value: str, findings: int | None
@@ -113,3 +113,50 @@ def test_a_chart_is_drawn_when_it_is_opened(tab: Page, report: Path) -> None:
     tab.eval("document.querySelectorAll('.timing')[1].open = true;"
              "new Promise(r => setTimeout(r, 500))")  # fmt: skip
     assert tab.eval(drawn) > first
+
+
+def test_the_chart_of_the_domain_can_be_chosen(tab: Page, report: Path) -> None:
+    tab.open(report, 360)
+    labels = "document.querySelector('#domain-chart .scatterlayer').textContent"
+    assert "88.7 torch.textbook.softmax_unshifted" in tab.eval(labels)
+    choose(tab, "operation", "cross_entropy")
+    assert "cross_entropy_unshifted" in tab.eval(labels)
+    assert "softmax_unshifted" not in tab.eval(labels)
+    choose(tab, "sweep", "classes")
+    assert tab.eval("document.querySelector('#domain-none').hidden === false")
+    assert tab.eval("document.querySelector('#domain-chart').hidden")
+    assert state(tab) == {"ready": "true", "fits": "true"}
+
+
+def choose(tab: Page, name: str, value: str) -> None:
+    tab.eval(
+        f"pick.elements.{name}.value = '{value}';"
+        "pick.dispatchEvent(new Event('input', {bubbles: true}));"
+        "new Promise(r => setTimeout(r, 300))"
+    )
+
+
+def test_the_filters_hold_in_the_domain(tab: Page, report: Path) -> None:
+    tab.open(report, 1600)
+    tab.eval(
+        "filters.elements.framework.value = 'jax';"
+        "filters.dispatchEvent(new Event('input', {bubbles: true}));"
+        "new Promise(r => setTimeout(r, 400))"
+    )
+    shown = tab.eval(
+        "[...document.querySelectorAll('#domain [data-framework]:not([hidden])')]"
+        ".map(row => row.dataset.framework)"
+    )
+    assert set(shown) == {"jax"}
+
+
+def test_a_table_is_sorted_by_numbers_both_ways(tab: Page, report: Path) -> None:
+    tab.open(report, 1600)
+    table = "document.querySelector('#domain .sortable')"
+    ends = f"[...{table}.tBodies[0].rows].map(row => Number(row.cells[1].dataset.sort))"
+    for order in ("ascending", "descending"):
+        tab.eval(f"{table}.querySelectorAll('thead button')[1].click()")
+        assert tab.eval(f"{table}.querySelector('[aria-sort]').ariaSort") == order
+        found = tab.eval(ends)
+        assert found == sorted(found, reverse=order == "descending")
+    assert len(set(tab.eval(ends))) > 2

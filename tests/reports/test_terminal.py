@@ -19,7 +19,7 @@ def printed(what: RenderableType) -> str:
 
 def test_summary_counts_and_names_what_is_new(run: RunFile) -> None:
     text = printed(summary(run))
-    assert "17 new findings, 357 known" in text
+    assert "18 new findings, 357 known" in text
     assert "torch.compile.broken_softmax" in text
     assert "torch on gpu was not asked" in text
 
@@ -38,6 +38,48 @@ def test_summary_names_twenty_and_says_where_the_rest_is(tmp_path: Path) -> None
 def test_summary_of_an_empty_run_says_so(tmp_path: Path) -> None:
     with RunFile.open(sample.empty(tmp_path / "empty.sqlite")) as run:
         assert "No verdicts" in printed(summary(run))
+
+
+def test_summary_of_searches_alone_is_a_table_by_dtype(tmp_path: Path) -> None:
+    rows = list(sample.domains())
+    never = sum(row.breaks_at is None for row in rows)
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add(rows)
+        text = printed(summary(run))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "No verdicts" not in text
+    assert "torch.textbook.softmax_unshifted softmax spread compile, eager – – 88.7 N" in lines
+    assert "torch.softmax_over_axis_0 softmax spread eager 1 N – 1 N" in lines
+    assert lines[1].endswith("softmax classes eager 65,520 N – –")  # what people call stands first
+    assert f"{never} of {len(rows)} searches never break; 4 are wrong from the start" in lines[-1]
+    assert "after those: jax.textbook.cross_entropy_unshifted at 40.6" in lines[-1]
+
+
+def test_summary_names_forty_searches_and_says_where_the_rest_is(tmp_path: Path) -> None:
+    row = next(row for row in sample.domains() if row.breaks_at)
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([replace(row, implementation=f"torch.f{n}") for n in range(45)])
+        text = printed(summary(run))
+    assert "5 more, see the report: lossdiff report" in text
+    assert "0 of 45 searches never break; the first to break: torch.f0 at 88.7" in text
+
+
+def test_beside_verdicts_the_domain_is_one_line(run: RunFile) -> None:
+    last = printed(summary(run)).strip().splitlines()[-1]
+    assert last.startswith("domain of validity: ")
+
+
+def test_a_call_that_gives_other_bits_says_how_far_apart(run: RunFile) -> None:
+    rows = run.rows(VerdictRow, "verdict = 'nondeterministic'")
+    text = printed(verdict_table(rows))
+    assert "d nondeterministic" in text
+    assert "2.40×10⁻⁷ apart with one thread" in text
+    assert "∞" not in text
+
+
+def test_a_relation_that_fails_has_its_letter(run: RunFile) -> None:
+    text = printed(verdict_table(run.rows(VerdictRow, "verdict LIKE 'relation:%'")))
+    assert "L relation:shift" in text
 
 
 def test_verdicts_are_text_and_not_markup(run: RunFile) -> None:

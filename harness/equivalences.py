@@ -1,0 +1,150 @@
+"""Claims of the tutorials that need no oracle: two routes to the same number.
+
+Two routes agree if they differ by no more than the sum of both bounds, never by a tolerance
+chosen by hand:
+
+- sigmoid(z) is the second class of softmax([0, z]);
+- nll_loss of log_softmax is cross_entropy (the recipes named `…_by_nll`);
+- an index target and its one-hot encoding give the same cross-entropy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backends.base import Claim
+from ..cases.model import Case
+from .arithmetic import Floats
+from .judge import Question
+from .precision import SOUND
+from .runfile import RelationRow
+
+_EVERYDAY = ("normal", "digits:start", "digits:middle", "digits:end", "two_units")
+
+
+@dataclass(frozen=True)
+class _Answer:
+    claim: Claim
+    mode: str
+    case: Case
+    value: Floats
+    bound: Floats
+
+
+Key = Callable[[_Answer], "tuple[str, ...] | None"]
+
+
+@dataclass(frozen=True)
+class _Equivalence:
+    """Answers of equal keys, one from each side, are two routes to the same number."""
+
+    name: str
+    left: Key
+    right: Key
+    column: int | None = None
+    same_function: bool = False  # whether one function may give both answers
+
+
+def _is(operation: str, kind: str | None, part: str = "") -> Key:
+    """The key of answers to an operation with a kind of target, by an implementation's name."""
+
+    def key(answer: _Answer) -> tuple[str, ...] | None:
+        case, claim = answer.case, answer.claim
+        if case.operation != operation or case.target_kind != kind:
+            return None
+        if part not in claim.name or claim.kind == "textbook":
+            return None
+        case = replace(case, operation="any", target_kind=None, target_family="")
+        return (claim.framework, answer.mode, str(case), answer.case.target_family)
+
+    return key
+
+
+EQUIVALENCES = (
+    _Equivalence("sigmoid(z) = softmax([0, z])", _is("sigmoid", None), _is("softmax", None), 1),
+    _Equivalence(
+        "nll_loss(log_softmax(x)) = cross_entropy(x)",
+        _is("cross_entropy", "index", "_by_nll"),
+        _is("cross_entropy", "index"),
+    ),
+    _Equivalence(
+        "index target = its one-hot encoding",
+        _is("cross_entropy", "index"),
+        _is("cross_entropy", "one_hot"),
+        same_function=True,
+    ),
+)
+
+
+class Equivalences:
+    """Collects the answers that take part, and compares them at the end."""
+
+    def __init__(self) -> None:
+        self._answers: list[_Answer] = []
+
+    def see(self, question: Question, claim: Claim, mode: str, value: NDArray[np.generic]) -> None:
+        """Keep an answer if it takes part in a relation."""
+        case, solution = question.case, question.solution
+        if case.family not in _EVERYDAY or solution.refusal:
+            return
+        if case.operation in ("sigmoid", "softmax") and case.family != "two_units":
+            return
+        if case.operation not in ("sigmoid", "softmax", "cross_entropy"):
+            return
+        exact = solution.quantities["value"]
+        bound = question.bound(solution, "value", SOUND)
+        if value.shape != exact.shape or np.isnan(exact.hi).any():
+            return
+        self._answers.append(_Answer(claim, mode, case, value.astype(np.float64), bound))
+
+    def rows(self) -> list[RelationRow]:
+        """Return one row for each implementation of one side, beside the other side's reference.
+
+        The reference is the framework's first native function, or recipe where it has none.
+        """
+        return [row for relation in EQUIVALENCES for row in self._compared(relation)]
+
+    def _compared(self, relation: _Equivalence) -> Iterator[RelationRow]:
+        references = self._references(relation)
+        gaps: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+        for answer in self._answers:
+            key = relation.left(answer)
+            other = references.get(key) if key is not None else None
+            same = other is not None and other.claim.name == answer.claim.name
+            if other is None or (same and not relation.same_function):
+                continue
+            names = (answer.claim.framework, answer.mode, answer.case.dtype)
+            pair = (*names, answer.claim.name, other.claim.name)
+            gaps.setdefault(pair, []).append(_gap(answer, other, relation.column))
+        for (framework, mode, dtype, left, right), found in sorted(gaps.items()):
+            difference, ratio = np.max(found, axis=0)  # a NaN among them stays one
+            yield RelationRow(
+                relation.name, left, right, framework, mode, dtype, len(found),
+                float(difference), float(ratio), bool(ratio <= 1.0),
+            )  # fmt: skip
+
+    def _references(self, relation: _Equivalence) -> dict[tuple[str, ...], _Answer]:
+        found: dict[tuple[str, ...], _Answer] = {}
+        for answer in sorted(self._answers, key=lambda answer: _rank(answer.claim)):
+            key = relation.right(answer)
+            if key is not None:
+                found.setdefault(key, answer)
+        return found
+
+
+def _rank(claim: Claim) -> tuple[bool, bool, str]:
+    return claim.kind != "native", "_by_nll" in claim.name, claim.name
+
+
+def _gap(left: _Answer, right: _Answer, column: int | None) -> tuple[float, float]:
+    pick = (slice(None), column) if column is not None else ...
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(left.value[pick] - right.value[pick])
+    # NaN is no number, and max() would lose it among the others.
+    difference = np.where(np.isnan(difference), np.inf, difference)
+    allowed = left.bound[pick] + right.bound[pick]
+    return float(difference.max()), float((difference / allowed).max())

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from lossdiff.harness.observation import AGAIN
+from lossdiff.harness.relations import RELATIONS
+from lossdiff.harness.repeats import THREADS
+from lossdiff.harness.runfile import RunFile
+from lossdiff.reports.relations import (
+    MEANINGS,
+    REPEATED,
+    equivalence_rows,
+    latest,
+    relation_tables,
+    repeat_tables,
+)
+from lossdiff.reports.survey import survey
+
+from . import sample
+
+
+def test_the_page_says_of_each_relation_what_the_harness_says() -> None:
+    assert {relation.name: relation.meaning for relation in RELATIONS} == MEANINGS
+    assert {AGAIN, THREADS} == REPEATED.keys()
+
+
+def test_each_row_stands_in_one_of_three_tables(run: RunFile) -> None:
+    found = survey([run])
+    rows = latest(found)
+    tables = (*relation_tables(found, rows), *repeat_tables(found, rows))
+    compared = sum(line.comparisons for table in tables for line in table.lines)
+    equal = equivalence_rows(rows)
+    assert len(equal) == 12
+    assert compared + sum(row.cases for row in equal) == sum(row.cases for row in rows)
+
+
+def test_an_implementation_counts_where_it_does_worst(run: RunFile) -> None:
+    found = survey([run])
+    (table,) = relation_tables(found, latest(found))
+    by_framework = {line.framework: line for line in table.lines}
+    assert (table.name, table.meaning) == ("shift", MEANINGS["shift"])
+    jax, torch = by_framework["jax"], by_framework["torch"]
+    assert (jax.implementations, jax.holds, jax.explained) == (4, 1, (("formula", 1),))
+    assert [breach.name for breach in jax.breaches] == [
+        "jax.textbook.softmax_unshifted", sample.HOSTILE,
+    ]  # fmt: skip
+    assert [breach.ratio for breach in jax.breaches] == [float("inf"), 12.5]
+    assert jax.breaches[0].ways == ("eager, float32", "jit, float32")
+    assert jax.breaches[0].kind == "textbook"
+    assert (torch.holds, len(torch.breaches)) == (2, 1)
+
+
+def test_a_breach_is_known_only_if_the_ledger_names_all_of_it(run: RunFile) -> None:
+    found = survey([run])
+    (table,) = relation_tables(found, latest(found))
+    new = {finding.row.implementation for finding in found.findings
+           if finding.row.verdict == "relation:shift"}  # fmt: skip
+    for line in table.lines:
+        for breach in line.breaches:
+            assert breach.known == (breach.name not in new)
+
+
+def test_other_bits_are_named_with_quantity_and_size(run: RunFile) -> None:
+    found = survey([run])
+    again, threads = repeat_tables(found, latest(found))
+    assert not any(line.breaches for line in again.lines)
+    (breach,) = [breach for line in threads.lines for breach in line.breaches]
+    assert breach.difference == 2.4e-7
+    assert sum(times for _, times in breach.quantities) == len(found.unsteady) == 1
