@@ -65,6 +65,11 @@ class Question:
     inputs: Inputs
 
     @cached_property
+    def judged(self) -> dict[tuple[str, str], Verdict]:
+        """Verdicts by quantity and bits: many functions of a framework are one underneath."""
+        return {}
+
+    @cached_property
     def solution(self) -> Solution:
         """The answer under the contract."""
         return self._solved(CONTRACT)
@@ -112,22 +117,33 @@ def judge(question: Question, quantity: str, answer: NDArray[Any] | Failure) -> 
         quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
         answer: the array that came back, or why there is none.
     """
-    refusal = question.solution.refusal
     if isinstance(answer, Failure):
-        if refusal and answer.kind == "raised":
-            return Verdict("refused", note=f"{refusal}: {answer.message}")
-        if answer.kind == "raised" and question.case.mixes_dtypes:
-            return Verdict(f"{CONVENTION}dtypes_refused", note=answer.message)
-        return Verdict(answer.kind, note=answer.message)
+        return _on_failure(question, answer)
+    key = (quantity, fingerprint(answer))
+    if key not in question.judged:
+        question.judged[key] = replace(_on_array(question, quantity, answer), fingerprint=key[1])
+    return question.judged[key]
+
+
+def _on_failure(question: Question, failure: Failure) -> Verdict:
+    refusal = question.solution.refusal
+    if refusal and failure.kind == "raised":
+        return Verdict("refused", note=f"{refusal}: {failure.message}")
+    if failure.kind == "raised" and question.case.mixes_dtypes:
+        return Verdict(f"{CONVENTION}dtypes_refused", note=failure.message)
+    return Verdict(failure.kind, note=failure.message)
+
+
+def _on_array(question: Question, quantity: str, answer: NDArray[Any]) -> Verdict:
+    refusal = question.solution.refusal
     if refusal:
-        verdict = _accepted(question, quantity, answer, refusal)
-    else:
-        verdict = _judge_against(question, question.solution, quantity, answer)
-        if verdict.is_finding and verdict.word != "mismatched":
-            verdict = _by_convention(question, quantity, answer) or verdict
-        elif verdict.word.startswith(UNDEFINED):
-            verdict = _by_convention(question, quantity, answer, defines=True) or verdict
-    return replace(verdict, fingerprint=fingerprint(answer))
+        return _accepted(question, quantity, answer, refusal)
+    verdict = _judge_against(question, question.solution, quantity, answer)
+    if verdict.is_finding and verdict.word != "mismatched":
+        return _by_convention(question, quantity, answer) or verdict
+    if verdict.word.startswith(UNDEFINED):
+        return _by_convention(question, quantity, answer, defines=True) or verdict
+    return verdict
 
 
 def fingerprint(answer: NDArray[Any]) -> str:
