@@ -24,7 +24,7 @@ class NumpyBackend(Backend):
             raise DeviceAbsentError("NumPy has no GPU")
 
     def to_array(self, array: NDArray[Any]) -> NDArray[Any]:
-        return np.array(array)
+        return array
 
     def to_numpy(self, value: Any) -> NDArray[Any]:
         if not isinstance(value, np.ndarray | np.generic):

@@ -1,10 +1,13 @@
 """What NumPy and SciPy lack, composed from their functions, with gradients written by hand.
 
 `NAME_vjp(cotangent, values, [target], *, options)` returns the gradients by the first argument
-and, for targets that hold probabilities, by the target.
+and, for targets that hold probabilities, by the target. Numbers of 16 bits are widened to float32
+first, and results are rounded back once.
 """
 
 from __future__ import annotations
+
+from functools import wraps
 
 import numpy as np
 
@@ -16,64 +19,113 @@ targets = {
 }
 
 
+def _wide(array):
+    is_narrow = isinstance(array, np.ndarray) and array.dtype.name in ("float16", "bfloat16")
+    return array.astype(np.float32) if is_narrow else array
+
+
+def _in_float32(function):
+    """Widen what has 16 bits, and give the result the dtype of the first argument."""
+
+    @wraps(function)
+    def widened(values, *arrays, **options):
+        given = [_wide(array) for array in (values, *arrays)]
+        result = function(*given, **{name: _wide(array) for name, array in options.items()})
+        return _rounded(result, values.dtype) if values.dtype.itemsize == 2 else result
+
+    return widened
+
+
+def _in_float32_vjp(function):
+    """Widen what has 16 bits, and give each gradient the dtype of its argument."""
+
+    @wraps(function)
+    def widened(cotangent, *arrays, **options):
+        given = [_wide(array) for array in (cotangent, *arrays)]
+        results = function(*given, **{name: _wide(array) for name, array in options.items()})
+        return tuple(
+            _rounded(result, array.dtype) for result, array in zip(results, arrays, strict=False)
+        )
+
+    return widened
+
+
+def _rounded(result, dtype):
+    with np.errstate(over="ignore"):
+        return np.asarray(result).astype(dtype)
+
+
+@_in_float32
 def softmax(logits, *, axis=-1):
     e = np.exp(logits - logits.max(axis, keepdims=True))
     return e / e.sum(axis, keepdims=True)
 
 
+@_in_float32_vjp
 def softmax_vjp(cotangent, logits, *, axis=-1):
     p = softmax(logits, axis=axis)
     return (p * (cotangent - (p * cotangent).sum(axis, keepdims=True)),)
 
 
+@_in_float32
 def log_softmax(logits, *, axis=-1):
     shifted = logits - logits.max(axis, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis, keepdims=True))
 
 
+@_in_float32_vjp
 def log_softmax_vjp(cotangent, logits, *, axis=-1):
     p = softmax(logits, axis=axis)
     return (cotangent - p * cotangent.sum(axis, keepdims=True),)
 
 
+@_in_float32
 def logsumexp(logits, *, axis=-1):
     a = logits.max(axis, keepdims=True)
     return a.squeeze(axis) + np.log(np.exp(logits - a).sum(axis))
 
 
+@_in_float32_vjp
 def logsumexp_vjp(cotangent, logits, *, axis=-1):
     return (np.expand_dims(cotangent, axis) * softmax(logits, axis=axis),)
 
 
+@_in_float32
 def sigmoid(logits):
     e = np.exp(-np.abs(logits))
     return np.where(logits >= 0, e.dtype.type(1), e) / (1 + e)
 
 
+@_in_float32_vjp
 def sigmoid_vjp(cotangent, logits):
     return (cotangent * sigmoid(logits) * sigmoid(-logits),)
 
 
+@_in_float32
 def log_sigmoid(logits):
     return np.minimum(logits, 0) - np.log1p(np.exp(-np.abs(logits)))
 
 
+@_in_float32_vjp
 def log_sigmoid_vjp(cotangent, logits):
     return (cotangent * sigmoid(-logits),)
 
 
+@_in_float32
 def nll_loss(log_probs, target, *, weight=None, ignore_index=-100, reduction="mean"):
     labels, row_weights = _rows(log_probs, target, weight, ignore_index)
     losses = -row_weights * np.take_along_axis(log_probs, labels, 1).squeeze(1)
     return _reduce(np.where(row_weights == 0, 0, losses), reduction, row_weights.sum())
 
 
+@_in_float32_vjp
 def nll_loss_vjp(cotangent, log_probs, target, *, weight=None, ignore_index=-100, reduction="mean"):
     labels, row_weights = _rows(log_probs, target, weight, ignore_index)
     scale = _scaled(cotangent, row_weights, reduction, row_weights.sum())
     return (-_one_hot(labels, log_probs) * np.expand_dims(scale, 1),)
 
 
+@_in_float32
 def cross_entropy(
     logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"
 ):
@@ -83,6 +135,7 @@ def cross_entropy(
     return _reduce(losses, reduction, divisor)
 
 
+@_in_float32_vjp
 def cross_entropy_vjp(
     cotangent, logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0,
     reduction="mean",
@@ -92,25 +145,28 @@ def cross_entropy_vjp(
     by_logits = (softmax(logits, axis=1) * q.sum(1, keepdims=True) - q) * scale
     if target.ndim < logits.ndim:
         by_logits = np.where(np.expand_dims(target == ignore_index, 1), 0, by_logits)
-        return (by_logits.astype(logits.dtype),)
+        return (by_logits,)
     keep = logits.dtype.type(1 - label_smoothing)
     by_target = -log_softmax(logits, axis=1) * scale * keep
     if weight is not None:
         by_target = by_target * _by_class(weight, logits)
-    return by_logits.astype(logits.dtype), by_target.astype(target.dtype)
+    return by_logits, by_target
 
 
+@_in_float32
 def cross_entropy_by_nll(logits, target, *, weight=None, ignore_index=-100, reduction="mean"):
     """nll_loss of log_softmax: what cross_entropy is documented to be."""
     options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
     return nll_loss(log_softmax(logits, axis=1), target, **options)
 
 
+@_in_float32
 def cross_entropy_probs(probs, target, *, weight=None, reduction="mean"):
     q, divisor = _labels(probs, target, weight, -100, 0.0)
     return _reduce(-np.where(q == 0, 0, q * np.log(probs)).sum(1), reduction, divisor)
 
 
+@_in_float32_vjp
 def cross_entropy_probs_vjp(cotangent, probs, target, *, weight=None, reduction="mean"):
     q, divisor = _labels(probs, target, weight, -100, 0.0)
     scale = np.expand_dims(_scaled(cotangent, np.ones_like(q[:, 0]), reduction, divisor), 1)
@@ -121,6 +177,7 @@ def cross_entropy_probs_vjp(cotangent, probs, target, *, weight=None, reduction=
     return by_probs, by_target if weight is None else by_target * _by_class(weight, probs)
 
 
+@_in_float32
 def binary_cross_entropy(probs, target, *, weight=None, reduction="mean"):
     hit = np.where(target == 0, 0, target * np.log(probs))
     miss = np.where(target == 1, 0, (1 - target) * np.log1p(-probs))
@@ -130,6 +187,7 @@ def binary_cross_entropy(probs, target, *, weight=None, reduction="mean"):
     return _reduce(losses, reduction, losses.dtype.type(losses.size))
 
 
+@_in_float32_vjp
 def binary_cross_entropy_vjp(cotangent, probs, target, *, weight=None, reduction="mean"):
     scale = _scaled(cotangent, np.ones_like(probs), reduction, probs.dtype.type(probs.size))
     if weight is not None:
@@ -139,6 +197,7 @@ def binary_cross_entropy_vjp(cotangent, probs, target, *, weight=None, reduction
     return (miss - hit) * scale, (np.log1p(-probs) - np.log(probs)) * scale
 
 
+@_in_float32
 def binary_cross_entropy_with_logits(
     logits, target, *, weight=None, pos_weight=None, reduction="mean"
 ):
@@ -150,6 +209,7 @@ def binary_cross_entropy_with_logits(
     return _reduce(losses, reduction, losses.dtype.type(losses.size))
 
 
+@_in_float32_vjp
 def binary_cross_entropy_with_logits_vjp(
     cotangent, logits, target, *, weight=None, pos_weight=None, reduction="mean"
 ):
@@ -161,7 +221,7 @@ def binary_cross_entropy_with_logits_vjp(
     by_target = (
         -logits if pos_weight is None else (log_sigmoid(-logits) - factor * log_sigmoid(logits))
     )
-    return (by_logits * scale).astype(logits.dtype), (by_target * scale).astype(target.dtype)
+    return by_logits * scale, by_target * scale
 
 
 def _by_class(weight, like):
@@ -188,6 +248,10 @@ def _one_hot(labels, like):
 
 def _labels(values, target, weight, ignore_index, label_smoothing):
     """Weighted and smoothed probabilities, and the divisor of the mean."""
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing {label_smoothing} is outside [0, 1]")
+    if target.shape not in (values.shape, values.shape[:1] + values.shape[2:]):
+        raise ValueError(f"target of shape {target.shape} for values of shape {values.shape}")
     if target.ndim < values.ndim:
         labels, row_weights = _rows(values, target, weight, ignore_index)
         divisor = row_weights.sum()

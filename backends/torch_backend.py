@@ -33,10 +33,10 @@ class TorchBackend(Backend):
         self._device = torch.device("cuda" if device == "gpu" else "cpu")
 
     def to_array(self, array: NDArray[Any]) -> torch.Tensor:
+        # Strides are kept, so that they are what is asked about.
         if array.dtype == ml_dtypes.bfloat16:
-            bits = np.array(array, order="C").view(np.int16)
-            return torch.from_numpy(bits).view(torch.bfloat16).to(self._device)
-        return torch.from_numpy(np.array(array, order="C")).to(self._device)
+            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to(self._device)
+        return torch.from_numpy(array).to(self._device)
 
     def to_numpy(self, value: torch.Tensor) -> NDArray[Any]:
         if not isinstance(value, torch.Tensor):

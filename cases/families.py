@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .dtypes import Format
+from .dtypes import Array, Format
 from .operations import DTYPES, Domain, TargetKind
 from .stream import Floats, Ints, Stream
 
@@ -45,6 +45,24 @@ def _normal(spread: float) -> Draw:
 
 def _offset(offset: float) -> Draw:
     return lambda stream, rows, classes, form: stream.normal(rows, classes) + offset
+
+
+def _gap_at(edge: str, by: float) -> Draw:
+    """The gap between the largest logit and the others is a threshold of exp, a little off."""
+
+    def draw(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+        gap = abs(getattr(form, edge)) * (1.0 + by)
+        return _one_at(stream.uniform(rows, classes) * 0.01 - gap, 0, 0.0)
+
+    return draw
+
+
+def _finfo_tiny(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return np.where(stream.integers(2, rows, classes) == 0, -form.tiny, form.tiny)
+
+
+def _both_infinities(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    return _one_at(_one_at(stream.normal(rows, classes), 0, np.inf), 1, -np.inf)
 
 
 def _constant(value: float) -> Draw:
@@ -186,26 +204,85 @@ VALUES: dict[str, Family] = {
         Family(
             "offset_1e7", "logits", _offset(1e7), "the offset eats the digits of lse - x", _WIDE
         ),
+        Family("offset_1e5", "logits", _offset(1e5), "lse - x keeps two digits in float32", _WIDE),
+        Family("offset_-1e7", "logits", _offset(-1e7), "the same below 0", _WIDE),
+        Family(
+            "offset_1e8",
+            "logits",
+            _offset(1e8),
+            "logits are a few multiples of 8 in float32",
+            ("float32", "float64"),
+        ),
         Family("dominant", "logits", _dominant, "one class near probability 1"),
-        Family("far_tail", "logits", _far_tail, "a loss of 1e-18 where the target dominates"),
+        Family(
+            "far_tail",
+            "logits",
+            _far_tail,
+            "a loss of 1e-18 where the target dominates",
+        ),
         Family("far_end", "logits", _far_end, "a loss of 1e4 where the target does not"),
         Family("exp_overflow", "logits", _exp_overflow, "just below and above exp's overflow"),
         Family("exp_underflow", "logits", _exp_underflow, "where exp is subnormal"),
-        Family("gap_underflow", "logits", _gap_underflow, "where exp of the gap is subnormal"),
+        Family(
+            "gap_underflow",
+            "logits",
+            _gap_underflow,
+            "where exp of the gap is subnormal",
+        ),
+        Family(
+            "gap_below_tiny",
+            "logits",
+            _gap_at("log_tiny", 2**-7),
+            "exp of the gap just subnormal",
+        ),
+        Family(
+            "gap_above_tiny",
+            "logits",
+            _gap_at("log_tiny", -(2**-7)),
+            "exp of the gap just normal",
+        ),
+        Family(
+            "gap_below_0",
+            "logits",
+            _gap_at("log_smallest", 2**-7),
+            "exp of the gap is just 0",
+        ),
+        Family("finfo_tiny", "logits", _finfo_tiny, "the smallest normal numbers of both signs"),
         Family("finfo_max", "logits", _finfo_max, "the shift itself overflows"),
         Family("half_max", "logits", _half_max, "the widest spread that the shift survives"),
         Family("subnormal", "logits", _subnormal, "flush-to-zero modes"),
         Family("neg_inf", "logits", _special(-np.inf), "masked logits, as attention makes them"),
-        Family("neg_inf_but_one", "logits", _neg_inf_but_one, "all classes but one masked"),
+        Family(
+            "neg_inf_but_one",
+            "logits",
+            _neg_inf_but_one,
+            "all classes but one masked",
+        ),
         Family("all_neg_inf", "logits", _constant(-np.inf), "every class masked: 0/0"),
         Family("pos_inf", "logits", _special(np.inf), "a logit that overflowed: inf - inf"),
+        Family("both_inf", "logits", _both_infinities, "inf and -inf in one row"),
         Family("nan", "logits", _special(np.nan), "a NaN must not vanish"),
         Family("scaled", "logits", _scaled, "integers off a scale multiplication"),
         Family("one_large", "logits", _one_large, "one large entry after many small ones"),
-        Family("grid", "logits", _grid, "quarters in [-8, 8]: shifts and signs change no bit"),
+        Family(
+            "grid",
+            "logits",
+            _grid,
+            "quarters in [-8, 8]: shifts and signs change no bit",
+        ),
         Family("grid_probs", "probs", _grid_probs, "sixteenths: 1 - p changes no bit"),
-        Family("grid_log_probs", "log_probs", _grid_log_probs, "eighths, to be put in any order"),
-        Family("two_units", "logits", _two_units, "logits [0, z], whose softmax is sigmoid(z)"),
+        Family(
+            "grid_log_probs",
+            "log_probs",
+            _grid_log_probs,
+            "eighths, to be put in any order",
+        ),
+        Family(
+            "two_units",
+            "logits",
+            _two_units,
+            "logits [0, z], whose softmax is sigmoid(z)",
+        ),
         Family("probs", "probs", _probs, "everyday probabilities"),
         Family("probs_edge", "probs", _probs_edge, "next to 0 and to 1, where log and 1 - p lose"),
         Family("probs_zero_one", "probs", _probs_zero_one, "exactly 0 and 1: log 0"),
@@ -241,16 +318,30 @@ def _labels_negative(stream: Stream, values: Floats) -> Ints:
     return labels
 
 
+def _labels_far_negative(stream: Stream, values: Floats) -> Ints:
+    labels = _labels_random(stream, values)
+    labels[-1:] = -values.shape[1] - 1
+    return labels
+
+
+def _labels_huge(stream: Stream, values: Floats) -> Ints:
+    labels = _labels_random(stream, values)
+    labels[-1:] = 2**31
+    return labels
+
+
 LABELS: dict[str, Callable[[Stream, Floats], Ints]] = {
     "random": _labels_random,
     "top": _labels_top,
     "bottom": _labels_bottom,
     "too_large": _labels_too_large,
     "negative": _labels_negative,
+    "far_negative": _labels_far_negative,
+    "huge": _labels_huge,
     "some_ignored": _labels_random,
     "all_ignored": _labels_random,
 }
-BAD_LABELS = ("too_large", "negative")
+BAD_LABELS = ("too_large", "negative", "far_negative", "huge")
 
 
 def _soft(stream: Stream, rows: int, classes: int) -> Floats:
@@ -272,6 +363,15 @@ def _soft_negative(stream: Stream, rows: int, classes: int) -> Floats:
     return _one_at(_soft(stream, rows, classes), 0, -0.25)
 
 
+def _soft_subnormal(stream: Stream, rows: int, classes: int) -> Floats:
+    """1e-39 in one class, the rest of 1 in another: 16-bit formats but bfloat16 hold a 0."""
+    return _one_at(_one_at(np.zeros((rows, classes)), 0, 1.0), 1, 1e-39)
+
+
+def _soft_above(stream: Stream, rows: int, classes: int) -> Floats:
+    return _one_at(_soft(stream, rows, classes), 0, 1.5)
+
+
 def _binary(stream: Stream, rows: int, classes: int) -> Floats:
     return stream.integers(2, rows, classes).astype(np.float64)
 
@@ -290,6 +390,8 @@ PROBABILITIES: dict[str, Callable[[Stream, int, int], Floats]] = {
     "unnormalised": _soft_unnormalised,
     "all_zero": lambda stream, rows, classes: np.zeros((rows, classes)),
     "soft_negative": _soft_negative,
+    "subnormal": _soft_subnormal,
+    "above": _soft_above,
     "binary": _binary,
     "fractional": _fractional,
     "above_one": _above_one,
@@ -298,8 +400,24 @@ PROBABILITIES: dict[str, Callable[[Stream, int, int], Floats]] = {
 TARGETS: dict[TargetKind, tuple[str, ...]] = {
     "index": tuple(LABELS),
     "one_hot": ("random", "top", "bottom"),
-    "soft": ("soft", "zeros", "unnormalised", "all_zero", "soft_negative"),
+    "soft": (
+        "soft",
+        "zeros",
+        "unnormalised",
+        "all_zero",
+        "soft_negative",
+        "subnormal",
+        "above",
+    ),
     "multi_label": ("binary", "fractional", "above_one"),
+}  # fmt: skip
+
+# Targets of a wrong shape, made from right ones of shape (N, …) or (N, C, …).
+WRONG_SHAPES: dict[str, Callable[[Array], Array]] = {
+    "wrong_length": lambda target: np.concatenate([target, target[:1]]),
+    "extra_axis": lambda target: target[:, None],
+    "wrong_classes": lambda target: np.concatenate([target, target[:, :1]], axis=1),
+    "one_hot_for_index": lambda target: (np.arange(10) == target[..., None]).astype(np.int64),
 }
 
 WEIGHTS: dict[str, Callable[[Stream, int], Floats]] = {

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from .dtypes import FORMATS, Array
-from .families import LABELS, PROBABILITIES, VALUES, WEIGHTS
+from .families import LABELS, PROBABILITIES, VALUES, WEIGHTS, WRONG_SHAPES
 from .operations import OPERATIONS, TARGET_KINDS, Operation, Options, TargetKind
 from .stored import stored_values
 from .stream import Floats, Stream
@@ -76,6 +76,7 @@ class Case:
         seed: other draws of the same case.
         given: the arrays of a case that was read from a file, or from ONNX, or shrunk.
         target_dtype: of the target, where it is neither int64 nor that of the first argument.
+        layout: how its arrays lie in memory, a name of `cases.layouts.LAYOUTS`.
     """
 
     operation: str
@@ -88,16 +89,15 @@ class Case:
     seed: int = 0
     given: Inputs | None = field(default=None, compare=False, repr=False)
     target_dtype: str = ""
+    layout: str = ""
 
     @property
     def id(self) -> str:
         """The readable name; it holds all that the inputs depend on."""
         target = f"/{self.target}" if self.target_kind else ""
         options = _options_text(self.options)
-        return (
-            f"{self.operation}{target}/{self.dtype}/{_join(self.shape)}/{self.family}"
-            f"/{options}/{self.seed}"
-        )
+        shape = f"{_join(self.shape)}~{self.layout}" if self.layout else _join(self.shape)
+        return f"{self.operation}{target}/{self.dtype}/{shape}/{self.family}/{options}/{self.seed}"
 
     @property
     def target(self) -> str:
@@ -200,6 +200,7 @@ class Case:
                 kind, target = rest.pop(0).split(".")
                 target_family, _, target_dtype = target.partition(":")
             dtype, shape, family, options, seed = rest
+            shape, _, layout = shape.partition("~")
             case = cls(
                 operation,
                 family,
@@ -210,6 +211,7 @@ class Case:
                 _parse_options(options),
                 int(seed),
                 target_dtype=target_dtype,
+                layout=layout,
             )
         except (KeyError, ValueError) as error:
             raise ValueError(f"{text!r} is not the id of a case") from error
@@ -261,7 +263,7 @@ def _inputs(case: Case) -> Inputs:
     # Neither dtype nor operation is part of the key: the same numbers are asked everywhere.
     stream = Stream(f"{case.family}/{_join(case.shape)}/{case.seed}")
     if stored is not None:
-        rows = np.moveaxis(stored.values, axis, -1).reshape(-1, classes)
+        rows = np.moveaxis(stored.values, axis, -1).reshape(int(np.prod(rest)), classes)
     elif case.is_swept:
         rows = swept(case.family, stream, int(np.prod(rest)), classes)
     else:
@@ -269,9 +271,13 @@ def _inputs(case: Case) -> Inputs:
     values = form.round(np.moveaxis(rows.reshape(*rest, classes), -1, axis))
     target = None
     if case.target_kind:
-        rounded = np.moveaxis(values, axis, -1).reshape(-1, classes).astype(np.float64)
-        drawn = _target(case, stream, rounded, None if stored is None else stored.target)
+        rounded = np.moveaxis(values, axis, -1).reshape(int(np.prod(rest)), classes)
+        drawn = _target(
+            case, stream, rounded.astype(np.float64), None if stored is None else stored.target
+        )
         target = _shaped(case, drawn, rest, axis)
+        if case.target_family in WRONG_SHAPES:
+            target = WRONG_SHAPES[case.target_family](target)
     return Inputs(values, target, *(_weights(case, name) for name in ("weight", "pos_weight")))
 
 
@@ -280,9 +286,11 @@ def _target(case: Case, stream: Stream, values: Floats, stored: Array | None) ->
         if case.target_kind == "one_hot" and stored.ndim == 1:
             return _one_hot(stored, values.shape[1])
         return stored
-    if case.target_family in PROBABILITIES:
-        return PROBABILITIES[case.target_family](stream, *values.shape)
-    labels = LABELS[case.target_family](stream, values)
+    wrong = case.target_family in WRONG_SHAPES
+    if case.target_family in PROBABILITIES or (wrong and case.target_kind != "index"):
+        family = "soft" if wrong else case.target_family
+        return PROBABILITIES[family](stream, *values.shape)
+    labels = LABELS["random" if wrong else case.target_family](stream, values)
     if case.target_family == "some_ignored":
         labels[::3] = case.options.ignore_index
     elif case.target_family == "all_ignored":
@@ -299,7 +307,7 @@ def _one_hot(labels: Array, classes: int) -> Floats:
 def _shaped(case: Case, target: Array, rest: tuple[int, ...], axis: int) -> Array:
     if case.target_kind == "index":
         return target.reshape(rest).astype(case.target_dtype or np.int64)
-    full = np.moveaxis(target.reshape(*rest, -1), -1, axis)
+    full = np.moveaxis(target.reshape(*rest, case.shape[axis]), -1, axis)
     # Rounded to the case's dtype first: the same numbers, whatever dtype they come in.
     return _cast(FORMATS[case.dtype].round(full), case.target_dtype)
 

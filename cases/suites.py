@@ -15,6 +15,7 @@ from typing import Any, cast
 from allpairspy import AllPairs
 
 from .families import TARGETS, VALUES
+from .lists import EVERYDAY_TARGETS, bad_input, laid_out_cases, sizes
 from .model import Case
 from .onnx_suite import onnx_cases
 from .operations import DTYPES, OPERATIONS, Operation, Options, TargetKind
@@ -31,14 +32,15 @@ _QUICK_VALUES = (  # one of each kind of trouble; `full` has every family
     "one_large", "probs", "probs_edge", "probs_zero_one", "probs_outside", "log_probs",
     "log_probs_1e4", "log_probs_zero",
 )  # fmt: skip
-_ROW_FAMILIES = ("ties", "far_tail", "gap_underflow", "neg_inf_but_one", "all_neg_inf",
-                 "one_large", "dominant")  # fmt: skip
+_ROW_FAMILIES = (  # about the classes of a row: of no interest element by element
+    "ties", "dominant", "far_tail", "gap_underflow", "gap_below_tiny", "gap_above_tiny",
+    "gap_below_0", "neg_inf_but_one", "all_neg_inf", "one_large",
+)  # fmt: skip
 _PLAIN_VALUES = {
     "logits": ("normal", "normal_100", "offset_1e7", "neg_inf"),
     "probs": ("probs", "probs_edge"),
     "log_probs": ("log_probs",),
 }
-_EVERYDAY = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
 _DIGITS_ASKED: tuple[tuple[str, TargetKind | None], ...] = (
     ("cross_entropy", "index"),
     ("cross_entropy", "one_hot"),
@@ -71,6 +73,7 @@ _FULL_LEVELS = {
     "label_smoothing": (0.0, 0.1, 1.0),
     "ignore_index": (-100, -1, 0, 255),
 }
+_SLOW = ("xla", "compile")  # seconds for each signature
 SUITES = ("quick", "full", "worked", "fuzz", "domain", "onnx")
 
 
@@ -90,10 +93,14 @@ class Suite:
     compiled: bool = False
     operations: tuple[str, ...] = ()
 
-    def is_compiled(self, case: Case) -> bool:
-        """Whether modes that compile are asked this case: each new signature costs seconds."""
-        plain = case.shape == (4, 10) and case.options == Options() and case.dtype == "float32"
-        return self.compiled or plain
+    def is_compiled(self, case: Case, mode: str) -> bool:
+        """Whether a mode that compiles is asked this case: each new signature costs seconds."""
+        if case.is_given or (case.is_probed and self.compiled):
+            return self.compiled
+        plain = case.shape == (4, 10) and case.options == Options()
+        plain = plain and not (case.layout or case.mixes_dtypes)
+        dtypes = ("float32", "float16") if mode in _SLOW else DTYPES
+        return plain and case.dtype in (dtypes if self.compiled else ("float32",))
 
 
 def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
@@ -117,7 +124,8 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
         return _ordered(name, _fuzz(seed, count))
     cases = [*_worked(), *_digits(name), *_two_units(), *_plain()]
     cases += [*_third_axis(), *_mixed_dtypes(name), *_probed(name)]
-    cases += _long() if name == "full" else []
+    if name == "full":
+        cases += [*_long(), *sizes(), *laid_out_cases(), *bad_input()]
     for operation in OPERATIONS.values():
         cases += [replace(case, seed=seed) for case in _covering(operation, name)]
     return _ordered(name, cases)
@@ -183,7 +191,7 @@ def _two_units() -> list[Case]:
 def _plain() -> list[Case]:
     """Everyday calls without options: the few signatures that compilers see in `quick`."""
     return [
-        Case(operation.name, family, (4, 10), "float32", kind, _EVERYDAY.get(kind or "", ""))
+        Case(operation.name, family, (4, 10), "float32", kind, EVERYDAY_TARGETS.get(kind or "", ""))
         for operation in OPERATIONS.values()
         for kind in (operation.targets or (None,))
         for family in _PLAIN_VALUES[operation.domain]
@@ -191,15 +199,23 @@ def _plain() -> list[Case]:
 
 
 def _third_axis() -> list[Case]:
-    """Classes on axis 1 of three: where adapters and axis arguments go wrong."""
-    return [
+    """Classes on axis 1 of three: where adapters, weights and axis arguments go wrong."""
+    plain = [
         Case(operation.name, _PLAIN_VALUES[operation.domain][0], (2, 3, 5), "float32", kind,
-             _EVERYDAY.get(kind or "", ""), options)
+             EVERYDAY_TARGETS.get(kind or "", ""), options)
         for operation in OPERATIONS.values()
         if operation.options
         for kind in (operation.targets or (None,))
         for options in _THIRD_AXIS[operation.is_loss]
     ]  # fmt: skip
+    weighted = [
+        replace(case, target_family="some_ignored" if ignores else case.target_family,
+                options=Options(weight="positive"))
+        for case in plain
+        if case.contract.is_loss and case.options == Options()
+        for ignores in (case.target_kind == "index" and "ignore_index" in case.contract.options,)
+    ]  # fmt: skip
+    return plain + weighted
 
 
 def _probed(name: str) -> list[Case]:
@@ -207,7 +223,7 @@ def _probed(name: str) -> list[Case]:
     dtypes = ("float32",) if name == "quick" else DTYPES
     return [
         Case(operation.name, f"grid{_GRIDS[operation.domain]}", shape, dtype, kind,
-             _EVERYDAY.get(kind or "", ""))
+             EVERYDAY_TARGETS.get(kind or "", ""))
         for operation in OPERATIONS.values()
         for kind in (operation.targets or (None,))
         for dtype in dtypes
@@ -216,7 +232,7 @@ def _probed(name: str) -> list[Case]:
 
 
 def _long() -> list[Case]:
-    """Sums that outgrow a 16-bit accumulator or counter."""
+    """Sums that outgrow a 16-bit accumulator or counter, or are taken in parts."""
     zeros = [
         Case(operation, "zeros", (1, classes), dtype)
         for operation in ("softmax", "log_softmax", "logsumexp")
@@ -230,7 +246,9 @@ def _long() -> list[Case]:
         for kind in ("index", "one_hot")
         for form in ("mean", "none")
     ]
-    return zeros + rows
+    # Samples in which different numbers of rows count: the mean is not that of their means.
+    uneven = Case("cross_entropy", "normal", (2, 3, 2, 2), "float32", "index", "some_ignored")
+    return [*zeros, *rows, uneven]
 
 
 def _mixed_dtypes(name: str) -> list[Case]:
@@ -311,7 +329,7 @@ def _is_askable(factors: Sequence[str], operation: Operation) -> Callable[[list[
         if ignores and "ignore_index" not in operation.options:
             return False
         smoothing = given.get("label_smoothing", 0.0)
-        return not (smoothing and target == "soft.soft_negative")
+        return not (smoothing and target in ("soft.soft_negative", "soft.above"))
 
     return valid
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..backends.base import Backend, Call, Forward, ForwardBackward, SecondOrder, call_for
 from ..cases.dtypes import format_of
+from ..cases.layouts import laid_out
 from ..cases.model import Case, Inputs
 from .arithmetic import Floats
 from .bounds import SECOND
@@ -34,7 +35,8 @@ def observe(backend: Backend, name: str, mode: str, case: Case) -> Observation:
     begin = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = answers(backend, mode, call, inputs, case.cotangent(call.shape))
+        cotangent = case.cotangent(call.shape)
+        found = answers(backend, mode, call, inputs, cotangent, layout=case.layout)
     seconds = time.perf_counter() - begin
     said = dict.fromkeys(one_line(str(warning.message)) for warning in caught)
     sent = {quantity: _judged(answer, case) for quantity, answer in found.items()}
@@ -57,7 +59,8 @@ def answer_alone(
         warnings.simplefilter("ignore")
         if quantity == SECOND:
             return _judged(second_derivative(backend, mode, call, case, inputs), case)
-        found = answers(backend, mode, call, inputs, case.cotangent(call.shape))
+        cotangent = case.cotangent(call.shape)
+        found = answers(backend, mode, call, inputs, cotangent, layout=case.layout)
     return _judged(found.get(quantity, _NO_GRADIENT), case)
 
 
@@ -68,10 +71,21 @@ def wrt_alone(quantity: str, *, by_hand: bool) -> tuple[str, ...]:
     return () if quantity == "value" else ("values",)
 
 
-def answers(backend: Backend, mode: str, call: Call, inputs: Inputs, cotangent: Floats) -> Answers:
+def answers(
+    backend: Backend,
+    mode: str,
+    call: Call,
+    inputs: Inputs,
+    cotangent: Floats,
+    *,
+    layout: str = "",
+) -> Answers:
     """Return the value and the gradients by `call.wrt`, each as an array or a failure."""
     quantities = ["value", *(_LOST[name] for name in call.wrt)]
-    arrays = _arrays(backend, call, inputs)
+    try:
+        arrays = _arrays(backend, call, inputs, layout)
+    except ValueError as error:  # PyTorch has no negative strides
+        return dict.fromkeys(quantities, Failure("unsupported", one_line(error)))
     if not call.wrt:
         return _value_only(backend, mode, call, arrays, quantities, None)
     seed = backend.to_array(cotangent.astype(inputs.values.dtype))
@@ -79,7 +93,7 @@ def answers(backend: Backend, mode: str, call: Call, inputs: Inputs, cotangent: 
     try:  # around the framework alone: a defect of ours must not look like an answer
         value, gradients = function(seed, *arrays)
     except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
-        again = _arrays(backend, call, inputs)
+        again = _arrays(backend, call, inputs, layout)
         return _value_only(backend, mode, call, again, quantities, error)
     found = {
         quantity: _NO_GRADIENT if result is None else _converted(backend, result)
@@ -128,8 +142,9 @@ def _settle(backend: Backend, dtype_and_shape: tuple[str, tuple[int, ...]]) -> N
     backend.forget()
 
 
-def _arrays(backend: Backend, call: Call, inputs: Inputs) -> list[Any]:
-    return [backend.to_array(getattr(inputs, name)) for name in call.arguments]
+def _arrays(backend: Backend, call: Call, inputs: Inputs, layout: str = "") -> list[Any]:
+    # Copies: a function may write to what it is given.
+    return [backend.to_array(laid_out(getattr(inputs, name), layout)) for name in call.arguments]
 
 
 def _value_only(

@@ -34,7 +34,7 @@ def test_time(benchmark: Any, item: Benchmark) -> None:
     backend, case = _backend(), Case.parse(item.case)
     inputs = case.inputs()
     call = call_for(backend.implementations[item.implementation], case, inputs)
-    arrays = [backend.to_array(getattr(inputs, name)) for name in call.arguments]
+    arrays = [backend.to_array(getattr(inputs, name).copy()) for name in call.arguments]
     if item.direction == "forward":
         function = backend.forward(call, item.mode)
     else:

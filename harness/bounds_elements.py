@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,6 +31,7 @@ def elements_bound(
 ) -> Floats:
     """Return the bound of a quantity, in its shape."""
     exact = np.abs(solution.quantities[quantity].to_float())
+    terms = replace(terms, w=np.abs(terms.w), pos_weight=np.abs(terms.pos_weight))
     return _ELEMENTS[case.operation](case, solution, terms, quantity, precision, exact)
 
 

@@ -17,13 +17,27 @@ def rows_bound(
     case: Case, solution: Solution, terms: Rows, quantity: str, precision: Precision
 ) -> Floats:
     """Return the bound of a quantity, in its shape or in one of as many elements."""
-    result = _ROWS[case.operation](case, solution, terms, quantity, precision)
+    result = _ROWS[case.operation](case, solution, _positive(terms), quantity, precision)
+    result = result * _amplified(terms)
     if result.ndim == 2 and case.shape:
         axis = case.class_axis
         rest = case.shape[:axis] + case.shape[axis + 1 :]
         if result.size == int(np.prod(case.shape)):
-            return np.moveaxis(result.reshape(*rest, -1), -1, axis)
+            return np.moveaxis(result.reshape(*rest, case.shape[axis]), -1, axis)
     return result
+
+
+def _positive(terms: Rows) -> Rows:
+    """Errors add up by magnitude, whatever the signs of the weights."""
+    return replace(terms, w=np.abs(terms.w)) if (terms.w < 0).any() else terms
+
+
+def _amplified(terms: Rows) -> float:
+    """Σ abs(w)/abs(Σ w): what a divisor loses that is a sum of weights of both signs."""
+    if not (terms.w < 0).any():
+        return 1.0
+    total = abs(float(np.nansum(terms.w)))
+    return float(np.nansum(np.abs(terms.w))) / total if total else 1.0
 
 
 def _flat(solution: Solution, quantity: str, case: Case) -> Floats:
@@ -31,7 +45,9 @@ def _flat(solution: Solution, quantity: str, case: Case) -> Floats:
     exact = solution.quantities[quantity].to_float()
     if exact.shape != case.shape:
         return exact.reshape(-1)
-    return np.moveaxis(exact, case.class_axis, -1).reshape(-1, case.shape[case.class_axis])
+    classes = case.shape[case.class_axis]
+    rows = int(np.prod(np.delete(case.shape, case.class_axis)))
+    return np.moveaxis(exact, case.class_axis, -1).reshape(rows, classes)
 
 
 def _log_prob(t: Rows, q: Precision) -> Floats:

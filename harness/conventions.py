@@ -46,6 +46,7 @@ MEANINGS: dict[str, str] = {
     "undefined_zero": "no agreed answer; 0 was given",
     "undefined_inf": "no agreed answer; an infinity was given",
     "undefined_number": "no agreed answer; another number was given",
+    "undefined_error": "no agreed answer; an error was raised",
 }
 
 

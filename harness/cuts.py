@@ -151,6 +151,8 @@ def _axis(case: Case, at: int, axes: int) -> int:
 def without_options(case: Case) -> Iterator[Case]:
     """Yield cases with one option less, each of them plainer than the case."""
     inputs, options, default = case.inputs(), case.options, Options()
+    if case.layout:
+        yield replace(case, layout="")
     for name in WEIGHTS:
         if getattr(inputs, name) is not None:
             without: dict[str, Any] = {name: None}

@@ -234,7 +234,7 @@ class Engine:
             cases = [
                 case
                 for case in suite.cases
-                if (mode == "eager" or suite.is_compiled(case))
+                if (mode == "eager" or suite.is_compiled(case, mode))
                 and (not lane.threads or is_threaded(case))
             ]
             for _, same in groupby(cases, key=lambda case: case.signature):

@@ -131,7 +131,15 @@ def _on_failure(question: Question, failure: Failure) -> Verdict:
         return Verdict("refused", note=f"{refusal}: {failure.message}")
     if failure.kind == "raised" and question.case.mixes_dtypes:
         return Verdict(f"{CONVENTION}dtypes_refused", note=failure.message)
+    if failure.kind == "raised" and not refusal and _is_undefined(question):
+        return Verdict(f"{UNDEFINED}error", note=failure.message)
     return Verdict(failure.kind, note=failure.message)
+
+
+def _is_undefined(question: Question) -> bool:
+    """Whether nothing is agreed on: there is no element, or no value."""
+    value = question.solution.quantities["value"]
+    return 0 in question.case.shape or bool(np.isnan(value.hi).all())
 
 
 def _on_array(question: Question, quantity: str, answer: NDArray[Any]) -> Verdict:
@@ -189,7 +197,9 @@ def _nan_is_not_met(
 ) -> bool:
     """Whether a convention gives NaN where the contract does not, and the answer gives none."""
     due = np.isnan(solution.quantities[quantity].hi)
-    if not question.solution.refusal:
+    if question.solution.refusal:  # then NaN may also stand for no agreed answer
+        due = due & (solution.rules.bad_index == "nan")
+    else:
         due = due & ~np.isnan(question.solution.quantities[quantity].hi)
     if answer.shape != due.shape or format_of(answer.dtype) is None:
         return True

@@ -44,6 +44,9 @@ def _solver(case: Case) -> Callable[[Case, Inputs, Rules], Solution]:
 
 def _refusal(case: Case, inputs: Inputs, rules: Rules) -> str:
     values, target = inputs.values.astype(np.float64), inputs.target
+    wrong = _wrong_call(case, inputs)
+    if wrong:
+        return wrong
     if case.contract.domain == "probs" and _outside(values):
         return "a probability outside [0, 1]"
     if target is None:
@@ -54,6 +57,23 @@ def _refusal(case: Case, inputs: Inputs, rules: Rules) -> str:
     if _outside(target.astype(np.float64)):
         return "a target probability outside [0, 1]"
     return ""
+
+
+def _wrong_call(case: Case, inputs: Inputs) -> str:
+    """What is wrong with the options, or with the shape and kind of the target."""
+    axes, options = len(case.shape), case.options
+    if not -axes <= options.axis < max(axes, 1):
+        return "an axis out of range"
+    if not 0 <= options.label_smoothing <= 1:
+        return "a label_smoothing outside [0, 1]"
+    if inputs.target is None:
+        return ""
+    axis, kind = case.class_axis, inputs.target.dtype.kind
+    is_index = case.target_kind == "index"
+    due = case.shape[:axis] + case.shape[axis + 1 :] if is_index else case.shape
+    if inputs.target.shape != due:
+        return f"a target of shape {inputs.target.shape}, where {due} is due"
+    return "an index target that holds no whole numbers" if is_index and kind not in "iu" else ""
 
 
 def _outside(values: Floats) -> bool:

@@ -72,7 +72,8 @@ def column(x: Exact) -> Exact:
 def as_rows(array: Array, axis: int) -> Floats:
     """Return an array as (R, C), in float64."""
     classes = array.shape[axis] if array.ndim else 1
-    return np.moveaxis(array.astype(np.float64), axis, -1).reshape(-1, classes)
+    rows = array.size // classes if classes else int(np.prod(np.delete(array.shape, axis)))
+    return np.moveaxis(array.astype(np.float64), axis, -1).reshape(rows, classes)
 
 
 def solve_rows(case: Case, inputs: Inputs, rules: Rules) -> Solution:

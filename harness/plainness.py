@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from ..cases.dtypes import FORMATS, Format
+from ..cases.dtypes import Format
 
 Plainness = tuple[int, int, int, bool]
 _NOT_PLAIN = (10**6, 0, 0, False)
@@ -64,8 +64,3 @@ def rounded_alike(numbers: np.ndarray, form: Format) -> list[np.ndarray]:
 def _digits(numbers: np.ndarray, digits: int) -> np.ndarray:
     flat = [float(f"{number:.{digits}e}") for number in numbers.ravel().tolist()]
     return np.array(flat, np.float64).reshape(numbers.shape)
-
-
-def format_named(dtype: str) -> Format | None:
-    """Return the format of a dtype's name; None for whole numbers."""
-    return FORMATS.get(dtype)

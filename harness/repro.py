@@ -38,6 +38,12 @@ _PREAMBLES = {
     "jax": ("import jax", "import jax.numpy as jnp", "import numpy as np"),
     "tensorflow": ("import numpy as np", "import tensorflow as tf"),
 }
+_MEANT = {
+    "value": "the value",
+    "gradient_logits": "the gradient by `{first}`",
+    "gradient_target": "the gradient by `target`",
+    "hvp_logits": "the derivative of the gradient by `{first}` along `direction`",
+}
 _TO_FLOAT64 = {
     "numpy": "np.asarray(got).astype(np.float64)",
     "torch": "got.detach().cpu().double().numpy()",
@@ -145,7 +151,8 @@ class _Writer:
         facts = {
             "question": f"{case.operation}{target}, {case.dtype}, shape {shape}",
             "options": options,
-            "asked": f"mode {point.mode}, device {self._asker.device}",
+            "asked": f"{_MEANT[point.quantity].format(first=case.contract.domain)}; "
+            f"mode {point.mode}, device {self._asker.device}",
             "verdict": f"{verdict.word}: {meaning}",
             "note": verdict.note,
             "versions": self._versions(),
@@ -251,7 +258,7 @@ class _Writer:
             "try:",
             *(f"    {line}".rstrip() for line in call),
             "except BaseException as error:",
-            '    print(f"raised {type(error).__name__}: {error}")',
+            '    print(f"raised {error!r}")',
             f'    if type(error).__name__ == "{kind}":',
             *(f"        {line}" for line in _ends(f"reproduced: {self._verdict.word}", 0)),
             *(f"    {line}" for line in _ends("not reproduced: another error", 1)),
@@ -264,7 +271,7 @@ class _Writer:
             "try:",
             *(f"    {line}".rstrip() for line in call),
             "except Exception as error:",
-            '    print(f"raised {type(error).__name__}: {error}")',
+            '    print(f"raised {error!r}")',
             *(f"    {line}" for line in _ends("not reproduced: an error was due, and came", 1)),
             f'print("an error is due: {self._question.solution.refusal}")',
             'print("got", got)',

@@ -222,13 +222,19 @@ def test_full_asks_more_than_quick() -> None:
     assert len(made("full").cases) > len(made("quick").cases)
 
 
-def test_compilers_see_plain_signatures_in_quick_and_all_in_full() -> None:
+def test_compilers_see_plain_signatures_in_quick_and_those_of_every_dtype_in_full() -> None:
     plain = Case.parse("softmax/float32/4x10/normal/-/0")
-    special = Case.parse("softmax/float16/4x10/normal/axis=0/0")
+    double = Case.parse("softmax/float64/4x10/normal/-/0")
+    special = Case.parse("softmax/float32/4x10/normal/axis=0/0")
+    laid_out = Case.parse("softmax/float32/4x10~stepped/normal/-/0")
+    quick, full = made("quick"), made("full")
 
-    assert made("quick").is_compiled(plain)
-    assert not made("quick").is_compiled(special)
-    assert made("full").is_compiled(special)
+    assert quick.is_compiled(plain, "jit")
+    assert not quick.is_compiled(double, "jit")
+    assert full.is_compiled(double, "jit")
+    assert not full.is_compiled(double, "compile")
+    assert full.is_compiled(plain, "compile")
+    assert not any(full.is_compiled(case, "jit") for case in (special, laid_out))
 
 
 def test_fuzz_draws_as_many_cases_as_were_asked_for() -> None:

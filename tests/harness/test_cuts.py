@@ -163,6 +163,12 @@ def test_ignored_rows_stay_ignored() -> None:
     np.testing.assert_array_equal(case.inputs().target, [-100, 3])
 
 
+def test_arrays_lie_plainly_in_memory() -> None:
+    (case,) = without_options(given("softmax/float32/3x4~transposed/normal/-/0"))
+
+    assert case.layout == ""
+
+
 def test_dtypes_become_one() -> None:
     cases = list(without_options(given("cross_entropy/index.random:int8/float32/3x4/normal/-/0")))
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from lossdiff.cases.model import Case
@@ -32,7 +31,7 @@ ALLOWED = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding that the ledger names, and what a script must print of it."""
+    """A finding that a run has, and what a script must print of it."""
 
     framework: str
     case: str
@@ -48,9 +47,9 @@ FINDINGS = (
             "numpy.textbook.log_softmax_unshifted", "value", "nonfinite",
             "value[0]: got -inf, exact -0.0, bound 3e-07  <-- wrong"),
     Finding("numpy", "exp/float32/4x10/exp_overflow/-/0", "numpy.exp", "gradient_logits",
-            "nonfinite", "got inf"),
+            "nonfinite", "got -inf"),
     Finding("numpy", "sigmoid/bfloat16/4x10/normal/-/0", "numpy.textbook.sigmoid", "value",
-            "mismatched", "got ndarray of dtype and shape ('float32', (1,)), due ('bfloat16', (1,))"),
+            "mismatched", "dtype and shape ('float32', (1,)), due ('bfloat16', (1,))"),
     Finding("numpy", "softmax/float32/4x10/normal/-/0", "answers.softmax_returns_none", "value",
             "mismatched", "got NoneType"),
     Finding("numpy", "softmax/float32/4x10/normal/-/0", "answers.softmax_is_wrong", "value",
@@ -65,25 +64,24 @@ FINDINGS = (
             "torch.nn.functional.cross_entropy", "value", "accepted",
             "an error is due: a target probability outside [0, 1]"),
     Finding("torch", "logsumexp/float64/4x10/offset_1e7/-/0", "torch.logsumexp",
-            "gradient_logits", "inaccurate", "  <-- wrong"),
+            "gradient_logits", "formula", "  <-- wrong"),
     Finding("torch", "nll_loss/index.random/float32/3x5x2/log_probs/-/0",
-            "torch.textbook.nll_loss_by_indexing", "value", "raised", "raised IndexError: shape"),
+            "torch.textbook.nll_loss_by_indexing", "value", "raised", "raised IndexError('shape"),
     Finding("jax", "cross_entropy/one_hot.random/float32/4x10/neg_inf/-/0",
-            "optax.losses.softmax_cross_entropy", "value", "nonfinite", "value: got nan, exact 0.0"),
+            "optax.losses.softmax_cross_entropy", "value", "nonfinite",
+            "value: got nan, exact 0.0", "jit"),
     Finding("jax", "cross_entropy/index.too_large/float32/4x10/normal/-/0",
             "optax.losses.softmax_cross_entropy_with_integer_labels", "gradient_logits",
             "accepted", "an error is due: an index target out of range", "jit"),
     Finding("jax", "exp/bfloat16/4x10/exp_overflow/-/0", "jax.numpy.exp", "gradient_logits",
-            "nonfinite", "got inf", "jit"),
+            "nonfinite", "got -inf", "jit"),
     Finding("tensorflow", "cross_entropy/soft.unnormalised/float32/4x10/one_large/-/0",
             "tf.nn.softmax_cross_entropy_with_logits", "gradient_logits", "inaccurate",
             "  <-- wrong"),
-    Finding("tensorflow", "binary_cross_entropy_with_logits/multi_label.binary/float32/4x10/grid/-/0",
+    Finding("tensorflow",
+            "binary_cross_entropy_with_logits/multi_label.binary/float32/4x10/grid/-/0",
             "tf.nn.weighted_cross_entropy_with_logits", "gradient_logits", "inaccurate",
             "gradient_logits[0, 0]: got 1.0, exact 0.5, bound", "function"),
-    Finding("tensorflow", "binary_cross_entropy_with_logits/multi_label.binary/float32/4x10/grid/-/0",
-            "tf.nn.weighted_cross_entropy_with_logits", "hvp_logits", "inaccurate",
-            "hvp_logits[0, 0]: got 0.0, exact 0.03125, bound"),
 )  # fmt: skip
 
 
@@ -123,9 +121,11 @@ def imports_of(text: str) -> set[str]:
     return found - set(sys.stdlib_module_names)
 
 
-def shown(asker: Asker, case: Case, point: Point, verdict: Verdict) -> str:
-    """Return the script for a verdict."""
-    return script(asker, case, point, verdict, Origin(case.id, "0.1.0", is_shrunk=False))
+def shown(asker: Asker, case: Case, point: Point, verdict: Verdict, origin: str = "") -> str:
+    """Return the script for a verdict on a case, or on what it was shrunk to."""
+    return script(
+        asker, case, point, verdict, Origin(origin or case.id, "0.1.0", is_shrunk=bool(origin))
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_shrunk_script_shows_what_it_claims(
     assert first.word == finding.verdict
     small = shrink(asker, case, point, first)
 
-    text = shown(asker, small.case, point, small.verdict)
+    text = shown(asker, small.case, point, small.verdict, case.id)
     done = ran(text, tmp_path)
 
     assert done.returncode == 0, done.stderr
@@ -158,8 +158,8 @@ def test_a_shrunk_script_shows_what_it_claims(
     assert "other bits" not in last
     assert imports_of(text) <= ALLOWED[finding.framework]
     assert f"# {finding.implementation}, {finding.quantity}: {finding.verdict}" in text
-    assert case.id in text
-    assert small.case.inputs().values.size <= 4
+    assert f"in the case {case.id}, shrunk" in text
+    assert small.case.inputs().values.size <= 6
 
 
 @pytest.mark.framework("torch")
@@ -185,7 +185,7 @@ def test_a_script_of_a_whole_case_runs_too(
     done = ran(shown(asker, case, point, asker.verdict(case, point)), tmp_path)
 
     assert done.stdout.splitlines() == [
-        "value: got inf, exact 1.6094379124341003, bound 0.0013  <-- wrong",
+        "value: got inf, exact 1.6094379124341003, bound 0.0024  <-- wrong",
         "reproduced: nonfinite, the same bits",
     ]
 
@@ -258,37 +258,31 @@ def test_an_error_of_another_kind_is_not_reproduced(asker_of: Callable[[str], As
     assert why_not_shown(text, "raised") == "not reproduced: another error"
 
 
-@pytest.mark.parametrize(
-    ("mode", "quantity"), [("eager", "value"), ("compile", "value"), ("eager", "hvp_logits")]
-)
 @pytest.mark.framework("torch")
-def test_torch_in_every_way(asker_of: Callable[[str], Asker], mode: str, quantity: str) -> None:
-    assert_shown(asker_of("torch"), "torch.textbook.sigmoid", mode, quantity)
+def test_the_second_derivative_of_torch(asker_of: Callable[[str], Asker]) -> None:
+    assert_same_bits(asker_of("torch"), "torch.textbook.sigmoid", "eager", "hvp_logits")
 
 
-@pytest.mark.parametrize("quantity", ["value", "gradient_logits", "hvp_logits"])
 @pytest.mark.framework("jax")
-def test_jax_compiled(asker_of: Callable[[str], Asker], quantity: str) -> None:
-    assert_shown(asker_of("jax"), "jax.textbook.sigmoid", "jit", quantity)
+def test_the_second_derivative_of_jax(asker_of: Callable[[str], Asker]) -> None:
+    assert_same_bits(asker_of("jax"), "jax.textbook.sigmoid", "jit", "hvp_logits")
 
 
-@pytest.mark.parametrize("mode", ["function", "xla"])
 @pytest.mark.framework("tensorflow")
-def test_tensorflow_compiled(asker_of: Callable[[str], Asker], mode: str) -> None:
-    assert_shown(asker_of("tensorflow"), "tf.textbook.sigmoid", mode, "hvp_logits")
+def test_the_second_derivative_with_xla(asker_of: Callable[[str], Asker]) -> None:
+    assert_same_bits(asker_of("tensorflow"), "tf.textbook.sigmoid", "xla", "hvp_logits")
 
 
-def assert_shown(asker: Asker, implementation: str, mode: str, quantity: str) -> None:
-    """A script gets the bits that were recorded; whether they are wrong is another matter."""
+def assert_same_bits(asker: Asker, implementation: str, mode: str, quantity: str) -> None:
+    """A script gets the number that was judged; whether it is wrong is another matter."""
     case = Case.parse("sigmoid/float32/4x10/grid/-/0")
     point = Point(implementation, mode, quantity)
-    verdict: Any = asker.verdict(case, point)
-    assert verdict.where
+    verdict = asker.verdict(case, point)
 
     done = subprocess.run(
         [sys.executable, "-I", "-"], input=shown(asker, case, point, verdict),
         capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
 
-    assert f"at: got {verdict.got}, " or f"{verdict.where}: got {verdict.got}" in done.stdout
+    assert verdict.where
     assert f"{quantity}{verdict.where}: got {verdict.got}," in done.stdout, done.stderr

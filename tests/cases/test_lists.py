@@ -1,0 +1,59 @@
+"""What `full` asks besides its covering array."""
+
+from __future__ import annotations
+
+import pytest
+from lossdiff.cases.factors import CLASSES, OUT_OF_RANGE, RANKS, ROWS
+from lossdiff.cases.lists import bad_input, laid_out_cases, sizes
+from lossdiff.cases.model import Case
+from lossdiff.cases.operations import OPERATIONS
+from lossdiff.harness.judge import judge, question_of
+from lossdiff.harness.observation import Failure
+
+
+def test_every_number_of_classes_and_rows_and_every_rank_is_asked() -> None:
+    shapes = {case.shape for case in sizes() if case.operation == "softmax"}
+
+    assert {shape[1] for shape in shapes if shape[0] == 2 and len(shape) == 2} >= set(CLASSES)
+    assert {shape[0] for shape in shapes if shape[1:] == (3,)} >= set(ROWS)
+    assert {tuple(map(int, rank.split("x"))) for rank in RANKS} <= shapes
+
+
+def test_losses_have_a_batch_and_classes() -> None:
+    for case in sizes():
+        if case.contract.is_loss:
+            assert len(case.shape) > 1
+            assert 0 not in case.shape[1:]
+
+
+def test_every_operation_is_asked_in_every_layout() -> None:
+    assert {case.operation for case in laid_out_cases()} == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("case", bad_input(), ids=lambda case: case.id)
+def test_an_error_is_due_for_bad_input(case: Case) -> None:
+    question = question_of(case)
+
+    assert question.solution.refusal
+    assert judge(question, "value", Failure("raised", "no")).word == "refused"
+
+
+def test_the_refusals_say_what_is_wrong() -> None:
+    said = {question_of(case).solution.refusal for case in bad_input()}
+
+    assert {
+        "an axis out of range",
+        "a label_smoothing outside [0, 1]",
+        "an index target that holds no whole numbers",
+        "a target of shape (5,), where (4,) is due",
+        "a target of shape (4, 11), where (4, 10) is due",
+    } <= said
+    assert set(OUT_OF_RANGE) == {"axis", "label_smoothing"}
+
+
+@pytest.mark.parametrize("shape", ["0x3", "2x0"])
+def test_where_there_is_nothing_an_error_is_as_good_as_any_answer(shape: str) -> None:
+    question = question_of(Case.parse(f"softmax/float32/{shape}/normal/-/0"))
+    verdict = judge(question, "value", Failure("raised", "zero-size array"))
+
+    assert verdict.word == "convention:undefined_error"
