@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-TARGET_DTYPES = {
+LABEL_DTYPES = {
     "int32": "what TensorFlow and JAX users have",
     "int16": "seldom taken",
     "int8": "ends at 127",
     "uint8": "has no -100, and ends at 255",
-    "bool": "two classes, or a multi-label target",
-    "float32": "an index target that holds fractions, if it were one",
+}
+WRONG_LABEL_DTYPES = {
+    "bool": "a multi-label target, perhaps: an error is due",
+    "float32": "could hold fractions: an error is due",
 }
 OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
     "axis": (5, -4),

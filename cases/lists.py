@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .factors import CLASSES, LAYOUTS, OUT_OF_RANGE, RANKS, ROWS, TARGET_DTYPES
+from .factors import CLASSES, LAYOUTS, OUT_OF_RANGE, RANKS, ROWS, WRONG_LABEL_DTYPES
 from .model import Case
 from .operations import OPERATIONS, Operation
 
@@ -65,8 +65,7 @@ def bad_input() -> list[Case]:
     ]
     floats = [
         Case("cross_entropy", "normal", (4, 10), "float32", "index", "random", target_dtype=dtype)
-        for dtype in TARGET_DTYPES
-        if dtype in ("float32", "bool")
+        for dtype in WRONG_LABEL_DTYPES
     ]
     options = [
         replace(case, options=replace(case.options, **{option: level}))

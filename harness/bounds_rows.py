@@ -18,7 +18,8 @@ def rows_bound(
 ) -> Floats:
     """Return the bound of a quantity, in its shape or in one of as many elements."""
     result = _ROWS[case.operation](case, solution, _positive(terms), quantity, precision)
-    result = result * _amplified(terms)
+    if case.target_kind == "index" and case.options.reduction == "mean":
+        result = result * _amplified(terms)
     if result.ndim == 2 and case.shape:
         axis = case.class_axis
         rest = case.shape[:axis] + case.shape[axis + 1 :]

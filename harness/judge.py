@@ -137,9 +137,10 @@ def _on_failure(question: Question, failure: Failure) -> Verdict:
 
 
 def _is_undefined(question: Question) -> bool:
-    """Whether nothing is agreed on: there is no element, or no value."""
-    value = question.solution.quantities["value"]
-    return 0 in question.case.shape or bool(np.isnan(value.hi).all())
+    """Whether nothing is agreed on: there are no classes, or no element has an answer."""
+    case, value = question.case, question.solution.quantities["value"].hi
+    without_classes = case.contract.reads_classes and case.shape[case.class_axis] == 0
+    return without_classes or bool(value.size and np.isnan(value).all())
 
 
 def _on_array(question: Question, quantity: str, answer: NDArray[Any]) -> Verdict:

@@ -72,15 +72,13 @@ class Relation:
     """A relation between answers of one implementation.
 
     Attributes:
-        name: in the verdict `relation:NAME`.
-        meaning: what must hold.
+        name: in the verdict `relation:NAME`; `verdicts.RELATION_MEANINGS` says what must hold.
         holds_for: whether it is asked of a case and an implementation.
         forms: the other forms of a question.
         compare: the comparisons between the plain answer and those of the other forms.
     """
 
     name: str
-    meaning: str
     holds_for: Callable[[Case, Claim], bool]
     forms: Callable[[Form], tuple[Form, ...]]
     compare: Callable[[Answered, tuple[Answered, ...]], Iterator[Comparison]]
@@ -320,16 +318,10 @@ def _is_symmetric(case: Case, claim: Claim) -> bool:
 
 
 RELATIONS = (
-    Relation("shift", "adding one number to all logits of a row changes nothing, and logsumexp "
-             "by that number", _is_of_logits, _shifted, _compare_shifted),
-    Relation("permutation", "the order of the classes does not matter",
-             _is_of_classes, _permuted, _compare_permuted),
-    Relation("sums", "probabilities of a row sum to 1, its gradients by logits to 0",
-             _is_of_logits, _no_forms, _compare_sums),
-    Relation("split", "a batch in two parts gives what it gives as a whole",
-             _is_worth_splitting, _halves, _compare_halves),
-    Relation("one_hot", "an index target gives what its one-hot encoding gives",
-             _takes_both, _as_one_hot, _compare_plainly),
-    Relation("reflection", "σ(x) + σ(−x) = 1, and what follows for log σ and the binary losses",
-             _is_symmetric, _reflected, _compare_reflected),
-)  # fmt: skip
+    Relation("shift", _is_of_logits, _shifted, _compare_shifted),
+    Relation("permutation", _is_of_classes, _permuted, _compare_permuted),
+    Relation("sums", _is_of_logits, _no_forms, _compare_sums),
+    Relation("split", _is_worth_splitting, _halves, _compare_halves),
+    Relation("one_hot", _takes_both, _as_one_hot, _compare_plainly),
+    Relation("reflection", _is_symmetric, _reflected, _compare_reflected),
+)

@@ -54,6 +54,17 @@ MEANINGS: dict[str, str] = {
     "unsupported": "not claimed: no verdict on quality",
 }
 
+# What must hold, by the name in `relation:NAME`; see `harness.relations`.
+RELATION_MEANINGS: dict[str, str] = {
+    "shift": "adding one number to all logits of a row changes nothing, and logsumexp by that "
+    "number",
+    "permutation": "the order of the classes does not matter",
+    "sums": "probabilities of a row sum to 1, its gradients by logits to 0",
+    "split": "a batch in two parts gives what it gives as a whole",
+    "one_hot": "an index target gives what its one-hot encoding gives",
+    "reflection": "σ(x) + σ(−x) = 1, and what follows for log σ and the binary losses",
+}
+
 # From best to worst: a silent wrong answer is worse than a loud error.
 _ORDER = (
     "unsupported", "exact", "faithful", "within bound", "refused", "flushed", "order", "formula",

@@ -7,19 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..harness.runfile import RelationRow
-from ..harness.verdicts import RELATION
+from ..harness.verdicts import RELATION, RELATION_MEANINGS
 from .survey import Survey, dtype_order
 
-# What `harness.relations` asks, in its words: that module works, and the page only shows.
-MEANINGS = {
-    "shift": "adding one number to all logits of a row changes nothing, and logsumexp by that "
-    "number",
-    "permutation": "the order of the classes does not matter",
-    "sums": "probabilities of a row sum to 1, its gradients by logits to 0",
-    "split": "a batch in two parts gives what it gives as a whole",
-    "one_hot": "an index target gives what its one-hot encoding gives",
-    "reflection": "σ(x) + σ(−x) = 1, and what follows for log σ and the binary losses",
-}
 REPEATED = {
     "again": "the same call a second time, in the same process",
     "threads": "the same call in another process, with one thread",
@@ -105,7 +95,7 @@ def equivalence_rows(rows: Iterable[RelationRow]) -> tuple[RelationRow, ...]:
 def relation_tables(survey: Survey, rows: Iterable[RelationRow]) -> tuple[RelationTable, ...]:
     """Return what is neither an equivalence nor the same call."""
     asked = [row for row in rows if not is_equivalence(row) and row.relation not in REPEATED]
-    return _tables(survey, asked, MEANINGS)
+    return _tables(survey, asked, RELATION_MEANINGS)
 
 
 def repeat_tables(survey: Survey, rows: Iterable[RelationRow]) -> tuple[RelationTable, ...]:

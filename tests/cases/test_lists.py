@@ -51,9 +51,17 @@ def test_the_refusals_say_what_is_wrong() -> None:
     assert set(OUT_OF_RANGE) == {"axis", "label_smoothing"}
 
 
-@pytest.mark.parametrize("shape", ["0x3", "2x0"])
-def test_where_there_is_nothing_an_error_is_as_good_as_any_answer(shape: str) -> None:
-    question = question_of(Case.parse(f"softmax/float32/{shape}/normal/-/0"))
-    verdict = judge(question, "value", Failure("raised", "zero-size array"))
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("softmax/float32/2x0/normal/-/0", "convention:undefined_error"),
+        ("cross_entropy/index.random/float32/0x3/normal/-/0", "convention:undefined_error"),
+        ("softmax/float32/0x3/normal/-/0", "raised"),
+        ("sigmoid/float32/2x0/normal/-/0", "raised"),
+        ("cross_entropy/index.random/float32/0x3/normal/reduction=sum/0", "raised"),
+    ],
+)
+def test_an_error_is_an_answer_only_where_nothing_is_agreed_on(text: str, word: str) -> None:
+    question = question_of(Case.parse(text))
 
-    assert verdict.word == "convention:undefined_error"
+    assert judge(question, "value", Failure("raised", "zero-size array")).word == word

@@ -21,6 +21,7 @@ from lossdiff.cases.suites import suite
 from lossdiff.harness.asking import answers
 from lossdiff.harness.precision import SOUND
 from lossdiff.harness.relations import RELATIONS, Answered, Comparison, Form, Relation
+from lossdiff.harness.verdicts import RELATION_MEANINGS
 
 from ..planted.base import Array, Sound
 
@@ -117,7 +118,7 @@ def test_every_probed_operation_of_logits_has_a_relation() -> None:
 
 
 def test_relations_have_names_and_meanings_of_their_own() -> None:
-    assert len(NAMED) == len({relation.meaning for relation in RELATIONS}) == len(RELATIONS)
+    assert len(NAMED) == len(set(RELATION_MEANINGS.values())) == len(RELATIONS)
 
 
 # --- planted faults --------------------------------------------------------------------------
