@@ -143,14 +143,12 @@ def cross_entropy_vjp(
     q, divisor = _labels(logits, target, weight, ignore_index, label_smoothing)
     scale = np.expand_dims(_scaled(cotangent, np.ones_like(q[:, 0]), reduction, divisor), 1)
     by_logits = (softmax(logits, axis=1) * q.sum(1, keepdims=True) - q) * scale
-    if target.ndim < logits.ndim:
+    if target.dtype.kind != "f":
         by_logits = np.where(np.expand_dims(target == ignore_index, 1), 0, by_logits)
         return (by_logits,)
     keep = logits.dtype.type(1 - label_smoothing)
-    by_target = -log_softmax(logits, axis=1) * scale * keep
-    if weight is not None:
-        by_target = by_target * _by_class(weight, logits)
-    return by_logits, by_target
+    factor = keep if weight is None else _by_class(weight, logits) * keep
+    return by_logits, _times(factor, -log_softmax(logits, axis=1) * scale)
 
 
 @_in_float32
@@ -171,10 +169,10 @@ def cross_entropy_probs_vjp(cotangent, probs, target, *, weight=None, reduction=
     q, divisor = _labels(probs, target, weight, -100, 0.0)
     scale = np.expand_dims(_scaled(cotangent, np.ones_like(q[:, 0]), reduction, divisor), 1)
     by_probs = -np.where(q == 0, 0, q / probs) * scale
-    if target.ndim < probs.ndim:
+    if target.dtype.kind != "f":
         return (by_probs,)
-    by_target = -np.log(probs) * scale
-    return by_probs, by_target if weight is None else by_target * _by_class(weight, probs)
+    factor = probs.dtype.type(1) if weight is None else _by_class(weight, probs)
+    return by_probs, _times(factor, -np.log(probs) * scale)
 
 
 @_in_float32
@@ -229,9 +227,16 @@ def _by_class(weight, like):
     return weight.reshape(-1, *[1] * (like.ndim - 2))
 
 
+def _times(factor, losses):
+    """A factor of 0 leaves nothing of an infinite loss."""
+    return np.where(factor == 0, 0, factor * losses)
+
+
 def _rows(values, target, weight, ignore_index):
     """Labels with a class axis, 0 where ignored, and the weight of each row."""
     classes = values.shape[1]
+    if target.dtype.kind not in "iu" or target.shape != values.shape[:1] + values.shape[2:]:
+        raise TypeError(f"target of dtype {target.dtype} and shape {target.shape}")
     counts = target != ignore_index
     if ((target < 0) | (target >= classes))[counts].any():
         raise IndexError(f"target out of range [0, {classes})")
@@ -250,16 +255,16 @@ def _labels(values, target, weight, ignore_index, label_smoothing):
     """Weighted and smoothed probabilities, and the divisor of the mean."""
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing {label_smoothing} is outside [0, 1]")
-    if target.shape not in (values.shape, values.shape[:1] + values.shape[2:]):
-        raise ValueError(f"target of shape {target.shape} for values of shape {values.shape}")
-    if target.ndim < values.ndim:
+    if target.dtype.kind != "f":
         labels, row_weights = _rows(values, target, weight, ignore_index)
         divisor = row_weights.sum()
         q = _one_hot(labels, values)
         q = np.where(np.expand_dims(target == ignore_index, 1), 0, _smoothed(q, label_smoothing))
-    else:
+    elif target.shape == values.shape:
         divisor = values.dtype.type(target[:, 0].size)
-        q = _smoothed(target, label_smoothing)
+        q = _smoothed(target.astype(values.dtype), label_smoothing)
+    else:
+        raise ValueError(f"target of shape {target.shape} for values of shape {values.shape}")
     return q if weight is None else q * _by_class(weight, values), divisor
 
 

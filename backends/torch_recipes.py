@@ -31,7 +31,7 @@ def cross_entropy_by_nll(logits, target, *, weight=None, ignore_index=-100, redu
 
 def cross_entropy_probs(probs, target, *, weight=None, reduction="mean"):
     """nll_loss or a sum of products, on the logarithm of probabilities."""
-    if target.ndim < probs.ndim:
+    if not target.is_floating_point():
         return F.nll_loss(probs.log(), target, weight=weight, reduction=reduction)
     terms = -torch.special.xlogy(target, probs)
     if weight is not None:

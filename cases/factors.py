@@ -1,12 +1,103 @@
-"""Levels of factors that are asked one by one, each with what it is there to find.
+"""The factors of the cases: which levels are asked, and why each of them is there.
 
-Families of values stand in `cases.families`, levels of options in `cases.suites`.
+Families of values, with their reasons, stand in `cases.families`. `quick` names the levels that the
+suite of that name asks; `full` has them all.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from .covering import Constraint, Row
+from .families import TARGETS, VALUES
+from .operations import DTYPES, Operation
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One thing that varies from case to case.
+
+    Attributes:
+        levels: each value, and what it is there to find.
+        quick: the values that `quick` asks.
+    """
+
+    levels: dict[Any, str]
+    quick: tuple[Any, ...]
+
+    def of(self, suite: str) -> list[Any]:
+        """Return the values that a suite asks."""
+        return list(self.quick if suite == "quick" else self.levels)
+
+
+SHAPE = Factor(
+    {
+        "4x10": "a batch, and a row that no vector register holds whole",
+        "2x3x5": "a third axis: adapters and axis arguments go wrong there",
+    },
+    ("4x10",),  # JAX compiles each primitive anew for each shape and dtype
+)
+AXIS = Factor(
+    {
+        -1: "the default of most frameworks",
+        0: "the first axis, which is not the batch then",
+        1: "the axis of the classes in PyTorch and ONNX",
+        -2: "counted from the end",
+    },
+    (-1, 0),
+)
+WEIGHT = Factor(
+    {
+        None: "no weights",
+        "positive": "everyday class weights",
+        "with_zeros": "classes that do not count: 0 · log 0, and sums of weights that may be 0",
+        "all_zero": "nothing counts: the mean is 0/0",
+        "negative": "terms of both signs, and a sum of weights below 0",
+        "huge": "weight times loss overflows before it is divided",
+        "tiny": "weights are subnormal in 16 bits, and their sum loses digits",
+    },
+    (None, "positive", "with_zeros"),
+)
+POS_WEIGHT = Factor(
+    {
+        None: "no weight of the positive term",
+        "positive": "everyday weights",
+        "with_zeros": "the positive term of a class does not count",
+        "huge": "weight times softplus overflows",
+    },
+    (None, "positive"),
+)
+IGNORE_INDEX = Factor(
+    {
+        -100: "PyTorch's default",
+        -1: "the other common choice; counted from the end it is a class",
+        0: "a class that exists",
+        255: "beyond the classes: it must not be looked up",
+    },
+    (-100, -1, 0),
+)
+LABEL_SMOOTHING = Factor(
+    {
+        0.0: "none",
+        0.1: "the everyday choice; no binary fraction",
+        1.0: "the target does not count any more",
+    },
+    (0.0, 0.1),
+)
+REDUCTION = Factor(
+    {"mean": "the default", "none": "each row by itself", "sum": "no division"},
+    ("mean", "none", "sum"),
+)
+OPTIONS = {
+    "axis": AXIS,
+    "weight": WEIGHT,
+    "pos_weight": POS_WEIGHT,
+    "ignore_index": IGNORE_INDEX,
+    "label_smoothing": LABEL_SMOOTHING,
+    "reduction": REDUCTION,
+}
 LABEL_DTYPES = {
     "int32": "what TensorFlow and JAX users have",
     "int16": "seldom taken",
@@ -25,6 +116,7 @@ LAYOUTS = {
     "transposed": "the first axis is the fastest: strides grow",
     "stepped": "every second element of a wider array",
     "reversed": "a negative stride",
+    "expanded": "the stride 0: all rows are one row in memory",
     "channels_last": "images with channels: axis 1 is the fastest",
     "read_only": "must not be written to",
     "unaligned": "vector loads need an address that is a multiple of the dtype",
@@ -50,3 +142,79 @@ RANKS = {
     "10": "one row without a batch", "4x10": "a batch", "2x3x5": "sequences", "2x3x2x2": "images",
     "2x3x2x2x2": "volumes",
 }  # fmt: skip
+
+_QUICK_VALUES = (  # one of each kind of trouble
+    "normal", "normal_100", "ties", "offset_-1e3", "offset_1e7", "far_tail", "exp_overflow",
+    "gap_underflow", "finfo_max", "neg_inf", "neg_inf_but_one", "all_neg_inf", "pos_inf", "nan",
+    "one_large", "probs", "probs_edge", "probs_zero_one", "probs_outside", "log_probs",
+    "log_probs_1e4", "log_probs_zero",
+)  # fmt: skip
+_OF_ROWS = (  # about the classes of a row: of no interest element by element
+    "ties", "dominant", "far_tail", "gap_underflow", "gap_below_tiny", "gap_above_tiny",
+    "gap_below_0", "neg_inf_but_one", "all_neg_inf", "one_large",
+)  # fmt: skip
+_ALONE = (  # in lists of their own
+    "grid", "grid_probs", "grid_log_probs", "two_units", "repeated", "repeated_probs",
+    "repeated_log_probs",
+)  # fmt: skip
+_QUICK_TARGETS = {
+    "index": ("random", "top", "too_large", "negative", "some_ignored", "all_ignored"),
+    "one_hot": ("random",),
+    "soft": ("soft", "unnormalised", "all_zero", "soft_negative"),
+    "multi_label": ("binary", "fractional", "above_one"),
+}
+
+
+def families_of(operation: Operation, suite: str) -> list[str]:
+    """Return the families of values that an operation is asked in a suite."""
+    return [
+        family.name
+        for family in VALUES.values()
+        if family.domain == operation.domain
+        and (family.name in _QUICK_VALUES or suite != "quick")
+        and family.name not in _ALONE
+        and (operation.reads_classes or family.name not in _OF_ROWS)
+    ]
+
+
+def factors_of(operation: Operation, suite: str) -> dict[str, list[Any]]:
+    """Return the levels of each factor of an operation in a suite."""
+    quick = suite == "quick"
+    factors: dict[str, list[Any]] = {"family": families_of(operation, suite)}
+    factors["dtype"] = list(DTYPES)
+    factors["shape"] = SHAPE.of(suite)
+    if operation.targets:
+        named = _QUICK_TARGETS if quick else TARGETS
+        factors["target"] = [
+            f"{kind}.{family}"
+            for kind in operation.targets
+            for family in named[kind]
+            if "ignore_index" in operation.options or not family.endswith("_ignored")
+        ]
+    return {**factors, **{option: OPTIONS[option].of(suite) for option in operation.options}}
+
+
+def _axis_is_there(shape: str, axis: int) -> bool:
+    return -2 <= axis <= shape.count("x")
+
+
+def _is_in_range(target: str, smoothing: float) -> bool:
+    """Smoothed, a negative probability may come back into [0, 1]."""
+    return not smoothing or target not in ("soft.soft_negative", "soft.above")
+
+
+CONSTRAINTS: Sequence[Constraint] = (
+    Constraint(("family", "dtype"), lambda family, dtype: dtype in VALUES[family].dtypes),
+    Constraint(("shape", "axis"), _axis_is_there),
+    # An ignore_index that no row has changes nothing.
+    Constraint(
+        ("target", "ignore_index"),
+        lambda target, index: target.endswith("_ignored") or index == -100,
+    ),
+    Constraint(("target", "label_smoothing"), _is_in_range),
+)
+
+
+def may_meet(row: Row) -> bool:
+    """Whether the levels of a row may meet."""
+    return all(constraint.allows(row) for constraint in CONSTRAINTS)

@@ -146,6 +146,11 @@ def _one_large(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     return _one_at(np.full((rows, classes), -6.0), -1, 2.0)
 
 
+def _repeated(draw: Draw) -> Draw:
+    """One row, again and again."""
+    return lambda stream, rows, classes, form: np.repeat(draw(stream, 1, classes, form), rows, 0)
+
+
 def _two_units(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     values = stream.normal(rows, classes) * 8
     values[:, 0] = 0.0
@@ -237,6 +242,13 @@ VALUES: dict[str, Family] = {
         Family("grid", "logits", _grid, "quarters in [-8, 8]: shifts and signs are exact"),
         Family("grid_probs", "probs", _grid_probs, "sixteenths: 1 - p changes no bit"),
         Family("grid_log_probs", "log_probs", _grid_log_probs, "eighths, to be put in any order"),
+        Family(
+            "repeated", "logits", _repeated(_normal(1)), "equal rows, which need no memory each"
+        ),
+        Family("repeated_probs", "probs", _repeated(_probs), "the same, of probabilities"),
+        Family(
+            "repeated_log_probs", "log_probs", _repeated(_log_probs(3)), "the same, of logarithms"
+        ),
         Family("two_units", "logits", _two_units, "logits [0, z], whose softmax is sigmoid(z)"),
         Family("probs", "probs", _probs, "everyday probabilities"),
         Family("probs_edge", "probs", _probs_edge, "next to 0 and to 1, where log and 1 - p lose"),

@@ -55,11 +55,26 @@ def _unaligned(array: Array) -> Array:
     return shifted
 
 
+def _expanded(array: Array) -> Array:
+    """Axes along which all entries are equal have the stride 0, as `expand` makes them."""
+    first = array
+    for axis in range(array.ndim):
+        one = first.take([0], axis) if first.shape[axis] else first
+        if _same(np.broadcast_to(one, first.shape), first):
+            first = one
+    return np.broadcast_to(first.copy(order="C"), array.shape)
+
+
+def _same(one: Array, other: Array) -> bool:
+    return one.tobytes() == other.tobytes()
+
+
 LAYOUTS: dict[str, Layout] = {
     "": _contiguous,
     "transposed": _transposed,
     "stepped": _stepped,
     "reversed": _reversed,
+    "expanded": _expanded,
     "channels_last": _channels_last,
     "read_only": _read_only,
     "unaligned": _unaligned,

@@ -1,17 +1,207 @@
-"""Cases that no covering array gives: sizes, layouts, bad input; asked by `full`."""
+"""Cases that no covering array gives: examples, real logits, sizes, layouts, bad input."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
-from .factors import CLASSES, LAYOUTS, OUT_OF_RANGE, RANKS, ROWS, WRONG_LABEL_DTYPES
+from .factors import (
+    CLASSES,
+    LABEL_DTYPES,
+    LAYOUTS,
+    OUT_OF_RANGE,
+    RANKS,
+    ROWS,
+    WRONG_LABEL_DTYPES,
+    families_of,
+)
+from .families import VALUES
 from .model import Case
-from .operations import OPERATIONS, Operation
+from .operations import DTYPES, OPERATIONS, Operation, Options, TargetKind
+from .stored import DIGITS_STAGES, worked_examples
 
 EVERYDAY_VALUES = {"logits": "normal", "probs": "probs", "log_probs": "log_probs"}
 EVERYDAY_TARGETS = {
     "index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary",
 }  # fmt: skip
+_PLAIN_VALUES = {
+    "logits": ("normal", "normal_100", "offset_1e7", "neg_inf"),
+    "probs": ("probs", "probs_edge"),
+    "log_probs": ("log_probs",),
+}
+_DIGITS_ASKED: tuple[tuple[str, TargetKind | None], ...] = (
+    ("cross_entropy", "index"),
+    ("cross_entropy", "one_hot"),
+    ("softmax", None),
+)
+_GRIDS = {"logits": "", "probs": "_probs", "log_probs": "_log_probs"}
+# Beyond some thousand elements frameworks sum in blocks and threads of their own.
+_PROBED_SHAPES = {"quick": ((4, 10),), "full": ((4, 10), (64, 1000), (4, 50257), (1024, 33))}
+_THIRD_AXIS = {
+    False: (Options(), Options(axis=1)),
+    True: (Options(), Options(reduction="none")),
+}
+# Blocks of classes and of rows, whole ones and remainders, each with the numbers that upset one.
+_BLOCKS = ((1, 1), (1, 2), (3, 70), (5, 33), (64, 3), (300, 4), (40, 40), (2, 1000), (2, 3, 2, 2))
+_BLOCK_VALUES = {
+    "logits": ("normal_10", "far_tail", "neg_inf", "neg_inf_but_one", "one_large", "exp_overflow"),
+    "probs": ("probs_edge",),
+    "log_probs": ("log_probs_1e4",),
+}
+
+
+def listed(suite: str) -> list[Case]:
+    """Return the cases that a suite has besides its covering arrays."""
+    cases = [*worked(), *_digits(suite), *_two_units(), *_plain(suite), *_unreduced()]
+    cases += [*_third_axis(), *_mixed_dtypes(suite), *_probed(suite)]
+    if suite == "full":
+        cases += [*_long(), *_sizes(), *_blocks(), *_laid_out(), *_bad_input()]
+    return cases
+
+
+def worked() -> list[Case]:
+    """The tutorials' examples, in float64: the formula decides over the digits, not the dtype."""
+    return [
+        Case(
+            example.operation,
+            f"worked:{example.name}",
+            example.values.shape,
+            "float64",
+            example.target_kind,
+            "given" if example.target_kind else "",
+            example.options,
+        )
+        for example in worked_examples().values()
+    ]
+
+
+def _digits(name: str) -> list[Case]:
+    """Real logits; in `quick` some rows of each stage, in `full` all 1,797."""
+    shape = (4, 10) if name == "quick" else (1797, 10)
+    dtypes = ("float32", "bfloat16") if name == "quick" else DTYPES
+    seeds = range(4) if name == "quick" else range(1)
+    return [
+        Case(operation, f"digits:{stage}", shape, dtype, kind, "given" if kind else "", seed=seed)
+        for operation, kind in _DIGITS_ASKED
+        for stage in DIGITS_STAGES
+        for dtype in dtypes
+        for seed in seeds
+    ]
+
+
+def _two_units() -> list[Case]:
+    """Logits [0, z]: their softmax is [σ(−z), σ(z)], a claim of the tutorials."""
+    return [
+        Case(operation, "two_units", (6, 2), "float64", seed=seed)
+        for operation in ("sigmoid", "softmax")
+        for seed in range(4)
+    ]
+
+
+def _plain(suite: str) -> list[Case]:
+    """Everyday calls without options: what compilers are asked; in `full` every value."""
+    quick = suite == "quick"
+    return [
+        Case(operation.name, family, (4, 10), dtype, kind, EVERYDAY_TARGETS.get(kind or "", ""))
+        for operation in OPERATIONS.values()
+        for kind in (operation.targets or (None,))
+        for family in (_PLAIN_VALUES[operation.domain] if quick else families_of(operation, suite))
+        for dtype in (("float32",) if quick else VALUES[family].dtypes)
+    ]
+
+
+def _unreduced() -> list[Case]:
+    """Each loss by itself: in a mean, small ones vanish beside large ones."""
+    edges = {"logits": "far_tail", "probs": "probs_edge", "log_probs": "log_probs_zero"}
+    return [
+        Case(operation.name, edges[operation.domain], (4, 10), dtype, kind,
+             EVERYDAY_TARGETS[kind], Options(reduction="none"))
+        for operation in OPERATIONS.values()
+        for kind in operation.targets
+        for dtype in DTYPES
+    ]  # fmt: skip
+
+
+def _third_axis() -> list[Case]:
+    """Classes on axis 1 of three: where adapters, weights and axis arguments go wrong."""
+    plain = [
+        Case(operation.name, EVERYDAY_VALUES[operation.domain], (2, 3, 5), "float32", kind,
+             EVERYDAY_TARGETS.get(kind or "", ""), options)
+        for operation in OPERATIONS.values()
+        if operation.options
+        for kind in (operation.targets or (None,))
+        for options in _THIRD_AXIS[operation.is_loss]
+    ]  # fmt: skip
+    weighted = [
+        replace(case, target_family="some_ignored" if ignores else case.target_family,
+                options=Options(weight="positive"))
+        for case in plain
+        if case.contract.is_loss and case.options == Options()
+        for ignores in (case.target_kind == "index" and "ignore_index" in case.contract.options,)
+    ]  # fmt: skip
+    return plain + weighted
+
+
+def _probed(name: str) -> list[Case]:
+    """Cases that are asked again, in other forms, and for the second derivative."""
+    dtypes = ("float32",) if name == "quick" else DTYPES
+    return [
+        Case(operation.name, f"grid{_GRIDS[operation.domain]}", shape, dtype, kind,
+             EVERYDAY_TARGETS.get(kind or "", ""))
+        for operation in OPERATIONS.values()
+        for kind in (operation.targets or (None,))
+        for dtype in dtypes
+        for shape in _PROBED_SHAPES[name]
+    ]  # fmt: skip
+
+
+def _long() -> list[Case]:
+    """Sums that outgrow a 16-bit accumulator or counter, or are taken in parts."""
+    zeros = [
+        Case(operation, "zeros", (1, classes), dtype)
+        for operation in ("softmax", "log_softmax", "logsumexp")
+        for dtype in ("float16", "bfloat16")
+        for classes in (512, 4096, 65536)
+    ]
+    rows = [
+        Case("cross_entropy", "zeros", (count, 5), dtype, kind, "random", Options(reduction=form))
+        for count in (41000, 70000)
+        for dtype in ("float16", "bfloat16", "float32")
+        for kind in ("index", "one_hot")
+        for form in ("mean", "none")
+    ]
+    # Samples in which different numbers of rows count: the mean is not that of their means.
+    uneven = Case("cross_entropy", "normal", (2, 3, 2, 2), "float32", "index", "some_ignored")
+    return [*zeros, *rows, uneven]
+
+
+def _mixed_dtypes(name: str) -> list[Case]:
+    """Targets and weights of other dtypes than the logits: where results are promoted."""
+    quick = name == "quick"  # JAX compiles each primitive anew for each pair of dtypes
+    labels = ("int32", "uint8") if quick else tuple(LABEL_DTYPES)
+    wider = [("float32", "float64"), ("bfloat16", "float32"), ("float16", "float32")]
+    narrower = [] if quick else [("float32", "float16"), ("float64", "float32")]
+    asked: list[tuple[str, str, str, str, Options]] = [
+        ("cross_entropy", "float32", "index.random", label, Options()) for label in labels
+    ]
+    for dtype, other in wider[:1] if quick else wider + narrower:
+        asked += [
+            ("cross_entropy", dtype, "one_hot.random", other, Options()),
+            ("cross_entropy", dtype, "soft.soft", other, Options()),
+            ("binary_cross_entropy_with_logits", dtype, "multi_label.fractional", other, Options()),
+        ]
+    for dtype, other in wider[1:2] if quick else wider + narrower:
+        weight = Options(weight=f"positive:{other}")
+        asked += [
+            ("cross_entropy", dtype, "index.random", "", weight),
+            ("cross_entropy", dtype, "one_hot.random", "", weight),
+        ]
+    cases = []
+    for operation, dtype, target, target_dtype, options in asked:
+        case = Case(operation, "normal", (4, 10), dtype, options=options, target_dtype=target_dtype)
+        kind, family = target.split(".")
+        cases.append(case.with_target(cast("TargetKind", kind), family))
+    return cases
 
 
 def _everyday(operation: Operation, shape: tuple[int, ...], dtype: str = "float32") -> list[Case]:
@@ -23,7 +213,7 @@ def _everyday(operation: Operation, shape: tuple[int, ...], dtype: str = "float3
     ]
 
 
-def sizes() -> list[Case]:
+def _sizes() -> list[Case]:
     """Numbers of classes and rows, and ranks, at which blocks, counters and labels end."""
     shapes: list[tuple[int, ...]] = [(2, classes) for classes in CLASSES]
     shapes += [(rows, 3) for rows in ROWS]
@@ -38,10 +228,28 @@ def sizes() -> list[Case]:
     return cases
 
 
-def laid_out_cases() -> list[Case]:
-    """The same numbers, in memory in another way."""
+def _blocks() -> list[Case]:
+    """Sizes at which blocks end, with values that make a wrong block seen."""
     return [
-        replace(case, layout=layout)
+        Case(operation.name, family, shape, dtype, kind, EVERYDAY_TARGETS.get(kind or "", ""))
+        for operation in OPERATIONS.values()
+        for kind in (operation.targets or (None,))
+        for family in families_of(operation, "full")
+        if family in _BLOCK_VALUES[operation.domain]
+        for shape in _BLOCKS
+        for dtype in ("float32", "bfloat16", "float16")
+    ]
+
+
+def _laid_out() -> list[Case]:
+    """The same numbers, in memory in another way."""
+    repeated = {"logits": "repeated", "probs": "repeated_probs", "log_probs": "repeated_log_probs"}
+    return [
+        replace(
+            case,
+            layout=layout,
+            family=repeated[operation.domain] if layout == "expanded" else case.family,
+        )
         for operation in OPERATIONS.values()
         for layout in LAYOUTS
         for dtype in ("float32", "bfloat16")
@@ -49,7 +257,7 @@ def laid_out_cases() -> list[Case]:
     ]
 
 
-def bad_input() -> list[Case]:
+def _bad_input() -> list[Case]:
     """Targets of a wrong shape or kind, options out of range: an error is due."""
     wrong = {
         "index": ("wrong_length", "extra_axis", "one_hot_for_index"),

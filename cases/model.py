@@ -14,13 +14,15 @@ import numpy as np
 
 from .dtypes import FORMATS, Array
 from .families import LABELS, PROBABILITIES, VALUES, WEIGHTS, WRONG_SHAPES
-from .operations import OPERATIONS, TARGET_KINDS, Operation, Options, TargetKind
+from .layouts import LAYOUTS
+from .operations import OPERATIONS, Operation, Options, TargetKind
 from .stored import stored_values
 from .stream import Floats, Stream
-from .sweeps import swept
+from .sweeps import SWEEPS, swept
 
 _MOST_JUDGED = 2**20
 _NO_OPTIONS = Options()
+_TARGET_FAMILIES = {*LABELS, *PROBABILITIES, *WRONG_SHAPES, "given"}
 _GIVEN = ("file", "onnx", "shrunk", "grid_shrunk")
 
 
@@ -215,13 +217,27 @@ class Case:
             )
         except (KeyError, ValueError) as error:
             raise ValueError(f"{text!r} is not the id of a case") from error
-        if dtype not in FORMATS or (kind and kind not in TARGET_KINDS) or case.id != text:
+        if case.id != text or not _exists(case):
             raise ValueError(f"{text!r} is not the id of a case")
         return case
 
     def with_target(self, kind: TargetKind, family: str) -> Case:
         """Return the same question with another kind of target."""
         return replace(self, target_kind=kind, target_family=family)
+
+
+def _exists(case: Case) -> bool:
+    """Whether there is everything that an id names."""
+    name = case.family.partition("@")[0]
+    weights = (case.options.weight, case.options.pos_weight)
+    return (
+        case.dtype in FORMATS
+        and (":" in name or name in (SWEEPS if case.is_swept else VALUES))
+        and case.target_kind in (case.contract.targets or (None,))
+        and (not case.target_kind or case.target_family in _TARGET_FAMILIES)
+        and case.layout in LAYOUTS
+        and all(not weight or weight.partition(":")[0] in (*WEIGHTS, "given") for weight in weights)
+    )
 
 
 def _eighths(name: str, shape: tuple[int, ...]) -> Floats:

@@ -14,7 +14,6 @@ Reduction = Literal["none", "mean", "sum"]
 Domain = Literal["logits", "log_probs", "probs"]
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
-TARGET_KINDS: tuple[TargetKind, ...] = ("index", "one_hot", "soft", "multi_label")
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,19 @@ def test_each_layout_is_what_its_name_says() -> None:
     assert made[""].flags.c_contiguous
 
 
+def test_equal_rows_are_one_row_in_memory() -> None:
+    rows = np.broadcast_to(np.arange(5, dtype=np.float32)[:, None], (2, 5, 3)).copy()
+
+    assert laid_out(rows, "expanded").strides == (0, 4, 0)
+    assert laid_out(np.arange(6.0).reshape(2, 3), "expanded").strides == (24, 8)
+
+
+def test_the_case_of_an_expanded_layout_has_equal_rows() -> None:
+    case = Case.parse("softmax/float32/4x10~expanded/repeated/-/0")
+
+    assert laid_out(case.inputs().values, case.layout).strides == (0, 4)
+
+
 def test_a_scalar_has_no_layout() -> None:
     assert laid_out(np.array(1.5), "stepped") == 1.5
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from lossdiff.cases.factors import CLASSES, OUT_OF_RANGE, RANKS, ROWS
-from lossdiff.cases.lists import bad_input, laid_out_cases, sizes
+from lossdiff.cases.lists import _bad_input, _blocks, _laid_out, _sizes, _unreduced
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.harness.judge import judge, question_of
@@ -12,7 +12,7 @@ from lossdiff.harness.observation import Failure
 
 
 def test_every_number_of_classes_and_rows_and_every_rank_is_asked() -> None:
-    shapes = {case.shape for case in sizes() if case.operation == "softmax"}
+    shapes = {case.shape for case in _sizes() if case.operation == "softmax"}
 
     assert {shape[1] for shape in shapes if shape[0] == 2 and len(shape) == 2} >= set(CLASSES)
     assert {shape[0] for shape in shapes if shape[1:] == (3,)} >= set(ROWS)
@@ -20,17 +20,30 @@ def test_every_number_of_classes_and_rows_and_every_rank_is_asked() -> None:
 
 
 def test_losses_have_a_batch_and_classes() -> None:
-    for case in sizes():
+    for case in _sizes():
         if case.contract.is_loss:
             assert len(case.shape) > 1
             assert 0 not in case.shape[1:]
 
 
 def test_every_operation_is_asked_in_every_layout() -> None:
-    assert {case.operation for case in laid_out_cases()} == set(OPERATIONS)
+    assert {case.operation for case in _laid_out()} == set(OPERATIONS)
 
 
-@pytest.mark.parametrize("case", bad_input(), ids=lambda case: case.id)
+def test_blocks_and_their_remainders_meet_numbers_that_upset_one() -> None:
+    asked = {(case.shape, case.family) for case in _blocks() if case.operation == "softmax"}
+
+    assert {((5, 33), "neg_inf_but_one"), ((300, 4), "one_large"), ((2, 1000), "far_tail")} <= asked
+    assert {case.operation for case in _blocks()} == set(OPERATIONS)
+
+
+def test_every_loss_is_asked_row_by_row() -> None:
+    losses = {operation.name for operation in OPERATIONS.values() if operation.is_loss}
+
+    assert {case.operation for case in _unreduced()} == losses
+
+
+@pytest.mark.parametrize("case", _bad_input(), ids=lambda case: case.id)
 def test_an_error_is_due_for_bad_input(case: Case) -> None:
     question = question_of(case)
 
@@ -39,7 +52,7 @@ def test_an_error_is_due_for_bad_input(case: Case) -> None:
 
 
 def test_the_refusals_say_what_is_wrong() -> None:
-    said = {question_of(case).solution.refusal for case in bad_input()}
+    said = {question_of(case).solution.refusal for case in _bad_input()}
 
     assert {
         "an axis out of range",

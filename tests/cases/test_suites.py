@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from itertools import combinations, pairwise
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 import pytest
+from lossdiff.cases.factors import families_of
 from lossdiff.cases.families import VALUES
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES, OPERATIONS, Operation, Options
 from lossdiff.cases.stored import DIGITS_STAGES, worked_examples
-from lossdiff.cases.suites import SUITES, Suite, _factors, _is_askable, selected, suite
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from lossdiff.cases.suites import SUITES, Suite, selected, suite
 
 SMALL = {"fuzz": {"count": 200}}
 LISTED = [name for name in SUITES if name != "domain"]  # whose questions follow from the answers
@@ -28,37 +25,6 @@ COVERING = pytest.mark.parametrize("name", ["quick", "full"])
 def made(name: str, **options: int) -> Suite:
     """Return a suite, not larger than it must be."""
     return suite(name, **{**SMALL.get(name, {}), **options})
-
-
-def levels_of(case: Case) -> dict[str, object]:
-    """Return the level of each factor that a case stands for."""
-    levels: dict[str, object] = {
-        "family": case.family,
-        "dtype": case.dtype,
-        "shape": "x".join(map(str, case.shape)),
-        "target": f"{case.target_kind}.{case.target_family}",
-    }
-    for option in case.contract.options:
-        levels[option] = getattr(case.options, option)
-    return levels
-
-
-def completed(
-    levels: list[list[object]], fixed: dict[int, object], valid: Callable[[list[object]], bool]
-) -> list[object] | None:
-    """Return a row that may be asked and holds some levels, or None where there is none."""
-
-    def grown(row: list[object]) -> list[object] | None:
-        if len(row) == len(levels):
-            return row
-        at = len(row)
-        for level in [fixed[at]] if at in fixed else levels[at]:
-            longer = [*row, level]
-            if valid(longer) and (found := grown(longer)):
-                return found
-        return None
-
-    return grown([])
 
 
 @EVERY
@@ -101,32 +67,9 @@ def test_every_family_meets_every_dtype_that_can_hold_it(operation: Operation, n
     met = {
         (case.family, case.dtype) for case in made(name).cases if case.operation == operation.name
     }
-    families = _factors(operation, name)["family"]
+    families = families_of(operation, name)
 
     assert {(family, dtype) for family in families for dtype in VALUES[family].dtypes} <= met
-
-
-@COVERING
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-def test_every_two_levels_of_two_factors_meet(operation: Operation, name: str) -> None:
-    factors = _factors(operation, name)
-    names, levels = list(factors), list(factors.values())
-    met = set()
-    for case in made(name).cases:
-        if case.operation == operation.name:
-            row = [levels_of(case)[factor] for factor in names]
-            met |= set(combinations(enumerate(row), 2))
-    valid = _is_askable(names, operation)
-
-    missing = [
-        f"{names[first]}={one} and {names[second]}={other}"
-        for first, second in combinations(range(len(names)), 2)
-        for one in levels[first]
-        for other in levels[second]
-        if ((first, one), (second, other)) not in met
-        and completed(levels, {first: one, second: other}, valid)
-    ]
-    assert missing == []
 
 
 @EVERY
