@@ -138,6 +138,17 @@ def _special(value: float) -> Draw:
     return draw
 
 
+def _nan_where_ignored(draw: Draw) -> Draw:
+    """Rows 0, 3, 6, …, which targets `some_ignored` leave out, hold nothing but NaN."""
+
+    def spoilt(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+        values = draw(stream, rows, classes, form)
+        values[::3] = np.nan
+        return values
+
+    return spoilt
+
+
 def _scaled(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     return np.asarray(stream.integers(255, rows, classes) - 127.0) * np.float64(0.0472440944881889)
 
@@ -237,6 +248,12 @@ VALUES: dict[str, Family] = {
         Family("pos_inf", "logits", _special(np.inf), "a logit that overflowed: inf - inf"),
         Family("both_inf", "logits", _both_infinities, "inf and -inf in one row"),
         Family("nan", "logits", _special(np.nan), "a NaN must not vanish"),
+        Family(
+            "nan_where_ignored",
+            "logits",
+            _nan_where_ignored(_normal(1)),
+            "padding that was never written: NaN in rows that do not count",
+        ),
         Family("scaled", "logits", _scaled, "integers off a scale multiplication"),
         Family("one_large", "logits", _one_large, "one large entry after many small ones"),
         Family("grid", "logits", _grid, "quarters in [-8, 8]: shifts and signs are exact"),
@@ -256,6 +273,12 @@ VALUES: dict[str, Family] = {
         Family("probs_outside", "probs", _probs_outside, "a probability above 1: an error is due"),
         Family("log_probs", "log_probs", _log_probs(3), "everyday log-probabilities"),
         Family("log_probs_1e4", "log_probs", _log_probs(1e4), "long sums of large terms"),
+        Family(
+            "log_probs_nan_where_ignored",
+            "log_probs",
+            _nan_where_ignored(_log_probs(3)),
+            "padding that was never written: NaN in rows that do not count",
+        ),
         Family("log_probs_zero", "log_probs", _log_probs_zero, "the signed zero and its like"),
     )
 }
@@ -335,6 +358,16 @@ def _soft_subnormal(stream: Stream, rows: int, classes: int) -> Floats:
     return _one_at(_one_at(np.zeros((rows, classes)), 0, 1.0), 1, 1e-39)
 
 
+def _soft_nan(stream: Stream, rows: int, classes: int) -> Floats:
+    """One NaN, in the last row: it must not vanish, nor spoil the other rows."""
+    return _nan_in_last(_soft(stream, rows, classes))
+
+
+def _nan_in_last(target: Floats) -> Floats:
+    target[-1:, :1] = np.nan
+    return target
+
+
 def _soft_above(stream: Stream, rows: int, classes: int) -> Floats:
     return _one_at(_soft(stream, rows, classes), 0, 1.5)
 
@@ -351,6 +384,11 @@ def _above_one(stream: Stream, rows: int, classes: int) -> Floats:
     return _one_at(_binary(stream, rows, classes), 0, 2.0)
 
 
+def _binary_nan(stream: Stream, rows: int, classes: int) -> Floats:
+    """One NaN among hard labels, in the last row."""
+    return _nan_in_last(_binary(stream, rows, classes))
+
+
 PROBABILITIES: dict[str, Callable[[Stream, int, int], Floats]] = {
     "soft": _soft,
     "zeros": _soft_zeros,
@@ -359,9 +397,11 @@ PROBABILITIES: dict[str, Callable[[Stream, int, int], Floats]] = {
     "soft_negative": _soft_negative,
     "subnormal": _soft_subnormal,
     "above": _soft_above,
+    "soft_nan": _soft_nan,
     "binary": _binary,
     "fractional": _fractional,
     "above_one": _above_one,
+    "binary_nan": _binary_nan,
 }
 
 TARGETS: dict[TargetKind, tuple[str, ...]] = {
@@ -375,8 +415,9 @@ TARGETS: dict[TargetKind, tuple[str, ...]] = {
         "soft_negative",
         "subnormal",
         "above",
+        "soft_nan",
     ),
-    "multi_label": ("binary", "fractional", "above_one"),
+    "multi_label": ("binary", "fractional", "above_one", "binary_nan"),
 }  # fmt: skip
 
 # Targets of a wrong shape, made from right ones of shape (N, …) or (N, C, …).
@@ -387,8 +428,71 @@ WRONG_SHAPES: dict[str, Callable[[Array], Array]] = {
     "one_hot_for_index": lambda target: (np.arange(10) == target[..., None]).astype(np.int64),
 }
 
-WEIGHTS: dict[str, Callable[[Stream, int], Floats]] = {
-    "positive": lambda stream, classes: (stream.integers(15, classes) + 1) / 8.0,
-    "with_zeros": lambda stream, classes: stream.integers(3, classes) / 2.0,
-    "ones": lambda stream, classes: np.ones(classes),
-}
+
+@dataclass(frozen=True)
+class WeightFamily:
+    """A family of class weights, for `weight` and for `pos_weight`.
+
+    Attributes:
+        name: as it stands in a case id.
+        draw: makes them from a stream, the number of classes and the format; shape (C,), float64.
+        why: what it is there to find.
+    """
+
+    name: str
+    draw: Callable[[Stream, int, Format], Floats]
+    why: str
+
+
+def _steps(stream: Stream, classes: int) -> Floats:
+    """Whole numbers from 1 to 15: a few bits, so that powers of two times them are exact."""
+    return (stream.integers(15, classes) + 1).astype(np.float64)
+
+
+def _same(weight: float) -> Callable[[Stream, int, Format], Floats]:
+    return lambda stream, classes, form: np.full(classes, weight)
+
+
+def _positive(stream: Stream, classes: int, form: Format) -> Floats:
+    return _steps(stream, classes) / 8.0
+
+
+def _with_zeros(stream: Stream, classes: int, form: Format) -> Floats:
+    return stream.integers(3, classes) / 2.0
+
+
+def _negative(stream: Stream, classes: int, form: Format) -> Floats:
+    # Rounded to the format they have all of its digits: their sums are not exact.
+    return (stream.uniform(classes) - 0.625) * 2.0
+
+
+def _huge(stream: Stream, classes: int, form: Format) -> Floats:
+    return _steps(stream, classes) * 2.0 ** (form.emax - 4)
+
+
+def _tiny(stream: Stream, classes: int, form: Format) -> Floats:
+    return _steps(stream, classes) * 2.0 ** (form.emin - 2)
+
+
+WEIGHTS: dict[str, WeightFamily] = {
+    family.name: family
+    for family in (
+        WeightFamily("positive", _positive, "everyday class weights"),
+        WeightFamily(
+            "with_zeros", _with_zeros, "classes that do not count: 0 · log 0, and 0/0 where all do"
+        ),
+        WeightFamily("ones", _same(1.0), "as if there were none"),
+        WeightFamily("all_zero", _same(0.0), "no class counts: 0/0"),
+        WeightFamily(
+            "negative", _negative, "both signs: terms cancel, and a sum of weights may be below 0"
+        ),
+        WeightFamily(
+            "huge", _huge, "up to half the largest number: weight times loss, or the sum of the "
+            "weights, overflows before it is divided"
+        ),
+        WeightFamily(
+            "tiny", _tiny, "a quarter to four times the smallest normal number: weight times loss "
+            "loses digits, is flushed to 0, or the weight itself is"
+        ),
+    )
+}  # fmt: skip

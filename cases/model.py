@@ -338,5 +338,6 @@ def _weights(case: Case, name: str) -> Array | None:
         return None
     family, _, dtype = given.partition(":")
     classes = case.shape[case.class_axis]
-    draws = WEIGHTS[family](Stream(f"{name}/{family}/{classes}"), classes)
-    return _cast(FORMATS[case.dtype].round(draws), dtype)
+    form = FORMATS[case.dtype]
+    draws = WEIGHTS[family].draw(Stream(f"{name}/{family}/{classes}"), classes, form)
+    return _cast(form.round(draws), dtype)

@@ -29,6 +29,7 @@ Pair = tuple[Floats, Floats]
 
 ZERO_EXPONENT = -(1 << 40)  # below every other exponent, so that a zero never sets the scale
 _SHIFT_LIMIT = 2000
+_ROOM = 900  # exponents up to it leave float64 room for sums and products with small numbers
 _LOST_IN_SUMS = 19  # bits that a sum may lose before it is added again
 _HEADROOM = 900  # sums that are added again keep 1074 + 900 bits of their largest term
 _SPLITTER = 134217729.0  # 2^27 + 1
@@ -330,6 +331,14 @@ def _added_again(terms: Exact, exponent: Ints, chosen: NDArray[np.bool_], sums: 
         one = Exact.scaled(total, rest, largest)
         hi[index], lo[index], power[index] = one.hi, one.lo, one.exponent
     return Exact(hi, lo, power)
+
+
+def unit_of(*arrays: Exact) -> float:
+    """Return a power of two; finite numbers over it do not overflow in float64's sums."""
+    every = [array.exponent[np.isfinite(array.hi) & (array.hi != 0)] for array in arrays]
+    largest = max((int(some.max()) for some in every if some.size), default=0)
+    beyond = max(largest - _ROOM, 0) + min(largest + _ROOM, 0)
+    return 2.0 ** min(max(beyond, -_ROOM), _ROOM)
 
 
 def limited(shift: Ints) -> NDArray[np.int32]:

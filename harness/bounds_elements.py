@@ -9,7 +9,7 @@ import numpy as np
 
 from ..cases.model import Case
 from .arithmetic import Floats
-from .precision import Precision, reduced, times
+from .precision import Precision, divided, divisor_error, reduced, times
 from .solution import Elements, Solution
 
 
@@ -32,7 +32,31 @@ def elements_bound(
     """Return the bound of a quantity, in its shape."""
     exact = np.abs(solution.quantities[quantity].to_float())
     terms = replace(terms, w=np.abs(terms.w), pos_weight=np.abs(terms.pos_weight))
-    return _ELEMENTS[case.operation](case, solution, terms, quantity, precision, exact)
+    result = _ELEMENTS[case.operation](case, solution, terms, quantity, precision, exact)
+    if not case.contract.is_loss:
+        return result
+    result = result + _underflow(case, solution, terms, quantity, precision)
+    return divided(result, exact, divisor_error(case, solution, precision))
+
+
+def _underflow(case: Case, solution: Solution, t: Elements, quantity: str, q: Precision) -> Floats:
+    """What tiny weights lose where products of theirs are subnormal; see `bounds_rows`.
+
+    w and pos_weight · z are off by 2η in all, times what they multiply: softplus, which is below
+    1 + abs(x), a logarithm or a sigmoid, and the other weight; 1/p(1 − p) in a gradient by p.
+    """
+    size, eta = 1.0 + np.abs(t.x), 2.0 * q.eta_a / solution.unit
+    if case.contract.domain == "probs":
+        size = 1.0 - np.log(t.x * (1.0 - t.x))
+        if quantity == "gradient_logits":
+            size = 1.0 / (t.x * (1.0 - t.x))
+    lost = size * eta * (1.0 + t.w * solution.unit + t.pos_weight)  # the size alone may be 1e308
+    if quantity != "value":
+        return lost * np.abs(t.v)
+    if case.options.reduction == "none":
+        return lost
+    lost = np.where(np.isfinite(lost), lost, 0.0)
+    return np.asarray(lost.sum() * np.abs(t.v).max(initial=0.0))
 
 
 def _exp(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..cases.model import Case
 from .arithmetic import Floats
-from .precision import Precision, divisor_depth, reduced, times
+from .precision import Precision, divided, divisor_depth, divisor_error, reduced, times
 from .solution import Rows, Solution
 
 
@@ -17,9 +17,12 @@ def rows_bound(
     case: Case, solution: Solution, terms: Rows, quantity: str, precision: Precision
 ) -> Floats:
     """Return the bound of a quantity, in its shape or in one of as many elements."""
-    result = _ROWS[case.operation](case, solution, _positive(terms), quantity, precision)
-    if case.target_kind == "index" and case.options.reduction == "mean":
-        result = result * _amplified(terms)
+    terms = _positive(terms)
+    result = _ROWS[case.operation](case, solution, terms, quantity, precision)
+    if case.contract.is_loss:
+        result = result + _underflow(case, solution, terms, quantity, precision)
+        exact = _flat(solution, quantity, case).reshape(result.shape)
+        result = divided(result, exact, divisor_error(case, solution, precision))
     if result.ndim == 2 and case.shape:
         axis = case.class_axis
         rest = case.shape[:axis] + case.shape[axis + 1 :]
@@ -33,12 +36,23 @@ def _positive(terms: Rows) -> Rows:
     return replace(terms, w=np.abs(terms.w)) if (terms.w < 0).any() else terms
 
 
-def _amplified(terms: Rows) -> float:
-    """Σ abs(w)/abs(Σ w): what a divisor loses that is a sum of weights of both signs."""
-    if not (terms.w < 0).any():
-        return 1.0
-    total = abs(float(np.nansum(terms.w)))
-    return float(np.nansum(np.abs(terms.w))) / total if total else 1.0
+def _underflow(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+    """What tiny weights lose where products of theirs are subnormal before they are divided.
+
+    A product is then off by η/2 of the accumulating dtype, and D may be as small as the weights:
+    (n + 2)η/D for the loss of n terms, (h + 3)η/D for a gradient with h terms in ΣW, times 1/p
+    where a weight is divided by a probability.
+    """
+    v, per_row = np.abs(t.v), np.count_nonzero(t.w, axis=1)
+    eta = q.eta_a / solution.unit
+    if quantity == "value":
+        if case.options.reduction == "none":
+            return (per_row + 2.0) * eta
+        return np.asarray((per_row.sum() + 2.0) * v.max(initial=0.0) * eta)
+    lost = ((per_row + 3.0) * v * eta)[:, None]
+    if case.contract.domain == "probs" and quantity == "gradient_logits":
+        return np.where(t.w > 0, lost / t.p, 0.0)
+    return np.broadcast_to(lost, t.d.shape)
 
 
 def _flat(solution: Solution, quantity: str, case: Case) -> Floats:
@@ -184,7 +198,7 @@ def _cross_entropy(case: Case, solution: Solution, t: Rows, quantity: str, q: Pr
     g = np.abs(_flat(solution, quantity, case))
     v = np.abs(t.v)[:, None]
     if quantity == "gradient_target":
-        per_target = g / t.l if t.l.all() else v * _class_weights(case)
+        per_target = g / t.l if t.l.all() else v * _class_weights(case) / solution.unit
         last = np.full_like(g, (5 + h_d) * q.u + 2 * q.s)
         return times(per_target, log_prob) + times(g, last)
     total = t.w.sum(axis=1, keepdims=True)

@@ -10,8 +10,9 @@ import numpy as np
 from ..cases.dtypes import Array
 from ..cases.model import Case, Inputs
 from . import oracle_fallback_elements as slowly
-from .arithmetic import Exact, Floats, constant, where
+from .arithmetic import Exact, Floats, constant, unit_of, where
 from .clipping import clipped, limits
+from .divisor import Divisor, by_number, by_sum
 from .oracle_fallback import ElementTerm, cancelled, recomputed
 from .solution import Elements, Mask, Rules, Solution
 
@@ -87,36 +88,43 @@ def _solve_binary(case: Case, inputs: Inputs, rules: Rules, x: Exact) -> Solutio
         losses, by_values, by_target = _bce(case, rules, x, z)
     else:
         losses, by_values, by_target = _bce_with_logits(x, z, Exact.of(p_float))
-    losses, by_values, by_target = (product(w, y) for y in (losses, by_values, by_target))
-    value, v = losses, scale(case, w_float, rules)
+    unknown, nan = np.isnan(z.hi), constant(case.shape, np.nan)
+    losses, by_values, by_target = (
+        where(unknown, nan, product(w, y)) for y in (losses, by_values, by_target)
+    )
+    value, v, divisor = losses, scale(case, w_float, rules), _divisor(case, w_float, rules)
     if case.options.reduction != "none":
         total = _total(case, rules, losses, w_float, (x, z, Exact.of(p_float)))
-        value = total / _divisor(case, w_float, rules)
+        value = divisor.divide(total, rules)
     quantities = {
         "value": value,
         "gradient_logits": by_values * v,
         "gradient_target": by_target * v,
     }
-    terms = Elements(x.to_float(), z.to_float(), w_float, p_float, v.to_float())
-    return Solution("", quantities, terms, losses.to_float())
+    unit = unit_of(w, losses)
+    terms = Elements(x.to_float(), z.to_float(), w_float / unit, p_float, (v * unit).to_float())
+    return Solution(
+        "", quantities, terms, (losses / unit).to_float(), unit=unit,
+        condition=divisor.condition, addends=divisor.addends,
+    )  # fmt: skip
 
 
 def scale(case: Case, w: Floats, rules: Rules) -> Exact:
     """Return the cotangent of each loss over D, in the shape of the losses."""
     if case.options.reduction == "none":
         return Exact.of(case.cotangent(case.shape))
-    v = 1.0 / _divisor(case, w, rules)
+    v = _divisor(case, w, rules).divide(Exact.of(1.0), rules)
     return v.map(lambda part: np.broadcast_to(part, case.shape))
 
 
-def _divisor(case: Case, w: Floats, rules: Rules) -> Exact:
+def _divisor(case: Case, w: Floats, rules: Rules) -> Divisor:
     """What the reduction divides by: the number of elements, unless a convention counts weights."""
     if case.options.reduction != "mean":
-        return Exact.of(1.0)
+        return by_number(1.0)
     if rules.mean_over == "weights":
-        return Exact.of(w.ravel()).sum()
+        return by_sum(Exact.of(w.ravel()), case.dtype)
     counted = w != 0 if rules.mean_over == "nonzero_weights" else np.ones(case.shape)
-    return Exact.of(float(counted.sum()))
+    return by_number(float(counted.sum()))
 
 
 def product(z: Exact, y: Exact) -> Exact:

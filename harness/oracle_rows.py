@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from ..cases.dtypes import Array
 from ..cases.model import Case, Inputs
 from . import oracle_fallback_rows as slowly
-from .arithmetic import ZERO_EXPONENT, Exact, Floats, Ints, constant, where
+from .arithmetic import ZERO_EXPONENT, Exact, Floats, Ints, constant, unit_of, where
 from .clipping import clipped, limits
+from .divisor import Divisor, by_number, by_sum
 from .oracle_fallback import MOST_LOST, cancelled, lost, recomputed
 from .oracle_fallback_rows import RowTerm, Weights
 from .solution import Mask, Rows, Rules, Solution
@@ -103,18 +104,19 @@ def solve_large(case: Case, inputs: Inputs, rules: Rules) -> Solution:
     ]
     divisor = divisor_of(case, inputs, rules)
     first, *_ = parts
-    quantities = {name: exact / divisor for name, exact in first.quantities.items()}
+    quantities = {name: divisor.divide(exact, rules) for name, exact in first.quantities.items()}
     total = Exact.of(0.0)
     for part in parts:
         total = total + part.quantities["value"]
-    quantities["value"] = total / divisor
+    quantities["value"] = divisor.divide(total, rules)
     every = [part.terms for part in parts if isinstance(part.terms, Rows)]
     terms = Rows(
         *(np.concatenate([getattr(rows, name.name) for rows in every]) for name in fields(Rows))
     )
-    terms = replace(terms, v=terms.v / divisor.to_float())
+    terms = replace(terms, v=terms.v / divisor.exact.to_float())
     losses = np.concatenate([part.row_losses for part in parts])
-    return Solution("", quantities, terms, losses)
+    condition, addends = divisor.condition, divisor.addends
+    return Solution("", quantities, terms, losses, condition=condition, addends=addends)
 
 
 def _solve_plainly(case: Case, inputs: Inputs, rules: Rules) -> Solution:
@@ -129,8 +131,9 @@ def _solve_plainly(case: Case, inputs: Inputs, rules: Rules) -> Solution:
     log_sum = np.log1p(e.sum(axis=1))
     l = d + log_sum[:, None]
     p = np.exp(-l)
-    w = targets(case, inputs, rules, (x.shape[0], x.shape[1])).w.to_float()
-    losses = (w * l).sum(axis=1)
+    target = targets(case, inputs, rules, (x.shape[0], x.shape[1]))
+    w = target.w.to_float()
+    losses = np.where(target.is_nan, np.nan, (w * l).sum(axis=1))
     gap = (p * d).sum(axis=1)
     terms = Rows(d, l, p, a + log_sum, log_sum, gap, w, np.ones(len(x)))
     return Solution("", {"value": Exact.of(losses).sum()}, terms, losses)
@@ -289,10 +292,10 @@ def _adjusted(p: Exact, dtype: str, rules: Rules) -> Exact:
 
 @dataclass(frozen=True)
 class Target:
-    """W = weight · target (R, C), the divisor D, and which rows count."""
+    """W = weight · target (R, C), the divisor D, which rows count, and which are NaN."""
 
     w: Exact
-    divisor: Exact
+    divisor: Divisor
     counts: Mask
     is_nan: Mask
     per_target: Exact  # ∂W/∂target, (1, C)
@@ -307,7 +310,8 @@ def targets(case: Case, inputs: Inputs, rules: Rules, shape: tuple[int, int]) ->
         weight = Exact.of(inputs.weight.astype(np.float64)[None, :])
     smoothing = Exact.of(case.options.label_smoothing)
     keep = 1.0 - smoothing
-    counts, is_nan = np.ones(rows, np.bool_), np.zeros(rows, np.bool_)
+    counts: Mask = np.ones(rows, np.bool_)
+    is_nan: Mask = np.zeros(rows, np.bool_)
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     if case.target_kind == "index":
         labels = inputs.target.reshape(-1)
@@ -320,6 +324,8 @@ def targets(case: Case, inputs: Inputs, rules: Rules, shape: tuple[int, int]) ->
         target = meant.astype(np.float64)
     else:
         target = as_rows(inputs.target, case.class_axis)
+        is_nan = np.asarray(np.isnan(target).any(axis=1))
+        target = np.where(is_nan[:, None], 0.0, target)
     smoothed = Exact.of(target)
     if case.options.label_smoothing:
         smoothed = smoothed * keep + smoothing / max(classes, 1)
@@ -332,33 +338,33 @@ def targets(case: Case, inputs: Inputs, rules: Rules, shape: tuple[int, int]) ->
     return Target(w, divisor_of(case, inputs, rules), counts, is_nan, weight * keep, exact)
 
 
-def divisor_of(case: Case, inputs: Inputs, rules: Rules) -> Exact:
+def divisor_of(case: Case, inputs: Inputs, rules: Rules) -> Divisor:
     """What the reduction divides by: Σ w of the rows that count, their number, or 1."""
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     if case.options.reduction != "mean":
-        return Exact.of(1.0)
+        return by_number(1.0)
     classes = case.shape[case.class_axis]
     over = rules.mean_over or ("weights" if case.target_kind == "index" else "rows")
     if over == "rows":
-        return Exact.of(float(np.prod(case.shape)) / max(classes, 1))
+        return by_number(float(np.prod(case.shape)) / max(classes, 1))
     weights = _row_weights(case, inputs, rules)
     if over == "nonzero_weights":
-        return Exact.of(float((weights.hi != 0).sum()))
-    return weights.sum()
+        return by_number(float((weights.sum().hi != 0).sum()))
+    return by_sum(weights.map(np.ravel), case.dtype)
 
 
 def _row_weights(case: Case, inputs: Inputs, rules: Rules) -> Exact:
-    """The weight of each row that counts: that of its class, or Σ w · target."""
+    """What the weight of each row that counts adds up: that of its class, or w · target; (R, C)."""
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     classes = case.shape[case.class_axis]
     weight = np.ones(classes) if inputs.weight is None else inputs.weight.astype(np.float64)
     if case.target_kind != "index":
-        return (Exact.of(as_rows(inputs.target, case.class_axis)) * Exact.of(weight)).sum()
+        return Exact.of(as_rows(inputs.target, case.class_axis)) * Exact.of(weight)
     labels = inputs.target.reshape(-1).astype(np.int64)
     counts = labels != case.options.ignore_index
     if rules.bad_index == "wrap":
         labels = np.where(labels < 0, labels + classes, labels)
-    return Exact.of(weight[labels[counts & (labels >= 0) & (labels < classes)]])
+    return Exact.of(weight[labels[counts & (labels >= 0) & (labels < classes)]][:, None])
 
 
 def _solve_loss(
@@ -377,36 +383,35 @@ def _solve_loss(
     if case.options.reduction == "none":
         value = losses.map(lambda part: part.reshape(rest))
     else:
-        value = _total(losses, products, target.counts, answer) / target.divisor
-        if rules.nothing_counts_is_zero and target.divisor.hi == 0:
-            value = Exact.of(0.0)
+        value = target.divisor.divide(_total(losses, products, target.counts, answer), rules)
     gradient = loss_gradient(case, rules, soft, target, inputs) * column(v)
-    gradient = settled(case, rules, soft, target, gradient)
+    gradient = settled(rules, soft, target, gradient)
     quantities = {"value": value, "gradient_logits": back(gradient, rest, axis)}
     if case.target_kind == "soft":
         factor = target.per_target
         by_target = where(factor.hi + zeros.hi == 0, zeros, factor * soft.l)
-        by_target = undefine(by_target * column(v), undefined)
+        by_target = undefine(by_target * column(v), undefined | target.is_nan)
         quantities["gradient_target"] = back(by_target, rest, axis)
-    terms = _terms(soft, w.to_float(), v.to_float())
-    return Solution("", quantities, terms, losses.to_float())
+    unit = unit_of(w, losses)
+    terms = _terms(soft, (w / unit).to_float(), (v * unit).to_float())
+    return Solution(
+        "", quantities, terms, (losses / unit).to_float(), unit=unit,
+        condition=target.divisor.condition, addends=target.divisor.addends,
+    )  # fmt: skip
 
 
 def row_scale(case: Case, rules: Rules, target: Target, rest: tuple[int, ...]) -> Exact:
     """Return the cotangent of each row's loss over D, shape (R,)."""
     if case.options.reduction == "none":
         return Exact.of(case.cotangent(rest).reshape(-1))
-    v = Exact.of(1.0) / target.divisor
-    if rules.nothing_counts_is_zero and target.divisor.hi == 0:
-        v = Exact.of(0.0)
+    v = target.divisor.divide(Exact.of(1.0), rules)
     return v.map(lambda part: np.broadcast_to(part, target.counts.shape))
 
 
-def settled(case: Case, rules: Rules, soft: Softmax, target: Target, gradient: Exact) -> Exact:
+def settled(rules: Rules, soft: Softmax, target: Target, gradient: Exact) -> Exact:
     """Put NaN into rows without an agreed answer, and 0 into those that do not count."""
     gradient = undefine(gradient, (soft.undefined & target.counts) | target.is_nan)
-    divides_by_zero = case.options.reduction != "none" and bool(target.divisor.hi == 0)
-    if divides_by_zero and not rules.nothing_counts_is_zero:
+    if target.divisor.is_undefined and not rules.nothing_counts_is_zero:
         return gradient
     counts = np.broadcast_to(target.counts[:, None], gradient.shape)
     return where(counts, gradient, constant(gradient.shape, 0.0))

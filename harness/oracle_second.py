@@ -77,7 +77,7 @@ def _of_rows(case: Case, inputs: Inputs, rules: Rules) -> Exact:
     if not case.contract.is_loss or case.options.reduction == "none":
         return _rows(part, of_part, rules)
     summed = replace(part, options=replace(case.options, reduction="sum"))
-    return _rows(summed, of_part, rules) / divisor_of(case, inputs, rules)
+    return divisor_of(case, inputs, rules).divide(_rows(summed, of_part, rules), rules)
 
 
 def _rows(case: Case, inputs: Inputs, rules: Rules) -> Exact:
@@ -129,7 +129,7 @@ def _of_loss(case: Case, inputs: Inputs, rules: Rules, x: Floats, t: Floats) -> 
             along = where((target.w.hi == 0) | _outside(case, rules, x), zeros, along)
     rest = case.shape[:axis] + case.shape[axis + 1 :]
     along = along * column(row_scale(case, rules, target, rest))
-    return settled(case, rules, soft, target, along)
+    return settled(rules, soft, target, along)
 
 
 def _total_weight(target: Target) -> Exact:

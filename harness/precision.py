@@ -65,6 +65,7 @@ class Precision:
         u: unit roundoff of the accumulating dtype.
         s: unit roundoff of the storing dtype where it differs, else 0.
         eta: one smallest subnormal of the storing dtype.
+        eta_a: that of the accumulating dtype.
         c: relative error of exp and log, in u.
         c_log1p: that of log1p, and of any logarithm that log1p may stand for.
         base_2: what exp(d) loses as a power of 2, in d·u.
@@ -74,6 +75,7 @@ class Precision:
     u: float
     s: float
     eta: float
+    eta_a: float
     reach: float
     algorithm: Algorithm
     c: float = C_EXP
@@ -118,10 +120,11 @@ def precision_of(dtype: str, algorithm: Algorithm) -> Precision:
     form, single = FORMATS[dtype], FORMATS["float32"]
     u, eta, reach = form.unit_roundoff, form.smallest, float(np.log(form.max))
     if dtype not in ("float16", "bfloat16"):
-        return Precision(u, 0.0, eta, reach, algorithm)
+        return Precision(u, 0.0, eta, eta, reach, algorithm)
     if algorithm.narrow:
-        return Precision(u, 0.0, eta, reach, algorithm, C_NARROW, C_NARROW, 0.0)
-    return Precision(single.unit_roundoff, u, eta, float(np.log(single.max)), algorithm)
+        return Precision(u, 0.0, eta, eta, reach, algorithm, C_NARROW, C_NARROW, 0.0)
+    reach = float(np.log(single.max))
+    return Precision(single.unit_roundoff, u, eta, single.smallest, reach, algorithm)
 
 
 def count(solution: Solution) -> int:
@@ -139,6 +142,26 @@ def divisor_depth(case: Case, solution: Solution, q: Precision) -> float:
     if solution.rules.mean_over == "weights":
         return q.depth(count(solution)) + q.depth(case.shape[case.class_axis])
     return q.depth(count(solution)) if case.options.weight else 0.0
+
+
+def divisor_error(case: Case, solution: Solution, q: Precision) -> float:
+    """ρ, the relative error of a divisor that sums weights of both signs; else 0.
+
+    The sum is good to h u Σ abs(w), which is h u times the condition of Σ w; where w · target is
+    added up the products are rounded, too. What is divided by D(1 ± ρ) is good to
+    (B + abs(y)ρ)/(1 − ρ). Beyond ρ = 1 a divisor has no digit, and explains nothing.
+    """
+    if solution.condition <= 1.0:
+        return 0.0
+    depth = min(divisor_depth(case, solution, q) + 1, float(solution.addends))
+    return solution.condition * depth * q.u
+
+
+def divided(limit: Floats, exact: Floats, rho: float) -> Floats:
+    """Return the bound of a quotient from that with a perfect divisor: (B + abs(y)ρ)/(1 − ρ)."""
+    if not rho:
+        return limit
+    return (limit + np.abs(exact) * rho) / (1 - rho) if rho < 1 else np.zeros_like(limit)
 
 
 def reduced(case: Case, solution: Solution, rows: Floats, v: Floats, q: Precision) -> Floats:

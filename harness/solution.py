@@ -22,7 +22,7 @@ class Rules:
             (Σ w · target, of one-hot and soft targets too).
         weights_scale_rows: the weight of the target's class multiplies the whole smoothed loss of
             a row, not each class its own term.
-        nothing_counts_is_zero: the mean of a loss in which no row counts is 0, not 0/0.
+        nothing_counts_is_zero: a mean whose divisor is 0, as where no row counts, is 0.
         bad_index: what a label out of range does: `error`, `zeros` (no class is meant),
             `wrap` (negative ones count from the end) or `nan`.
         clip: probabilities are first clipped to [clip, 1 − clip], both rounded to the dtype.
@@ -99,6 +99,10 @@ class Solution:
         terms: what the bounds are made of.
         row_losses: the losses before they are reduced, shape (R,) or that of the elements.
         rules: under which this is the answer.
+        condition: Σ abs(w)/abs(Σ w) of a divisor that adds up weights, else 1.
+        addends: how many weights other than 0 the divisor adds up.
+        unit: a power of two that w of `terms` and `row_losses` are divided by, and v multiplied,
+            so that no number of float64 overflows or underflows; 1 but for extreme weights.
     """
 
     refusal: str = ""
@@ -106,3 +110,6 @@ class Solution:
     terms: Rows | Elements | None = None
     row_losses: Floats = field(default_factory=lambda: np.zeros(0))
     rules: Rules = CONTRACT
+    condition: float = 1.0
+    addends: int = 1
+    unit: float = 1.0

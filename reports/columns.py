@@ -16,11 +16,15 @@ TARGETS = {
     "unnormalised": "soft targets that do not sum to 1",
     "all_zero": "soft targets that are all 0",
     "above_one": "a label of 2: an error is due",
+    "soft_nan": "a soft target that holds a NaN: no agreed answer in its row",
+    "binary_nan": "a label that is NaN: no agreed answer for its element",
 }
 _EVERYDAY = (
     "normal", "normal_10", "zeros", "ties", "dominant", "scaled", "one_large", "two_units", "grid",
 )  # fmt: skip
-_NOT_FINITE = ("neg_inf", "neg_inf_but_one", "all_neg_inf", "pos_inf", "nan")
+_NOT_FINITE = (
+    "neg_inf", "neg_inf_but_one", "all_neg_inf", "pos_inf", "nan", "nan_where_ignored",
+)  # fmt: skip
 _STORED = {
     "onnx": "node cases of ONNX",
     "worked": "values that the tutorials print",

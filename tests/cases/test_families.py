@@ -14,6 +14,7 @@ from lossdiff.cases.families import (
     WEIGHTS,
     Family,
 )
+from lossdiff.cases.model import Case
 from lossdiff.cases.stream import Floats, Stream
 
 FITTING = [(family, dtype) for family in VALUES.values() for dtype in family.dtypes]
@@ -25,6 +26,8 @@ SPECIAL = {
     "all_neg_inf": {-np.inf},
     "pos_inf": {np.inf},
     "nan": {np.nan},
+    "nan_where_ignored": {np.nan},
+    "log_probs_nan_where_ignored": {np.nan},
 }
 
 
@@ -64,7 +67,7 @@ def test_values_are_of_their_domain(family: Family, dtype: str) -> None:
     if family.domain == "probs" and family.name != "probs_outside":
         assert ((values >= 0) & (values <= 1)).all()
     if family.domain == "log_probs":
-        assert (values <= 0).all()
+        assert not (values > 0).any()
 
 
 @pytest.mark.parametrize("family", VALUES.values(), ids=VALUES)
@@ -127,6 +130,17 @@ def test_the_first_row_keeps_its_everyday_values(name: str) -> None:
     assert ((~np.isfinite(values[1:])).sum(axis=1) == 1).all()
 
 
+@pytest.mark.parametrize("operation", ["cross_entropy", "nll_loss"])
+def test_nan_stands_in_the_rows_that_are_ignored_and_in_no_other(operation: str) -> None:
+    family = {"cross_entropy": "nan", "nll_loss": "log_probs_nan"}[operation] + "_where_ignored"
+    case = Case.parse(f"{operation}/index.some_ignored/float32/4x10/{family}/-/0")
+    inputs = case.inputs()
+    is_nan = np.isnan(inputs.values)
+
+    assert (is_nan.all(axis=1) == (inputs.target == -100)).all()
+    assert (is_nan.any(axis=1) == is_nan.all(axis=1)).all()
+
+
 @pytest.mark.parametrize("dtype", FORMATS)
 def test_probabilities_next_to_one_stay_below_it(dtype: str) -> None:
     values = drawn(VALUES["probs_edge"], dtype)
@@ -155,7 +169,9 @@ def test_probabilities_of_targets_are_what_their_names_say(name: str) -> None:
     inside = (target >= 0) & (target <= 1)
 
     assert target.shape == (40, 7)
-    assert inside.all() == (name not in ("soft_negative", "above", "above_one"))
+    assert inside.all() == (
+        name not in ("soft_negative", "above", "above_one", "soft_nan", "binary_nan")
+    )
     if name in ("soft", "zeros"):
         assert np.allclose(target.sum(axis=1), 1)
     if name == "zeros":
@@ -164,6 +180,8 @@ def test_probabilities_of_targets_are_what_their_names_say(name: str) -> None:
         assert set(target.ravel()) == {0.0, 1.0}
     if name == "all_zero":
         assert not target.any()
+    if name in ("soft_nan", "binary_nan"):
+        assert np.argwhere(np.isnan(target)).tolist() == [[39, 0]]
 
 
 def test_every_target_of_the_suites_can_be_drawn() -> None:
@@ -172,12 +190,43 @@ def test_every_target_of_the_suites_can_be_drawn() -> None:
             assert name in (LABELS if kind in ("index", "one_hot") else PROBABILITIES)
 
 
+def weights(name: str, dtype: str) -> Floats:
+    """Return the weights of a family, rounded to a dtype."""
+    form = FORMATS[dtype]
+    return form.round(WEIGHTS[name].draw(Stream(name), 100, form)).astype(np.float64)
+
+
 @pytest.mark.parametrize("name", WEIGHTS)
 @pytest.mark.parametrize("dtype", FORMATS)
-def test_weights_are_not_negative_and_exact_in_every_dtype(name: str, dtype: str) -> None:
-    weights = WEIGHTS[name](Stream(name), 100)
+def test_weights_are_finite_and_of_the_sign_that_their_names_say(name: str, dtype: str) -> None:
+    found = weights(name, dtype)
 
-    assert weights.shape == (100,)
-    assert (weights >= 0).all()
-    assert (weights == 0).any() == (name == "with_zeros")
-    assert np.array_equal(FORMATS[dtype].round(weights).astype(np.float64), weights)
+    assert found.shape == (100,)
+    assert np.isfinite(found).all()
+    assert (found < 0).any() == (name == "negative")
+    assert (found > 0).any() == (name != "all_zero")
+    assert (found == 0).any() == (name in ("with_zeros", "all_zero"))
+
+
+@pytest.mark.parametrize("name", [name for name in WEIGHTS if name != "negative"])
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_weights_but_those_of_both_signs_are_exact_in_every_dtype(name: str, dtype: str) -> None:
+    form = FORMATS[dtype]
+
+    assert np.array_equal(WEIGHTS[name].draw(Stream(name), 100, form), weights(name, dtype))
+
+
+@pytest.mark.parametrize("dtype", FORMATS)
+def test_a_few_huge_weights_overflow_in_their_sum_and_tiny_ones_are_partly_subnormal(
+    dtype: str,
+) -> None:
+    form, tiny = FORMATS[dtype], weights("tiny", dtype)
+
+    assert weights("huge", dtype).max() > form.max / 4
+    assert (weights("huge", dtype)[:8] / 8).sum() > form.max / 8
+    assert (tiny < form.tiny).any()
+    assert (tiny > form.tiny).any()
+
+
+def test_every_family_of_weights_says_what_it_is_there_to_find() -> None:
+    assert all(family.name == name and family.why for name, family in WEIGHTS.items())

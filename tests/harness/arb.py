@@ -88,7 +88,7 @@ def is_refused(case: Case, inputs: Inputs) -> bool:
     if inputs.target is None:
         return False
     if case.target_kind != "index":
-        return any(not 0 <= q <= 1 for q in _numbers(inputs.target))
+        return any(q < 0 or q > 1 for q in _numbers(inputs.target))  # NaN is no refusal
     valid = {*range(case.shape[case.class_axis]), case.options.ignore_index}
     return any(int(label) not in valid for label in inputs.target.flat)
 
@@ -184,6 +184,8 @@ def _times(weight: arb, x: arb) -> arb:
 
 def _over(x: arb, y: arb) -> arb:
     """x/y, where x/0 is infinite, 0/0 NaN, and x/inf 0."""
+    if y.is_nan():
+        return NAN
     if y == INF and x.is_finite():
         return arb(0)
     if y != 0 or x.is_nan():
@@ -255,7 +257,7 @@ def _solve_array(case: Case, _: Inputs, x: Balls) -> dict[str, tuple[Balls, Ball
 
 
 def _solve_loss(case: Case, inputs: Inputs, x: Balls) -> dict[str, tuple[Balls, Balls]]:
-    """Σ_c W_c·ℓ_c of each row, W = weight·target."""
+    """Σ_c W_c·ℓ_c of each row, W = weight·target; NaN in rows whose target holds one."""
     smoothing = arb(case.options.label_smoothing)
     weight, counts, w, divisor = _weights(case, inputs, x.shape)
     losses, slopes, terms = _losses(case, x, w)
@@ -263,6 +265,9 @@ def _solve_loss(case: Case, inputs: Inputs, x: Balls) -> dict[str, tuple[Balls, 
     # a row that does not count gives 0, whatever its logits
     rows = np.where(counts == 1, rows, arb(0))
     slopes = np.where(counts[..., None] == 1, slopes, arb(0))
+    unknown = _is_unknown(w)
+    rows = np.where(unknown, NAN, rows)
+    slopes, losses = (np.where(unknown[..., None], NAN, balls) for balls in (slopes, losses))
     value, v = rows, _balls(case.cotangent(rows.shape))[..., None]
     if case.options.reduction != "none":
         value, v = _scalar(_over(_sum(rows).item(), divisor)), _scalar(arb(1))
@@ -288,8 +293,23 @@ def _weights(case: Case, inputs: Inputs, shape: tuple[int, ...]) -> tuple[Balls,
     divisor = arb(1)
     if case.options.reduction == "mean":
         index = case.target_kind == "index"
-        divisor = arb(0) + _sum(weight * target).item() if index else arb(counts.size)
+        divisor = _divisor(case, weight * target) if index else arb(counts.size)
     return weight, counts, w, divisor
+
+
+def _is_unknown(w: Balls) -> NDArray[np.bool_]:
+    """Whether a row holds a NaN."""
+    return np.array(
+        [any(ball.is_nan() for ball in row) for row in w.reshape(-1, w.shape[-1])]
+    ).reshape(w.shape[:-1])
+
+
+def _divisor(case: Case, weights: Balls) -> arb:
+    """Return Σ w; NaN where its n addends may cancel to nothing, |Σ w| ≤ n·u·Σ|w|."""
+    total, size = arb(0) + _sum(weights).item(), arb(0) + _sum(abs(weights)).item()
+    addends = sum(1 for weight in weights.flat if weight != 0)
+    bits = {"float64": 53}.get(case.dtype, 24)  # 16-bit numbers are summed in float32
+    return total if abs(total) > addends * arb((1, -bits)) * size else NAN
 
 
 def _target(case: Case, inputs: Inputs, shape: tuple[int, ...]) -> tuple[Balls, Balls]:
@@ -375,8 +395,10 @@ def _solve_multi_label(case: Case, inputs: Inputs, x: Balls) -> dict[str, Enclos
         v = _scalar(arb(1))
     over = _scalar(divisor)
     found = {"value": Enclosure(*value)}
+    unknown = _each(lambda ball: arb(int(ball.is_nan())), z) == 1
     for name, (balls, terms) in (("gradient_logits", slopes), ("gradient_target", by_target)):
-        scaled = _each(_over, balls * v, over), _each(_over, terms * abs(v), over)
+        known = np.where(unknown, NAN, balls)
+        scaled = _each(_over, known * v, over), _each(_over, terms * abs(v), over)
         found[name] = Enclosure(*scaled)
     return found
 
@@ -429,6 +451,7 @@ def _second_of_loss(case: Case, inputs: Inputs, x: Balls, t: Balls) -> tuple[Bal
         slope = terms = x * 0
     counted = counts[..., None] == 1
     slope, terms = np.where(counted, slope, arb(0)), np.where(counted, terms, arb(0))
+    slope = np.where(_is_unknown(w)[..., None], NAN, slope)
     v = _scalar(arb(1))
     if case.options.reduction == "none":
         v = _balls(case.cotangent(counts.shape))[..., None]

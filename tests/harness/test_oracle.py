@@ -6,6 +6,7 @@ import math
 import time
 from decimal import localcontext
 from functools import cache
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,11 @@ import pytest
 from flint import arb as flint_arb
 from flint import ctx
 from lossdiff.cases import model
+from lossdiff.cases.dtypes import FORMATS
+from lossdiff.cases.families import WEIGHTS
+from lossdiff.cases.lists import EVERYDAY_TARGETS, EVERYDAY_VALUES
 from lossdiff.cases.model import Case, Inputs
-from lossdiff.cases.operations import OPERATIONS, Options
+from lossdiff.cases.operations import DTYPES, OPERATIONS, Options
 from lossdiff.cases.stored import worked_examples
 from lossdiff.cases.suites import suite
 from lossdiff.harness import oracle_fallback
@@ -26,7 +30,7 @@ from lossdiff.harness.solution import Rules
 from . import arb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lossdiff.harness.solution import Solution
 
@@ -36,9 +40,25 @@ LARGEST = 650  # elements of a case
 
 @cache
 def suites() -> tuple[Case, ...]:
-    """Return the quick suite, and draws from all that `full` knows."""
+    """Return the quick suite, draws from all that `full` knows, and every family of weights."""
     drawn = suite("fuzz", seed=11, count=700).cases
-    return tuple(case for case in (*suite("quick").cases, *drawn) if np.prod(case.shape) <= LARGEST)
+    every = (*suite("quick").cases, *drawn, *weighted())
+    return tuple(case for case in every if np.prod(case.shape) <= LARGEST)
+
+
+def weighted() -> Iterator[Case]:
+    """Yield every loss with every family of weights, by every kind of target."""
+    for operation in OPERATIONS.values():
+        family = EVERYDAY_VALUES[operation.domain]
+        for option in {"weight", "pos_weight"} & set(operation.options):
+            asked = product(WEIGHTS, operation.targets, ("mean", "sum", "none"), DTYPES)
+            for number, (weights, kind, reduction, dtype) in enumerate(asked):
+                given: dict[str, Any] = {option: weights, "reduction": reduction}
+                if "label_smoothing" in operation.options and number % 2:
+                    given["label_smoothing"] = 0.1
+                options, target = Options(**given), EVERYDAY_TARGETS[kind]
+                shape = (4, 10) if number % 3 else (2, 3, 5)
+                yield Case(operation.name, family, shape, dtype, kind, target, options, number)
 
 
 def asked(
@@ -501,14 +521,99 @@ def test_nothing_counts_and_the_mean_has_no_agreed_answer(smoothing: float) -> N
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_weights_that_sum_to_zero_divide_by_zero(smoothing: float) -> None:
-    case = asked(
-        "cross_entropy", LOGITS[:1], [0], kind="index", weight=[0.0, 1.0, 1.0],
-        label_smoothing=smoothing,
-    )  # fmt: skip
-    got = value(solve(case, case.inputs()))
+@pytest.mark.parametrize("weight", [[0.0, 1.0, 1.0], [0.75, -0.75, 1.0], [0.1, -0.1, 2.0]])
+def test_weights_that_sum_to_zero_leave_no_agreed_answer(
+    smoothing: float, weight: list[float]
+) -> None:
+    logits, labels = [LOGITS[0], [0.5, -1.0, 2.0], [3.0, 0.0, 1.0]], [0, 1, -100]
+    if not weight[0]:
+        labels[1] = 0
+    given: dict[str, Any] = {"kind": "index", "weight": weight, "label_smoothing": smoothing}
+    case = asked("cross_entropy", logits, labels, **given)
+    solution = solve(case, case.inputs())
 
-    assert np.array_equal(got, np.inf if smoothing else np.nan, equal_nan=True)
+    assert np.isnan(value(solution))
+    assert np.isnan(value(solution, "gradient_logits")).all()
+    worst_of(case)
+    summed = asked("cross_entropy", logits, labels, reduction="sum", **given)
+    assert np.isfinite(value(solve(summed, summed.inputs())))
+    worst_of(summed)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_sum_of_weights_that_rounding_may_turn_leaves_no_agreed_answer(dtype: str) -> None:
+    u = 2.0**-53 if dtype == "float64" else 2.0**-24
+    for excess, is_agreed in ((4 * u, False), (64 * u, True)):
+        # beyond float16's digits a weight of its own has to stand for the excess
+        weight = [1.0, -1.0, max(excess, FORMATS[dtype].smallest)]
+        case = asked(
+            "cross_entropy", np.eye(3), [0, 1, 2], kind="index", dtype=dtype, weight=weight
+        )
+        solution = solve(case, case.inputs())
+
+        assert np.isnan(value(solution)) != is_agreed
+        assert np.isnan(value(solution, "gradient_logits")).any() != is_agreed
+        worst_of(case)
+
+
+def test_rows_that_are_not_ignored_alone_make_the_divisor() -> None:
+    case = asked(
+        "cross_entropy", np.eye(3), [0, 1, -100], kind="index", weight=[1.0, 0.5, -1.5],
+        label_smoothing=1.0,
+    )  # fmt: skip
+
+    assert np.isfinite(value(solve(case, case.inputs())))
+    worst_of(case)
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("weight", [None, [0.0, 1.0, 2.0]])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_row_whose_target_holds_nan_has_no_agreed_answer(
+    reduction: str, weight: list[float] | None, smoothing: float
+) -> None:
+    logits = np.eye(3)
+    target = [[0.5, 0.25, 0.25], [np.nan, 0.5, 0.5], [1.0, 0.0, 0.0]]
+    for operation in ("cross_entropy", "cross_entropy_probs"):
+        options: dict[str, Any] = {"kind": "soft", "reduction": reduction, "weight": weight}
+        if operation == "cross_entropy":
+            options["label_smoothing"] = smoothing
+        case = asked(operation, (logits + 1) / 2, target, **options)
+        solution = solve(case, case.inputs())
+
+        for quantity in ("gradient_logits", "gradient_target"):
+            undefined = np.isnan(value(solution, quantity))
+            assert undefined.tolist() == [[False] * 3, [True] * 3, [False] * 3]
+        expected = [False, True, False] if reduction == "none" else True
+        assert np.isnan(value(solution)).tolist() == expected
+        worst_of(case)
+
+
+@pytest.mark.parametrize("name", ["binary_cross_entropy", "binary_cross_entropy_with_logits"])
+@pytest.mark.parametrize("weight", [None, [0.0, 1.0]])
+def test_an_element_whose_label_is_nan_has_no_agreed_answer(
+    name: str, weight: list[float] | None
+) -> None:
+    target = [[np.nan, 0.5], [1.0, 0.0]]
+    options: dict[str, Any] = {"kind": "multi_label", "reduction": "none", "weight": weight}
+    case = asked(name, [[0.25, 0.5], [0.5, 0.75]], target, **options)
+    solution = solve(case, case.inputs())
+
+    for quantity in solution.quantities:
+        assert np.isnan(value(solution, quantity)).tolist() == [[True, False], [False, False]]
+    worst_of(case)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nan_in_the_rows_that_are_ignored_changes_nothing(dtype: str) -> None:
+    name = "cross_entropy/index.some_ignored/{}/4x10/{}/weight=positive/0"
+    case = Case.parse(name.format(dtype, "nan_where_ignored"))
+    solution = solve(case, case.inputs())
+
+    assert np.isfinite(value(solution))
+    gradient = np.array(value(solution, "gradient_logits"))
+    assert np.isfinite(gradient).all()
+    assert not gradient[::3].any()
     worst_of(case)
 
 
