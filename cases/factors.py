@@ -1,7 +1,7 @@
 """The factors of the cases: which levels are asked, and why each of them is there.
 
-Families of values, with their reasons, stand in `cases.families`. `quick` names the levels that the
-suite of that name asks; `full` has them all.
+Families of values, targets and weights stand in modules of their own, with their reasons. `quick`
+names the levels that the suite of that name asks; `full` has them all.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .covering import Constraint, Row
-from .families import TARGETS, VALUES
+from .families import VALUES
 from .operations import DTYPES, Operation
+from .targets import targets_of
+from .weights import WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -49,24 +51,12 @@ AXIS = Factor(
     (-1, 0),
 )
 WEIGHT = Factor(
-    {
-        None: "no weights",
-        "positive": "everyday class weights",
-        "with_zeros": "classes that do not count: 0 · log 0, and sums of weights that may be 0",
-        "all_zero": "nothing counts: the mean is 0/0",
-        "negative": "terms of both signs, and a sum of weights below 0",
-        "huge": "weight times loss overflows before it is divided",
-        "tiny": "weights are subnormal in 16 bits, and their sum loses digits",
-    },
+    {None: "no weights"} | {name: it.why for name, it in WEIGHTS.items() if name != "ones"},
     (None, "positive", "with_zeros"),
 )
 POS_WEIGHT = Factor(
-    {
-        None: "no weight of the positive term",
-        "positive": "everyday weights",
-        "with_zeros": "the positive term of a class does not count",
-        "huge": "weight times softplus overflows",
-    },
+    {None: "no weight of the positive term"}
+    | {name: WEIGHTS[name].why for name in ("positive", "with_zeros", "huge")},
     (None, "positive"),
 )
 IGNORE_INDEX = Factor(
@@ -153,6 +143,7 @@ _OF_ROWS = (  # about the classes of a row: of no interest element by element
     "ties", "dominant", "far_tail", "gap_underflow", "gap_below_tiny", "gap_above_tiny",
     "gap_below_0", "neg_inf_but_one", "all_neg_inf", "one_large",
 )  # fmt: skip
+_OF_IGNORED = ("nan_where_ignored", "log_probs_nan_where_ignored")
 _ALONE = (  # in lists of their own
     "grid", "grid_probs", "grid_log_probs", "two_units", "repeated", "repeated_probs",
     "repeated_log_probs",
@@ -174,6 +165,7 @@ def families_of(operation: Operation, suite: str) -> list[str]:
         and (family.name in _QUICK_VALUES or suite != "quick")
         and family.name not in _ALONE
         and (operation.reads_classes or family.name not in _OF_ROWS)
+        and ("ignore_index" in operation.options or family.name not in _OF_IGNORED)
     ]
 
 
@@ -184,11 +176,10 @@ def factors_of(operation: Operation, suite: str) -> dict[str, list[Any]]:
     factors["dtype"] = list(DTYPES)
     factors["shape"] = SHAPE.of(suite)
     if operation.targets:
-        named = _QUICK_TARGETS if quick else TARGETS
         factors["target"] = [
             f"{kind}.{family}"
             for kind in operation.targets
-            for family in named[kind]
+            for family in (_QUICK_TARGETS[kind] if quick else targets_of(kind))
             if "ignore_index" in operation.options or not family.endswith("_ignored")
         ]
     return {**factors, **{option: OPTIONS[option].of(suite) for option in operation.options}}
@@ -203,6 +194,11 @@ def _is_in_range(target: str, smoothing: float) -> bool:
     return not smoothing or target not in ("soft.soft_negative", "soft.above")
 
 
+def _is_ignored(family: str, target: str) -> bool:
+    """NaN in rows that are left out asks nothing where they are not."""
+    return not family.endswith("nan_where_ignored") or target == "index.some_ignored"
+
+
 CONSTRAINTS: Sequence[Constraint] = (
     Constraint(("family", "dtype"), lambda family, dtype: dtype in VALUES[family].dtypes),
     Constraint(("shape", "axis"), _axis_is_there),
@@ -212,6 +208,7 @@ CONSTRAINTS: Sequence[Constraint] = (
         lambda target, index: target.endswith("_ignored") or index == -100,
     ),
     Constraint(("target", "label_smoothing"), _is_in_range),
+    Constraint(("family", "target"), _is_ignored),
 )
 
 

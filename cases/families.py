@@ -1,4 +1,4 @@
-"""Families of inputs: what the first argument, the target and the weights look like.
+"""Families of values: what the first argument looks like.
 
 A family of values is a function of a stream of draws, the number of rows, the number of
 classes and the format; it returns float64 of shape (rows, classes), rounded afterwards.
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .dtypes import Array, Format
-from .operations import DTYPES, Domain, TargetKind
-from .stream import Floats, Ints, Stream
+from .dtypes import Format
+from .operations import DTYPES, Domain
+from .stream import Floats, Stream
 
 Draw = Callable[[Stream, int, int, Format], Floats]
 _WIDE = ("bfloat16", "float32", "float64")  # formats whose range goes beyond 65504
@@ -52,7 +52,7 @@ def _gap_at(edge: str, by: float) -> Draw:
 
     def draw(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
         gap = abs(getattr(form, edge)) * (1.0 + by)
-        return _one_at(stream.uniform(rows, classes) * 0.01 - gap, 0, 0.0)
+        return one_at(stream.uniform(rows, classes) * 0.01 - gap, 0, 0.0)
 
     return draw
 
@@ -62,15 +62,15 @@ def _finfo_tiny(stream: Stream, rows: int, classes: int, form: Format) -> Floats
 
 
 def _both_infinities(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return _one_at(_one_at(stream.normal(rows, classes), 0, np.inf), 1, -np.inf)
+    return one_at(one_at(stream.normal(rows, classes), 0, np.inf), 1, -np.inf)
 
 
 def _constant(value: float) -> Draw:
     return lambda stream, rows, classes, form: np.full((rows, classes), value)
 
 
-def _one_at(values: Floats, position: int, value: float) -> Floats:
-    """Put `value` into one class of each row, moving on by one class a row."""
+def one_at(values: Floats, position: int, value: float) -> Floats:
+    """Return them with `value` put into one class of each row, moving on by one class a row."""
     rows, classes = values.shape
     if classes:
         values[np.arange(rows), (np.arange(rows) + position) % classes] = value
@@ -83,7 +83,7 @@ def _ties(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
 
 def _gap(stream: Stream, rows: int, classes: int, gap: float) -> Floats:
     """One class of each row stands `gap` above the others, which lie within 1 of each other."""
-    return _one_at(stream.uniform(rows, classes) - gap, 0, 0.0)
+    return one_at(stream.uniform(rows, classes) - gap, 0, 0.0)
 
 
 def _dominant(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
@@ -107,7 +107,7 @@ def _exp_underflow(stream: Stream, rows: int, classes: int, form: Format) -> Flo
 
 
 def _gap_underflow(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return _one_at(_exp_underflow(stream, rows, classes, form), 0, 0.0)
+    return one_at(_exp_underflow(stream, rows, classes, form), 0, 0.0)
 
 
 def _finfo_max(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
@@ -124,7 +124,7 @@ def _subnormal(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
 
 def _neg_inf_but_one(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     # In the first row the last class is left: whole blocks before it are masked.
-    return _one_at(np.full((rows, classes), -np.inf), -1, 1.0)
+    return one_at(np.full((rows, classes), -np.inf), -1, 1.0)
 
 
 def _special(value: float) -> Draw:
@@ -132,7 +132,7 @@ def _special(value: float) -> Draw:
 
     def draw(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
         values = stream.normal(rows, classes)
-        values[min(1, rows - 1) :] = _one_at(values[min(1, rows - 1) :], 0, value)
+        values[min(1, rows - 1) :] = one_at(values[min(1, rows - 1) :], 0, value)
         return values
 
     return draw
@@ -154,7 +154,7 @@ def _scaled(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
 
 
 def _one_large(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return _one_at(np.full((rows, classes), -6.0), -1, 2.0)
+    return one_at(np.full((rows, classes), -6.0), -1, 2.0)
 
 
 def _repeated(draw: Draw) -> Draw:
@@ -180,8 +180,14 @@ def _grid_log_probs(stream: Stream, rows: int, classes: int, form: Format) -> Fl
     return -stream.integers(64, rows, classes) / 8.0
 
 
+def normalised(stream: Stream, rows: int, classes: int) -> Floats:
+    """Return probabilities that sum to 1, shape (rows, classes)."""
+    draws = stream.integers(2**20, rows, classes) + 2**10  # whole numbers: the sum is exact
+    return draws / draws.sum(axis=1, keepdims=True)
+
+
 def _probs(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return _soft(stream, rows, classes)
+    return normalised(stream, rows, classes)
 
 
 def _probs_edge(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
@@ -196,7 +202,7 @@ def _probs_zero_one(stream: Stream, rows: int, classes: int, form: Format) -> Fl
 
 
 def _probs_outside(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return _one_at(_probs(stream, rows, classes, form), 0, 1.25)
+    return one_at(_probs(stream, rows, classes, form), 0, 1.25)
 
 
 def _log_probs(spread: float) -> Draw:
@@ -204,7 +210,7 @@ def _log_probs(spread: float) -> Draw:
 
 
 def _log_probs_zero(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    return _one_at(-stream.uniform(rows, classes) * 1e-3, 0, -0.0)
+    return one_at(-stream.uniform(rows, classes) * 1e-3, 0, -0.0)
 
 
 VALUES: dict[str, Family] = {
@@ -282,217 +288,3 @@ VALUES: dict[str, Family] = {
         Family("log_probs_zero", "log_probs", _log_probs_zero, "the signed zero and its like"),
     )
 }
-
-
-def _labels_random(stream: Stream, values: Floats) -> Ints:
-    return stream.integers(values.shape[1], values.shape[0])
-
-
-def _labels_top(stream: Stream, values: Floats) -> Ints:
-    return np.argmax(values, axis=1).astype(np.int64)
-
-
-def _labels_bottom(stream: Stream, values: Floats) -> Ints:
-    return np.argmin(values, axis=1).astype(np.int64)
-
-
-def _labels_too_large(stream: Stream, values: Floats) -> Ints:
-    labels = _labels_random(stream, values)
-    labels[-1:] = values.shape[1]
-    return labels
-
-
-def _labels_negative(stream: Stream, values: Floats) -> Ints:
-    labels = _labels_random(stream, values)
-    labels[-1:] = -1
-    return labels
-
-
-def _labels_far_negative(stream: Stream, values: Floats) -> Ints:
-    labels = _labels_random(stream, values)
-    labels[-1:] = -values.shape[1] - 1
-    return labels
-
-
-def _labels_huge(stream: Stream, values: Floats) -> Ints:
-    labels = _labels_random(stream, values)
-    labels[-1:] = 2**31
-    return labels
-
-
-LABELS: dict[str, Callable[[Stream, Floats], Ints]] = {
-    "random": _labels_random,
-    "top": _labels_top,
-    "bottom": _labels_bottom,
-    "too_large": _labels_too_large,
-    "negative": _labels_negative,
-    "far_negative": _labels_far_negative,
-    "huge": _labels_huge,
-    "some_ignored": _labels_random,
-    "all_ignored": _labels_random,
-}
-BAD_LABELS = ("too_large", "negative", "far_negative", "huge")
-
-
-def _soft(stream: Stream, rows: int, classes: int) -> Floats:
-    draws = stream.integers(2**20, rows, classes) + 2**10  # whole numbers: the sum is exact
-    return draws / draws.sum(axis=1, keepdims=True)
-
-
-def _soft_zeros(stream: Stream, rows: int, classes: int) -> Floats:
-    target = np.zeros((rows, classes))
-    half = _one_at(np.zeros((rows, classes)), 0, 0.75)
-    return _one_at(target, 1, 0.25) + half if classes > 1 else half
-
-
-def _soft_unnormalised(stream: Stream, rows: int, classes: int) -> Floats:
-    return stream.uniform(rows, classes)
-
-
-def _soft_negative(stream: Stream, rows: int, classes: int) -> Floats:
-    return _one_at(_soft(stream, rows, classes), 0, -0.25)
-
-
-def _soft_subnormal(stream: Stream, rows: int, classes: int) -> Floats:
-    """1e-39 in one class, the rest of 1 in another: 16-bit formats but bfloat16 hold a 0."""
-    return _one_at(_one_at(np.zeros((rows, classes)), 0, 1.0), 1, 1e-39)
-
-
-def _soft_nan(stream: Stream, rows: int, classes: int) -> Floats:
-    """One NaN, in the last row: it must not vanish, nor spoil the other rows."""
-    return _nan_in_last(_soft(stream, rows, classes))
-
-
-def _nan_in_last(target: Floats) -> Floats:
-    target[-1:, :1] = np.nan
-    return target
-
-
-def _soft_above(stream: Stream, rows: int, classes: int) -> Floats:
-    return _one_at(_soft(stream, rows, classes), 0, 1.5)
-
-
-def _binary(stream: Stream, rows: int, classes: int) -> Floats:
-    return stream.integers(2, rows, classes).astype(np.float64)
-
-
-def _fractional(stream: Stream, rows: int, classes: int) -> Floats:
-    return stream.integers(17, rows, classes) / 16.0
-
-
-def _above_one(stream: Stream, rows: int, classes: int) -> Floats:
-    return _one_at(_binary(stream, rows, classes), 0, 2.0)
-
-
-def _binary_nan(stream: Stream, rows: int, classes: int) -> Floats:
-    """One NaN among hard labels, in the last row."""
-    return _nan_in_last(_binary(stream, rows, classes))
-
-
-PROBABILITIES: dict[str, Callable[[Stream, int, int], Floats]] = {
-    "soft": _soft,
-    "zeros": _soft_zeros,
-    "unnormalised": _soft_unnormalised,
-    "all_zero": lambda stream, rows, classes: np.zeros((rows, classes)),
-    "soft_negative": _soft_negative,
-    "subnormal": _soft_subnormal,
-    "above": _soft_above,
-    "soft_nan": _soft_nan,
-    "binary": _binary,
-    "fractional": _fractional,
-    "above_one": _above_one,
-    "binary_nan": _binary_nan,
-}
-
-TARGETS: dict[TargetKind, tuple[str, ...]] = {
-    "index": tuple(LABELS),
-    "one_hot": ("random", "top", "bottom"),
-    "soft": (
-        "soft",
-        "zeros",
-        "unnormalised",
-        "all_zero",
-        "soft_negative",
-        "subnormal",
-        "above",
-        "soft_nan",
-    ),
-    "multi_label": ("binary", "fractional", "above_one", "binary_nan"),
-}  # fmt: skip
-
-# Targets of a wrong shape, made from right ones of shape (N, …) or (N, C, …).
-WRONG_SHAPES: dict[str, Callable[[Array], Array]] = {
-    "wrong_length": lambda target: np.concatenate([target, target[:1]]),
-    "extra_axis": lambda target: target[:, None],
-    "wrong_classes": lambda target: np.concatenate([target, target[:, :1]], axis=1),
-    "one_hot_for_index": lambda target: (np.arange(10) == target[..., None]).astype(np.int64),
-}
-
-
-@dataclass(frozen=True)
-class WeightFamily:
-    """A family of class weights, for `weight` and for `pos_weight`.
-
-    Attributes:
-        name: as it stands in a case id.
-        draw: makes them from a stream, the number of classes and the format; shape (C,), float64.
-        why: what it is there to find.
-    """
-
-    name: str
-    draw: Callable[[Stream, int, Format], Floats]
-    why: str
-
-
-def _steps(stream: Stream, classes: int) -> Floats:
-    """Whole numbers from 1 to 15: a few bits, so that powers of two times them are exact."""
-    return (stream.integers(15, classes) + 1).astype(np.float64)
-
-
-def _same(weight: float) -> Callable[[Stream, int, Format], Floats]:
-    return lambda stream, classes, form: np.full(classes, weight)
-
-
-def _positive(stream: Stream, classes: int, form: Format) -> Floats:
-    return _steps(stream, classes) / 8.0
-
-
-def _with_zeros(stream: Stream, classes: int, form: Format) -> Floats:
-    return stream.integers(3, classes) / 2.0
-
-
-def _negative(stream: Stream, classes: int, form: Format) -> Floats:
-    # Rounded to the format they have all of its digits: their sums are not exact.
-    return (stream.uniform(classes) - 0.625) * 2.0
-
-
-def _huge(stream: Stream, classes: int, form: Format) -> Floats:
-    return _steps(stream, classes) * 2.0 ** (form.emax - 4)
-
-
-def _tiny(stream: Stream, classes: int, form: Format) -> Floats:
-    return _steps(stream, classes) * 2.0 ** (form.emin - 2)
-
-
-WEIGHTS: dict[str, WeightFamily] = {
-    family.name: family
-    for family in (
-        WeightFamily("positive", _positive, "everyday class weights"),
-        WeightFamily(
-            "with_zeros", _with_zeros, "classes that do not count: 0 · log 0, and 0/0 where all do"
-        ),
-        WeightFamily("ones", _same(1.0), "as if there were none"),
-        WeightFamily("all_zero", _same(0.0), "no class counts: 0/0"),
-        WeightFamily(
-            "negative", _negative, "both signs: terms cancel, and a sum of weights may be below 0"
-        ),
-        WeightFamily(
-            "huge", _huge, "up to half the largest number: weight times loss, or the sum of the "
-            "weights, overflows before it is divided"
-        ),
-        WeightFamily(
-            "tiny", _tiny, "a quarter to four times the smallest normal number: weight times loss "
-            "loses digits, is flushed to 0, or the weight itself is"
-        ),
-    )
-}  # fmt: skip

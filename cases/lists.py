@@ -36,7 +36,15 @@ _DIGITS_ASKED: tuple[tuple[str, TargetKind | None], ...] = (
 )
 _GRIDS = {"logits": "", "probs": "_probs", "log_probs": "_log_probs"}
 # Beyond some thousand elements frameworks sum in blocks and threads of their own.
-_PROBED_SHAPES = {"quick": ((4, 10),), "full": ((4, 10), (64, 1000), (4, 50257), (1024, 33))}
+_PROBED: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
+    "quick": {(4, 10): ("float32",)},
+    "full": {
+        (4, 10): DTYPES,
+        (64, 1000): ("bfloat16", "float32"),
+        (4, 50257): ("float32", "float64"),  # which sees one class of all missing
+        (1024, 33): ("float32",),
+    },
+}
 _THIRD_AXIS = {
     False: (Options(), Options(axis=1)),
     True: (Options(), Options(reduction="none")),
@@ -142,16 +150,15 @@ def _third_axis() -> list[Case]:
     return plain + weighted
 
 
-def _probed(name: str) -> list[Case]:
+def _probed(suite: str) -> list[Case]:
     """Cases that are asked again, in other forms, and for the second derivative."""
-    dtypes = ("float32",) if name == "quick" else DTYPES
     return [
         Case(operation.name, f"grid{_GRIDS[operation.domain]}", shape, dtype, kind,
              EVERYDAY_TARGETS.get(kind or "", ""))
         for operation in OPERATIONS.values()
         for kind in (operation.targets or (None,))
+        for shape, dtypes in _PROBED[suite].items()
         for dtype in dtypes
-        for shape in _PROBED_SHAPES[name]
     ]  # fmt: skip
 
 
@@ -237,7 +244,7 @@ def _blocks() -> list[Case]:
         for family in families_of(operation, "full")
         if family in _BLOCK_VALUES[operation.domain]
         for shape in _BLOCKS
-        for dtype in ("float32", "bfloat16", "float16")
+        for dtype in ("bfloat16", "float64")  # float32 has the sizes
     ]
 
 

@@ -13,12 +13,14 @@ from typing import cast
 import numpy as np
 
 from .dtypes import FORMATS, Array
-from .families import LABELS, PROBABILITIES, VALUES, WEIGHTS, WRONG_SHAPES
+from .families import VALUES
 from .layouts import LAYOUTS
 from .operations import OPERATIONS, Operation, Options, TargetKind
 from .stored import stored_values
 from .stream import Floats, Stream
 from .sweeps import SWEEPS, swept
+from .targets import LABELS, PROBABILITIES, WRONG_SHAPES
+from .weights import WEIGHTS
 
 _MOST_JUDGED = 2**20
 _NO_OPTIONS = Options()
@@ -293,7 +295,7 @@ def _inputs(case: Case) -> Inputs:
         )
         target = _shaped(case, drawn, rest, axis)
         if case.target_family in WRONG_SHAPES:
-            target = WRONG_SHAPES[case.target_family](target)
+            target = WRONG_SHAPES[case.target_family].change(target)
     return Inputs(values, target, *(_weights(case, name) for name in ("weight", "pos_weight")))
 
 
@@ -305,8 +307,8 @@ def _target(case: Case, stream: Stream, values: Floats, stored: Array | None) ->
     wrong = case.target_family in WRONG_SHAPES
     if case.target_family in PROBABILITIES or (wrong and case.target_kind != "index"):
         family = "soft" if wrong else case.target_family
-        return PROBABILITIES[family](stream, *values.shape)
-    labels = LABELS["random" if wrong else case.target_family](stream, values)
+        return PROBABILITIES[family].draw(stream, *values.shape)
+    labels = LABELS["random" if wrong else case.target_family].draw(stream, values)
     if case.target_family == "some_ignored":
         labels[::3] = case.options.ignore_index
     elif case.target_family == "all_ignored":

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..cases.families import BAD_LABELS
 from ..cases.model import Case
+from ..cases.targets import LABELS
 from .solution import Rules
 
 MEANINGS: dict[str, str] = {
@@ -55,7 +55,8 @@ def conventions_for(case: Case) -> Iterator[tuple[str, Rules]]:
     if case.contract.is_loss:
         yield from _of_means(case)
         yield from _of_weights(case)
-    may_be_bad = case.target_family in BAD_LABELS or case.is_given
+    labels = LABELS.get(case.target_family)
+    may_be_bad = case.is_given or (labels is not None and labels.is_bad)
     if case.target_kind == "index" and may_be_bad:
         yield "bad_index_as_zeros", Rules(bad_index="zeros")
         yield "bad_index_wraps", Rules(bad_index="wrap")

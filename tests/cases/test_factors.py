@@ -12,8 +12,9 @@ from lossdiff.cases.factors import (
     factors_of,
     families_of,
 )
-from lossdiff.cases.families import VALUES, WEIGHTS
+from lossdiff.cases.families import VALUES
 from lossdiff.cases.operations import OPERATIONS, Operation, Options
+from lossdiff.cases.weights import WEIGHTS
 
 FACTORS = {"shape": SHAPE, **OPTIONS}
 EACH = pytest.mark.parametrize("name", FACTORS)

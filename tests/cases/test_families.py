@@ -5,15 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from lossdiff.cases.dtypes import FORMATS
-from lossdiff.cases.families import (
-    BAD_LABELS,
-    LABELS,
-    PROBABILITIES,
-    TARGETS,
-    VALUES,
-    WEIGHTS,
-    Family,
-)
+from lossdiff.cases.families import VALUES, Family
 from lossdiff.cases.model import Case
 from lossdiff.cases.stream import Floats, Stream
 
@@ -147,86 +139,3 @@ def test_probabilities_next_to_one_stay_below_it(dtype: str) -> None:
 
     assert values.max() < 1
     assert values.min() > 0
-
-
-# --- targets and weights ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", LABELS)
-def test_labels_are_classes_unless_they_are_meant_to_be_bad(name: str) -> None:
-    logits = Stream("logits").normal(50, 6)
-    labels = LABELS[name](Stream(name), logits)
-    valid = (labels >= 0) & (labels < 6)
-
-    assert labels.shape == (50,)
-    assert labels.dtype == np.int64
-    assert valid.all() == (name not in BAD_LABELS)
-
-
-@pytest.mark.parametrize("name", PROBABILITIES)
-def test_probabilities_of_targets_are_what_their_names_say(name: str) -> None:
-    target = PROBABILITIES[name](Stream(name), 40, 7)
-    inside = (target >= 0) & (target <= 1)
-
-    assert target.shape == (40, 7)
-    assert inside.all() == (
-        name not in ("soft_negative", "above", "above_one", "soft_nan", "binary_nan")
-    )
-    if name in ("soft", "zeros"):
-        assert np.allclose(target.sum(axis=1), 1)
-    if name == "zeros":
-        assert ((target == 0).sum(axis=1) == 5).all()
-    if name == "binary":
-        assert set(target.ravel()) == {0.0, 1.0}
-    if name == "all_zero":
-        assert not target.any()
-    if name in ("soft_nan", "binary_nan"):
-        assert np.argwhere(np.isnan(target)).tolist() == [[39, 0]]
-
-
-def test_every_target_of_the_suites_can_be_drawn() -> None:
-    for kind, names in TARGETS.items():
-        for name in names:
-            assert name in (LABELS if kind in ("index", "one_hot") else PROBABILITIES)
-
-
-def weights(name: str, dtype: str) -> Floats:
-    """Return the weights of a family, rounded to a dtype."""
-    form = FORMATS[dtype]
-    return form.round(WEIGHTS[name].draw(Stream(name), 100, form)).astype(np.float64)
-
-
-@pytest.mark.parametrize("name", WEIGHTS)
-@pytest.mark.parametrize("dtype", FORMATS)
-def test_weights_are_finite_and_of_the_sign_that_their_names_say(name: str, dtype: str) -> None:
-    found = weights(name, dtype)
-
-    assert found.shape == (100,)
-    assert np.isfinite(found).all()
-    assert (found < 0).any() == (name == "negative")
-    assert (found > 0).any() == (name != "all_zero")
-    assert (found == 0).any() == (name in ("with_zeros", "all_zero"))
-
-
-@pytest.mark.parametrize("name", [name for name in WEIGHTS if name != "negative"])
-@pytest.mark.parametrize("dtype", FORMATS)
-def test_weights_but_those_of_both_signs_are_exact_in_every_dtype(name: str, dtype: str) -> None:
-    form = FORMATS[dtype]
-
-    assert np.array_equal(WEIGHTS[name].draw(Stream(name), 100, form), weights(name, dtype))
-
-
-@pytest.mark.parametrize("dtype", FORMATS)
-def test_a_few_huge_weights_overflow_in_their_sum_and_tiny_ones_are_partly_subnormal(
-    dtype: str,
-) -> None:
-    form, tiny = FORMATS[dtype], weights("tiny", dtype)
-
-    assert weights("huge", dtype).max() > form.max / 4
-    assert (weights("huge", dtype)[:8] / 8).sum() > form.max / 8
-    assert (tiny < form.tiny).any()
-    assert (tiny > form.tiny).any()
-
-
-def test_every_family_of_weights_says_what_it_is_there_to_find() -> None:
-    assert all(family.name == name and family.why for name, family in WEIGHTS.items())

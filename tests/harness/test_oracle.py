@@ -15,12 +15,12 @@ from flint import arb as flint_arb
 from flint import ctx
 from lossdiff.cases import model
 from lossdiff.cases.dtypes import FORMATS
-from lossdiff.cases.families import WEIGHTS
 from lossdiff.cases.lists import EVERYDAY_TARGETS, EVERYDAY_VALUES
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import DTYPES, OPERATIONS, Options
 from lossdiff.cases.stored import worked_examples
 from lossdiff.cases.suites import suite
+from lossdiff.cases.weights import WEIGHTS
 from lossdiff.harness import oracle_fallback
 from lossdiff.harness.conventions import conventions_for
 from lossdiff.harness.oracle import solve

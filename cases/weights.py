@@ -1,0 +1,80 @@
+"""Families of class weights, for `weight` and for `pos_weight`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .dtypes import Format
+from .stream import Floats, Stream
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A family of class weights.
+
+    Attributes:
+        name: as it stands in a case id.
+        draw: makes them from a stream, the number of classes and the format; shape (C,), float64.
+        why: what it is there to find.
+    """
+
+    name: str
+    draw: Callable[[Stream, int, Format], Floats]
+    why: str
+
+
+def _steps(stream: Stream, classes: int) -> Floats:
+    """Whole numbers from 1 to 15: a few bits, so that powers of two times them are exact."""
+    return (stream.integers(15, classes) + 1).astype(np.float64)
+
+
+def _same(weight: float) -> Callable[[Stream, int, Format], Floats]:
+    return lambda stream, classes, form: np.full(classes, weight)
+
+
+def _positive(stream: Stream, classes: int, form: Format) -> Floats:
+    return _steps(stream, classes) / 8.0
+
+
+def _with_zeros(stream: Stream, classes: int, form: Format) -> Floats:
+    return stream.integers(3, classes) / 2.0
+
+
+def _negative(stream: Stream, classes: int, form: Format) -> Floats:
+    # Rounded to the format they have all of its digits: their sums are not exact.
+    return (stream.uniform(classes) - 0.625) * 2.0
+
+
+def _huge(stream: Stream, classes: int, form: Format) -> Floats:
+    return _steps(stream, classes) * 2.0 ** (form.emax - 4)
+
+
+def _tiny(stream: Stream, classes: int, form: Format) -> Floats:
+    return _steps(stream, classes) * 2.0 ** (form.emin - 2)
+
+
+WEIGHTS: dict[str, Weights] = {
+    family.name: family
+    for family in (
+        Weights("positive", _positive, "everyday class weights"),
+        Weights(
+            "with_zeros", _with_zeros, "classes that do not count: 0 · log 0, and 0/0 where all do"
+        ),
+        Weights("ones", _same(1.0), "as if there were none"),
+        Weights("all_zero", _same(0.0), "no class counts: 0/0"),
+        Weights(
+            "negative", _negative, "both signs: terms cancel, and a sum of weights may be below 0"
+        ),
+        Weights(
+            "huge", _huge, "up to half the largest number: weight times loss, or the sum of the "
+            "weights, overflows before it is divided"
+        ),
+        Weights(
+            "tiny", _tiny, "a quarter to four times the smallest normal number: weight times loss "
+            "loses digits, is flushed to 0, or the weight itself is"
+        ),
+    )
+}  # fmt: skip
