@@ -7,12 +7,14 @@ entry names fails `check`; an entry that matches nothing in a complete run fails
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from .operations import Options
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Entry:
         verdicts: the verdicts that it explains, or patterns of them (`relation:*`).
         reason: why it happens.
         source: where it is discussed or documented; `to be reported` where nowhere yet.
-        when: for each of `operation`, `family`, `target`, `dtype`, `mode`, `quantity`,
-            `reduction`, `note` the patterns of values for which it holds; any, where absent.
+        when: for some of `FACTS` (options as they stand in a case id, `None` for none) the
+            patterns of values for which it holds.
         package: whose version decides; empty for any.
         since, until: first and last version, inclusive; empty for open.
         suite: a complete run of which an entry that matches nothing is an error.
@@ -73,18 +75,18 @@ class Entry:
         return number >= _version(self.since) and (not until or number[: len(until)] <= until)
 
 
-FACTS = (
+OF_A_CASE = (
     "operation",
     "family",
     "target",
     "dtype",
     "mode",
     "quantity",
-    "reduction",
-    "weight",
     "shape",
+    "layout",
     "note",
 )
+FACTS = (*OF_A_CASE, *(option.name for option in fields(Options)))
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -183,11 +183,10 @@ class Recorder:
             "dtype": case.dtype,
             "mode": mode,
             "quantity": quantity,
-            "reduction": case.options.reduction,
-            "weight": str(case.options.weight),
             "shape": "x".join(map(str, case.shape)),
+            "layout": case.layout,
             "note": verdict.note,
-        }
+        } | {name: str(value) for name, value in vars(case.options).items()}
         versions = self._versions.get(claim.framework, {})
         named = [
             entry.id for entry in ledger() if entry.names(claim.name, verdict.word, facts, versions)
