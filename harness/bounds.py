@@ -55,8 +55,6 @@ def bound(case: Case, solution: Solution, quantity: str, algorithm: Algorithm) -
             result = elements_bound(case, solution, terms, quantity, precision)
         else:
             raise TypeError("a refusal has no bound")
-    if quantity == "value" and case.options.reduction == "none":
-        result = result * solution.unit
     # A gradient is p, subnormal, times a factor up to 2.
     eta = precision.eta * (1.0 if quantity == "value" else 2.0)
     if precision.s == 0:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..cases.model import Case
 from .arithmetic import Floats
-from .precision import Precision, divided, divisor_error, reduced, times
+from .precision import Precision, divided, divisor_error, reduced, times, underflow
 from .solution import Elements, Solution
 
 
@@ -31,32 +31,38 @@ def elements_bound(
 ) -> Floats:
     """Return the bound of a quantity, in its shape."""
     exact = np.abs(solution.quantities[quantity].to_float())
-    terms = replace(terms, w=np.abs(terms.w), pos_weight=np.abs(terms.pos_weight))
+    terms = of_magnitudes(terms)
     result = _ELEMENTS[case.operation](case, solution, terms, quantity, precision, exact)
     if not case.contract.is_loss:
         return result
+    if quantity == "value" and case.options.reduction == "none":
+        result = result * solution.unit
     result = result + _underflow(case, solution, terms, quantity, precision)
     return divided(result, exact, divisor_error(case, solution, precision))
+
+
+def of_magnitudes(terms: Elements) -> Elements:
+    """Errors add up by magnitude, whatever the signs of the weights."""
+    return replace(terms, w=np.abs(terms.w))
 
 
 def _underflow(case: Case, solution: Solution, t: Elements, quantity: str, q: Precision) -> Floats:
     """What tiny weights lose where products of theirs are subnormal; see `bounds_rows`.
 
-    w and pos_weight · z are off by 2η in all, times what they multiply: softplus, which is below
-    1 + abs(x), a logarithm or a sigmoid, and the other weight; 1/p(1 − p) in a gradient by p.
+    The products with w, with pos_weight and with v are off by η/2 each, times what they multiply:
+    the other two, and softplus, which is below 1 + abs(x), a logarithm or a sigmoid; 1/p(1 − p)
+    in a gradient by p.
     """
-    size, eta = 1.0 + np.abs(t.x), 2.0 * q.eta_a / solution.unit
+    size = 1.0 + np.abs(t.x)
     if case.contract.domain == "probs":
-        size = 1.0 - np.log(t.x * (1.0 - t.x))
-        if quantity == "gradient_logits":
-            size = 1.0 / (t.x * (1.0 - t.x))
-    lost = size * eta * (1.0 + t.w * solution.unit + t.pos_weight)  # the size alone may be 1e308
-    if quantity != "value":
-        return lost * np.abs(t.v)
-    if case.options.reduction == "none":
+        spread = t.x * (1.0 - t.x)
+        size = 1.0 / spread if quantity == "gradient_logits" else 1.0 - np.log(spread)
+    eta = size * (2.0 * underflow(t.v, solution, q))
+    w = t.w * solution.unit
+    lost = eta + eta * w + eta * np.abs(t.pos_weight)  # the weights alone may overflow
+    if quantity != "value" or case.options.reduction == "none":
         return lost
-    lost = np.where(np.isfinite(lost), lost, 0.0)
-    return np.asarray(lost.sum() * np.abs(t.v).max(initial=0.0))
+    return np.asarray(np.where(np.isfinite(lost), lost, 0.0).sum())
 
 
 def _exp(
@@ -119,7 +125,7 @@ def _bce_with_logits(
     Gradient by logits: the two terms (1 − z)σ(x) and pzσ(−x), each good to (c + 5)u;
     cancelling: [8σ(1 − z + pz) + pz + abs(g)]u. By target: −x and (p − 1) softplus(−x).
     """
-    hit, miss, w = t.pos_weight * t.z, 1.0 - t.z, t.w
+    hit, miss, w = np.abs(t.pos_weight) * t.z, 1.0 - t.z, t.w
     v = np.abs(t.v)
     softplus = q.c + q.c_log1p + 2
     if quantity == "value":
@@ -135,15 +141,15 @@ def _bce_with_logits(
         result = v * w * (np.abs(t.x) * (3 * q.u) + extra * ((softplus + 3) * q.u)) + y * q.s
         if q.algorithm.cancels:
             step = softplus * q.u
-            both = _softplus(-t.x) * (t.pos_weight * step) + _softplus(t.x) * step
+            both = _softplus(-t.x) * (np.abs(t.pos_weight) * step) + _softplus(t.x) * step
             result = result + v * w * both
         return result
     sigma = _sigmoid_of(t.x)
     terms = miss * sigma + hit * _sigmoid_of(-t.x)
-    result = v * w * terms * (q.c + 5 + _base_2(t, q)) * q.u + y * (4 * q.u + 2 * q.s)
+    result = v * w * terms * ((q.c + 5 + _base_2(t, q)) * q.u) + y * (4 * q.u + 2 * q.s)
     if q.algorithm.cancels:
         loose = (q.c + 3) * sigma * (miss + hit) + hit
-        result = result + v * w * loose * q.u + y * q.u
+        result = result + v * w * (loose * q.u) + y * q.u
     return result
 
 
@@ -164,10 +170,10 @@ def _bce(
             rows = rows + w * miss * q.u
         return reduced(case, solution, rows, t.v, q)
     if quantity == "gradient_target":
-        result = v * w * (log_p + log_rest) * (q.c_log1p + 2) * q.u + y * q.s
+        result = v * w * ((log_p + log_rest) * (q.c_log1p + 2) * q.u) + y * q.s
         return result + v * w * q.u if q.algorithm.cancels else result
     terms = times(t.z, 1.0 / t.x) + times(miss, 1.0 / (1.0 - t.x))
-    return v * w * terms * 6 * q.u + y * (2 * q.u + q.s)
+    return v * w * (terms * (6 * q.u)) + y * (2 * q.u + q.s)
 
 
 _ElementsBound = Callable[[Case, Solution, Elements, str, Precision, Floats], Floats]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..cases.model import Case
 from .arithmetic import Floats
-from .precision import Precision, divided, divisor_depth, divisor_error, reduced, times
+from .precision import Precision, divided, divisor_depth, divisor_error, reduced, times, underflow
 from .solution import Rows, Solution
 
 
@@ -17,9 +17,11 @@ def rows_bound(
     case: Case, solution: Solution, terms: Rows, quantity: str, precision: Precision
 ) -> Floats:
     """Return the bound of a quantity, in its shape or in one of as many elements."""
-    terms = _positive(terms)
+    terms = positive(terms)
     result = _ROWS[case.operation](case, solution, terms, quantity, precision)
     if case.contract.is_loss:
+        if quantity == "value" and case.options.reduction == "none":
+            result = result * solution.unit
         result = result + _underflow(case, solution, terms, quantity, precision)
         exact = _flat(solution, quantity, case).reshape(result.shape)
         result = divided(result, exact, divisor_error(case, solution, precision))
@@ -31,28 +33,26 @@ def rows_bound(
     return result
 
 
-def _positive(terms: Rows) -> Rows:
+def positive(terms: Rows) -> Rows:
     """Errors add up by magnitude, whatever the signs of the weights."""
     return replace(terms, w=np.abs(terms.w)) if (terms.w < 0).any() else terms
 
 
 def _underflow(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
-    """What tiny weights lose where products of theirs are subnormal before they are divided.
+    """What tiny weights lose where products of theirs are subnormal.
 
-    A product is then off by η/2 of the accumulating dtype, and D may be as small as the weights:
-    (n + 2)η/D for the loss of n terms, (h + 3)η/D for a gradient with h terms in ΣW, times 1/p
-    where a weight is divided by a probability.
+    Such a product is off by η/2 of the accumulating dtype, before it is divided by a D that may be
+    as small (η/D), or after (η), and whatever multiplies it then: 1 + ℓ in each term of a loss, p
+    of as many terms as ΣW has in a gradient, 1/p where a weight is divided by a probability.
     """
-    v, per_row = np.abs(t.v), np.count_nonzero(t.w, axis=1)
-    eta = q.eta_a / solution.unit
+    per_row, eta = np.count_nonzero(t.w, axis=1), underflow(t.v, solution, q)
     if quantity == "value":
-        if case.options.reduction == "none":
-            return (per_row + 2.0) * eta
-        return np.asarray((per_row.sum() + 2.0) * v.max(initial=0.0) * eta)
-    lost = ((per_row + 3.0) * v * eta)[:, None]
-    if case.contract.domain == "probs" and quantity == "gradient_logits":
-        return np.where(t.w > 0, lost / t.p, 0.0)
-    return np.broadcast_to(lost, t.d.shape)
+        lost = np.where(t.w > 0, 1.0 + t.l, 0.0).sum(axis=1) + 2.0
+        return lost * eta if case.options.reduction == "none" else np.asarray((lost * eta).sum())
+    lost = ((per_row + 3.0) * eta)[:, None] * np.ones_like(t.d)
+    if quantity == "gradient_target":
+        return lost * (1.0 + t.l)
+    return np.where(t.w > 0, lost / t.p, 0.0) if case.contract.domain == "probs" else lost
 
 
 def _flat(solution: Solution, quantity: str, case: Case) -> Floats:

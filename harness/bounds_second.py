@@ -18,9 +18,9 @@ import numpy as np
 
 from ..cases.model import Case
 from .arithmetic import Floats
-from .bounds_elements import _sigmoid_of
-from .bounds_rows import _prob, _prob_from_log
-from .precision import C_EXP, Precision, count, times
+from .bounds_elements import _sigmoid_of, of_magnitudes
+from .bounds_rows import _prob, _prob_from_log, positive
+from .precision import C_EXP, Precision, count, divided, divisor_error, times
 from .solution import Elements, Rows, Solution
 
 
@@ -39,12 +39,14 @@ def second_bound(case: Case, solution: Solution, exact_hvp: Floats, precision: P
         return np.zeros(exact_hvp.shape)
     with np.errstate(all="ignore"):
         if isinstance(terms, Rows):
-            result = _rows_bound(case, solution, terms, exact_hvp, precision)
+            result = _rows_bound(case, solution, positive(terms), exact_hvp, precision)
         elif isinstance(terms, Elements):
-            t = np.abs(case.direction())
+            t, terms = np.abs(case.direction()), of_magnitudes(terms)
             result = _ELEMENTS[case.operation](terms, t, np.abs(exact_hvp), precision)
         else:
             raise TypeError("a refusal has no bound")
+        result = result.reshape(exact_hvp.shape)
+        result = divided(result, exact_hvp, divisor_error(case, solution, precision))
     finite = np.where(np.isfinite(result), result, 0.0)
     return finite.reshape(exact_hvp.shape) + 2 * _eta(precision)
 
@@ -241,7 +243,7 @@ def _bce_with_logits(e: Elements, t: Floats, y: Floats, q: Precision) -> Floats:
     """It is w (1 − z + pz) σ(x) σ(−x) t/D, terms of one sign: twice (c + 3)u, and 8u."""
     result = y * ((2 * (q.c + 3) + 8 + _base_2(e, q)) * q.u + 3 * q.s)
     if q.algorithm.cancels:
-        terms = np.abs(e.v) * e.w * (1 - e.z + e.pos_weight * e.z)
+        terms = np.abs(e.v) * e.w * (1 - e.z + np.abs(e.pos_weight) * e.z)
         result = result + terms * t * _either_spread_lost(e.x, q)
     return result
 

@@ -164,6 +164,12 @@ def divided(limit: Floats, exact: Floats, rho: float) -> Floats:
     return (limit + np.abs(exact) * rho) / (1 - rho) if rho < 1 else np.zeros_like(limit)
 
 
+def underflow(v: Floats, solution: Solution, q: Precision) -> Floats:
+    """η max(abs(v), 1): what a subnormal product loses before it is multiplied by v, or after."""
+    down, up = max(solution.unit, 1.0), min(solution.unit, 1.0)
+    return np.maximum(q.eta_a / up * (np.abs(v) / down), q.eta_a)
+
+
 def reduced(case: Case, solution: Solution, rows: Floats, v: Floats, q: Precision) -> Floats:
     """The bound of the loss from those of its rows: Σ abs(B)/D + abs(Σ)[(h_N + h_D + 6)u + s].
 
@@ -181,4 +187,4 @@ def reduced(case: Case, solution: Solution, rows: Floats, v: Floats, q: Precisio
     h += divisor_depth(case, solution, q) + 6
     scale = np.abs(np.broadcast_to(v, losses.shape))
     finite = np.where(np.isfinite(rows.reshape(losses.shape)), rows.reshape(losses.shape), 0.0)
-    return np.asarray((finite * scale).sum() + (losses * scale).sum() * (h * q.u + q.s))
+    return np.asarray((finite * scale).sum() + (losses * (scale * (h * q.u + q.s))).sum())
