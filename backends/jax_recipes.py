@@ -22,9 +22,10 @@ def cross_entropy(
     logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"
 ):
     """Index targets with every option of `torch.nn.functional.cross_entropy`."""
-    log_probs = jax.nn.log_softmax(logits, axis=1)
     counts = target != ignore_index
     labels = jnp.where(counts, target, 0)
+    # Before the logarithm: a NaN in a row that does not count would spoil its gradient.
+    log_probs = jax.nn.log_softmax(jnp.where(jnp.expand_dims(counts, 1), logits, 0), axis=1)
     row_weights = _row_weights(counts, labels, weight, logits.dtype)
     losses = -row_weights * _pick(log_probs, labels)
     if label_smoothing:
@@ -63,7 +64,8 @@ def nll_loss(log_probs, target, *, weight=None, ignore_index=-100, reduction="me
     counts = target != ignore_index
     labels = jnp.where(counts, target, 0)
     row_weights = _row_weights(counts, labels, weight, log_probs.dtype)
-    return _reduce_weighted(-row_weights * _pick(log_probs, labels), row_weights, reduction)
+    picked = jnp.where(counts, _pick(log_probs, labels), 0)  # 0 · NaN is NaN
+    return _reduce_weighted(-row_weights * picked, row_weights, reduction)
 
 
 def cross_entropy_probs(probs, target, *, weight=None, reduction="mean"):

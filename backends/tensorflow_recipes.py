@@ -26,9 +26,10 @@ def cross_entropy(
     logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"
 ):
     """`torch.nn.functional.cross_entropy` for index targets, classes on axis 1."""
-    scores = _classes_last(_wide(logits))
     counts = tf.not_equal(target, ignore_index)
     labels = tf.where(counts, target, 0)
+    # Before the softmax: a NaN in a row that does not count would spoil its gradient.
+    scores = tf.where(counts[..., tf.newaxis], _classes_last(_wide(logits)), 0)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores)
     weights = _row_weights(weight, labels, counts, losses.dtype)
     losses *= weights
@@ -38,7 +39,7 @@ def cross_entropy(
             by_class *= tf.cast(weight, by_class.dtype)
         uniform = tf.reduce_mean(by_class, axis=-1)
         losses = (1 - label_smoothing) * losses + label_smoothing * uniform
-    losses = tf.where(counts, losses, 0)
+        losses = tf.where(counts, losses, 0)
     return tf.cast(_reduce(losses, reduction, weights), logits.dtype)
 
 

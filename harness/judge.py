@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cases.dtypes import Format, format_of
+from ..cases.dtypes import Array, Format, format_of
 from ..cases.model import Case, Inputs
 from .arithmetic import Exact, Floats, limited
 from .bounds import SECOND, bound
@@ -137,10 +137,19 @@ def _on_failure(question: Question, failure: Failure) -> Verdict:
 
 
 def _is_undefined(question: Question) -> bool:
-    """Whether nothing is agreed on: there are no classes, or no element has an answer."""
+    """Whether an error is as good as any answer: nothing is agreed on, or a target is NaN."""
     case, value = question.case, question.solution.quantities["value"].hi
     without_classes = case.contract.reads_classes and case.shape[case.class_axis] == 0
-    return without_classes or bool(value.size and np.isnan(value).all())
+    return without_classes or _holds_nan(question.inputs.target) or _is_all_nan(value)
+
+
+def _is_all_nan(value: Floats) -> bool:
+    return bool(value.size and np.isnan(value).all())
+
+
+def _holds_nan(target: Array | None) -> bool:
+    """Whether a probability of the target is NaN: it is not within [0, 1] either."""
+    return target is not None and bool(np.isnan(target.astype(np.float64)).any())
 
 
 def _on_array(question: Question, quantity: str, answer: NDArray[Any]) -> Verdict:

@@ -235,6 +235,24 @@ def test_an_ignored_row_has_no_gradient(backend: Backend) -> None:
         assert gradient[~ignored].any(axis=1).all()
 
 
+@pytest.mark.parametrize("options", ["-", "label_smoothing=0.1", "weight=positive,reduction=sum"])
+def test_nan_in_an_ignored_row_spoils_neither_the_loss_nor_its_gradient(
+    backend: Backend, options: str
+) -> None:
+    case = Case.parse(
+        f"cross_entropy/index.some_ignored/float32/4x10/nan_where_ignored/{options}/0"
+    )
+    plain = case.inputs()
+    assert plain.target is not None
+
+    value, (gradient,) = _ask(backend, backend.implementations["jax.recipes.cross_entropy"], case)
+
+    assert gradient is not None
+    assert np.isfinite(value)
+    np.testing.assert_array_equal(gradient.any(axis=1), plain.target != -100)
+    assert np.isfinite(gradient).all()
+
+
 def test_a_masked_class_that_is_no_target_costs_nothing(backend: Backend) -> None:
     case = Case.parse("cross_entropy/one_hot.top/float32/4x10/neg_inf/-/0")
 

@@ -234,3 +234,45 @@ def test_a_convention_that_has_an_answer_everywhere_names_it(given: float, expec
     question = question_of(Case.parse("cross_entropy/index.all_ignored/float32/4x10/normal/-/0"))
 
     assert judge(question, "value", np.array(given, np.float32)).word == expected
+
+
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cross_entropy/soft.soft_nan/float32/4x10/normal",
+        "binary_cross_entropy/multi_label.binary_nan/float32/4x10/probs",
+    ],
+)
+def test_a_target_with_a_nan_may_be_refused_or_give_nan_or_be_overlooked(
+    name: str, reduction: str
+) -> None:
+    question = question_of(
+        Case.parse(f"{name}/{'reduction=none' * (reduction == 'none') or '-'}/0")
+    )
+    refused = Failure("raised", "a target outside [0, 1]")
+    for quantity, exact in question.solution.quantities.items():
+        got = exact.to_float().astype(np.float32)
+        overlooked = np.where(np.isnan(got), np.float32(0.5), got)
+
+        assert judge(question, quantity, refused).word == "convention:undefined_error"
+        assert judge(question, quantity, got).word == "convention:undefined_nan"
+        assert judge(question, quantity, overlooked).word == "convention:undefined_number"
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_mean_of_weights_that_are_all_zero_has_no_agreed_answer_but_the_sum_is_zero(
+    reduction: str,
+) -> None:
+    options = {"mean": "weight=all_zero", "sum": "weight=all_zero,reduction=sum"}[reduction]
+    name = f"cross_entropy/index.random/float32/4x10/normal/{options}/0"
+    question = question_of(Case.parse(name))
+    expected = {
+        "mean": ("convention:undefined_nan", "convention:nothing_counts_as_zero"),
+        "sum": ("nonfinite", "exact"),
+    }[reduction]
+
+    for got, word in zip((np.nan, 0.0), expected, strict=True):
+        assert judge(question, "value", np.array(got, np.float32)).word == word
+        gradient = np.full((4, 10), got, np.float32)
+        assert judge(question, "gradient_logits", gradient).word == word
