@@ -1,0 +1,89 @@
+"""Make docs/to_report/: a script for each known finding of which no public thread is known.
+
+    lossdiff check --suite full -o full.sqlite
+    python scripts/make_to_report.py full.sqlite
+
+The list is that of the ledger's entries whose source begins with "to be reported". Of each entry
+the plainest finding of the run is shrunk; a script that does not show it is not written.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from lossdiff.cases.ledger import Entry, ledger
+from lossdiff.harness.runfile import RunFile, VerdictRow
+from lossdiff.harness.verdicts import RELATION
+
+from lossdiff.reproducing import NothingToShowError, reproduce
+
+FOLDER = Path(__file__).parents[1] / "docs" / "to_report"
+TO_REPORT = "to be reported"
+_TRIES = 4  # findings of an entry that are tried, the plainest first
+_SECONDS = 60.0
+HEAD = """\
+# To be reported
+
+Known findings (`lossdiff list ledger`) of which we found no public thread. Each script needs NumPy
+and that framework, shows exact values, bounds and what came back, and is fit to be pasted into a
+report. Made by `scripts/make_to_report.py` from a run of `--suite full`.
+
+| finding | seen with | why | script |
+|---|---|---|---|"""
+_KINDS = ("native", "recipe", "textbook")
+
+
+def plainness(row: VerdictRow) -> tuple[object, ...]:
+    """Smallest for what is easiest to understand: a public function, run eagerly, few options."""
+    eager, small = row.mode != "eager", len(row.shape)
+    return (
+        _KINDS.index(row.kind),
+        eager,
+        len(row.options),
+        row.quantity != "value",
+        small,
+        row.case,
+    )
+
+
+def written(run: RunFile, entry: Entry) -> VerdictRow | None:
+    """Write the script of an entry; returns the finding that it shows."""
+    rows = list(run.rows(VerdictRow, "ledger = ?", (entry.id,)))
+    shown = sorted((row for row in rows if not row.verdict.startswith(RELATION)), key=plainness)
+    for row in shown[:_TRIES]:
+        try:
+            text, problem = reproduce(run, row, shrinks=True, timeout=_SECONDS, say=print)
+        except NothingToShowError as error:
+            problem = str(error)
+        if not problem:
+            (FOLDER / f"{entry.id}.py").write_text(text, encoding="utf-8")
+            return row
+        print(f"{entry.id}: {problem}")
+    return None
+
+
+def page(run: RunFile) -> Iterator[str]:
+    """Write the scripts; yields the lines of the page that lists them."""
+    yield HEAD
+    for entry in ledger():
+        if not entry.source.startswith(TO_REPORT):
+            continue
+        row = written(run, entry)
+        seen = f"`{row.implementation}`, {row.mode}, {row.verdict}" if row else "–"
+        link = f"[{entry.id}.py](to_report/{entry.id}.py)" if row else "none: see the ledger"
+        yield f"| `{entry.id}` | {seen} | {entry.reason} | {link} |"
+
+
+def main() -> None:
+    """Write the folder and its page."""
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob("*.py"):
+        old.unlink()
+    with RunFile.open(Path(sys.argv[1])) as run:
+        FOLDER.with_suffix(".md").write_text("\n".join(page(run)) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
