@@ -51,12 +51,13 @@ AXIS = Factor(
     (-1, 0),
 )
 WEIGHT = Factor(
-    {None: "no weights"} | {name: it.why for name, it in WEIGHTS.items() if name != "ones"},
+    {None: "no weights"}
+    | {name: it.why for name, it in WEIGHTS.items() if name not in ("ones", "small")},
     (None, "positive", "with_zeros"),
 )
 POS_WEIGHT = Factor(
     {None: "no weight of the positive term"}
-    | {name: WEIGHTS[name].why for name in ("positive", "with_zeros", "huge")},
+    | {name: WEIGHTS[name].why for name in ("positive", "with_zeros", "small", "huge")},
     (None, "positive"),
 )
 IGNORE_INDEX = Factor(

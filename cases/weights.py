@@ -52,6 +52,11 @@ def _huge(stream: Stream, classes: int, form: Format) -> Floats:
     return _steps(stream, classes) * 2.0 ** (form.emax - 4)
 
 
+def _small(stream: Stream, classes: int, form: Format) -> Floats:
+    # Of few digits, 1 + pos_weight would be exact.
+    return (stream.uniform(classes) + 0.0625) * 2.0**-18
+
+
 def _tiny(stream: Stream, classes: int, form: Format) -> Floats:
     return _steps(stream, classes) * 2.0 ** (form.emin - 2)
 
@@ -72,6 +77,7 @@ WEIGHTS: dict[str, Weights] = {
             "huge", _huge, "up to half the largest number: weight times loss, or the sum of the "
             "weights, overflows before it is divided"
         ),
+        Weights("small", _small, "classes that hardly count: 1 + (pos_weight - 1)z cancels"),
         Weights(
             "tiny", _tiny, "a quarter to four times the smallest normal number: weight times loss "
             "loses digits, is flushed to 0, or the weight itself is"

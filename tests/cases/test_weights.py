@@ -27,9 +27,11 @@ def test_weights_are_finite_and_of_the_sign_that_their_names_say(name: str, dtyp
     assert (found == 0).any() == (name in ("with_zeros", "all_zero"))
 
 
-@pytest.mark.parametrize("name", [name for name in WEIGHTS if name != "negative"])
+@pytest.mark.parametrize("name", sorted(set(WEIGHTS) - {"negative", "small"}))
 @pytest.mark.parametrize("dtype", FORMATS)
-def test_weights_but_those_of_both_signs_are_exact_in_every_dtype(name: str, dtype: str) -> None:
+def test_weights_are_exact_in_every_dtype_unless_they_are_meant_to_have_all_digits(
+    name: str, dtype: str
+) -> None:
     form = FORMATS[dtype]
 
     assert np.array_equal(WEIGHTS[name].draw(Stream(name), 100, form), weights(name, dtype))
