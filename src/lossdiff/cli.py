@@ -26,6 +26,7 @@ from .cases.ledger import ledger
 from .cases.onnx_suite import OnnxError
 from .cases.operations import DTYPES, OPERATIONS
 from .cases.suites import SUITES, Suite, selected, suite
+from .comparing import compare
 from .harness.asker import AskerError
 from .harness.bench import Timing
 from .harness.benchmarks import bench_suite, is_timed
@@ -334,6 +335,9 @@ def list_(what: str, suite_name: str, operations: tuple[str, ...], **selection: 
         plan = _plan(selected(suite(suite_name), operations), **selection)
         return OK if print_implementations(plan, operations, console) else NOTHING
     return OK
+
+
+cli.add_command(compare)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
