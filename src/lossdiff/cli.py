@@ -181,13 +181,14 @@ def bench(
     suite_name: str,
     passes: int,
     threads: tuple[Any, ...],
+    label: str,
     seed: int,
     **selection: Any,
 ) -> int:
     """Judge and time every framework; the JSON of pytest-benchmark is kept beside the run."""
     plan = _plan(bench_suite(operations, dtype, suite_name), only=is_timed, **selection)
     with _create(output) as run:
-        run.set_meta(suite="bench", benchmarks=suite_name, seed=str(seed))
+        run.set_meta(suite="bench", benchmarks=suite_name, seed=str(seed), label=label)
         recorder = _execute(plan, run)
         status = _conclude(run, recorder)
         if status == NOTHING:
