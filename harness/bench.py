@@ -15,14 +15,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from . import machine
 from .benchmarks import Benchmark, Threads, benchmarks_of
-from .runfile import RunFile, VerdictRow
+from .runfile import MemoryRow, RunFile, VerdictRow
 from .timed import Timed, summaries
 
 PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
@@ -46,6 +46,7 @@ class Timing:
         device: `cpu` or `gpu`.
         extra: for each framework the files or modules of a user's own implementations.
         seed: of the random order.
+        memory: whether each benchmark's peak is measured on the CPU, in a process each.
     """
 
     passes: int = 3
@@ -53,6 +54,7 @@ class Timing:
     device: str = "cpu"
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
     seed: int = 0
+    memory: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
                 timed = _time(run, process, timing, Path(scratch))
                 run.add([timed.process])
                 run.add(timed.passes(run))
+            if timing.memory and timing.device == "cpu":
+                run.add(_peaks(processes, timing, Path(scratch), say))
     finally:
         run.add(summaries(run))
 
@@ -134,6 +138,27 @@ def _time(run: RunFile, process: _Process, timing: Timing, scratch: Path) -> Tim
     document = json.loads(result.read_text())
     about = (process.number, process.pass_number, process.framework, timing.device)
     return Timed.read(document, about, process.threads, load, started, result.name, scratch)
+
+
+def _peaks(
+    processes: Sequence[_Process], timing: Timing, scratch: Path, say: Say
+) -> list[MemoryRow]:
+    """Measure each benchmark's peak memory once; hot or cold makes no difference to it."""
+    items = {replace(item, cache="hot") for process in processes for item in process.benchmarks}
+    rows = []
+    for number, item in enumerate(sorted(items, key=lambda it: it.id), 1):
+        say(f"memory of {item.id} ({number} of {len(items)})")
+        plan = scratch / "peak.json"
+        extra = timing.extra.get(item.framework, ())
+        plan.write_text(json.dumps({"benchmark": vars(item), "extra": list(extra)}))
+        command = [sys.executable, "-m", f"{__package__}.peak", str(plan)]
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        peak = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+        if peak is not None:
+            about = {name: value for name, value in vars(item).items() if name != "cache"}
+            rows.append(MemoryRow(**about, memory=peak))
+    return rows
 
 
 def _run_pytest(plan: dict[str, Any], result: Path) -> None:

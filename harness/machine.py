@@ -82,14 +82,21 @@ def computing() -> Callable[[], None]:
     return compute
 
 
-def resident() -> tuple[int, int] | None:
-    """Return the resident memory of this process and its peak, in bytes; None off Linux."""
-    if not _STATUS.is_file():
-        return None
+def resident() -> tuple[int, int]:
+    """Return the resident memory of this process and its peak, in bytes; Linux only."""
     text = _STATUS.read_text()
     found = [re.search(rf"{name}:\s+(\d+) kB", text) for name in ("VmRSS", "VmHWM")]
     now, peak = (int(match[1]) * 1024 if match else 0 for match in found)
     return now, peak
+
+
+def forget_peak() -> bool:
+    """Let the peak of this process begin anew; False where the system cannot."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
 
 
 def stamp() -> str:

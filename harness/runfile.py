@@ -288,6 +288,26 @@ class ProcessRow:
 
 
 @dataclass(frozen=True)
+class MemoryRow:
+    """Peak memory of one benchmark on the CPU, in a fresh process.
+
+    Attributes:
+        memory: bytes by which the process grew at most during the first call.
+    """
+
+    case: str
+    implementation: str
+    framework: str
+    mode: str
+    device: str
+    direction: str
+    threads: str
+    memory: int
+
+    table: ClassVar[str] = "memory"
+
+
+@dataclass(frozen=True)
 class WorkerRow:
     """The environment of one worker, or why there was none."""
 
@@ -300,13 +320,31 @@ class WorkerRow:
 
 
 Row = (
-    VerdictRow | WorkedRow | RelationRow | DomainRow | TimingRow | PassRow | ProcessRow | WorkerRow
+    VerdictRow
+    | WorkedRow
+    | RelationRow
+    | DomainRow
+    | TimingRow
+    | PassRow
+    | ProcessRow
+    | MemoryRow
+    | WorkerRow
 )
 R = TypeVar(
-    "R", VerdictRow, WorkedRow, RelationRow, DomainRow, TimingRow, PassRow, ProcessRow, WorkerRow
+    "R",
+    VerdictRow,
+    WorkedRow,
+    RelationRow,
+    DomainRow,
+    TimingRow,
+    PassRow,
+    ProcessRow,
+    MemoryRow,
+    WorkerRow,
 )
 ROWS: tuple[type[Row], ...] = (
-    VerdictRow, WorkedRow, RelationRow, DomainRow, TimingRow, PassRow, ProcessRow, WorkerRow,
+    VerdictRow, WorkedRow, RelationRow, DomainRow, TimingRow, PassRow, ProcessRow, MemoryRow,
+    WorkerRow,
 )  # fmt: skip
 _COLUMNS: dict[type[Row], list[str]] = {row: [field.name for field in fields(row)] for row in ROWS}
 _JSON = (

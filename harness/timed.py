@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from ..cases.dtypes import FORMATS
 from ..cases.model import Case
 from .benchmarks import work_of
 from .judge import judge, question_of
-from .runfile import PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
+from .runfile import MemoryRow, PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
 from .verdicts import SEVERITY, base, standing
 
 _KEY = ("case", "implementation", "framework", "mode", "device", "direction", "threads", "cache")
@@ -127,9 +127,18 @@ def summaries(run: RunFile) -> list[TimingRow]:
     grouped: dict[tuple[str, ...], list[PassRow]] = {}
     for row in run.rows(PassRow):
         grouped.setdefault(tuple(getattr(row, name) for name in _KEY), []).append(row)
-    return [
+    peaks = {tuple(getattr(row, name) for name in _KEY[:-1]): row.memory
+             for row in run.rows(MemoryRow)}  # fmt: skip
+    found = [
         _summary(rows, kinds[rows[0].implementation], [processes[row.process] for row in rows])
         for rows in grouped.values()
+    ]
+    return [
+        replace(row, memory=peak, memory_of="process")
+        if row.memory is None
+        and (peak := peaks.get(tuple(getattr(row, name) for name in _KEY[:-1]))) is not None
+        else row
+        for row in found
     ]
 
 

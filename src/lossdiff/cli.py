@@ -182,6 +182,7 @@ def bench(
     passes: int,
     threads: tuple[Any, ...],
     label: str,
+    memory: bool,
     seed: int,
     **selection: Any,
 ) -> int:
@@ -193,7 +194,7 @@ def bench(
         status = _conclude(run, recorder)
         if status == NOTHING:
             return status
-        found = time_run(run, Timing(passes, threads, plan.device, plan.extra, seed))
+        found = time_run(run, Timing(passes, threads, plan.device, plan.extra, seed, memory))
         return max(status, FINDINGS if found else OK)
 
 

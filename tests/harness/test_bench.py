@@ -361,3 +361,17 @@ def test_an_older_file_is_never_taken_for_a_new_one(run: RunFile, timed: Path) -
         time_passes(run, ["numpy"], Timing(1, extra=missing), nothing)
 
     assert list(run.rows(TimingRow)) == []
+
+
+def test_peak_memory_in_a_fresh_process_holds_at_least_the_result(run: RunFile) -> None:
+    case = "softmax/float32/50000x10/normal/-/0"
+    run.add([replace(ROW, case=case, shape="50000x10")])
+
+    time_passes(run, ["numpy"], Timing(1, memory=True), nothing)
+
+    rows = list(run.rows(TimingRow))
+    assert {row.cache for row in rows} == {"hot", "cold"}
+    for row in rows:
+        assert row.memory_of == "process"
+        assert row.memory is not None
+        assert 50000 * 10 * 4 <= row.memory < 50 * 50000 * 10 * 4
