@@ -29,6 +29,7 @@ SPEEDS: dict[Speed, str] = {
 EFFECT = 0.05  # the smallest change that counts
 _LEVEL = 0.02  # of a false alarm anywhere in a comparison
 _LEAST_PASSES = 2
+_SINGLE = "a run with 1 pass does not show its noise; bench --passes 3 does"
 _DIRECTIONS = 2  # faster and slower are two questions
 
 
@@ -131,7 +132,14 @@ def compare_times(old: Side, new: Side, *, effect: float = EFFECT) -> TimeCompar
             for key in keys
         )
         return TimeComparison(changes, (), effect, incomparable=reason)
-    return _compared(old, new, keys, effect)
+    repeated = [key for key in keys if _is_repeated(old, new, key)]
+    single = tuple(
+        TimeChange(_who(key), key, "not comparable", *_seconds(old, new, key), reason=_SINGLE)
+        for key in keys
+        if key not in repeated
+    )
+    found = _compared(old, new, repeated, effect)
+    return replace(found, benchmarks=(*found.benchmarks, *single))
 
 
 def _incomparable(old: Side, new: Side, keys: Sequence[TimeKey]) -> str:
@@ -139,10 +147,13 @@ def _incomparable(old: Side, new: Side, keys: Sequence[TimeKey]) -> str:
         after = new.machine.get(name)
         if before != after:
             return f"another machine: {name} was {before}, is {after}"
-    fewest = min(len(side.times[key]) for side in (old, new) for key in keys)
-    if fewest < _LEAST_PASSES:
-        return f"a run with {fewest} pass does not show its noise; bench --passes 3 does"
+    if not any(_is_repeated(old, new, key) for key in keys):
+        return _SINGLE
     return ""
+
+
+def _is_repeated(old: Side, new: Side, key: TimeKey) -> bool:
+    return min(len(old.times[key]), len(new.times[key])) >= _LEAST_PASSES
 
 
 def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> TimeComparison:
