@@ -11,7 +11,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module, metadata
 from types import ModuleType
 from typing import Any, ClassVar, Literal
@@ -125,6 +125,13 @@ class Call:
         """Call the implementation with arrays in the order of `arguments`."""
         return self._apply(self.implementation.function, arrays)
 
+    def direct(self) -> Callable[..., Any]:
+        """Return the same call with nothing of ours in between: what a clock may see."""
+        if not set(self.arguments) <= {"values", "target"}:
+            return self
+        function = self.implementation.function
+        return partial(function, **dict(self.options)) if self.options else function
+
     def vjp(self, cotangent: Any, *arrays: Any) -> Any:
         """Call the hand-written gradient."""
         if self.implementation.vjp is None:
@@ -196,6 +203,33 @@ class Backend(ABC):
 
     def forget(self) -> None:  # noqa: B027 -- most frameworks keep nothing that grows
         """Drop what was compiled; called between two dtypes or shapes."""
+
+    def timed(self, call: Call, mode: str) -> Forward:
+        """Return `forward` as a user would write it, for the clock."""
+        return self.forward(call, mode)
+
+    def copied(self, array: Any) -> Any:
+        """Return a copy on the device: the yardstick of a GPU's memory."""
+        raise NotImplementedError(f"{self.framework} copies nothing on a GPU")
+
+    def cache_bytes(self) -> int:
+        """Return the size of the GPU's last cache; 0 where unknown, and on the CPU."""
+        return 0
+
+    def reset_peak(self) -> None:  # noqa: B027 -- the CPU has no allocator to ask
+        """Let the allocator count its peak from now on."""
+
+    def peak(self) -> int | None:
+        """Return the bytes that the allocator has held at most since; None on the CPU."""
+        return None
+
+    def compiled_memory(self, function: Forward, arrays: list[Any]) -> int | None:
+        """Return what XLA says that a compiled function needs beyond its inputs, in bytes."""
+        return None
+
+    def device_times(self, run: Callable[[], Any], rounds: int) -> list[float]:
+        """Return seconds on the device by its own events; empty where it has none."""
+        return []
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class TensorflowBackend(Backend):
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
+        self._held = 0
         if device == "cpu":
             tf.config.set_visible_devices([], "GPU")
             return
@@ -65,7 +66,7 @@ class TensorflowBackend(Backend):
             tf.test.experimental.sync_devices()
 
     def forward(self, call: Call, mode: str) -> Forward:
-        return _compiled(call, mode)
+        return _compiled(call.direct(), mode)
 
     def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
         def run(cotangent: tf.Tensor, *arrays: tf.Tensor) -> tuple[Any, tuple[Any, ...]]:
@@ -103,6 +104,19 @@ class TensorflowBackend(Backend):
                 raise NotImplementedError(str(error)) from error
 
         return refused_or_run
+
+    def copied(self, array: tf.Tensor) -> tf.Tensor:
+        return tf.raw_ops.DeepCopy(x=array)  # tf.identity gives the same buffer
+
+    def reset_peak(self) -> None:
+        if self.device == "gpu":
+            tf.config.experimental.reset_memory_stats("GPU:0")
+            self._held = tf.config.experimental.get_memory_info("GPU:0")["current"]
+
+    def peak(self) -> int | None:
+        if self.device != "gpu":
+            return None
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"]) - self._held
 
     def facts(self) -> dict[str, Any]:
         gpus = tf.config.get_visible_devices("GPU") if self.device == "gpu" else []

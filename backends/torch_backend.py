@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ml_dtypes
@@ -31,6 +32,7 @@ class TorchBackend(Backend):
         if device == "gpu" and not torch.cuda.is_available():
             raise DeviceAbsentError("torch sees no GPU")
         self._device = torch.device("cuda" if device == "gpu" else "cpu")
+        self._held = 0
 
     def to_array(self, array: NDArray[Any]) -> torch.Tensor:
         # Strides are kept, so that they are what is asked about.
@@ -81,7 +83,37 @@ class TorchBackend(Backend):
         return run
 
     def _compiled(self, call: Call, mode: str) -> Forward:
-        return torch.compile(call, dynamic=False) if mode == "compile" else call
+        return torch.compile(call, dynamic=False) if mode == "compile" else call.direct()
+
+    def copied(self, array: torch.Tensor) -> torch.Tensor:
+        return array.clone()
+
+    def cache_bytes(self) -> int:
+        if self._device.type != "cuda":
+            return 0
+        return getattr(torch.cuda.get_device_properties(self._device), "L2_cache_size", 0)
+
+    def reset_peak(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+            self._held = torch.cuda.memory_allocated()
+
+    def peak(self) -> int | None:
+        if self._device.type != "cuda":
+            return None
+        return torch.cuda.max_memory_allocated() - self._held
+
+    def device_times(self, run: Callable[[], Any], rounds: int) -> list[float]:
+        if self._device.type != "cuda":
+            return []
+        pairs = [[torch.cuda.Event(enable_timing=True) for _ in "be"] for _ in range(rounds)]
+        for begin, end in pairs:
+            begin.record()
+            run()
+            end.record()
+        torch.cuda.synchronize()
+        return [begin.elapsed_time(end) / 1e3 for begin, end in pairs]  # it says milliseconds
 
     def facts(self) -> dict[str, Any]:
         gpu = torch.cuda.get_device_name() if self._device.type == "cuda" else None

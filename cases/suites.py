@@ -34,16 +34,19 @@ class Suite:
         cases: ordered by signature, without repetition.
         compiled: whether compilers are asked every signature, or the plain ones only.
         operations: to which it was narrowed down; empty for all.
+        whole: whether every case is asked in every mode, as what is timed must be.
     """
 
     name: str
     cases: tuple[Case, ...]
     compiled: bool = False
     operations: tuple[str, ...] = ()
+    whole: bool = False
 
     def is_compiled(self, case: Case, mode: str) -> bool:
         """Whether a mode that compiles is asked this case: each new signature costs seconds."""
-        if case.is_given or (case.is_probed and self.compiled and mode not in _SLOW):
+        probed = case.is_probed and self.compiled and mode not in _SLOW
+        if self.whole or case.is_given or probed:
             return True
         plain = case.shape == (4, 10) and case.options == Options()
         plain = plain and not (case.layout or case.mixes_dtypes)

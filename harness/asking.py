@@ -39,7 +39,7 @@ def observe(backend: Backend, name: str, mode: str, case: Case) -> Observation:
         found = answers(backend, mode, call, inputs, cotangent, layout=case.layout)
     seconds = time.perf_counter() - begin
     said = dict.fromkeys(one_line(str(warning.message)) for warning in caught)
-    sent = {quantity: _judged(answer, case) for quantity, answer in found.items()}
+    sent = {quantity: judged_part(answer, case) for quantity, answer in found.items()}
     return Observation(case.id, name, mode, sent, seconds, "; ".join(said))
 
 
@@ -58,10 +58,10 @@ def answer_alone(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if quantity == SECOND:
-            return _judged(second_derivative(backend, mode, call, case, inputs), case)
+            return judged_part(second_derivative(backend, mode, call, case, inputs), case)
         cotangent = case.cotangent(call.shape)
         found = answers(backend, mode, call, inputs, cotangent, layout=case.layout)
-    return _judged(found.get(quantity, _NO_GRADIENT), case)
+    return judged_part(found.get(quantity, _NO_GRADIENT), case)
 
 
 def wrt_alone(quantity: str, *, by_hand: bool) -> tuple[str, ...]:
@@ -174,7 +174,7 @@ def _value_only(
     return found
 
 
-def _judged(answer: NDArray[Any] | Failure, case: Case) -> NDArray[Any] | Failure:
+def judged_part(answer: NDArray[Any] | Failure, case: Case) -> NDArray[Any] | Failure:
     """The part of an answer that is sent back to be judged."""
     if isinstance(answer, Failure) or not case.shape or answer.shape[:1] != case.shape[:1]:
         return answer

@@ -1,65 +1,35 @@
-"""Timing: which benchmarks there are, and how pytest-benchmark is run over them.
+"""Timing: how pytest-benchmark is run over the benchmarks, pass by pass.
 
-Each framework is timed in a process of its own, one after the other, by pytest-benchmark on
-`benchmark_suite.py`; its standard JSON is kept beside the run file. What is timed has been
-asked and judged in the same run, on the very same inputs.
+In each pass each framework is timed in a fresh process by pytest-benchmark on
+`benchmark_suite.py`; frameworks and benchmarks come in random order, and its standard JSON is
+kept beside the run file. What is timed has been asked and judged in the same run, on the very
+same inputs.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..backends.base import Claim
-from ..cases.model import Case
-from ..cases.suites import Suite
-from .recorder import is_finding
-from .runfile import RunFile, TimingRow, VerdictRow
-from .verdicts import SEVERITY, base
+from . import machine
+from .benchmarks import Benchmark, Threads, benchmarks_of
+from .runfile import MemoryRow, RunFile, VerdictRow
+from .timed import Timed, summaries
 
-# (64, 10) and the tutorial's (50000, 10) for all, a language model's (256, 50257) for the loss
-# that it spends its time on.
-_SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
-    "softmax": ((64, 10), (50000, 10)),
-    "log_softmax": ((64, 10), (50000, 10)),
-    "cross_entropy": ((64, 10), (50000, 10), (256, 50257)),
-    "binary_cross_entropy_with_logits": ((64, 10), (50000, 10)),
-}
-_TARGETS = {"cross_entropy": "index", "binary_cross_entropy_with_logits": "multi_label"}
-# One name for each kernel: aliases and textbook formulas would only repeat it.
-DEFAULT_PATTERNS = (
-    "torch.nn.functional.softmax",
-    "torch.nn.functional.log_softmax",
-    "torch.nn.functional.cross_entropy",
-    "torch.nn.functional.binary_cross_entropy_with_logits",
-    "jax.nn.*",
-    "optax.losses.softmax_cross_entropy_with_integer_labels",
-    "optax.losses.sigmoid_binary_cross_entropy",
-    "tf.nn.softmax",
-    "tf.nn.log_softmax",
-    "tf.nn.sparse_softmax_cross_entropy_with_logits",
-    "tf.nn.sigmoid_cross_entropy_with_logits",
-    "keras.losses.SparseCategoricalCrossentropy",
-    "scipy.special.softmax",
-    "scipy.special.log_softmax",
-    "numpy.recipes.cross_entropy",
-    "numpy.recipes.binary_cross_entropy_with_logits",
-)
-_UNTIMED = ("unsupported", "raised", "crashed", "timed out", "mismatched")
-DIRECTIONS = ("forward", "forward+backward")
 PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
-_MAX_TIME = 0.05  # seconds of measured rounds for a benchmark, once it has its least number
-
-
+_MAX_TIME = 0.04  # seconds of measured rounds for a benchmark, once it has its least number
 _SOME_RAISED = 1  # pytest's status; what ran is in the JSON all the same
+
+Say = Callable[[str], None]
 
 
 class BenchError(RuntimeError):
@@ -67,90 +37,128 @@ class BenchError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Benchmark:
-    """One thing that is timed."""
+class Timing:
+    """How a run is timed.
 
+    Attributes:
+        passes: how often everything is timed, each time in fresh processes.
+        threads: with one thread, with all, or both, one after the other.
+        device: `cpu` or `gpu`.
+        extra: for each framework the files or modules of a user's own implementations.
+        seed: of the random order.
+        memory: whether each benchmark's peak is measured on the CPU, in a process each.
+    """
+
+    passes: int = 3
+    threads: tuple[Threads, ...] = ("one",)
+    device: str = "cpu"
+    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    seed: int = 0
+    memory: bool = False
+
+
+@dataclass(frozen=True)
+class _Process:
+    """One process: a framework in a pass, with its benchmarks."""
+
+    number: int
+    pass_number: int
     framework: str
-    implementation: str
-    mode: str
-    device: str
-    direction: str
-    case: str
-
-    @property
-    def id(self) -> str:
-        """The name under which pytest-benchmark keeps it."""
-        case = Case.parse(self.case)
-        shape = "x".join(map(str, case.shape))
-        name = f"{self.implementation}-{self.mode}-{self.device}-{case.dtype}-{shape}"
-        return f"{name}-{self.direction}"
+    threads: Threads
+    core: int  # where one thread runs: another in each pass, lest one busy core spoil all
+    benchmarks: tuple[Benchmark, ...]
 
 
-def bench_suite(operations: Sequence[str] = (), dtype: str = "float32") -> Suite:
-    """Return the cases that are timed: everyday logits of three sizes."""
-    cases = []
-    for operation, shapes in _SIZES.items():
-        if operations and operation not in operations:
-            continue
-        kind: Any = _TARGETS.get(operation)
-        family = {"index": "random", "multi_label": "binary"}.get(kind, "")
-        cases += [Case(operation, "normal", shape, dtype, kind, family) for shape in shapes]
-    return Suite("bench", tuple(cases), compiled=True)
+def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Say) -> None:
+    """Time what the run has judged, and write the rows into it.
 
-
-def is_timed(claim: Claim) -> bool:
-    """Whether an implementation is timed: one name for each kernel, and a user's own."""
-    patterns = DEFAULT_PATTERNS if claim.kind != "user" else ("*",)
-    return any(fnmatchcase(claim.name, pattern) for pattern in patterns)
-
-
-def benchmarks_of(run: RunFile, framework: str) -> list[Benchmark]:
-    """Return the benchmarks of a framework: what the run has judged, in both directions."""
-    rows = run.rows(VerdictRow, "framework = ? AND quantity = 'value'", (framework,))
-    answered = {
-        (row.implementation, row.mode, row.case): row.device
-        for row in rows
-        if row.verdict not in _UNTIMED
-    }
-    with_gradient = {
-        (row.implementation, row.mode, row.case)
-        for row in run.rows(
-            VerdictRow, "framework = ? AND quantity = 'gradient_logits'", (framework,)
-        )
-        if row.verdict not in _UNTIMED
-    }
-    return [
-        Benchmark(framework, name, mode, device, direction, case)
-        for (name, mode, case), device in answered.items()
-        for direction in DIRECTIONS
-        if direction == "forward" or (name, mode, case) in with_gradient
-    ]
-
-
-def time_framework(
-    run: RunFile, framework: str, extra: Sequence[str] = (), device: str = "cpu"
-) -> list[TimingRow]:
-    """Time a framework's benchmarks and return their rows, verdicts beside them.
+    An interruption keeps the processes that have ended.
 
     Raises:
-        BenchError: pytest-benchmark is missing, or its process failed.
+        BenchError: pytest-benchmark is missing, or one of its processes failed.
     """
     if find_spec("pytest_benchmark") is None:
         raise BenchError("pytest-benchmark is not installed; pip install 'lossdiff[bench]'")
-    benchmarks = benchmarks_of(run, framework)
-    if not benchmarks:
-        return []
-    result = run.path.with_name(f"{run.path.stem}-{framework}-{device}-benchmark.json")
-    plan = {
-        "framework": framework,
-        "device": device,
-        "extra": list(extra),
-        "benchmarks": [vars(benchmark) for benchmark in benchmarks],
+    processes = schedule(run, frameworks, timing)
+    try:
+        with tempfile.TemporaryDirectory(prefix="lossdiff-") as scratch:
+            for process in processes:
+                say(f"timing {process.framework}, threads: {process.threads}, pass "
+                    f"{process.pass_number} of {timing.passes}")  # fmt: skip
+                timed = _time(run, process, timing, Path(scratch))
+                run.add([timed.process])
+                run.add(timed.passes(run))
+            if timing.memory and timing.device == "cpu":
+                run.add(_peaks(processes, timing, Path(scratch), say))
+    finally:
+        run.add(summaries(run))
+
+
+def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[_Process]:
+    """Return the processes of all passes: within a pass, all in random order."""
+    dice, size = random.Random(timing.seed), machine.cache_bytes()  # noqa: S311 -- no secret
+    size = size if timing.device == "cpu" else 0
+    found = {
+        (name, threads): tuple(benchmarks_of(run, name, threads, size))
+        for name in frameworks
+        for threads in timing.threads
     }
+    usable = machine.usable()
+    processes: list[_Process] = []
+    for number in range(1, timing.passes + 1):
+        turns = [key for key, items in found.items() if items]
+        dice.shuffle(turns)
+        for name, threads in turns:
+            turn, items = len(processes), found[name, threads]
+            core = usable[turn % len(usable)]
+            processes.append(_Process(turn + 1, number, name, threads, core, items))
+    return processes
+
+
+def _time(run: RunFile, process: _Process, timing: Timing, scratch: Path) -> Timed:
+    name = f"{process.framework}-{timing.device}-{process.threads}-pass{process.pass_number}"
+    result = run.path.with_name(f"{run.path.stem}-{name}-benchmark.json")
+    known = {row.fingerprint for row in run.rows(VerdictRow, "framework = ?", (process.framework,))}
+    plan = {
+        "framework": process.framework,
+        "device": timing.device,
+        "threads": process.threads,
+        "core": process.core,
+        "extra": list(timing.extra.get(process.framework, ())),
+        "benchmarks": [vars(benchmark) for benchmark in process.benchmarks],
+        "known": sorted(known - {""}),
+        "scratch": str(scratch),
+        "seed": timing.seed * 1000 + process.number,
+        "analyses": process.pass_number == 1,
+        "max_time": _MAX_TIME,
+    }
+    load, started = machine.load(), machine.stamp()
     result.unlink(missing_ok=True)  # an older one must not be taken for this run's
     _run_pytest(plan, result)
     document = json.loads(result.read_text())
-    return list(_rows(run, document, result.name))
+    about = (process.number, process.pass_number, process.framework, timing.device)
+    return Timed.read(document, about, process.threads, load, started, result.name, scratch)
+
+
+def _peaks(
+    processes: Sequence[_Process], timing: Timing, scratch: Path, say: Say
+) -> list[MemoryRow]:
+    """Measure each benchmark's peak memory once; hot or cold makes no difference to it."""
+    items = {replace(item, cache="hot") for process in processes for item in process.benchmarks}
+    rows = []
+    for number, item in enumerate(sorted(items, key=lambda it: it.id), 1):
+        say(f"memory of {item.id} ({number} of {len(items)})")
+        plan = scratch / "peak.json"
+        extra = timing.extra.get(item.framework, ())
+        plan.write_text(json.dumps({"benchmark": vars(item), "extra": list(extra)}))
+        command = [sys.executable, "-m", f"{__package__}.peak", str(plan)]
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        peak = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+        if peak is not None:
+            about = {name: value for name, value in vars(item).items() if name != "cache"}
+            rows.append(MemoryRow(**about, memory=peak))
+    return rows
 
 
 def _run_pytest(plan: dict[str, Any], result: Path) -> None:
@@ -158,9 +166,26 @@ def _run_pytest(plan: dict[str, Any], result: Path) -> None:
     command = [
         sys.executable, "-m", "pytest", str(suite), "-q", "-p", "pytest_benchmark.plugin",
         "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={result.parent}",
-        f"--benchmark-json={result}", f"--benchmark-max-time={_MAX_TIME}",
-        "--benchmark-min-rounds=5", "--benchmark-disable-gc", "--benchmark-warmup=off",
+        f"--benchmark-json={result}", "--benchmark-disable-gc", "--benchmark-warmup=off",
     ]  # fmt: skip
+    plan_file.write_text(json.dumps(plan))
+    done = subprocess.run(
+        command, env=_environment(plan, plan_file), capture_output=True, text=True, check=False
+    )
+    plan_file.unlink()
+    ran = done.returncode in (0, _SOME_RAISED) and result.exists()
+    if not ran or not _timed_any(json.loads(result.read_text())):
+        said = (done.stdout + done.stderr).strip().splitlines()
+        # pytest marks the lines that say why with an E; without one, the last must do.
+        reasons = [line[1:].strip() for line in said if line.startswith("E ")] or said[-1:]
+        raise BenchError(f"timing {plan['framework']} failed: {' '.join(reasons[-1:])}")
+
+
+def _timed_any(document: dict[str, Any]) -> bool:
+    return any(item["extra_info"].get("kind") == "time" for item in document["benchmarks"])
+
+
+def _environment(plan: dict[str, Any], plan_file: Path) -> dict[str, str]:
     # Settings of a pytest around us (options, xdist) are not for this one.
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {
@@ -171,47 +196,4 @@ def _run_pytest(plan: dict[str, Any], result: Path) -> None:
     }
     if plan["device"] == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
-    plan_file.write_text(json.dumps(plan))
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    plan_file.unlink()
-    if done.returncode not in (0, _SOME_RAISED) or not result.exists():
-        last = (done.stdout + done.stderr).strip().splitlines()[-1:]
-        raise BenchError(f"timing {plan['framework']} failed: {' '.join(last)}")
-
-
-def _rows(run: RunFile, document: dict[str, Any], source: str) -> Iterator[TimingRow]:
-    for measured in document["benchmarks"]:
-        about, stats = measured["extra_info"], measured["stats"]
-        case = Case.parse(about["case"])
-        verdict, agrees, kind = _verdict(run, about)
-        yield TimingRow(
-            case=about["case"],
-            operation=case.operation,
-            implementation=about["implementation"],
-            framework=about["framework"],
-            kind=kind,
-            mode=about["mode"],
-            device=about["device"],
-            dtype=case.dtype,
-            shape="x".join(map(str, case.shape)),
-            direction=about["direction"],
-            median=stats["median"],
-            iqr=stats["iqr"],
-            minimum=stats["min"],
-            rounds=stats["rounds"],
-            first_call=about["first_call"],
-            source=source,
-            verdict=verdict,
-            agrees=agrees,
-        )
-
-
-def _verdict(run: RunFile, about: dict[str, Any]) -> tuple[str, bool, str]:
-    """The worst verdict of what the benchmark computes, on the inputs that it times."""
-    condition = '"case" = ? AND implementation = ? AND mode = ? AND verdict != ?'
-    if about["direction"] == "forward":
-        condition += " AND quantity = 'value'"
-    arguments = (about["case"], about["implementation"], about["mode"], "unsupported")
-    rows = list(run.rows(VerdictRow, condition, arguments))
-    worst = max(rows, key=lambda row: SEVERITY[base(row.verdict)])
-    return worst.verdict, not is_finding(worst), worst.kind
+    return environment

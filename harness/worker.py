@@ -80,7 +80,7 @@ def start(setup: Setup, loads: Event | None = None) -> None:
     if setup.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if setup.threads:
-        _limit_threads(setup.threads)
+        limit_threads(setup.threads)
     log = os.open(setup.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -90,7 +90,7 @@ def start(setup: Setup, loads: Event | None = None) -> None:
         _backend()
 
 
-def _limit_threads(threads: int) -> None:
+def limit_threads(threads: int) -> None:
     """Each framework has a variable of its own, and all of them count the cores they may use."""
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
         os.environ[name] = str(threads)

@@ -68,7 +68,12 @@ def _trace(lines: list[TimingLine], places: dict[str, int], look: int) -> go.Sca
         mode="markers+text",
         x=[line.row.median for line in lines],
         y=[places[line.label] for line in lines],
-        error_x={"array": [line.row.iqr / 2 for line in lines], "thickness": 1, "width": 0},
+        error_x={
+            "array": [line.row.high - line.row.median for line in lines],
+            "arrayminus": [line.row.median - line.row.low for line in lines],
+            "thickness": 1,
+            "width": 0,
+        },
         text=[f"<b>{line.mark.symbol}</b>" for line in lines],
         textposition="bottom center",
         hovertext=[_hover(line) for line in lines],
@@ -87,7 +92,8 @@ def _hover(line: TimingLine) -> str:
     return "<br>".join(
         [
             f"<b>{escape(line.label)}</b>, {escape(row.direction)}",
-            f"median {seconds(row.median)}, IQR {seconds(row.iqr)}, {row.rounds} rounds",
+            f"median {seconds(row.median)}, passes from {seconds(row.low)} to {seconds(row.high)}",
+            f"IQR {seconds(row.iqr)}, {row.rounds} rounds in {row.passes} passes",
             f"first call {seconds(row.first_call)}",
             f"verdict: {escape(row.verdict)}" + ("" if row.agrees else ": out of the ranking"),
         ]

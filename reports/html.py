@@ -143,6 +143,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "three": numbers.three,
         "seconds": numbers.seconds,
+        "size": numbers.size,
         "count": numbers.count,
         "brief": tables.brief,
         "breakable": _breakable,

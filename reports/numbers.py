@@ -50,6 +50,17 @@ def seconds(value: float | None) -> str:
     return f"{scaled:,.0f} {unit}" if scaled >= 100 else f"{scaled:.3g} {unit}"
 
 
+def size(value: float | None) -> str:
+    """Return a number of bytes with its unit."""
+    if value is None:
+        return "–"
+    for unit in ("B", "kB", "MB"):
+        if abs(value) < 1000:
+            return f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} GB"
+
+
 def count(value: int) -> str:
     """Return a whole number with its thousands apart."""
     return f"{value:,}"

@@ -12,12 +12,14 @@ from .survey import way_of
 
 
 class Contest(NamedTuple):
-    """Timings that may be compared: same question, same device."""
+    """Timings that may be compared: same question, device, threads and state of the cache."""
 
     operation: str
     shape: str
     dtype: str
     device: str
+    threads: str
+    cache: str
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,15 @@ class TimingLine:
         return mark_of(self.row.verdict)
 
     @property
+    def of_copy(self) -> float | None:
+        """Bytes over time in percent of what a copy moves; None where it says nothing.
+
+        From the cache a copy is no limit, and a small call is all overhead.
+        """
+        share = self.row.of_copy
+        return None if share is None or self.row.cache == "hot" else 100 * share
+
+    @property
     def label(self) -> str:
         """Who, and how."""
         return f"{self.row.implementation} · {way_of(self.row.mode, self.row.device)}"
@@ -56,13 +67,22 @@ class TimingTable:
 def timing_tables(runs: Sequence[RunFile]) -> tuple[TimingTable, ...]:
     """Return the timings; of a repeated measurement the last run's counts."""
     latest = {
-        (row.case, row.framework, row.implementation, row.mode, row.device, row.direction): row
+        (
+            row.case,
+            row.framework,
+            row.implementation,
+            row.mode,
+            row.device,
+            row.direction,
+            row.threads,
+            row.cache,
+        ): row
         for run in runs
         for row in run.rows(TimingRow)
     }
     contests: dict[Contest, list[TimingRow]] = {}
     for row in latest.values():
-        contest = Contest(row.operation, row.shape, row.dtype, row.device)
+        contest = Contest(*(getattr(row, name) for name in Contest._fields))
         contests.setdefault(contest, []).append(row)
     return tuple(TimingTable(key, _ranked(contests[key])) for key in sorted(contests))
 

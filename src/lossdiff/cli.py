@@ -1,7 +1,7 @@
-"""The command line: `check`, `bench`, `report`, `show`, `repro`, `list`.
+"""The command line: `check`, `bench`, `report`, `compare`, `show`, `repro`, `list`.
 
-Exit status: 0 nothing unexpected; 1 findings that the ledger does not name; 2 usage, or input
-that cannot be read; 3 nothing could be measured or decided.
+Exit status: 0 nothing unexpected; 1 findings that the ledger does not name, or regressions;
+2 usage, or input that cannot be read; 3 nothing could be measured or decided.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ import click
 from rich.console import Console
 
 from .backends import FRAMEWORKS
+from .benching import time_run, timing_options
 from .cases.casefile import CaseFileError, read_case
 from .cases.ledger import ledger
 from .cases.onnx_suite import OnnxError
 from .cases.operations import DTYPES, OPERATIONS
 from .cases.suites import SUITES, Suite, selected, suite
+from .comparing import compare
 from .harness.asker import AskerError
-from .harness.bench import BenchError, bench_suite, is_timed, time_framework
+from .harness.bench import Timing
+from .harness.benchmarks import bench_suite, is_timed
 from .harness.engine import Engine, Plan
 from .harness.recorder import Recorder
 from .harness.runfile import RunFile, RunFileError, VerdictRow, WorkerRow
@@ -168,18 +171,31 @@ def check(
     type=Name("dtype", DTYPES),
     help="Of the inputs.",
 )
+@timing_options
 @_selection
 @_output("lossdiff-bench.sqlite")
-def bench(output: Path, operations: tuple[str, ...], dtype: str, **selection: Any) -> int:
+def bench(
+    output: Path,
+    operations: tuple[str, ...],
+    dtype: str,
+    suite_name: str,
+    passes: int,
+    threads: tuple[Any, ...],
+    label: str,
+    memory: bool,
+    seed: int,
+    **selection: Any,
+) -> int:
     """Judge and time every framework; the JSON of pytest-benchmark is kept beside the run."""
-    plan = _plan(bench_suite(operations, dtype), only=is_timed, **selection)
+    plan = _plan(bench_suite(operations, dtype, suite_name), only=is_timed, **selection)
     with _create(output) as run:
-        run.set_meta(suite="bench")
+        run.set_meta(suite="bench", benchmarks=suite_name, seed=str(seed), label=label)
         recorder = _execute(plan, run)
         status = _conclude(run, recorder)
-        if status != NOTHING:
-            _time(plan, run)
-        return status
+        if status == NOTHING:
+            return status
+        found = time_run(run, Timing(passes, threads, plan.device, plan.extra, seed, memory))
+        return max(status, FINDINGS if found else OK)
 
 
 @cli.command()
@@ -323,6 +339,9 @@ def list_(what: str, suite_name: str, operations: tuple[str, ...], **selection: 
     return OK
 
 
+cli.add_command(compare)
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; errors become one line on standard error, and a status."""
     try:
@@ -461,17 +480,3 @@ def _conclude(run: RunFile, recorder: Recorder, *, complete: str = "") -> int:
         click.echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
         return FINDINGS
     return FINDINGS if recorder.unknown else OK
-
-
-def _time(plan: Plan, run: RunFile) -> None:
-    console = Console(stderr=True)
-    present = [row.framework for row in run.rows(WorkerRow) if not row.absent]
-    for number, framework in enumerate(present, 1):
-        console.print(f"timing {framework} ({number} of {len(present)})", highlight=False)
-        try:
-            rows = time_framework(run, framework, plan.extra.get(framework, ()), plan.device)
-        except BenchError as error:
-            raise click.ClickException(str(error)) from error
-        run.add(rows)
-        for row in rows[:1]:
-            console.print(f"  {len(rows)} benchmarks, {row.source}", highlight=False)

@@ -8,23 +8,29 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import numpy as np
 import pytest
 from lossdiff.backends.base import Claim
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES
-from lossdiff.harness import bench
-from lossdiff.harness.bench import (
+from lossdiff.harness import bench, benchmarks, machine
+from lossdiff.harness.bench import BenchError, Timing, time_passes
+from lossdiff.harness.benchmarks import (
     DIRECTIONS,
-    BenchError,
     Benchmark,
     bench_suite,
     benchmarks_of,
+    caches_of,
+    copies_of,
     is_timed,
-    time_framework,
+    work_of,
 )
-from lossdiff.harness.runfile import RunFile, TimingRow, VerdictRow
+from lossdiff.harness.judge import fingerprint
+from lossdiff.harness.runfile import PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
+from lossdiff.harness.timed import Timed
 
 from lossdiff import cli
 
@@ -34,6 +40,7 @@ ROW = VerdictRow(
     SOFTMAX, "softmax", None, "normal", "4x10", "float32", {}, "scipy.special.softmax", "numpy",
     "native", "eager", "cpu", "value", "within bound",
 )  # fmt: skip
+PROCESS = ProcessRow(1, 1, "numpy", "cpu", "one", 1, None, [], [], None, "", {}, "")
 SLOW = """
 import numpy as np
 
@@ -63,19 +70,24 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Time NumPy and a user's own function, by the command line."""
     folder = tmp_path_factory.mktemp("bench")
     (folder / "mine.py").write_text(SLOW)
-    arguments = ["bench", "--backend", "numpy", "-o", str(folder / "run.sqlite")]
+    arguments = ["bench", "--backend", "numpy", "--passes", "2", "--threads", "one",
+                 "--threads", "all", "-o", str(folder / "run.sqlite")]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bench, "_SIZES", SIZES)
+        patch.setattr(benchmarks, "_SIZES", SIZES)
         patch.setattr(bench, "_MAX_TIME", 0.01)
         status = cli.run([*arguments, "--impl", f"numpy={folder / 'mine.py'}"])
     assert status == cli.FINDINGS  # what is wrong is timed, too, and marked
     return folder / "run.sqlite"
 
 
-def rows_of(path: Path) -> list[TimingRow]:
-    """Return the timings of a run."""
+def rows_of(path: Path, row: Any = TimingRow) -> list[Any]:
+    """Return the timings of a run, or other rows."""
     with RunFile.open(path) as run:
-        return list(run.rows(TimingRow))
+        return list(run.rows(row))
+
+
+def nothing(line: str) -> None:
+    """Say nothing."""
 
 
 # --- which benchmarks there are --------------------------------------------------------------
@@ -87,7 +99,7 @@ def test_everyday_logits_of_several_sizes_are_timed(dtype: str) -> None:
 
     assert {case.dtype for case in cases} == {dtype}
     assert {case.family for case in cases} == {"normal"}
-    assert {case.shape for case in cases} == {(64, 10), (50000, 10), (256, 50257)}
+    assert {case.shape for case in cases} == {(64, 10), (50000, 10)}
     assert all(Case.parse(case.id) == case for case in cases)
 
 
@@ -120,7 +132,7 @@ def test_each_kernel_is_timed_by_one_name_and_a_users_own_always(
 def test_the_id_of_a_benchmark_says_what_is_timed() -> None:
     item = Benchmark("numpy", "scipy.special.softmax", "eager", "cpu", "forward", SOFTMAX)
 
-    assert item.id == "scipy.special.softmax-eager-cpu-float32-4x10-forward"
+    assert item.id == "scipy.special.softmax-eager-cpu-float32-4x10-forward-all-hot"
 
 
 @pytest.mark.parametrize("verdict", ["exact", "within bound", "inaccurate", "convention:x"])
@@ -151,7 +163,8 @@ def test_another_framework_has_its_own_benchmarks(run: RunFile) -> None:
     run.add([ROW])
 
     assert benchmarks_of(run, "torch") == []
-    assert time_framework(run, "torch") == []
+    time_passes(run, ["torch"], Timing(), nothing)
+    assert list(run.rows(ProcessRow)) == []
 
 
 # --- timing ----------------------------------------------------------------------------------
@@ -188,28 +201,117 @@ def test_both_directions_are_timed_where_both_were_judged(timed: Path) -> None:
 
 
 def test_times_are_those_of_the_standard_file_that_is_kept(timed: Path) -> None:
-    rows = rows_of(timed)
-    (source,) = {row.source for row in rows}
-    document = json.loads(timed.with_name(source).read_text())
+    sources = {row.number: row.source for row in rows_of(timed, ProcessRow)}
+    passes = rows_of(timed, PassRow)
 
-    stats = {item["name"]: item["stats"] for item in document["benchmarks"]}
-
-    assert source == "run-numpy-cpu-benchmark.json"
-    assert document.keys() >= {"machine_info", "benchmarks", "datetime", "version"}
-    for row in rows:
+    assert set(sources.values()) == {
+        f"run-numpy-cpu-{threads}-pass{number}-benchmark.json"
+        for threads in ("one", "all")
+        for number in (1, 2)
+    }
+    assert passes
+    for row in passes:
+        document = json.loads(timed.with_name(sources[row.process]).read_text())
+        assert document.keys() >= {"machine_info", "benchmarks", "datetime", "version"}
         name = Benchmark(row.framework, row.implementation, row.mode, row.device,
-                         row.direction, row.case).id  # fmt: skip
-        measured = stats[f"test_time[{name}]"]
-        assert (row.median, row.iqr, row.minimum, row.rounds) == (
-            measured["median"], measured["iqr"], measured["min"], measured["rounds"]
-        )  # fmt: skip
-        assert 0 < row.minimum <= row.median
-        assert row.rounds >= 5
+                         row.direction, row.case, row.threads, row.cache).id  # fmt: skip
+        kept = [item["stats"]["data"] for item in document["benchmarks"] if name in item["name"]]
+        assert row.times == [time for turn in kept for time in turn]
+        assert len(row.times) >= 9
+        assert min(row.times) > 0
         assert row.first_call > 0
 
 
+def test_a_timing_is_made_of_the_rounds_of_its_passes(timed: Path) -> None:
+    passes = rows_of(timed, PassRow)
+
+    for row in rows_of(timed):
+        mine = [it.times for it in passes if all(
+            getattr(it, name) == getattr(row, name)
+            for name in ("case", "implementation", "mode", "direction", "threads", "cache")
+        )]  # fmt: skip
+        medians = [median(times) for times in mine]
+        assert row.passes == len(mine) == 2
+        assert (row.low, row.high) == (min(medians), max(medians))
+        assert row.median == median(medians)
+        assert row.minimum == min(map(min, mine))
+        assert row.rounds == sum(map(len, mine))
+
+
+def test_every_process_measures_its_yardstick_with_its_own_threads(timed: Path) -> None:
+    processes = rows_of(timed, ProcessRow)
+
+    assert {row.thread_count for row in processes if row.threads == "one"} == {1}
+    assert {row.thread_count for row in processes if row.threads == "all"} == {machine.cores()}
+    for row in processes:
+        assert row.bandwidth == pytest.approx(2 * machine.copied_bytes() / median(row.copies))
+        assert len(row.compute) == 25
+        assert row.environment["versions"].keys() >= {"numpy", "scipy"}
+
+
+def test_each_pass_has_fresh_processes_in_another_order(run: RunFile) -> None:
+    run.add([replace(ROW, framework=name) for name in ("numpy", "torch", "jax", "tensorflow")])
+    timing = Timing(passes=6, threads=("one", "all"))
+
+    found = bench.schedule(run, ["numpy", "torch", "jax", "tensorflow"], timing)
+
+    orders = [
+        [(it.framework, it.threads) for it in found if it.pass_number == number]
+        for number in range(1, 7)
+    ]
+    assert all(len(order) == len(set(order)) == 8 for order in orders)
+    assert len({tuple(order) for order in orders}) > 1
+    assert found == bench.schedule(run, ["numpy", "torch", "jax", "tensorflow"], timing)
+
+
+def test_what_came_out_under_the_clock_is_what_was_judged(timed: Path) -> None:
+    verdicts = rows_of(timed, VerdictRow)
+
+    for row in rows_of(timed, PassRow):
+        assert row.fingerprints
+        for quantity, digest in row.fingerprints.items():
+            (judged,) = {
+                it.verdict for it in verdicts
+                if (it.case, it.implementation, it.quantity, it.fingerprint)
+                == (row.case, row.implementation, quantity, digest)
+            }  # fmt: skip
+            assert judged
+
+
+def test_bits_that_nobody_judged_are_judged(run: RunFile, tmp_path: Path) -> None:
+    right = Case.parse(SOFTMAX).inputs().values
+    e = np.exp(right.astype(np.float64))
+    good = (e / e.sum(1, keepdims=True)).astype(np.float32)
+
+    for array, expected in ((good, "exact"), (good + np.float32(0.01), "inaccurate")):
+        digest = fingerprint(array)
+        np.save(tmp_path / f"{digest}.npy", array)
+        about = {"case": SOFTMAX, "implementation": "x", "mode": "eager",
+                 "fingerprints": {"value": digest}}  # fmt: skip
+        assert list(Timed(PROCESS, (), tmp_path)._verdicts(run, about)) == [expected]
+
+
+def test_the_least_that_must_be_moved_is_inputs_and_results() -> None:
+    softmax = Case.parse("softmax/float32/4x10/normal/-/0")
+    loss = Case.parse("cross_entropy/index.random/float16/4x10/normal/-/0")
+
+    assert work_of(softmax, "forward").moved == 2 * 160
+    assert work_of(softmax, "forward+backward").moved == 4 * 160
+    assert work_of(loss, "forward").moved == 80 + 4 * 8 + 2
+    assert work_of(loss, "forward+backward").moved == 2 * 80 + 4 * 8 + 2 * 2
+    assert work_of(loss, "forward+backward").computes == "value and gradient by logits"
+
+
+def test_cold_inputs_are_more_than_the_cache_holds() -> None:
+    assert caches_of(2560, 2**25) == ("hot",)
+    assert caches_of(2**21, 2**25) == ("hot", "cold")
+    assert caches_of(2**26, 2**25) == ("cold",)
+    assert copies_of(2**21, 2**25) * 2**21 == 2 * 2**25
+    assert copies_of(2**26, 2**25) == 2
+
+
 def test_the_standard_file_is_read_by_pytest_benchmark_itself(timed: Path) -> None:
-    file = timed.with_name(rows_of(timed)[0].source)
+    file = timed.with_name(rows_of(timed, ProcessRow)[0].source)
 
     done = subprocess.run(
         [sys.executable, "-m", "pytest_benchmark", "compare", str(file)],
@@ -235,34 +337,41 @@ def test_without_pytest_benchmark_it_says_what_to_install(
     monkeypatch.setattr(bench, "find_spec", lambda _: None)
 
     with pytest.raises(BenchError, match=r"pip install 'lossdiff\[bench\]'"):
-        time_framework(run, "numpy")
+        time_passes(run, ["numpy"], Timing(), nothing)
 
 
 def test_a_process_that_fails_is_an_error_in_one_line(run: RunFile) -> None:
-    run.add([replace(ROW, implementation="scipy.special.no_such")])
+    run.add([ROW])
+    missing = {"numpy": ("no_such_module",)}
 
     with pytest.raises(BenchError, match="timing numpy failed: ") as error:
-        time_framework(run, "numpy")
+        time_passes(run, ["numpy"], Timing(1, extra=missing), nothing)
 
     assert "\n" not in str(error.value)
 
 
 def test_an_older_file_is_never_taken_for_a_new_one(run: RunFile, timed: Path) -> None:
     """A figure that no run measured must not appear."""
-    old = timed.with_name(rows_of(timed)[0].source)
-    run.path.with_name("run-numpy-cpu-benchmark.json").write_text(old.read_text())
-    run.add([replace(ROW, implementation="scipy.special.no_such")])
+    old = timed.with_name(rows_of(timed, ProcessRow)[0].source)
+    run.path.with_name("run-numpy-cpu-one-pass1-benchmark.json").write_text(old.read_text())
+    run.add([ROW])
+    missing = {"numpy": ("no_such_module",)}
 
     with pytest.raises(BenchError, match="timing numpy failed: "):
-        time_framework(run, "numpy")
+        time_passes(run, ["numpy"], Timing(1, extra=missing), nothing)
+
+    assert list(run.rows(TimingRow)) == []
 
 
-def test_a_mark_of_the_worst_quantity_is_the_mark_of_the_timing(run: RunFile) -> None:
-    run.add([ROW, replace(ROW, quantity="gradient_logits", verdict="nonfinite", known=True)])
-    about = {"case": SOFTMAX, "implementation": ROW.implementation, "mode": "eager"}
+def test_peak_memory_in_a_fresh_process_holds_at_least_the_result(run: RunFile) -> None:
+    case = "softmax/float32/50000x10/normal/-/0"
+    run.add([replace(ROW, case=case, shape="50000x10")])
 
-    forward = bench._verdict(run, {**about, "direction": "forward"})
-    both = bench._verdict(run, {**about, "direction": "forward+backward"})
+    time_passes(run, ["numpy"], Timing(1, memory=True), nothing)
 
-    assert forward == ("within bound", True, "native")
-    assert both == ("nonfinite", False, "native")  # known or not, it is wrong
+    rows = list(run.rows(TimingRow))
+    assert {row.cache for row in rows} == {"hot", "cold"}
+    for row in rows:
+        assert row.memory_of == "process"
+        assert row.memory is not None
+        assert 50000 * 10 * 4 <= row.memory < 50 * 50000 * 10 * 4

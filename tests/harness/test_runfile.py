@@ -15,6 +15,8 @@ from lossdiff.harness.runfile import (
     APPLICATION_ID,
     FORMAT,
     DomainRow,
+    PassRow,
+    ProcessRow,
     RelationRow,
     Row,
     RunFile,
@@ -34,7 +36,15 @@ VERDICT = VerdictRow(
 )  # fmt: skip
 TIMING = TimingRow(
     CASE, "softmax", "torch.softmax", "torch", "native", "eager", "cpu", "float32", "4x10",
-    "forward", 1e-6, 1e-8, 9e-7, 120, 0.5, "bench.json", "faithful", agrees=True,
+    "forward", "one", "cold", 1e-6, 9e-7, 2e-6, 1e-8, 9e-7, 120, 3, 0.5, "value", 320, 1.2e10,
+    None, None, "", "faithful", agrees=True,
+)  # fmt: skip
+PASS = PassRow(
+    3, CASE, "torch.softmax", "torch", "eager", "cpu", "forward", "one", "cold",
+    [1e-6, 2e-6], [100, 100], 0.5, None, 12, "xla", {"value": "ab"}, "faithful",
+)  # fmt: skip
+PROCESS = ProcessRow(
+    3, 1, "torch", "cpu", "one", 1, 1.2e10, [0.1], [0.2], None, "2026-11-22", {"gpu": None}, "b",
 )  # fmt: skip
 RELATION = RelationRow("a = b", "a", "b", "torch", "eager", "float32", 4, 1e-7, 0.5, agrees=False)
 WORKED = WorkedRow(
@@ -66,7 +76,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "row", [VERDICT, TIMING, RELATION, DOMAIN, WORKED, WORKER], ids=lambda row: row.table
+    "row",
+    [VERDICT, TIMING, PASS, PROCESS, RELATION, DOMAIN, WORKED, WORKER],
+    ids=lambda row: row.table,
 )
 def test_a_row_of_each_kind_comes_back(path: Path, row: Any) -> None:
     with RunFile.open(written(path, row)) as run:

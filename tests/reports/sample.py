@@ -260,8 +260,10 @@ def timings() -> Iterator[TimingRow]:
                 wrong = framework == "numpy" and direction == "forward"
                 yield TimingRow(
                     case.id, case.operation, f"{prefix}.cross_entropy", framework, "native", mode,
-                    "cpu", "float32", f"{rows}x{classes}", direction, median, median / 12,
-                    median * 0.9, 120, 0.4 * factor, "bench.json",
+                    "cpu", "float32", f"{rows}x{classes}", direction, "one", "cold",
+                    median, median * 0.95, median * 1.1, median / 12, median * 0.9, 120, 3,
+                    0.4 * factor, "value", rows * classes * 4, 1.2e10, None,
+                    4 * rows * classes if mode == "jit" else None, "xla" if mode == "jit" else "",
                     "inaccurate" if wrong else "within bound", not wrong,
                 )  # fmt: skip
 

@@ -188,9 +188,11 @@ def test_textbook_formulas_break_where_the_native_function_does_not(page: Reader
 
 def test_a_wrong_answer_has_no_rank_in_the_timings(page: Reader) -> None:
     text = " ".join(page.sections["timings"].split())
-    forward = text.split("First call forward ")[1].split("forward+backward")[0]
+    title = "forward: value, at least 256 kB "
+    forward = text.split(title)[1].split("forward+backward")[0]
     assert forward.startswith("1 torch")
     assert "– scipy.special.cross_entropy numpy · eager I inaccurate" in forward
+    assert "% of 12 GB/s" in forward
 
 
 def test_environment_says_who_was_absent(page: Reader) -> None:

@@ -1,0 +1,162 @@
+"""One side of a comparison: a run as far as a comparison needs it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..cases.model import Case
+from .runfile import PassRow, ProcessRow, RunFile, VerdictRow, WorkerRow
+
+_MACHINE = ("cpu", "cores", "gpu")
+
+
+class Answer(NamedTuple):
+    """What was asked of whom: what two runs have in common."""
+
+    case: str
+    implementation: str
+    framework: str
+    mode: str
+    device: str
+    quantity: str
+
+
+class TimeKey(NamedTuple):
+    """One benchmark, in whatever run."""
+
+    framework: str
+    implementation: str
+    mode: str
+    device: str
+    case: str
+    direction: str
+    threads: str
+    cache: str
+
+    @property
+    def label(self) -> str:
+        """The benchmark in words, without who it is."""
+        case = Case.parse(self.case)
+        shape = "x".join(map(str, case.shape))
+        threads = "1 thread" if self.threads == "one" else "all threads"
+        return f"{case.dtype} {shape} {self.direction}, {threads}, {self.cache}"
+
+
+@dataclass(frozen=True)
+class PassTime:
+    """One benchmark in one pass, in seconds.
+
+    Attributes:
+        fastest: the fastest round: what others take from a shared machine only adds.
+        median: of the rounds, for people to read.
+    """
+
+    fastest: float
+    median: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """A run.
+
+    Attributes:
+        path: its file.
+        meta: of the run file.
+        machine: processor, cores and GPU: what makes times comparable.
+        versions: of the packages of each framework.
+        answers: for each question the verdicts.
+        times: for each benchmark its passes by number.
+        clocks: for each pass by number, seconds of the fixed kernel: the machine's own speed.
+        bits: for each question of a pass the fingerprints that were seen under the clock.
+    """
+
+    path: Path
+    meta: dict[str, str]
+    machine: dict[str, Any]
+    versions: dict[str, dict[str, str]]
+    answers: dict[Answer, list[VerdictRow]]
+    times: dict[TimeKey, dict[int, PassTime]]
+    clocks: dict[int, float]
+    bits: dict[tuple[str, ...], set[str]]
+
+    @property
+    def name(self) -> str:
+        """How it is called in tables: its commit or label, or its file."""
+        return self.meta.get("label") or self.path.name
+
+    def version_of(self, framework: str) -> str:
+        """The versions of a framework's packages, in one line."""
+        return ", ".join(f"{name} {it}" for name, it in self.versions.get(framework, {}).items())
+
+
+def read_side(path: Path) -> Side:
+    """Read a run file.
+
+    Raises:
+        RunFileError: it is missing, damaged, or no run.
+    """
+    with RunFile.open(path) as run:
+        processes = list(run.rows(ProcessRow))
+        environments = [row.environment for row in run.rows(WorkerRow) if not row.absent]
+        answers: dict[Answer, list[VerdictRow]] = {}
+        for row in run.rows(VerdictRow):
+            key = Answer(*(getattr(row, name) for name in Answer._fields))
+            answers.setdefault(key, []).append(row)
+        rows = list(run.rows(PassRow))
+        return Side(
+            path,
+            run.meta,
+            _machine(environments),
+            _versions(run),
+            answers,
+            _times(rows, {row.number: row.pass_number for row in processes}),
+            _clocks(processes),
+            _bits(rows),
+        )
+
+
+def _machine(environments: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        name: next((env[name] for env in environments if env.get(name)), None) for name in _MACHINE
+    }
+
+
+def _versions(run: RunFile) -> dict[str, dict[str, str]]:
+    return {row.framework: row.environment.get("versions", {})
+            for row in run.rows(WorkerRow) if not row.absent}  # fmt: skip
+
+
+def _times(rows: list[PassRow], numbers: dict[int, int]) -> dict[TimeKey, dict[int, PassTime]]:
+    times: dict[TimeKey, dict[int, PassTime]] = {}
+    for row in rows:
+        key = TimeKey(*(getattr(row, name) for name in TimeKey._fields))
+        times.setdefault(key, {})[numbers[row.process]] = PassTime(
+            min(row.times), statistics.median(row.times)
+        )
+    return times
+
+
+def _clocks(processes: list[ProcessRow]) -> dict[int, float]:
+    """The speed of the machine in each pass, median over its processes."""
+    found: dict[int, list[float]] = {}
+    for row in processes:
+        if row.compute:
+            found.setdefault(row.pass_number, []).append(min(row.compute))
+    return {number: statistics.median(values) for number, values in found.items()}
+
+
+def _bits(rows: list[PassRow]) -> dict[tuple[str, ...], set[str]]:
+    bits: dict[tuple[str, ...], set[str]] = {}
+    for row, quantity, digest in _fingerprints(rows):
+        key = (row.case, row.implementation, row.framework, row.mode, row.device, quantity,
+               row.threads, row.direction)  # fmt: skip
+        bits.setdefault(key, set()).add(digest)
+    return bits
+
+
+def _fingerprints(rows: list[PassRow]) -> Iterator[tuple[PassRow, str, str]]:
+    return ((row, name, digest) for row in rows for name, digest in row.fingerprints.items())

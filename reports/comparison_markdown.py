@@ -1,0 +1,157 @@
+"""A comparison as Markdown, for a pull request; the same tables serve the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
+
+from ..harness.comparison import Comparison, Lost
+from ..harness.comparison_accuracy import AccuracyChange
+from ..harness.comparison_time import Speed, TimeChange
+from .numbers import counted, seconds, three
+
+_SHOWN = 30  # lines of a table; the rest is counted
+_ORDER: tuple[Speed, ...] = ("slower", "faster", "unclear", "same", "not comparable")
+
+
+def markdown(found: Comparison) -> str:
+    """Return the comparison: what failed first, then accuracy, coverage and times."""
+    parts = [
+        f"## lossdiff: {verdict_line(found)}",
+        _sides(found),
+        _section("Answers", _accuracy(found)),
+        _section("Coverage", _coverage(found)),
+        _section("Times", _times(found)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def verdict_line(found: Comparison) -> str:
+    """Return what it comes to, in one line."""
+    if found.is_empty:
+        return "nothing could be compared"
+    wrong = counted(len(found.regressions), "regression") if found.regressions else "no regressions"
+    timed = counted(found.times.compared, "benchmark")
+    return f"{wrong} in {counted(found.answers, 'answer')} and {timed}"
+
+
+def _sides(found: Comparison) -> str:
+    frameworks = sorted(found.base.versions.keys() | found.new.versions.keys())
+    rows = [
+        ["run", found.base.name, found.new.name],
+        ["started", found.base.meta.get("started", ""), found.new.meta.get("started", "")],
+        *([name, found.base.version_of(name), found.new.version_of(name)] for name in frameworks),
+        *([name, str(before), str(found.new.machine[name])]
+          for name, before in found.base.machine.items() if before or found.new.machine[name]),
+    ]  # fmt: skip
+    return table(["", "base", "new"], rows)
+
+
+def _section(title: str, parts: Iterable[str]) -> str:
+    kept = [part for part in parts if part]
+    return "\n\n".join([f"### {title}", *kept]) if kept else ""
+
+
+def _accuracy(found: Comparison) -> Iterable[str]:
+    wrong = [change for change in found.accuracy if change.is_regression]
+    others = Counter((c.kind, c.expected) for c in found.accuracy if not c.is_regression)
+    if not found.answers:
+        yield "No answer is in both runs."
+        return
+    if not found.accuracy:
+        yield f"{counted(found.answers, 'answer')}, all as they were, bit for bit."
+    if wrong:
+        yield _accuracy_table(wrong)
+    for (kind, reason), number in sorted(others.items()):
+        why = "" if reason == kind else f" ({reason})"
+        yield f"{counted(number, 'answer')}: {kind}{why}; no regression."
+
+
+def _accuracy_table(changes: Sequence[AccuracyChange]) -> str:
+    rows = [
+        [f"**{it.kind}**", it.answer.implementation, it.answer.mode, it.answer.quantity,
+         it.answer.case, f"{it.before} → {it.after}",
+         f"{three(it.before_ulp)} → {three(it.after_ulp)}"]
+        for it in changes[:_SHOWN]
+    ]  # fmt: skip
+    columns = ["", "implementation", "mode", "quantity", "case", "verdict", "ulp"]
+    return _with_rest(table(columns, rows), len(changes))
+
+
+def _coverage(found: Comparison) -> Iterable[str]:
+    coverage = found.coverage
+    if coverage.incomparable:
+        yield f"Not compared: {coverage.incomparable}."
+    if coverage.vanished:
+        yield "Vanished:"
+        yield _lost(coverage.vanished)
+    if coverage.appeared:
+        yield "Appeared, which is no regression:"
+        yield _lost(coverage.appeared)
+
+
+def _lost(items: Sequence[Lost]) -> str:
+    rows = [[it.implementation, it.mode, f"{it.count} {it.what}", it.example]
+            for it in items[:_SHOWN]]  # fmt: skip
+    return _with_rest(table(["implementation", "mode", "what", "for example"], rows), len(items))
+
+
+def _times(found: Comparison) -> Iterable[str]:
+    times = found.times
+    if not times.benchmarks:
+        return
+    if times.incomparable:
+        yield f"Not comparable: {times.incomparable}."
+        return
+    counts = Counter(change.verdict for change in times.benchmarks)
+    said = ", ".join(f"{counts[word]} {word}" for word in _ORDER if counts[word])
+    yield f"{counted(len(times.benchmarks), 'benchmark')}: {said}."
+    yield (
+        f"All together moved by {share(times.shift)} ({times.shift_by}); this is taken out. "
+        f"A change is typically known to ±{_plain(times.noise)}, times {three(times.inflation)} "
+        f"for what differs between the runs; {_plain(times.effect)} is the smallest that counts."
+    )
+    shown = [it for it in (*times.implementations, *times.benchmarks)
+             if it.verdict in ("slower", "faster")]  # fmt: skip
+    if shown:
+        yield time_table(shown)
+
+
+def time_table(changes: Sequence[TimeChange]) -> str:
+    """Return changes of times, the slower first."""
+    ordered = sorted(changes, key=lambda it: (_ORDER.index(it.verdict), it.key is not None))
+    rows = [
+        [f"**{it.verdict}**", it.who.implementation, it.who.mode,
+         f"`{it.key.case.partition('/')[0]}` {it.key.label}" if it.key else "all its benchmarks",
+         seconds(it.base), seconds(it.new), f"**{share(it.change)}**",
+         f"{share(it.low)} … {share(it.high)}"]
+        for it in ordered[:_SHOWN]
+    ]  # fmt: skip
+    columns = ["", "implementation", "mode", "benchmark", "base", "new", "change", "95%"]
+    return _with_rest(table(columns, rows), len(changes))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of Markdown; no text in it can end a cell."""
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    return tabulate(cells, headers=columns, tablefmt="github", disable_numparse=True)
+
+
+def _cell(text: str) -> str:
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return shown.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _with_rest(text: str, number: int) -> str:
+    return text + (f"\n\nand {number - _SHOWN} more" if number > _SHOWN else "")
+
+
+def share(value: float | None) -> str:
+    """Return a change with its sign."""
+    return "–" if value is None else f"{value:+.1%}".replace("-", "−")
+
+
+def _plain(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"

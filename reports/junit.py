@@ -1,0 +1,86 @@
+"""A comparison as JUnit XML: one suite each for answers, coverage and times."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from ..harness.comparison import Comparison
+from ..harness.comparison_time import TimeChange
+
+_CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # none in XML
+
+
+def write_junit(found: Comparison, out: Path) -> None:
+    """Write the file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    document = JUnitXml("lossdiff")
+    for suite in (_answers(found), _coverage(found), _times(found)):
+        document.add_testsuite(suite)
+    document.update_statistics()  # type: ignore[no-untyped-call]
+    document.write(str(out), pretty=True)
+
+
+def _answers(found: Comparison) -> TestSuite:
+    """One case for each implementation and mode; its failures are its regressions."""
+    suite = TestSuite("answers")
+    regressed: dict[tuple[str, str], list[str]] = {}
+    for answer in found.base.answers.keys() & found.new.answers.keys():
+        regressed.setdefault((answer.implementation, answer.mode), [])
+    for change in found.accuracy:
+        if change.is_regression:
+            it = change.answer
+            line = f"{change.kind}: {it.quantity} of {it.case}: {change.before} → {change.after}"
+            regressed[it.implementation, it.mode].append(line)
+    for (name, mode), lines in sorted(regressed.items()):
+        suite.add_testcase(_case(f"{name} {mode}", "answers", lines))
+    return suite
+
+
+def _coverage(found: Comparison) -> TestSuite:
+    suite = TestSuite("coverage")
+    lost = [f"{it.count} {it.what} of {it.implementation} {it.mode} vanished, {it.example}"
+            for it in found.coverage.vanished]  # fmt: skip
+    case = _case("nothing vanished", "coverage", lost)
+    if found.coverage.incomparable:
+        case.result = [Skipped(_clean(found.coverage.incomparable))]
+    suite.add_testcase(case)
+    return suite
+
+
+def _times(found: Comparison) -> TestSuite:
+    suite = TestSuite("times")
+    for change in (*found.times.implementations, *found.times.benchmarks):
+        suite.add_testcase(_time(change))
+    return suite
+
+
+def _time(change: TimeChange) -> TestCase:
+    who, key = change.who, change.key
+    what = f"{key.case} {key.direction} {key.cache}" if key else "all its benchmarks"
+    lines = []
+    if change.verdict == "slower" and change.change is not None:
+        lines = [f"slower by {change.change:.1%}, from {change.low:.1%} to {change.high:.1%}"]
+    case = _case(f"{who.implementation} {who.mode} {who.threads} {what}", "times", lines)
+    if change.verdict in ("unclear", "not comparable"):
+        reason = change.reason or "the noise does not tell a change from none"
+        case.result = [Skipped(_clean(f"{change.verdict}: {reason}"))]
+    return case
+
+
+def _case(name: str, group: str, lines: list[str]) -> TestCase:
+    case = TestCase(_clean(name), f"lossdiff.{group}")
+    if lines:
+        failure = Failure(_clean(lines[0]))
+        failure.text = _clean("\n".join(lines))
+        case.result = [failure]
+    return case
+
+
+def _clean(text: str) -> str:
+    return _CONTROL.sub("?", text)
