@@ -18,6 +18,8 @@ from lossdiff.cases.onnx_suite import collected
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.cases.suites import SUITES, Suite, suite
 from lossdiff.harness.engine import Engine
+from lossdiff.harness.identity import ASKED
+from lossdiff.harness.recorder import Recorder
 from lossdiff.harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import STANDINGS
 
@@ -187,9 +189,7 @@ def test_a_check_without_findings_ends_with_0_and_leaves_a_run(lossdiff: Any) ->
     assert "run file: deep/run.sqlite" in ended.out
     with RunFile.open(Path("deep/run.sqlite")) as run:
         assert {row.case for row in run.rows(VerdictRow)} == {TINY[0].id}
-        assert run.meta.keys() == {
-            "version", "command", "started", "finished", "suite", "seed", "count"
-        }  # fmt: skip
+        assert run.meta.keys() == {"command", "started", "finished", "spent", *ASKED}
 
 
 def test_where_nothing_is_said_the_run_lies_in_this_folder(lossdiff: Any) -> None:
@@ -325,17 +325,18 @@ def test_a_file_that_is_no_run_is_never_overwritten(
 def test_an_interrupted_check_keeps_what_it_has(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_: Engine) -> Any:
+    def interrupted(recorder: Recorder) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Engine, "execute", interrupted)
+    monkeypatch.setattr(Recorder, "finish", interrupted)
 
     ended = lossdiff("check", *NUMPY)
 
     assert ended.status == 130
     assert "interrupted" in ended.error
     with RunFile.open(Path("lossdiff.sqlite")) as run:
-        assert "finished" not in run.meta
+        assert run.meta["finished"] == ""
+        assert run.count(VerdictRow) > 0
 
 
 # --- cases of one's own ----------------------------------------------------------------------
@@ -540,8 +541,8 @@ def test_stale_entries_are_looked_for_in_complete_runs(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: bool
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(cli, "_execute", lambda *_: None)
-    monkeypatch.setattr(cli, "_conclude", lambda *_, complete="": seen.append(complete))
+    monkeypatch.setattr(cli, "execute", lambda *_: None)
+    monkeypatch.setattr(cli, "conclude", lambda *_, complete="": seen.append(complete))
 
     lossdiff("check", "--suite", "full", *arguments)
 

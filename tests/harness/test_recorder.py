@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,9 +58,8 @@ def made_for(run: RunFile, suite_name: str) -> Recorder:
 
 
 @pytest.fixture
-def recorder(run: RunFile) -> Iterator[Recorder]:
-    with closing(made_for(run, "tiny")) as made:
-        yield made
+def recorder(run: RunFile) -> Recorder:
+    return made_for(run, "tiny")
 
 
 def observed(value: Any, **answers: Any) -> Observation:
@@ -353,10 +351,10 @@ def test_a_sweep_is_judged_for_its_limit_alone(run: RunFile) -> None:
     case = Case.parse("softmax/float32/4x10/spread@10/-/0")
     nan = np.full((4, 10), np.nan, np.float32)
 
-    with closing(made_for(run, "domain")) as recorder:
-        list(recorder.domains.batches([CLAIM], ["eager"]))
-        recorder.record(case, Observation(case.id, CLAIM.name, "eager", {"value": nan}))
-        recorder.finish()
+    recorder = made_for(run, "domain")
+    list(recorder.domains.batches([CLAIM], ["eager"]))
+    recorder.record(case, Observation(case.id, CLAIM.name, "eager", {"value": nan}))
+    recorder.finish()
 
     assert list(run.rows(VerdictRow)) == []
     assert (recorder.verdicts, recorder.unknown) == ({}, 0)

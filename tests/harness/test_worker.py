@@ -60,7 +60,7 @@ def test_a_function_of_a_file_is_asked_like_any_other(monkeypatch: pytest.Monkey
     monkeypatch.setattr(worker, "_backend", lambda: backend)
     names = ("acme.CrossEntropy", "numpy.recipes.cross_entropy")
 
-    mine, ours = worker.ask([(name, "eager", INDEX) for name in names])
+    mine, ours = worker.ask(1, [(name, "eager", INDEX) for name in names]).observations
 
     assert (mine.implementation, ours.implementation) == names
     np.testing.assert_allclose(mine.answers["value"], ours.answers["value"], rtol=1e-6)
@@ -158,7 +158,7 @@ def test_questions_are_answered_in_their_order(monkeypatch: pytest.MonkeyPatch) 
         ("numpy.recipes.softmax", "eager", SOFTMAX),
     ]
 
-    found = worker.ask(questions)
+    found = worker.ask(1, questions).observations
 
     assert questions == [(item.implementation, item.mode, Case.parse(item.case)) for item in found]
 
@@ -167,7 +167,8 @@ def test_only_what_is_probed_is_asked_more_closely(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(worker, "_backend", lambda: load_backend("numpy"))
     name = "numpy.recipes.softmax"
 
-    plain, probed = worker.ask([(name, "eager", SOFTMAX), (name, "eager", GRID)])
+    questions = [(name, "eager", SOFTMAX), (name, "eager", GRID)]
+    plain, probed = worker.ask(1, questions).observations
 
     assert plain.related == ()
     assert plain.answers.keys() == {"value", "gradient_logits"}
