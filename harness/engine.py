@@ -91,8 +91,7 @@ class Engine:
             UserFileError: a file of implementations cannot be used.
             RunFileError: verdicts cannot be written, or the run was begun with other versions.
         """
-        if self._run.count(WorkerRow):
-            self._recorder.recall()
+        self._recorder.recall()
         self._queue.extend(lane for lane in lanes_of(self._plan) for _ in range(lane.workers))
         with self._interrupts:
             try:
@@ -176,7 +175,8 @@ class Engine:
             return
         self.spent.imported(lane.name, offered.seconds)
         if lane not in self._work:  # the first of its workers that is ready
-            self._introduce(WorkerRow(lane.framework, self._plan.device, offered.environment))
+            if not lane.threads:  # whose environment names its one thread
+                self._introduce(WorkerRow(lane.framework, self._plan.device, offered.environment))
             self._recorder.meet(lane.framework, offered)
             self._open(lane, offered)
 

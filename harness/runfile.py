@@ -304,7 +304,8 @@ def _opened(path: Path, mode: str = "ro") -> tuple[sqlite3.Connection, int]:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.Error as error:
         connection.close()
-        raise RunFileError(f"{path} is not a lossdiff run file: {error}") from error
+        what = "damaged" if "malformed" in str(error) else "not a lossdiff run file"
+        raise RunFileError(f"{path} is {what}: {error}") from error
     if mark != APPLICATION_ID:
         connection.close()
         raise RunFileError(f"{path} is not a lossdiff run file")

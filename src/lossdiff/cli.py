@@ -351,7 +351,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (RunFileError, UserFileError, CaseFileError, OnnxError) as error:
         click.echo(f"lossdiff: {error}", err=True)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("lossdiff: interrupted; what was judged so far is kept", err=True)
+        click.echo("lossdiff: interrupted; what was judged so far is kept: --resume", err=True)
         return 130
     except BrokenPipeError:
         sys.stderr.close()

@@ -69,17 +69,18 @@ def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
     if not output.exists() and not draft_of(output).exists():
         click.echo(f"there is no {output} yet: a new run begins", err=True)
         return None
-    run = RunFile.reopen(output)
-    before = run.meta
+    place = draft_of(output) if draft_of(output).exists() else output
+    with RunFile.open(place) as run:  # what is refused is not touched
+        before = run.meta
     if other := difference(before, asked, ASKED):
-        run.close()
-        raise RunFileError(f"{output} was begun with {other}; its command was: {before['command']}")
-    return run
+        command = before.get("command", "unknown")
+        raise RunFileError(f"{output} was begun with {other}; its command was: {command}")
+    return RunFile.reopen(output)
 
 
 def execute(plan: Plan, run: RunFile) -> Recorder:
     """Ask what has no verdict yet."""
-    if run.meta["finished"] and not run.count(WorkerRow, "absent != ''"):
+    if run.meta.get("finished") and not run.count(WorkerRow, "absent != ''"):
         click.echo(f"{run.path} is complete: there is nothing left to ask", err=True)
         recorder = Recorder(run, plan.suite.name, plan.device)
         recorder.recall()
