@@ -485,6 +485,12 @@ class RunFile:
                         "INSERT OR REPLACE INTO given VALUES (?, ?)", (case.id, _pack(case.given))
                     )
 
+    def given(self) -> Iterator[Case]:
+        """Yield the cases that came with their arrays."""
+        with self._reading():
+            names = [name for (name,) in self._connection.execute('SELECT "case" FROM given')]
+        return map(self.case, names)
+
     def rows(self, row: type[R], where: str = "1", arguments: Sequence[Any] = ()) -> Iterator[R]:
         """Yield the rows of one kind: in the order in which they were written, or of their keys.
 

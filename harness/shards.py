@@ -15,22 +15,24 @@ from ..cases.model import Case
 from ..cases.suites import Suite
 from .domain import Search
 
-# What a question takes, in units of a plain one: measured on one machine, it is the ratios that
-# matter, and roughly.
-_COMPILING = 200.0  # a signature that compilers see
-_PREPARING = 10.0  # a signature: tracing, and operators that are compiled for its shapes
-_PROBING = 12.0  # a case that is asked again and in other forms
+_PREPARING = 10.0  # plain questions: a signature is traced, its operators are compiled
+_PROBING = 12.0  # plain questions: a case that is asked again and in other forms
 _ELEMENTS = 5000  # as many more elements take as long as the question itself
+_Cost = tuple[float, float]  # of asking, and of compiling: a framework may do one of them alone
 
 
-def expected_cost(suite: Suite, cases: list[Case]) -> float:
-    """Return what the cases of one signature are expected to take, in plain questions."""
-    compiled = any(suite.is_compiled(case, "jit") for case in cases)
+def expected_cost(suite: Suite, cases: list[Case]) -> _Cost:
+    """Return what the cases of one signature are expected to take.
+
+    In plain questions, and in compilations: their ratio is another in each framework, and the
+    same shards must serve all of them.
+    """
+    compiled = any(suite.is_compiled(case, mode) for case in cases for mode in ("jit", "compile"))
     asked = sum(
         (_PROBING if case.is_probed else 1.0) * (1 + int(np.prod(case.shape)) / _ELEMENTS)
         for case in cases
     )
-    return _PREPARING + _COMPILING * compiled + asked
+    return _PREPARING + asked, float(compiled)
 
 
 def sharded(suite: Suite, shard: tuple[int, int]) -> Suite:
@@ -45,14 +47,25 @@ def sharded(suite: Suite, shard: tuple[int, int]) -> Suite:
     for case in suite.cases:
         signatures.setdefault(str(case.signature), []).append(case)
     costs = {name: expected_cost(suite, cases) for name, cases in signatures.items()}
-    loads, mine = [0.0] * parts, set()
-    for name in sorted(costs, key=lambda name: (-costs[name], name)):
-        place = loads.index(min(loads))
-        loads[place] += costs[name]
-        if place == part - 1:
-            mine.add(name)
+    mine = _dealt(costs, parts)[part - 1]
     cases = tuple(case for case in suite.cases if str(case.signature) in mine)
     return replace(suite, cases=cases)
+
+
+def _dealt(costs: dict[str, _Cost], parts: int) -> list[set[str]]:
+    """Deal signatures out, the longest first, each to where most room is left for it."""
+    totals = [sum(column) or 1.0 for column in zip(*costs.values(), strict=True)] or [1.0, 1.0]
+    shares = {
+        name: tuple(cost / total for cost, total in zip(pair, totals, strict=True))
+        for name, pair in costs.items()
+    }
+    loads, dealt = [(0.0, 0.0)] * parts, [set[str]() for _ in range(parts)]
+    for name in sorted(shares, key=lambda name: (-sum(shares[name]), name)):
+        after = [(load[0] + shares[name][0], load[1] + shares[name][1]) for load in loads]
+        place = min(range(parts), key=lambda place: (max(after[place]), sum(after[place])))
+        loads[place] = after[place]
+        dealt[place].add(name)
+    return dealt
 
 
 def takes(shard: tuple[int, int], search: Search) -> bool:

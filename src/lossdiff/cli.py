@@ -1,4 +1,4 @@
-"""The command line: `check`, `bench`, `report`, `show`, `repro`, `list`.
+"""The command line: `check`, `bench`, `merge`, `report`, `show`, `repro`, `list`.
 
 Exit status: 0 nothing unexpected; 1 findings that the ledger does not name; 2 usage, or input
 that cannot be read; 3 nothing could be measured or decided.
@@ -36,6 +36,7 @@ from .harness.verdicts import STANDINGS, base
 from .harness.watch import GIB
 from .harness.worker import UserFileError
 from .listing import operations_table, print_implementations, print_ledger
+from .merging import merged
 from .names import Name, Shard, unknown
 from .reproducing import NothingToShowError, Wanted, chosen, others_line, reproduce
 from .running import FINDINGS, NOTHING, OK, USAGE, conclude, console, execute, opened
@@ -194,6 +195,18 @@ def bench(output: Path, operations: tuple[str, ...], dtype: str, **selection: An
         if status != NOTHING:
             _time(plan, run)
         return status
+
+
+@cli.command()
+@click.argument(
+    "runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=click.Path(path_type=Path)
+)
+@_output("")
+def merge(runs: tuple[Path, ...], output: Path) -> int:
+    """Join runs of shards, frameworks, devices and machines into one."""
+    if output == Path():
+        raise click.UsageError("merge needs -o FILE, where the whole goes")
+    return merged(runs, output)
 
 
 @cli.command()
