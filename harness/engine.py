@@ -20,6 +20,7 @@ from pebble import ProcessExpired
 
 from ..backends import FRAMEWORKS
 from ..backends.base import DeviceAbsentError
+from .cluster import Cluster
 from .domain import Search, next_questions
 from .interrupts import Interrupts
 from .isolation import Cell, Incident, LostError, Settled
@@ -68,20 +69,26 @@ class _Work:
 class Engine:
     """Runs a plan into a run file."""
 
-    def __init__(self, plan: Plan, run: RunFile, progress: Progress) -> None:
+    def __init__(
+        self, plan: Plan, run: RunFile, progress: Progress, cluster: Cluster | None = None
+    ) -> None:
+        """Take a plan; with a cluster its groups are asked there, otherwise here."""
         self._plan = plan
+        self._cluster = cluster
+        self._make_cell: Callable[..., Any] = cluster.cell if cluster else Cell
         self._run = run
         self._progress = progress
         self._recorder = Recorder(run, plan.suite.name, plan.device)
-        self._events: SimpleQueue[tuple[Cell | None, int, Any]] = SimpleQueue()
+        self._events: SimpleQueue[tuple[Any, int, Any]] = SimpleQueue()
         self._workers: list[_Worker] = []
-        self._ended: list[Cell] = []
+        self._ended: list[Any] = []
         self._work: dict[Lane, _Work] = {}
         self._queue: deque[Lane] = deque()
         self._unproven = set(plan.extra)  # frameworks whose user's files may not import
         self._jobs = plan.jobs or max(2, os.cpu_count() or 1)
         self._interrupts = Interrupts(lambda: self._events.put((None, 0, None)))
-        self._limits = Limits(plan.timeout, plan.memory or share_of_memory(self._jobs))
+        memory = plan.memory if cluster else plan.memory or share_of_memory(self._jobs)
+        self._limits = Limits(plan.timeout, memory)
         self.spent = Spent()
 
     def execute(self) -> Recorder:
@@ -92,7 +99,8 @@ class Engine:
             RunFileError: verdicts cannot be written, or the run was begun with other versions.
         """
         self._recorder.recall()
-        self._queue.extend(lane for lane in lanes_of(self._plan) for _ in range(lane.workers))
+        for lane in lanes_of(self._plan):  # a cluster takes a lane as a whole
+            self._queue.extend([lane] * (1 if self._cluster else lane.workers))
         with self._interrupts:
             try:
                 with Watch(self._look):
@@ -107,7 +115,7 @@ class Engine:
             row = answer_onnx(self._plan.suite.cases, self._recorder, self._progress)
             self._introduce(row)
         while self._queue or self._workers:
-            while self._queue and len(self._workers) < self._jobs:
+            while self._queue and (self._cluster or len(self._workers) < self._jobs):
                 self._start(self._queue.popleft())
             if self._workers:
                 self._handle(*self._events.get())
@@ -130,7 +138,10 @@ class Engine:
     # --- workers come and go -------------------------------------------------------------------
 
     def _start(self, lane: Lane) -> None:
-        reason = why_absent(FRAMEWORKS[lane.framework], self._plan)
+        framework = FRAMEWORKS[lane.framework]
+        reason = why_absent(framework, self._plan, here=self._cluster is None)
+        if not reason and self._cluster is not None:
+            reason = self._cluster.why_absent(lane.framework, self._plan.device)
         if reason:
             self._excuse(lane, reason)
             return
@@ -145,12 +156,12 @@ class Engine:
         )
         worker = _Worker(lane)
         self._workers.append(worker)  # before its cell: the events of a cell have an owner
-        worker.cell = Cell(setup, self._limits, self._report)
+        worker.cell = self._make_cell(setup, self._limits, self._report)
 
-    def _report(self, cell: Cell, ticket: int, future: Any) -> None:
+    def _report(self, cell: Any, ticket: int, future: Any) -> None:
         self._events.put((cell, ticket, future))
 
-    def _handle(self, cell: Cell | None, ticket: int, future: Any) -> None:
+    def _handle(self, cell: Any, ticket: int, future: Any) -> None:
         self._interrupts.check()
         worker = next((it for it in self._workers if it.cell is cell), None)
         if worker is None or cell is None:

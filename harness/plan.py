@@ -60,9 +60,15 @@ class Plan:
         return tuple(mode for mode in FRAMEWORKS[framework].modes if mode in wanted)
 
 
-def why_absent(framework: Framework, plan: Plan) -> str:
-    """Return why a framework cannot take part; empty if it can, as far as is known."""
-    if framework.missing:
+def why_absent(framework: Framework, plan: Plan, *, here: bool = True) -> str:
+    """Return why a framework cannot take part; empty if it can, as far as is known.
+
+    Args:
+        framework: which one.
+        plan: what is asked.
+        here: whether it is asked on this machine.
+    """
+    if here and framework.missing:
         missing = " and ".join(framework.missing)
         return f"{missing} not installed; pip install 'lossdiff[{framework.extra}]'"
     if not plan.modes_of(framework.name):

@@ -61,9 +61,11 @@ def _dealt(costs: dict[str, _Cost], parts: int) -> list[set[str]]:
     }
     loads, dealt = [(0.0, 0.0)] * parts, [set[str]() for _ in range(parts)]
     for name in sorted(shares, key=lambda name: (-sum(shares[name]), name)):
-        after = [(load[0] + shares[name][0], load[1] + shares[name][1]) for load in loads]
-        place = min(range(parts), key=lambda place: (max(after[place]), sum(after[place])))
-        loads[place] = after[place]
+        asking, compiling = shares[name]
+        # Where the sum of the squares grows least: both kinds of cost are kept even.
+        grows = [load[0] * asking + load[1] * compiling for load in loads]
+        place = grows.index(min(grows))
+        loads[place] = (loads[place][0] + asking, loads[place][1] + compiling)
         dealt[place].add(name)
     return dealt
 

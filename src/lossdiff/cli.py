@@ -26,6 +26,7 @@ from .cases.operations import DTYPES, OPERATIONS
 from .cases.suites import SUITES, Suite, selected, suite
 from .harness.asker import AskerError
 from .harness.bench import BenchError, bench_suite, is_timed, time_framework
+from .harness.cluster import ClusterError
 from .harness.identity import identity
 from .harness.plan import Plan
 from .harness.runfile import RunFile, RunFileError, VerdictRow, WorkerRow
@@ -146,6 +147,12 @@ def cli() -> None:
     type=Shard(),
     help="Only part I of N; `merge` joins them.",
 )
+@click.option(
+    "--scheduler",
+    default="",
+    metavar="ADDRESS",
+    help="Ask on the cluster of this Dask scheduler, such as tcp://host:8786.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option("--no-cache", is_flag=True, help="Have compilers forget what they have compiled.")
 @_selection
@@ -156,6 +163,7 @@ def check(
     seed: int,
     count: int,
     shard: tuple[int, int],
+    scheduler: str,
     resume: bool,
     no_cache: bool,
     output: Path,
@@ -170,7 +178,7 @@ def check(
     asked = identity(plan, whole, seed=seed, count=count)
     with opened(output, asked, resume=resume) as run:
         run.add_given(plan.suite.cases)
-        recorder = execute(plan, run)
+        recorder = execute(plan, run, scheduler)
         return conclude(run, recorder, complete=suite_name if _is_complete(plan) else "")
 
 
@@ -361,7 +369,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"lossdiff: {_usage(error)}", err=True)
     except click.ClickException as error:
         click.echo(f"lossdiff: {error.format_message()}", err=True)
-    except (RunFileError, UserFileError, CaseFileError, OnnxError) as error:
+    except (RunFileError, UserFileError, CaseFileError, OnnxError, ClusterError) as error:
         click.echo(f"lossdiff: {error}", err=True)
     except (KeyboardInterrupt, click.Abort):
         click.echo("lossdiff: interrupted; what was judged so far is kept: --resume", err=True)

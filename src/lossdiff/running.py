@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from .cases.ledger import ledger
+from .harness.cluster import Cluster
 from .harness.engine import Engine
 from .harness.identity import ASKED, difference
 from .harness.plan import Plan
@@ -78,16 +79,22 @@ def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
     return RunFile.reopen(output)
 
 
-def execute(plan: Plan, run: RunFile) -> Recorder:
-    """Ask what has no verdict yet."""
+def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Recorder:
+    """Ask what has no verdict yet: here, or on the cluster of a Dask scheduler.
+
+    Raises:
+        ClusterError: there is no such cluster, or it cannot do what is asked.
+    """
     if run.meta.get("finished") and not run.count(WorkerRow, "absent != ''"):
         click.echo(f"{run.path} is complete: there is nothing left to ask", err=True)
         recorder = Recorder(run, plan.suite.name, plan.device)
         recorder.recall()
         return recorder
     run.set_meta(finished="")
-    with RunProgress(Console(stderr=True)) as progress:
-        engine = Engine(plan, run, progress)
+    with ExitStack() as stack:
+        cluster = stack.enter_context(closing(Cluster(scheduler))) if scheduler else None
+        progress = stack.enter_context(RunProgress(Console(stderr=True)))
+        engine = Engine(plan, run, progress, cluster)
         recorder = engine.execute()
     run.set_meta(finished=_now(), spent=json.dumps(engine.spent.figures()))
     return recorder
