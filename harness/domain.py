@@ -23,7 +23,7 @@ from .runfile import DomainRow
 from .verdicts import SEVERITY, base, standing
 
 Asked = tuple[str, str, Case]
-Key = tuple[str, str, str, str]  # implementation, mode, dtype, sweep
+Key = tuple[str, str, str, str, str]  # framework, implementation, mode, dtype, sweep
 _TARGETS: tuple[tuple[TargetKind, str], ...] = (
     ("index", "random"), ("one_hot", "random"), ("multi_label", "binary"),
 )  # fmt: skip
@@ -80,7 +80,7 @@ class Search:
     @property
     def key(self) -> Key:
         """Who is asked, and in which sweep."""
-        return self.claim.name, self.mode, self.dtype, self.sweep.name
+        return self.claim.framework, self.claim.name, self.mode, self.dtype, self.sweep.name
 
     def wanted(self) -> list[float]:
         """Return the magnitudes that are to be asked next; none at the end."""
@@ -165,7 +165,7 @@ class Domains:
     def recall(self, levels: Iterable[LevelRow]) -> None:
         """Take over what was answered before a run was interrupted."""
         for row in levels:
-            key = (row.implementation, row.mode, row.dtype, row.sweep)
+            key = (row.framework, row.implementation, row.mode, row.dtype, row.sweep)
             seen = self._answered.setdefault(key, {})
             seen[row.magnitude] = (Verdict(row.verdict), row.quantity, row.case)
 
@@ -185,7 +185,7 @@ class Domains:
             if batch:
                 yield batch
 
-    def see(self, case: Case, observation: Observation) -> LevelRow:
+    def see(self, claim: Claim, case: Case, observation: Observation) -> LevelRow:
         """Judge one answer, and return what came of it; its worst quantity counts."""
         question = self._question(case)
         name, _, magnitude = case.family.partition("@")
@@ -194,11 +194,12 @@ class Domains:
             for quantity, answer in observation.answers.items()
             if quantity in question.solution.quantities
         ]
-        key = (observation.implementation, observation.mode, case.dtype, name)
+        key = (claim.framework, claim.name, observation.mode, case.dtype, name)
         verdict, quantity = max(found, key=lambda item: SEVERITY[base(item[0].word)])
         self._searches[key].seen[float(magnitude)] = (verdict, quantity, case.id)
         return LevelRow(
-            implementation=observation.implementation,
+            framework=claim.framework,
+            implementation=claim.name,
             mode=observation.mode,
             device=self._device,
             dtype=case.dtype,

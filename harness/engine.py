@@ -294,7 +294,7 @@ class Engine:
             self._recorder.note(self._incident(worker.lane, incident))
         record = self._recorder.repeat if worker.lane.threads else self._recorder.record
         for case, observation in settled.answered:
-            record(case, observation)
+            record(worker.lane.framework, case, observation)
             self._interrupts.check()
         self._recorder.flush()
         self.spent.called(worker.lane.name, settled.seconds)

@@ -115,7 +115,7 @@ class Questions:
         return size, left
 
     def _has(self, claim: Claim, mode: str, case: Case) -> bool:
-        return self._recorder.has(claim.name, mode, case, self._lane.threads)
+        return self._recorder.has(claim, mode, case, self._lane.threads)
 
     def _groups(self, buckets: list[Bucket]) -> Iterator[list[Asked]]:
         for bucket in buckets:

@@ -149,21 +149,16 @@ def _versions(run: RunFile, place: Place) -> dict[str, str]:
 
 
 def _copy(run: RunFile, places: set[Place], into: RunFile) -> None:
-    names = {row.implementation: (row.framework, row.device) for row in run.rows(VerdictRow)}
     by_framework = {framework for framework, _ in places}
     into_add = _Batches(into)
     for row in run.rows(VerdictRow):
         into_add(row, (row.framework, row.device) in places)
     placed: Any
-    for placed in (DomainRow, TimingRow, AnswerRow, IncidentRow):
+    for placed in (DomainRow, TimingRow, AnswerRow, IncidentRow, AskedRow, LevelRow):
         for other in run.rows(placed):
             into_add(other, (other.framework, other.device) in places)
     for worked in run.rows(WorkedRow):
         into_add(worked, worked.framework in by_framework)
-    named: Any
-    for named in (AskedRow, LevelRow):  # of an implementation with verdicts, or a sweep alone
-        for mark in run.rows(named):
-            into_add(mark, names.get(mark.implementation) in {*places, None})
     into_add.end()
 
 

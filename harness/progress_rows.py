@@ -17,6 +17,7 @@ class AskedRow:
         threads: 1, if it was asked again with one thread; 0 otherwise.
     """
 
+    framework: str
     implementation: str
     mode: str
     case: str
@@ -24,7 +25,9 @@ class AskedRow:
     threads: int = 0
 
     table: ClassVar[str] = "asked"
-    key: ClassVar[tuple[str, ...]] = ("implementation", "mode", "case", "device", "threads")
+    key: ClassVar[tuple[str, ...]] = (
+        "framework", "implementation", "mode", "case", "device", "threads",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class LevelRow:
         verdict, quantity, case: the worst verdict there, whose it is, and of which case.
     """
 
+    framework: str
     implementation: str
     mode: str
     device: str
@@ -47,7 +51,7 @@ class LevelRow:
 
     table: ClassVar[str] = "levels"
     key: ClassVar[tuple[str, ...]] = (
-        "implementation", "mode", "device", "dtype", "sweep", "magnitude",
+        "framework", "implementation", "mode", "device", "dtype", "sweep", "magnitude",
     )  # fmt: skip
 
 
@@ -69,7 +73,7 @@ class AnswerRow:
     bound: bytes
 
     table: ClassVar[str] = "answers"
-    key: ClassVar[tuple[str, ...]] = ("implementation", "mode", "device", "case")
+    key: ClassVar[tuple[str, ...]] = ("framework", "implementation", "mode", "device", "case")
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class WaitingRow:
         bits: fingerprint of the answer, and key of its `BitsRow`.
     """
 
+    framework: str
     implementation: str
     mode: str
     case: str
@@ -87,7 +92,7 @@ class WaitingRow:
     bits: str
 
     table: ClassVar[str] = "waiting"
-    key: ClassVar[tuple[str, ...]] = ("implementation", "mode", "case", "quantity")
+    key: ClassVar[tuple[str, ...]] = ("framework", "implementation", "mode", "case", "quantity")
 
 
 @dataclass(frozen=True)

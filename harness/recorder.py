@@ -45,7 +45,7 @@ class Recorder:
     def __init__(self, run: RunFile, suite: str, device: str) -> None:
         self._run = run
         self._device = device
-        self._claims: dict[str, Claim] = {}
+        self._claims: dict[tuple[str, str], Claim] = {}  # by framework and name
         self._versions: dict[str, dict[str, str]] = {}
         self._rows: list[Row] = []  # of whole questions, that wait for the next commit
         self._open: list[Row] = []  # of the question that is being judged
@@ -77,30 +77,36 @@ class Recorder:
                 entries = _entries(row, Case.parse(row.case), versions.get(row.framework, {}))
                 self.matched.update(entries)
 
-    def has(self, name: str, mode: str, case: Case, threads: int = 0) -> bool:
+    def has(self, claim: Claim, mode: str, case: Case, threads: int = 0) -> bool:
         """Whether a question had its verdicts before the run was interrupted."""
         return bool(self._asked_before) and self._asked_before.has(
-            AskedRow(name, mode, case.id, self._device, threads)
+            self._asked_row(claim, mode, case, threads)
         )
+
+    def _asked_row(self, claim: Claim, mode: str, case: Case, threads: int) -> AskedRow:
+        return AskedRow(claim.framework, claim.name, mode, case.id, self._device, threads)
+
+    def _claim(self, observation: Observation, framework: str) -> Claim:
+        return self._claims[framework, observation.implementation]
 
     def meet(self, framework: str, offered: Catalogue) -> None:
         """Take note of what a worker offers."""
-        self._claims.update({claim.name: claim for claim in offered.claims})
+        self._claims.update({(framework, claim.name): claim for claim in offered.claims})
         self._versions[framework] = offered.environment.get("versions", {})
 
     def unsupported(self, claim: Claim, case: Case, reason: str) -> None:
         """Record that an implementation does not claim a case."""
         self._add(claim, "eager", case, "value", Verdict("unsupported", note=reason), None)
-        self._asked(claim.name, "eager", case)
+        self._asked(claim, "eager", case)
 
-    def record(self, case: Case, observation: Observation) -> None:
-        """Judge an observation and write its verdicts."""
+    def record(self, framework: str, case: Case, observation: Observation) -> None:
+        """Judge what a framework answered and write its verdicts."""
         self._begin()
+        claim = self._claim(observation, framework)
         if case.is_swept:
-            self._rows.append(self.domains.see(case, observation))
+            self._rows.append(self.domains.see(claim, case, observation))
             self._commit_if_due()
             return
-        claim = self._claims[observation.implementation]
         question = self._question(case)
         for quantity, answer in observation.answers.items():
             if not question.solution.refusal and quantity not in question.solution.quantities:
@@ -117,16 +123,17 @@ class Recorder:
         if isinstance(value, np.ndarray):
             kept = answer_of(question, claim, observation.mode, self._device, value)
             self._open += [kept] if kept else []
-        self._asked(claim.name, observation.mode, case)
+        self._asked(claim, observation.mode, case)
 
-    def repeat(self, case: Case, observation: Observation) -> None:
+    def repeat(self, framework: str, case: Case, observation: Observation) -> None:
         """Compare the bits of two answers that came with different numbers of threads."""
         self._begin()
-        self._repeat(self._claims[observation.implementation], case, observation)
-        self._asked(observation.implementation, observation.mode, case, threads=1)
+        claim = self._claim(observation, framework)
+        self._repeat(claim, case, observation)
+        self._asked(claim, observation.mode, case, threads=1)
 
     def _repeat(self, claim: Claim, case: Case, observation: Observation) -> None:
-        related, kept = self._repeats.see(observation)
+        related, kept = self._repeats.see(observation, claim.framework)
         self._open += kept
         for item in related:
             self._relate(claim, observation.mode, case, item)
@@ -136,9 +143,9 @@ class Recorder:
         self._rows.append(row)
         self.flush()
 
-    def _asked(self, name: str, mode: str, case: Case, threads: int = 0) -> None:
+    def _asked(self, claim: Claim, mode: str, case: Case, threads: int = 0) -> None:
         """A question is complete: from here on its rows may be committed."""
-        self._rows += [*self._open, AskedRow(name, mode, case.id, self._device, threads)]
+        self._rows += [*self._open, self._asked_row(claim, mode, case, threads)]
         for related in self._related:
             self._kept.see(*related)
         self._begin()

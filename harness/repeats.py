@@ -21,11 +21,11 @@ from .runfile import RunFile
 
 THREADS = "threads"  # the relation of a call to the same call with one thread
 _WORTH_THREADS = 4096  # elements; below, frameworks use one thread anyway
-Key = tuple[str, str, str]  # implementation, mode, case
+Key = tuple[str, str, str, str]  # framework, implementation, mode, case
 
 
 def _key(row: AskedRow | WaitingRow) -> Key:
-    return row.implementation, row.mode, row.case
+    return row.framework, row.implementation, row.mode, row.case
 
 
 def is_threaded(case: Case) -> bool:
@@ -53,9 +53,11 @@ class Repeats:
             if key in with_one:
                 self._waiting.pop(key, None)
 
-    def see(self, observation: Observation) -> tuple[list[Related], list[WaitingRow | BitsRow]]:
+    def see(
+        self, observation: Observation, framework: str = ""
+    ) -> tuple[list[Related], list[WaitingRow | BitsRow]]:
         """Return the comparisons with the first answer, or what is to be kept of the first."""
-        key = (observation.implementation, observation.mode, observation.case)
+        key = (framework, observation.implementation, observation.mode, observation.case)
         arrays = {
             quantity: answer
             for quantity, answer in observation.answers.items()

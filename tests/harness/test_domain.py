@@ -249,7 +249,7 @@ def domains(suite: str = "domain") -> Domains:
 
 def test_one_batch_is_of_one_mode_dtype_and_sweep() -> None:
     batches = list(domains().batches([SOFTMAX, LOSS], ["eager", "jit"]))
-    kinds = [{search.key[1:] for search in batch} for batch in batches]
+    kinds = [{search.key[2:] for search in batch} for batch in batches]
 
     assert all(len(kind) == 1 for kind in kinds)
     assert len(set(map(tuple, kinds))) == len(batches)
@@ -268,7 +268,7 @@ def seen(case: Case, **answers: Any) -> list[DomainRow]:
     """Return what was found after one answer."""
     made = domains()
     list(made.batches([SOFTMAX], ["eager"]))
-    made.see(case, Observation(case.id, SOFTMAX.name, "eager", answers))
+    made.see(SOFTMAX, case, Observation(case.id, SOFTMAX.name, "eager", answers))
     return made.rows()
 
 

@@ -75,18 +75,12 @@ def test_parts_may_be_joined_step_by_step_and_it_is_said_what_is_missing(
 def renamed(path: Path, framework: str, *, device: str = "cpu") -> Path:
     """Pretend that another framework, or another device, gave the answers."""
     with RunFile.reopen(path) as run:
-        for table in ("verdicts", "domains", "answers", "workers", "relations"):
+        for table in ("verdicts", "domains", "answers", "workers", "relations", "asked", "levels"):
             run._connection.execute(
                 f"UPDATE {table} SET framework = ?, device = ?", (framework, device)
             )
         for table in ("worked",):
             run._connection.execute(f"UPDATE {table} SET framework = ?", (framework,))
-        for table in ("verdicts", "domains", "answers", "worked", "asked", "levels"):
-            run._connection.execute(
-                f"UPDATE {table} SET implementation = ? || implementation", (framework,)
-            )
-        for table in ("asked", "levels"):
-            run._connection.execute(f"UPDATE {table} SET device = ?", (device,))
         run._connection.commit()
     return path
 

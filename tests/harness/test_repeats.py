@@ -137,7 +137,7 @@ def test_what_waited_before_an_interruption_is_compared_after_it(repeats: Pairs)
     repeats.see(observed(ANSWER, mode="done"))
     repeats.see(observed(ANSWER))
     asked = [("done", 0), ("done", 1), ("eager", 0)]
-    repeats.run.add([AskedRow("a.b", mode, CASE, "cpu", threads) for mode, threads in asked])
+    repeats.run.add([AskedRow("", "a.b", mode, CASE, "cpu", threads) for mode, threads in asked])
 
     again = Pairs(repeats.run)
     again.repeats.recall()
