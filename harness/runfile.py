@@ -251,19 +251,28 @@ SCHEMA = "\n".join(
 
 
 def _encode(row: Row) -> list[Any]:
-    return [
-        json.dumps(_storable(value)) if _is_json(type(row), name) else _storable(value)
-        for name, value in vars(row).items()
+    values = [
+        value if not isinstance(value, str) or value.isascii() else _storable(value)
+        for value in vars(row).values()
     ]
+    for place in _JSON_PLACES[type(row)]:
+        values[place] = json.dumps(values[place])
+    return values
 
 
 def _is_json(row: type[Any], name: str) -> bool:
     return name in _JSON and not (row is VerdictRow and name == "got")
 
 
-def _storable(value: Any) -> Any:
+_JSON_PLACES = {
+    row: [place for place, name in enumerate(names) if _is_json(row, name)]
+    for row, names in _COLUMNS.items()
+}
+
+
+def _storable(text: str) -> str:
     """Lone surrogates, which an error message may hold, are no UTF-8."""
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _decode(row: type[R], record: sqlite3.Row) -> R:

@@ -12,7 +12,7 @@ class Spent:
     """Adds up seconds; one for each run."""
 
     def __init__(self) -> None:
-        self._begin = time.perf_counter()
+        self._begin, self._cpu = time.perf_counter(), time.process_time()
         self._ready: float | None = None
         self._imports: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
@@ -27,11 +27,17 @@ class Spent:
         self._calls[lane] += seconds  # type: ignore[assignment]
 
     def figures(self) -> dict[str, Any]:
-        """Return seconds, and the largest memory of this process in MiB."""
+        """Return what took how long.
+
+        `wall` and `asking` (since the first import) are seconds of the clock, `judging` those of
+        this process's CPU; `imports` and `calls` are timed in the workers, by lane. `memory` is
+        the most that this process took, in MiB.
+        """
         now = time.perf_counter()
         return {
             "wall": now - self._begin,
             "asking": now - (self._ready or now),
+            "judging": time.process_time() - self._cpu,
             "imports": dict(self._imports),
             "calls": dict(self._calls),
             "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
