@@ -124,6 +124,14 @@ def write(name: str, text: str) -> str:
         (["check", "--cases", "none.npz"], "there is no case file none.npz"),
         (["check", "--seed", "-1"], "'--seed': -1 is not in the range x>=0"),
         (["check", "--count", "0"], "'--count': 0 is not in the range x>=1"),
+        (["check", "--shard", "3/2"], "'3/2' is not I/N with I from 1 to N, such as 1/4"),
+        (["check", "--shard", "half"], "'half' is not I/N with I from 1 to N, such as 1/4"),
+        (["check", "--memory", "-1"], "'--memory': -1.0 is not in the range x>=0"),
+        (["merge", "-o", "a"], "Missing argument 'RUN.sqlite...'"),
+        (["merge", "a", "b"], "merge needs -o FILE, where the whole goes"),
+        (["merge", "a", "a", "-o", "b"], "a is named twice"),
+        (["merge", "a", "b", "-o", "a"], "-o a is one of the runs that are to be joined"),
+        (["merge", "a", "b", "-o", "c"], "there is no run file a"),
         (["check", "--timeout", "0"], "'--timeout': 0.0 is not in the range x>0"),
         (["check", "--jobs", "many"], "'--jobs': 'many' is not a valid integer range"),
         (["check", "--backend"], "'--backend' requires an argument"),
@@ -160,7 +168,7 @@ def test_without_a_command_the_help_is_shown(lossdiff: Any) -> None:
     assert "check" in ended.out
 
 
-@pytest.mark.parametrize("command", ["check", "bench", "report", "show", "repro", "list"])
+@pytest.mark.parametrize("command", ["check", "bench", "merge", "report", "show", "repro", "list"])
 def test_every_command_has_help(lossdiff: Any, command: str) -> None:
     ended = lossdiff(command, "--help")
 
@@ -337,6 +345,20 @@ def test_an_interrupted_check_keeps_what_it_has(
     with RunFile.open(Path("lossdiff.sqlite")) as run:
         assert run.meta["finished"] == ""
         assert run.count(VerdictRow) > 0
+
+
+def test_the_parts_of_a_run_are_joined(lossdiff: Any) -> None:
+    for part in ("1/2", "2/2"):
+        lossdiff("check", "--backend", "numpy", "--suite", "worked", "--shard", part,
+                 "-o", f"{part[0]}.sqlite")  # fmt: skip
+
+    half = lossdiff("merge", "1.sqlite", "-o", "half.sqlite")
+    whole = lossdiff("merge", "1.sqlite", "2.sqlite", "-o", "whole.sqlite")
+
+    assert half.err == "numpy: shards that are missing still: 2\n"
+    assert (whole.status, whole.err) == (cli.OK, "")
+    with RunFile.open(Path("whole.sqlite")) as run:
+        assert {row.case for row in run.rows(VerdictRow)} == {case.id for case in TINY}
 
 
 # --- cases of one's own ----------------------------------------------------------------------

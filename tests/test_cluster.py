@@ -149,3 +149,11 @@ def test_a_cluster_without_workers_is_refused(dask: Dask, tmp_path: Path) -> Non
     assert (run.returncode, out) == (2, "")
     assert err == f"lossdiff: the scheduler at {dask.address} has no workers\n"
     assert not (tmp_path / "run.sqlite").exists()
+
+
+def test_a_scheduler_that_does_not_answer_is_refused(tmp_path: Path) -> None:
+    run = checked(tmp_path / "run.sqlite", "--scheduler", "tcp://127.0.0.1:1")
+    out, err = run.communicate()
+
+    assert (run.returncode, out) == (2, "")
+    assert err == "lossdiff: no Dask scheduler answers at tcp://127.0.0.1:1\n"
