@@ -17,9 +17,9 @@ from pebble import ProcessExpired, ProcessPool
 
 from ..backends import FRAMEWORKS
 from ..cases.model import Case
-from .engine import START_TIMEOUT
 from .judge import Question, Verdict, judge, question_of
 from .observation import Failure
+from .plan import START_TIMEOUT
 from .sources import Source
 from .worker import Catalogue, Setup, ask_alone, catalogue, source, start
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -23,8 +25,32 @@ from .bounds import SECOND
 from .observation import Failure, Observation, one_line
 
 Answers = dict[str, "NDArray[Any] | Failure"]
+_LARGE = 2**26  # bytes; an answer of a wrong shape is not sent beyond
 _LOST = {"values": "gradient_logits", "target": "gradient_target"}
 _NO_GRADIENT = Failure("unsupported", "no gradient flows")
+
+
+class Clock:
+    """Adds up how long the framework itself takes, its answers read.
+
+    Attributes:
+        seconds: so far.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time of a `with` statement."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - begin
+
+
+CALLS = Clock()
 
 
 def observe(backend: Backend, name: str, mode: str, case: Case) -> Observation:
@@ -91,15 +117,18 @@ def answers(
     seed = backend.to_array(cotangent.astype(inputs.values.dtype))
     function = _differentiated(backend, mode, call)
     try:  # around the framework alone: a defect of ours must not look like an answer
-        value, gradients = function(seed, *arrays)
+        with CALLS.running():
+            value, gradients = function(seed, *arrays)
     except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
         again = _arrays(backend, call, inputs, layout)
         return _value_only(backend, mode, call, again, quantities, error)
-    found = {
-        quantity: _NO_GRADIENT if result is None else _converted(backend, result)
-        for quantity, result in zip(quantities, [value, *gradients], strict=True)
-    }
-    return {**found, "value": _converted(backend, value)}
+    with CALLS.running():  # where the framework works on its own, it is read that waits
+        return {
+            quantity: _NO_GRADIENT
+            if result is None and quantity != "value"
+            else _converted(backend, result)
+            for quantity, result in zip(quantities, [value, *gradients], strict=True)
+        }
 
 
 def second_derivative(
@@ -110,12 +139,14 @@ def second_derivative(
     seeds = [case.cotangent(call.shape).astype(dtype), case.direction().astype(dtype)]
     arrays = [*map(backend.to_array, seeds), *_arrays(backend, call, inputs)]
     try:
-        result = _twice(backend, mode, call)(*arrays)
+        with CALLS.running():
+            result = _twice(backend, mode, call)(*arrays)
     except NotImplementedError as error:
         return Failure("unsupported", one_line(error))
     except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
         return Failure("raised", one_line(error))
-    return _NO_GRADIENT if result is None else _converted(backend, result)
+    with CALLS.running():
+        return _NO_GRADIENT if result is None else _converted(backend, result)
 
 
 @lru_cache(maxsize=256)
@@ -159,14 +190,16 @@ def _value_only(
     failure = Failure("raised", one_line(error))
     found: Answers = dict.fromkeys(quantities, failure)
     try:
-        value = _plain(backend, mode, call)(*arrays)
+        with CALLS.running():
+            value = _plain(backend, mode, call)(*arrays)
     except BaseException as again:  # noqa: BLE001 -- whatever it raises is an answer
         if isinstance(error, NotImplementedError) and not isinstance(again, NotImplementedError):
             found = dict.fromkeys(quantities, Failure("unsupported", failure.message))
         return {**found, "value": Failure("raised", one_line(again))}
     if isinstance(error, NotImplementedError):
         found = dict.fromkeys(quantities, Failure("unsupported", failure.message))
-    found["value"] = converted = _converted(backend, value)
+    with CALLS.running():
+        found["value"] = converted = _converted(backend, value)
     if isinstance(converted, np.ndarray) and converted.shape != call.shape:
         shape = f"shape {converted.shape}, where {call.shape} is due"
         lost = Failure("mismatched", f"no gradient of a value of {shape}")
@@ -176,7 +209,11 @@ def _value_only(
 
 def judged_part(answer: NDArray[Any] | Failure, case: Case) -> NDArray[Any] | Failure:
     """The part of an answer that is sent back to be judged."""
-    if isinstance(answer, Failure) or not case.shape or answer.shape[:1] != case.shape[:1]:
+    if isinstance(answer, Failure):
+        return answer
+    if answer.nbytes > _LARGE and answer.shape not in ((), case.shape):
+        return Failure("mismatched", f"shape {answer.shape}, where nothing of that size is due")
+    if not case.shape or answer.shape[:1] != case.shape[:1]:
         return answer
     return answer[: case.judged_rows]
 

@@ -8,7 +8,7 @@ from pebble import ProcessPool
 
 from ..backends import FRAMEWORKS
 from ..backends.base import DeviceAbsentError
-from .engine import START_TIMEOUT, Plan, why_absent
+from .plan import START_TIMEOUT, Plan, why_absent
 from .worker import Catalogue, Setup, UserFileError, catalogue, start
 
 

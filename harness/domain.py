@@ -18,10 +18,12 @@ from ..cases.operations import DTYPES, OPERATIONS, TargetKind
 from ..cases.sweeps import SWEEPS, Sweep, family_of
 from .judge import Question, Verdict, judge
 from .observation import Observation
+from .progress_rows import LevelRow
 from .runfile import DomainRow
 from .verdicts import SEVERITY, base, standing
 
 Asked = tuple[str, str, Case]
+Key = tuple[str, str, str, str, str]  # framework, implementation, mode, dtype, sweep
 _TARGETS: tuple[tuple[TargetKind, str], ...] = (
     ("index", "random"), ("one_hot", "random"), ("multi_label", "binary"),
 )  # fmt: skip
@@ -76,15 +78,17 @@ class Search:
     seen: dict[float, tuple[Verdict, str, str]] = field(default_factory=dict)
 
     @property
-    def key(self) -> tuple[str, str, str, str]:
+    def key(self) -> Key:
         """Who is asked, and in which sweep."""
-        return self.claim.name, self.mode, self.dtype, self.sweep.name
+        return self.claim.framework, self.claim.name, self.mode, self.dtype, self.sweep.name
 
     def wanted(self) -> list[float]:
         """Return the magnitudes that are to be asked next; none at the end."""
         levels = [level for level in self.sweep.levels_in(self.dtype) if level not in self.seen]
+        if levels and not self.seen:
+            return [min(levels)]  # who dies there has found its end, and dies no second time
         if levels:
-            return levels
+            return [] if self._is_dead else levels
         between = (self._between(bad) for bad in (("finding",), ("finding", "explained")))
         return sorted({middle for middle in between if middle is not None})
 
@@ -118,6 +122,12 @@ class Search:
             asked_to=max(self.seen, default=0.0),
         )
 
+    @property
+    def _is_dead(self) -> bool:
+        """Whether the process died or hung at the smallest magnitude that was asked."""
+        verdict, _, _ = self.seen[min(self.seen)]
+        return verdict.word in ("crashed", "timed out")
+
     def _first(self, bad: tuple[str, ...]) -> float | None:
         wrong = (at for at, (verdict, _, _) in self.seen.items() if standing(verdict.word) in bad)
         return min(wrong, default=None)
@@ -149,7 +159,15 @@ class Domains:
     def __init__(self, suite: str, device: str, question: Callable[[Case], Question]) -> None:
         self._scope, self._device = SCOPES.get(suite), device
         self._question = question
-        self._searches: dict[tuple[str, str, str, str], Search] = {}
+        self._searches: dict[Key, Search] = {}
+        self._answered: dict[Key, dict[float, tuple[Verdict, str, str]]] = {}
+
+    def recall(self, levels: Iterable[LevelRow]) -> None:
+        """Take over what was answered before a run was interrupted."""
+        for row in levels:
+            key = (row.framework, row.implementation, row.mode, row.dtype, row.sweep)
+            seen = self._answered.setdefault(key, {})
+            seen[row.magnitude] = (Verdict(row.verdict), row.quantity, row.case)
 
     def batches(self, claims: Sequence[Claim], modes: Iterable[str]) -> Iterator[list[Search]]:
         """Yield searches that one worker takes together: those of one mode, dtype and sweep."""
@@ -161,12 +179,14 @@ class Domains:
                 for claim in sorted(claims, key=lambda claim: (claim.operation, claim.name))
                 if self._scope.has(claim, mode, dtype, sweep)
             ]
+            for search in batch:
+                search.seen.update(self._answered.pop(search.key, {}))
             self._searches.update({search.key: search for search in batch})
             if batch:
                 yield batch
 
-    def see(self, case: Case, observation: Observation) -> None:
-        """Judge one answer; its worst quantity counts."""
+    def see(self, claim: Claim, case: Case, observation: Observation) -> LevelRow:
+        """Judge one answer, and return what came of it; its worst quantity counts."""
         question = self._question(case)
         name, _, magnitude = case.family.partition("@")
         found = [
@@ -174,9 +194,21 @@ class Domains:
             for quantity, answer in observation.answers.items()
             if quantity in question.solution.quantities
         ]
-        key = (observation.implementation, observation.mode, case.dtype, name)
+        key = (claim.framework, claim.name, observation.mode, case.dtype, name)
         verdict, quantity = max(found, key=lambda item: SEVERITY[base(item[0].word)])
         self._searches[key].seen[float(magnitude)] = (verdict, quantity, case.id)
+        return LevelRow(
+            framework=claim.framework,
+            implementation=claim.name,
+            mode=observation.mode,
+            device=self._device,
+            dtype=case.dtype,
+            sweep=name,
+            magnitude=float(magnitude),
+            verdict=verdict.word,
+            quantity=quantity,
+            case=case.id,
+        )
 
     def rows(self) -> list[DomainRow]:
         """Return what was found."""

@@ -1,105 +1,52 @@
-"""The engine: asks every framework in a process of its own, and judges what comes back.
+"""The engine: asks every framework in processes of its own, and judges what comes back.
 
-Data walks one way: suite → groups of one signature → worker → observations → judge → run
-file. A group that kills its worker or runs out of time is split until the one question that
-did it is alone; that question gets the verdict, and the run goes on with a fresh worker.
+Data walks one way: suite → lanes → groups of one signature → worker → observations → judge →
+run file. What kills a worker is found in `harness.isolation`; here its questions come back as
+groups to be asked again.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import groupby
-from multiprocessing.synchronize import Event
 from queue import SimpleQueue
 from typing import Any
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired
 
-from ..backends import FRAMEWORKS, Framework
-from ..backends.base import Claim, DeviceAbsentError
-from ..cases.model import Case
-from ..cases.suites import Suite
+from ..backends import FRAMEWORKS
+from ..backends.base import DeviceAbsentError
+from .cluster import Cluster
 from .domain import Search, next_questions
-from .observation import Failure, Observation
+from .interrupts import Interrupts
+from .isolation import Cell, Incident, LostError, Settled
+from .lanes import GROUP, Asked, Lane, Questions, lanes_of
 from .onnx_reference import answer_onnx
+from .plan import Plan, why_absent
+from .progress_rows import IncidentRow
 from .recorder import Recorder
-from .repeats import is_threaded
-from .runfile import RunFile, WorkerRow
-from .worker import Catalogue, Setup, UserFileError, ask, catalogue, start
-
-Asked = tuple[str, str, Case]  # implementation, mode, case
-DEFAULT_MODES = {
-    "quick": ("eager", "jit", "function"),
-    "full": ("eager", "jit", "function", "xla", "compile"),
-    "worked": ("eager",),
-    "fuzz": ("eager",),
-    "onnx": ("eager", "jit", "function"),
-}
-_GROUP = 48  # questions that are sent together
-_AHEAD = 3  # groups that wait at a worker, so that it never idles and memory stays bounded
-START_TIMEOUT = 300.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one run asks of whom.
-
-    Attributes:
-        suite: the cases.
-        frameworks: names of `backends.FRAMEWORKS`.
-        modes: empty for the suite's own.
-        device: `cpu` or `gpu`.
-        extra: for each framework the files or modules of a user's own implementations.
-        jobs: how many workers run side by side.
-        timeout: seconds that a group of questions may take.
-        only: which implementations are asked; all, where None.
-    """
-
-    suite: Suite
-    frameworks: tuple[str, ...]
-    modes: tuple[str, ...] = ()
-    device: str = "cpu"
-    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    jobs: int = 0
-    timeout: float = 120.0
-    only: Callable[[Claim], bool] | None = None
-
+from .runfile import RunFile, RunFileError, WorkerRow
+from .shards import takes
+from .spent import Spent
+from .watch import Limits, Watch, share_of_memory
+from .worker import Catalogue, Setup, UserFileError
 
 Progress = Callable[[str, str, int, int], None]  # framework, state, done, total
-
-
-@dataclass(frozen=True)
-class _Lane:
-    """Work that any of some equal workers can take.
-
-    Attributes:
-        framework: whose workers.
-        threads: that each may use; 0 for as many as the framework likes.
-    """
-
-    framework: str
-    threads: int = 0
-
-    @property
-    def name(self) -> str:
-        """As the progress shows it."""
-        return f"{self.framework}, one thread" if self.threads else self.framework
+_PATIENCE = 1.0  # seconds for workers to end, after they were told to
 
 
 @dataclass(eq=False)
 class _Worker:
-    """A process at work."""
+    """A cell at work on a lane."""
 
-    lane: _Lane
-    pool: ProcessPool
-    loads: Event  # set once the framework has been imported: see `worker.start`
+    lane: Lane
+    cell: Any = None
     waiting: deque[list[Asked]] = field(default_factory=deque)
+    share: Iterator[list[Asked]] = field(default_factory=lambda: iter(()))
     running: int = 0
     searches: list[Search] = field(default_factory=list)  # that it has taken
     dtype: str = ""  # of the last group
@@ -109,185 +56,230 @@ class _Worker:
         return not self.waiting and not self.running
 
 
-@dataclass(frozen=True)
-class _Event:
-    """Something that a worker has finished; `group` is None for its start."""
+@dataclass(eq=False)
+class _Work:
+    """What is left of a lane once its first worker has started."""
 
-    worker: _Worker
-    group: list[Asked] | None
-    future: Any
+    done: int
+    total: int
+    shares: deque[Iterator[list[Asked]]]
+    searches: deque[list[Search]]
 
 
 class Engine:
     """Runs a plan into a run file."""
 
-    def __init__(self, plan: Plan, run: RunFile, progress: Progress) -> None:
+    def __init__(
+        self, plan: Plan, run: RunFile, progress: Progress, cluster: Cluster | None = None
+    ) -> None:
+        """Take a plan; with a cluster its groups are asked there, otherwise here."""
         self._plan = plan
+        self._cluster = cluster
+        self._make_cell: Callable[..., Any] = cluster.cell if cluster else Cell
         self._run = run
         self._progress = progress
         self._recorder = Recorder(run, plan.suite.name, plan.device)
-        self._events: SimpleQueue[_Event] = SimpleQueue()
+        self._events: SimpleQueue[tuple[Any, int, Any]] = SimpleQueue()
         self._workers: list[_Worker] = []
-        self._counts: dict[_Lane, list[int]] = {}  # done and total
-        self._shares: dict[_Lane, deque[list[list[Asked]]]] = {}  # that no worker has taken yet
-        self._searches: dict[_Lane, deque[list[Search]]] = {}
-        self._queue: deque[_Lane] = deque()
-        self._modes = {name: _modes(FRAMEWORKS[name], plan) for name in plan.frameworks}
+        self._ended: list[Any] = []
+        self._work: dict[Lane, _Work] = {}
+        self._queue: deque[Lane] = deque()
+        self._unproven = set(plan.extra)  # frameworks whose user's files may not import
+        self._jobs = plan.jobs or max(2, os.cpu_count() or 1)
+        self._interrupts = Interrupts(lambda: self._events.put((None, 0, None)))
+        memory = plan.memory if cluster else plan.memory or share_of_memory(self._jobs)
+        self._limits = Limits(plan.timeout, memory)
+        self.spent = Spent()
 
     def execute(self) -> Recorder:
-        """Ask everything; returns what was recorded. Ctrl-C keeps what is there."""
-        names = self._plan.frameworks
-        self._queue.extend(_Lane(name) for name in names for _ in range(FRAMEWORKS[name].lanes))
-        if any(map(is_threaded, self._plan.suite.cases)):
-            self._queue.extend(_Lane(name, threads=1) for name in names)
-        jobs = self._plan.jobs or max(2, os.cpu_count() or 1)
-        try:
-            if _asks_onnx(self._plan):
-                row = answer_onnx(self._plan.suite.cases, self._recorder, self._progress)
-                self._run.add([row])
-            while self._queue or self._workers:
-                while self._queue and len(self._workers) < jobs:
-                    self._start(self._queue.popleft())
-                if self._workers:
-                    self._handle(self._events.get())
-        finally:
-            for worker in self._workers:
-                worker.pool.stop()
-            self._recorder.close()
-        self._recorder.finish()
+        """Ask everything that has no verdict yet; returns what was recorded.
+
+        Raises:
+            UserFileError: a file of implementations cannot be used.
+            RunFileError: verdicts cannot be written, or the run was begun with other versions.
+        """
+        self._recorder.recall()
+        for lane in lanes_of(self._plan):  # a cluster takes a lane as a whole
+            self._queue.extend([lane] * (1 if self._cluster else lane.workers))
+        with self._interrupts:
+            try:
+                with Watch(self._look):
+                    self._loop()
+            finally:
+                self._stop()
+            self._recorder.finish()
         return self._recorder
 
-    def _start(self, lane: _Lane) -> None:
-        reason = why_absent(FRAMEWORKS[lane.framework], self._plan)
+    def _loop(self) -> None:
+        if _asks_onnx(self._plan):
+            row = answer_onnx(self._plan.suite.cases, self._recorder, self._progress)
+            self._introduce(row)
+        while self._queue or self._workers:
+            while self._queue and (self._cluster or len(self._workers) < self._jobs):
+                self._start(self._queue.popleft())
+            if self._workers:
+                self._handle(*self._events.get())
+        self._run.publish()
+
+    def _look(self) -> None:
+        for worker in list(self._workers):
+            if worker.cell is not None:
+                worker.cell.look()
+
+    def _stop(self) -> None:
+        """End all workers, and keep what has been judged, whatever happened."""
+        for worker in list(self._workers):
+            self._end(worker)
+        limit = time.monotonic() + _PATIENCE
+        for cell in self._ended:
+            cell.join(max(0.0, limit - time.monotonic()))
+        self._recorder.flush()
+
+    # --- workers come and go -------------------------------------------------------------------
+
+    def _start(self, lane: Lane) -> None:
+        framework = FRAMEWORKS[lane.framework]
+        reason = why_absent(framework, self._plan, here=self._cluster is None)
+        if not reason and self._cluster is not None:
+            reason = self._cluster.why_absent(lane.framework, self._plan.device)
         if reason:
             self._excuse(lane, reason)
             return
-        if lane in self._shares and not self._shares[lane] and not self._searches[lane]:
+        work = self._work.get(lane)
+        if work and not work.shares and not work.searches:
             return  # the other workers have taken everything
-        extra = self._plan.extra.get(lane.framework, ())
-        setup = Setup(lane.framework, self._plan.device, extra, threads=lane.threads)
-        context = multiprocessing.get_context("spawn")
-        loads = context.Event()
-        initargs = [setup, loads]
-        pool = ProcessPool(max_workers=1, context=context, initializer=start, initargs=initargs)
-        if lane not in self._counts and all(worker.lane != lane for worker in self._workers):
+        if not work and all(worker.lane != lane for worker in self._workers):
             self._progress(lane.name, "starting", 0, 0)
-        worker = _Worker(lane, pool, loads)
-        self._workers.append(worker)
-        self._schedule(worker, None, pool.schedule(catalogue, timeout=START_TIMEOUT))
+        extra = self._plan.extra.get(lane.framework, ())
+        setup = Setup(
+            lane.framework, self._plan.device, extra, threads=lane.threads, cache=self._plan.cache
+        )
+        worker = _Worker(lane)
+        self._workers.append(worker)  # before its cell: the events of a cell have an owner
+        worker.cell = self._make_cell(setup, self._limits, self._report)
 
-    def _schedule(self, worker: _Worker, group: list[Asked] | None, future: Any) -> None:
-        future.add_done_callback(partial(_report, self._events, worker, group))
+    def _report(self, cell: Any, ticket: int, future: Any) -> None:
+        self._events.put((cell, ticket, future))
 
-    def _excuse(self, lane: _Lane, reason: str) -> None:
-        """Say why a framework does not take part, once none of its workers can any more."""
-        others = [*(worker.lane for worker in self._workers), *self._queue]
-        if lane not in self._shares and lane not in others:
-            self._progress(lane.name, reason, 0, 0)
-            if not lane.threads:
-                self._run.add([WorkerRow(lane.framework, self._plan.device, {}, reason)])
-
-    def _handle(self, event: _Event) -> None:
-        worker = event.worker
-        if event.group is None:
-            self._started(worker, event.future)
-        else:
+    def _handle(self, cell: Any, ticket: int, future: Any) -> None:
+        self._interrupts.check()
+        worker = next((it for it in self._workers if it.cell is cell), None)
+        if worker is None or cell is None:
+            return  # news of a worker that has ended
+        if ticket == 0:
+            self._started(worker, future)
+        elif settled := cell.settle(ticket, future):
             worker.running -= 1
-            self._answered(worker, event.group, event.future)
+            self._record(worker, settled)
         if worker in self._workers:
             self._feed(worker)
 
     def _started(self, worker: _Worker, future: Any) -> None:
         lane = worker.lane
         try:
-            offered: Catalogue = future.result()
+            offered: Catalogue = worker.cell.offered(future)
         except UserFileError:
             raise
         except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
-            worker.pool.stop()
-            self._workers.remove(worker)
+            self._end(worker)
             self._excuse(lane, _why_no_start(error))
             return
-        worker.loads.set()
-        if lane not in self._shares:  # the first of its workers that is ready
-            if not lane.threads:
-                self._run.add([WorkerRow(lane.framework, self._plan.device, offered.environment)])
+        self.spent.imported(lane.name, offered.seconds)
+        if lane not in self._work:  # the first of its workers that is ready
+            if not lane.threads:  # whose environment names its one thread
+                self._introduce(WorkerRow(lane.framework, self._plan.device, offered.environment))
             self._recorder.meet(lane.framework, offered)
-            groups = list(self._groups(lane, offered))
-            self._counts[lane] = [0, sum(map(len, groups))]
-            self._shares[lane] = deque(_dealt(groups, FRAMEWORKS[lane.framework].lanes))
-            self._searches[lane] = deque() if lane.threads else deque(self._batches(lane, offered))
-            self._progress(lane.name, "asking", *self._counts[lane])
+            self._open(lane, offered)
 
-    def _batches(self, lane: _Lane, offered: Catalogue) -> Iterator[list[Search]]:
-        operations, only = self._plan.suite.operations, self._plan.only
-        claims = [
-            claim
-            for claim in offered.claims
-            if (not operations or claim.operation in operations) and (not only or only(claim))
-        ]
-        return self._recorder.domains.batches(claims, self._modes[lane.framework])
+    def _open(self, lane: Lane, offered: Catalogue) -> None:
+        questions = Questions(self._plan, lane, offered.claims, self._recorder)
+        searches = [] if lane.threads else list(self._batches(lane, offered))
+        self._work[lane] = work = _Work(
+            questions.total - questions.left, questions.total,
+            deque(questions.shares()), deque(searches),
+        )  # fmt: skip
+        self._progress(lane.name, "asking", work.done, work.total)
 
-    def _groups(self, lane: _Lane, offered: Catalogue) -> Iterator[list[Asked]]:
-        suite = self._plan.suite
-        for mode in self._modes[lane.framework]:
-            cases = [
-                case
-                for case in suite.cases
-                if (mode == "eager" or suite.is_compiled(case, mode))
-                and (not lane.threads or is_threaded(case))
-            ]
-            for _, same in groupby(cases, key=lambda case: case.signature):
-                asked = [
-                    (claim.name, mode, case)
-                    for case in same
-                    for claim in offered.claims
-                    if self._is_claimed(lane, claim, mode, case)
-                ]
-                asked.sort(key=lambda item: item[0])
-                for begin in range(0, len(asked), _GROUP):
-                    yield asked[begin : begin + _GROUP]
+    def _introduce(self, row: WorkerRow) -> None:
+        """Write down who answers; a run that goes on must go on with the same versions."""
+        where = "framework = ? AND device = ?"
+        before = list(self._run.rows(WorkerRow, where, (row.framework, row.device)))
+        for old in before:
+            if not old.absent and not row.absent:
+                _refuse_other_versions(self._run, old, row)
+        if all(old.absent for old in before):
+            self._run.drop(WorkerRow, where, (row.framework, row.device))
+            self._run.add([row])
+        self._unproven.discard(row.framework)
+        if not self._unproven:  # from here on the command line was right
+            self._run.publish()
 
-    def _is_claimed(self, lane: _Lane, claim: Claim, mode: str, case: Case) -> bool:
-        if claim.operation != case.operation or (self._plan.only and not self._plan.only(claim)):
-            return False
-        reason = claim.unsupported(case)
-        if reason and mode == "eager" and not lane.threads:
-            self._recorder.unsupported(claim, case, reason)
-        return not reason
+    def _excuse(self, lane: Lane, reason: str) -> None:
+        """Say why a framework does not take part, once none of its workers can any more."""
+        others = [*(worker.lane for worker in self._workers), *self._queue, *self._work]
+        if lane in others:
+            return
+        self._progress(lane.name, reason, 0, 0)
+        if all(other.framework != lane.framework for other in others):
+            self._introduce(WorkerRow(lane.framework, self._plan.device, {}, reason))
+
+    def _end(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        if worker.cell is not None:
+            worker.cell.stop()
+            self._ended.append(worker.cell)
+
+    # --- questions go out, answers come in -----------------------------------------------------
 
     def _feed(self, worker: _Worker) -> None:
         """Keep some groups ahead of a worker; one that has none takes the next share."""
-        shares = self._shares[worker.lane]
-        while not worker.waiting and shares:
-            worker.waiting.extend(shares.popleft())
-        if worker.is_idle:
-            self._search(worker)
-        while worker.waiting and worker.running < _AHEAD:
-            group = worker.waiting.popleft()
+        while worker.running < worker.cell.capacity and (group := self._next(worker)):
             worker.running += 1
             worker.dtype = group[0][2].dtype
-            future = worker.pool.schedule(ask, args=[group], timeout=self._plan.timeout)
-            self._schedule(worker, group, future)
+            worker.cell.send(group)
         if worker.is_idle:
-            worker.pool.close()
-            worker.pool.join()
-            self._workers.remove(worker)
+            self._end(worker)
+
+    def _next(self, worker: _Worker) -> list[Asked]:
+        """Return what a worker is to be asked next; empty at the end, or until it has answered."""
+        shares = self._work[worker.lane].shares
+        if worker.waiting:
+            return worker.waiting.popleft()
+        while True:
+            if group := next(worker.share, None):
+                return group
+            if not shares:
+                break
+            worker.share = shares.popleft()
+        if not worker.running:
+            self._search(worker)
+        return worker.waiting.popleft() if worker.waiting else []
+
+    def _batches(self, lane: Lane, offered: Catalogue) -> Iterator[list[Search]]:
+        operations = self._plan.suite.operations
+        claims = [
+            claim
+            for claim in offered.claims
+            if (not operations or claim.operation in operations) and self._plan.asks(claim)
+        ]
+        for batch in self._recorder.domains.batches(claims, lane.modes):
+            if takes(self._plan.shard, batch[0]):
+                yield batch
 
     def _search(self, worker: _Worker) -> None:
         """Ask what the worker's searches want to know next, or give it others."""
-        lane, wanted = worker.lane, next_questions(worker.searches)
+        wanted = next_questions(worker.searches)
         while not wanted and (batch := self._batch_for(worker)):
             worker.searches = batch
             wanted = next_questions(batch)
-        self._counts[lane][1] += len(wanted)
+        self._work[worker.lane].total += len(wanted)
         worker.waiting.extend(
-            wanted[begin : begin + _GROUP] for begin in range(0, len(wanted), _GROUP)
+            wanted[begin : begin + GROUP] for begin in range(0, len(wanted), GROUP)
         )
 
     def _batch_for(self, worker: _Worker) -> list[Search]:
         """Searches in the dtype that the worker has compiled for, if there are any."""
-        batches = self._searches[worker.lane]
+        batches = self._work[worker.lane].searches
         compiled = [batch for batch in batches if batch[0].dtype == worker.dtype]
         others = any(it.lane == worker.lane and it is not worker for it in self._workers)
         if not batches or (others and not compiled and len({it[0].dtype for it in batches}) == 1):
@@ -296,32 +288,27 @@ class Engine:
         batches.remove(batch)
         return batch
 
-    def _answered(self, worker: _Worker, group: list[Asked], future: Any) -> None:
-        try:
-            observations: list[Observation] = future.result()
-        except FutureTimeoutError:
-            message = f"no answer within {self._plan.timeout:g} s"
-            observations = self._split(worker, group, "timed out", message)
-        except ProcessExpired as error:
-            message = f"the process died with status {error.exitcode}"
-            observations = self._split(worker, group, "crashed", message)
-        cases = {case.id: case for _, _, case in group}
+    def _record(self, worker: _Worker, settled: Settled) -> None:
+        worker.waiting.extendleft(reversed(settled.again))
+        for incident in settled.incidents:
+            self._recorder.note(self._incident(worker.lane, incident))
         record = self._recorder.repeat if worker.lane.threads else self._recorder.record
-        for observation in observations:
-            record(cases[observation.case], observation)
-        count = self._counts[worker.lane]
-        count[0] += len(observations)
-        self._progress(worker.lane.name, "done" if count[0] == count[1] else "asking", *count)
+        for case, observation in settled.answered:
+            record(worker.lane.framework, case, observation)
+            self._interrupts.check()
+        self._recorder.flush()
+        self.spent.called(worker.lane.name, settled.seconds)
+        work = self._work[worker.lane]
+        work.done += len(settled.answered)
+        state = "done" if work.done == work.total else "asking"
+        self._progress(worker.lane.name, state, work.done, work.total)
 
-    def _split(
-        self, worker: _Worker, group: list[Asked], verdict: Any, message: str
-    ) -> list[Observation]:
-        if len(group) > 1:
-            half = len(group) // 2
-            worker.waiting.extendleft([group[half:], group[:half]])
-            return []
-        (name, mode, case), failure = group[0], Failure(verdict, message)
-        return [Observation(case.id, name, mode, {"value": failure})]
+    def _incident(self, lane: Lane, incident: Incident) -> IncidentRow:
+        name, mode, case = incident.asked or ("", "", None)
+        return IncidentRow(
+            lane.framework, self._plan.device, name, mode, case.id if case else "",
+            incident.ended.message, incident.outcome,
+        )  # fmt: skip
 
 
 def _asks_onnx(plan: Plan) -> bool:
@@ -330,46 +317,19 @@ def _asks_onnx(plan: Plan) -> bool:
     return plan.suite.name == "onnx" and plan.device == "cpu" and is_eager
 
 
-def why_absent(framework: Framework, plan: Plan) -> str:
-    """Return why a framework cannot take part; empty if it can, as far as is known."""
-    if framework.missing:
-        missing = " and ".join(framework.missing)
-        return f"{missing} not installed; pip install 'lossdiff[{framework.extra}]'"
-    if not _modes(framework, plan):
-        return f"has no such mode; it has {', '.join(framework.modes)}"
-    return ""
-
-
-def _modes(framework: Framework, plan: Plan) -> list[str]:
-    wanted = plan.modes or DEFAULT_MODES.get(plan.suite.name, DEFAULT_MODES["quick"])
-    return [mode for mode in framework.modes if mode in wanted]
+def _refuse_other_versions(run: RunFile, old: WorkerRow, new: WorkerRow) -> None:
+    before, now = (row.environment.get("versions", {}) for row in (old, new))
+    for package in sorted({*before, *now}):
+        if before.get(package) != now.get(package):
+            raise RunFileError(
+                f"{run.path} was begun with {package} {before.get(package, 'absent')}; here is "
+                f"{now.get(package, 'none')}: begin a new run, or go back to that version"
+            )
 
 
 def _why_no_start(error: Exception) -> str:
     if isinstance(error, DeviceAbsentError):
         return str(error)
-    if isinstance(error, ProcessExpired | FutureTimeoutError):
+    if isinstance(error, ProcessExpired | FutureTimeoutError | LostError):
         return f"its process died or hung at the import: {error}"
     return f"does not import: {type(error).__name__}: {error}"
-
-
-def _dealt(groups: list[list[Asked]], lanes: int) -> list[list[list[Asked]]]:
-    """Deal groups out to workers, those of one dtype and shape together, the longest last.
-
-    What is compiled for the longest is then still there for the searches that follow.
-    """
-    buckets: dict[Any, list[list[Asked]]] = {}
-    for group in groups:
-        case = group[0][2]
-        buckets.setdefault((case.dtype, case.shape), []).append(group)
-    dealt: list[list[list[Asked]]] = [[] for _ in range(lanes)]
-    for bucket in sorted(buckets.values(), key=len, reverse=True):
-        place = min(dealt, key=lambda lane: sum(map(len, lane)))
-        place[:0] = bucket
-    return dealt
-
-
-def _report(
-    events: SimpleQueue[_Event], worker: _Worker, group: list[Asked] | None, future: Any
-) -> None:
-    events.put(_Event(worker, group, future))

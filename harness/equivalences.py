@@ -10,7 +10,8 @@ chosen by hand:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..cases.model import Case
 from .arithmetic import Floats
 from .judge import Question
 from .precision import SOUND
+from .progress_rows import AnswerRow
 from .runfile import RelationRow
 
 _EVERYDAY = ("normal", "digits:start", "digits:middle", "digits:end", "two_units")
@@ -28,11 +30,21 @@ _EVERYDAY = ("normal", "digits:start", "digits:middle", "digits:end", "two_units
 
 @dataclass(frozen=True)
 class _Answer:
-    claim: Claim
+    name: str
+    framework: str
+    kind: str
     mode: str
+    device: str
     case: Case
     value: Floats
     bound: Floats
+
+    @classmethod
+    def of(cls, row: AnswerRow) -> _Answer:
+        return cls(
+            row.implementation, row.framework, row.kind, row.mode, row.device,
+            Case.parse(row.case), array_of(row.value), array_of(row.bound),
+        )  # fmt: skip
 
 
 Key = Callable[[_Answer], "tuple[str, ...] | None"]
@@ -53,13 +65,13 @@ def _is(operation: str, kind: str | None, part: str = "") -> Key:
     """The key of answers to an operation with a kind of target, by an implementation's name."""
 
     def key(answer: _Answer) -> tuple[str, ...] | None:
-        case, claim = answer.case, answer.claim
+        case = answer.case
         if case.operation != operation or case.target_kind != kind:
             return None
-        if part not in claim.name or claim.kind == "textbook":
+        if part not in answer.name or answer.kind == "textbook":
             return None
         case = replace(case, operation="any", target_kind=None, target_family="")
-        return (claim.framework, answer.mode, str(case), answer.case.target_family)
+        return (answer.framework, answer.mode, answer.device, str(case), answer.case.target_family)
 
     return key
 
@@ -80,64 +92,79 @@ EQUIVALENCES = (
 )
 
 
-class Equivalences:
-    """Collects the answers that take part, and compares them at the end."""
-
-    def __init__(self) -> None:
-        self._answers: list[_Answer] = []
-
-    def see(self, question: Question, claim: Claim, mode: str, value: NDArray[np.generic]) -> None:
-        """Keep an answer if it takes part in a relation."""
-        case, solution = question.case, question.solution
-        if case.family not in _EVERYDAY or solution.refusal:
-            return
-        if case.operation in ("sigmoid", "softmax") and case.family != "two_units":
-            return
-        if case.operation not in ("sigmoid", "softmax", "cross_entropy"):
-            return
-        exact = solution.quantities["value"]
-        bound = question.bound(solution, "value", SOUND)
-        if value.shape != exact.shape or np.isnan(exact.hi).any():
-            return
-        self._answers.append(_Answer(claim, mode, case, value.astype(np.float64), bound))
-
-    def rows(self) -> list[RelationRow]:
-        """Return one row for each implementation of one side, beside the other side's reference.
-
-        The reference is the framework's first native function, or recipe where it has none.
-        """
-        return [row for relation in EQUIVALENCES for row in self._compared(relation)]
-
-    def _compared(self, relation: _Equivalence) -> Iterator[RelationRow]:
-        references = self._references(relation)
-        gaps: dict[tuple[str, ...], list[tuple[float, float]]] = {}
-        for answer in self._answers:
-            key = relation.left(answer)
-            other = references.get(key) if key is not None else None
-            same = other is not None and other.claim.name == answer.claim.name
-            if other is None or (same and not relation.same_function):
-                continue
-            names = (answer.claim.framework, answer.mode, answer.case.dtype)
-            pair = (*names, answer.claim.name, other.claim.name)
-            gaps.setdefault(pair, []).append(_gap(answer, other, relation.column))
-        for (framework, mode, dtype, left, right), found in sorted(gaps.items()):
-            difference, ratio = np.max(found, axis=0)  # a NaN among them stays one
-            yield RelationRow(
-                relation.name, left, right, framework, mode, dtype, len(found),
-                float(difference), float(ratio), bool(ratio <= 1.0),
-            )  # fmt: skip
-
-    def _references(self, relation: _Equivalence) -> dict[tuple[str, ...], _Answer]:
-        found: dict[tuple[str, ...], _Answer] = {}
-        for answer in sorted(self._answers, key=lambda answer: _rank(answer.claim)):
-            key = relation.right(answer)
-            if key is not None:
-                found.setdefault(key, answer)
-        return found
+def answer_of(
+    question: Question, claim: Claim, mode: str, device: str, value: NDArray[np.generic]
+) -> AnswerRow | None:
+    """Return an answer as it is kept to be compared; None if it takes no part."""
+    case, solution = question.case, question.solution
+    if case.family not in _EVERYDAY or solution.refusal:
+        return None
+    if case.operation in ("sigmoid", "softmax") and case.family != "two_units":
+        return None
+    if case.operation not in ("sigmoid", "softmax", "cross_entropy"):
+        return None
+    exact = solution.quantities["value"]
+    bound = question.bound(solution, "value", SOUND)
+    if value.shape != exact.shape or np.isnan(exact.hi).any():
+        return None
+    bits = packed(value.astype(np.float64))
+    return AnswerRow(
+        claim.name, claim.framework, claim.kind, mode, device, case.id, bits, packed(bound)
+    )
 
 
-def _rank(claim: Claim) -> tuple[bool, bool, str]:
-    return claim.kind != "native", "_by_nll" in claim.name, claim.name
+def compared(rows: Iterable[AnswerRow]) -> list[RelationRow]:
+    """Return one row for each implementation of one side, beside the other side's reference.
+
+    The reference is the framework's first native function, or recipe where it has none.
+    """
+    answers = list(map(_Answer.of, rows))
+    return [row for relation in EQUIVALENCES for row in _compared(relation, answers)]
+
+
+def packed(array: NDArray[np.generic]) -> bytes:
+    """Return an array as `.npy`."""
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def array_of(npy: bytes) -> Floats:
+    """Return the array that `packed` packed."""
+    return np.load(io.BytesIO(npy), allow_pickle=False)
+
+
+def _compared(relation: _Equivalence, answers: list[_Answer]) -> Iterator[RelationRow]:
+    references = _references(relation, answers)
+    gaps: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+    for answer in answers:
+        key = relation.left(answer)
+        other = references.get(key) if key is not None else None
+        same = other is not None and other.name == answer.name
+        if other is None or (same and not relation.same_function):
+            continue
+        names = (answer.framework, answer.mode, answer.case.dtype, answer.device)
+        pair = (*names, answer.name, other.name)
+        gaps.setdefault(pair, []).append(_gap(answer, other, relation.column))
+    for (framework, mode, dtype, device, left, right), found in sorted(gaps.items()):
+        difference, ratio = np.max(found, axis=0)  # a NaN among them stays one
+        yield RelationRow(
+            relation.name, left, right, framework, mode, dtype, len(found),
+            float(difference), float(ratio), bool(ratio <= 1.0), device=device,
+        )  # fmt: skip
+
+
+def _references(relation: _Equivalence, answers: list[_Answer]) -> dict[tuple[str, ...], _Answer]:
+    found: dict[tuple[str, ...], _Answer] = {}
+    for answer in sorted(answers, key=_rank):
+        key = relation.right(answer)
+        if key is not None:
+            found.setdefault(key, answer)
+    return found
+
+
+def _rank(answer: _Answer) -> tuple[bool, bool, str]:
+    return answer.kind != "native", "_by_nll" in answer.name, answer.name
 
 
 def _gap(left: _Answer, right: _Answer, column: int | None) -> tuple[float, float]:

@@ -1,24 +1,31 @@
 """The same call with another number of threads must give the same bits.
 
 A framework chooses its threads once in a process, so the two answers come from two workers,
-minutes apart. What came first waits in a file, not in memory.
+minutes apart. What came first waits in the run file, not in memory: a run that is interrupted
+between the two goes on.
 """
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cases.model import Case
+from .equivalences import array_of, packed
 from .judge import fingerprint
 from .observation import Failure, Observation, Related, differences
+from .progress_rows import AskedRow, BitsRow, WaitingRow
+from .runfile import RunFile
 
 THREADS = "threads"  # the relation of a call to the same call with one thread
 _WORTH_THREADS = 4096  # elements; below, frameworks use one thread anyway
+Key = tuple[str, str, str, str]  # framework, implementation, mode, case
+
+
+def _key(row: AskedRow | WaitingRow) -> Key:
+    return row.framework, row.implementation, row.mode, row.case
 
 
 def is_threaded(case: Case) -> bool:
@@ -30,49 +37,68 @@ def is_threaded(case: Case) -> bool:
 class Repeats:
     """Pairs the answers of two workers; see the module's docstring."""
 
-    def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str, str], dict[str, str]] = {}
-        self._folder: tempfile.TemporaryDirectory[str] | None = None  # made when needed
+    def __init__(self, run: RunFile) -> None:
+        self._run = run
+        self._waiting: dict[Key, dict[str, str]] = {}
+        self._kept: set[str] = set()  # the bits that are in the file, or on their way
+        self._fresh: dict[str, bytes] = {}  # those on their way
 
-    def see(self, observation: Observation) -> list[Related]:
-        """Return the comparisons with the first answer; none if this is the first."""
-        key = (observation.case, observation.implementation, observation.mode)
+    def recall(self) -> None:
+        """Take over what waits since before a run was interrupted."""
+        self._kept = {row.bits for row in self._run.rows(BitsRow)}
+        for row in self._run.rows(WaitingRow):
+            self._waiting.setdefault(_key(row), {})[row.quantity] = row.bits
+        with_one = set(map(_key, self._run.rows(AskedRow, "threads = 1")))
+        for key in map(_key, self._run.rows(AskedRow, "threads = 0")):
+            if key in with_one:
+                self._waiting.pop(key, None)
+
+    def see(
+        self, observation: Observation, framework: str = ""
+    ) -> tuple[list[Related], list[WaitingRow | BitsRow]]:
+        """Return the comparisons with the first answer, or what is to be kept of the first."""
+        key = (framework, observation.implementation, observation.mode, observation.case)
         arrays = {
             quantity: answer
             for quantity, answer in observation.answers.items()
             if not isinstance(answer, Failure)
         }
         first = self._waiting.pop(key, None)
-        if first is not None:
-            return [
-                self._compared(quantity, first[quantity], array)
-                for quantity, array in arrays.items()
-                if quantity in first
-            ]
-        self._waiting[key] = {
-            quantity: self._kept(quantity, array) for quantity, array in arrays.items()
-        }
-        return []
+        if first is None:
+            self._waiting[key] = {name: fingerprint(array) for name, array in arrays.items()}
+            return [], list(self._rows(key, arrays))
+        related = [
+            self._compared(quantity, first[quantity], array)
+            for quantity, array in arrays.items()
+            if quantity in first
+        ]
+        return related, []
+
+    def _rows(
+        self, key: Key, arrays: dict[str, NDArray[np.generic]]
+    ) -> Iterator[WaitingRow | BitsRow]:
+        for quantity, bits in self._waiting[key].items():
+            yield WaitingRow(*key, quantity, bits)
+            if bits not in self._kept:  # many functions are one underneath
+                self._kept.add(bits)
+                self._fresh[bits] = packed(arrays[quantity].astype(np.float64))
+                yield BitsRow(bits, self._fresh[bits])
+
+    def committed(self) -> None:
+        """The rows that were returned are in the file."""
+        self._fresh.clear()
 
     def close(self) -> None:
-        """Remove what still waits."""
-        if self._folder is not None:
-            self._folder.cleanup()
+        """Remove what waited."""
+        for row in (WaitingRow, BitsRow):
+            self._run.drop(row)
+        self._run.pack()
 
-    def _kept(self, quantity: str, array: NDArray[Any]) -> str:
-        mark = fingerprint(array)
-        np.save(self._path(quantity, mark), array.astype(np.float64))
-        return mark
-
-    def _path(self, quantity: str, mark: str) -> Path:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="lossdiff-")
-        return Path(self._folder.name) / f"{quantity}-{mark}.npy"
-
-    def _compared(self, quantity: str, first: str, array: NDArray[Any]) -> Related:
+    def _compared(self, quantity: str, first: str, array: NDArray[np.generic]) -> Related:
         if fingerprint(array) == first:
             return Related(THREADS, quantity, True, 0.0, 0.0)
-        one, other = np.load(self._path(quantity, first)), array.astype(np.float64)
+        kept = self._fresh.get(first) or next(self._run.rows(BitsRow, "bits = ?", (first,))).array
+        one, other = array_of(kept), array.astype(np.float64)
         difference = np.inf
         if one.shape == other.shape:
             difference = float(differences(one, other).max(initial=0.0))

@@ -1,6 +1,9 @@
 """The run file: everything asked and answered by one command, in one SQLite file.
 
-Whoever shows or compares runs reads them through `RunFile`; `SCHEMA` is the format.
+Whoever shows or compares runs reads them through `RunFile`; `SCHEMA` is the format. Whoever
+writes one holds its lock (`harness.runlock`). While it is written it has a write-ahead log
+beside it, so that a process that is killed leaves what it had committed, and readers need not
+wait; closed, it is one file.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +22,7 @@ import numpy as np
 
 from ..cases.dtypes import FORMATS
 from ..cases.model import Case, Inputs
+from .progress_rows import PROGRESS_ROWS, ProgressRow
 
 APPLICATION_ID = 0x6C6F7373  # "loss": marks the file as ours
 FORMAT = 3
@@ -116,8 +120,12 @@ class RelationRow:
     largest_ratio: float
     agrees: bool
     note: str = ""
+    device: str = "cpu"
 
     table: ClassVar[str] = "relations"
+    key: ClassVar[tuple[str, ...]] = (
+        "relation", "left", "right", "framework", "mode", "dtype", "device",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -329,22 +337,12 @@ Row = (
     | ProcessRow
     | MemoryRow
     | WorkerRow
+    | ProgressRow
 )
-R = TypeVar(
-    "R",
-    VerdictRow,
-    WorkedRow,
-    RelationRow,
-    DomainRow,
-    TimingRow,
-    PassRow,
-    ProcessRow,
-    MemoryRow,
-    WorkerRow,
-)
+R = TypeVar("R", bound=Row)
 ROWS: tuple[type[Row], ...] = (
     VerdictRow, WorkedRow, RelationRow, DomainRow, TimingRow, PassRow, ProcessRow, MemoryRow,
-    WorkerRow,
+    WorkerRow, *PROGRESS_ROWS,
 )  # fmt: skip
 _COLUMNS: dict[type[Row], list[str]] = {row: [field.name for field in fields(row)] for row in ROWS}
 _JSON = (
@@ -354,13 +352,24 @@ _JSON = (
 _BOOL = ("known", "agrees")
 
 
-def _columns(row: type[Row]) -> list[str]:
+def _columns(row: type[Any]) -> list[str]:
     return _COLUMNS[row]
 
 
 def _create(row: type[Row]) -> str:
-    columns = ", ".join(f'"{name}"' for name in _columns(row))
-    return f"CREATE TABLE {row.table} ({columns});"
+    columns = ", ".join(map(_quoted, _columns(row)))
+    key = ", ".join(map(_quoted, _key(row)))
+    unique = f", PRIMARY KEY ({key})) WITHOUT ROWID" if key else ")"
+    return f"CREATE TABLE {row.table} ({columns}{unique};"
+
+
+def _key(row: type[Any]) -> tuple[str, ...]:
+    """The columns of which no two rows have the same; a later row replaces an earlier one."""
+    return getattr(row, "key", ())
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 SCHEMA = "\n".join(
@@ -375,19 +384,28 @@ SCHEMA = "\n".join(
 
 
 def _encode(row: Row) -> list[Any]:
-    return [
-        json.dumps(_storable(value)) if _is_json(type(row), name) else _storable(value)
-        for name, value in vars(row).items()
+    values = [
+        value if not isinstance(value, str) or value.isascii() else _storable(value)
+        for value in vars(row).values()
     ]
+    for place in _JSON_PLACES[type(row)]:
+        values[place] = json.dumps(values[place])
+    return values
 
 
-def _is_json(row: type[Row], name: str) -> bool:
+def _is_json(row: type[Any], name: str) -> bool:
     return name in _JSON and not (row is VerdictRow and name == "got")
 
 
-def _storable(value: Any) -> Any:
+_JSON_PLACES = {
+    row: [place for place, name in enumerate(names) if _is_json(row, name)]
+    for row, names in _COLUMNS.items()
+}
+
+
+def _storable(text: str) -> str:
     """Lone surrogates, which an error message may hold, are no UTF-8."""
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _decode(row: type[R], record: sqlite3.Row) -> R:
@@ -400,17 +418,36 @@ def _decode(row: type[R], record: sqlite3.Row) -> R:
     return row(**values)
 
 
-def _opened(path: Path) -> tuple[sqlite3.Connection, int]:
-    """Open a run file of any format to read it; returns the format, too."""
+def draft_of(path: Path) -> Path:
+    """Return where a run stands until its workers have started."""
+    return path.with_name(f"{path.name}.new")
+
+
+def _remove(path: Path) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _journal(connection: sqlite3.Connection) -> None:
+    """Have commits go to a log: quick, and safe when a process dies."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _opened(path: Path, mode: str = "ro") -> tuple[sqlite3.Connection, int]:
+    """Open a run file of any format; returns the format, too."""
     if not path.is_file():
         raise RunFileError(f"there is no run file {path}")
-    connection = sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)
+    if path.stat().st_size == 0:
+        raise RunFileError(f"{path} is not a lossdiff run file")
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
     try:
         mark = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
     except sqlite3.Error as error:
         connection.close()
-        raise RunFileError(f"{path} is not a lossdiff run file: {error}") from error
+        what = "damaged" if "malformed" in str(error) else "not a lossdiff run file"
+        raise RunFileError(f"{path} is {what}: {error}") from error
     if mark != APPLICATION_ID:
         connection.close()
         raise RunFileError(f"{path} is not a lossdiff run file")
@@ -432,18 +469,77 @@ class RunFile:
         Raises:
             RunFileError: there is another file, or the place cannot be written.
         """
-        if path.exists():
-            connection, _ = _opened(path)  # of ours, of whatever format
-            connection.close()
+        made = cls.draft(path)
+        made.publish()
+        return made
+
+    @classmethod
+    def draft(cls, path: Path) -> Self:
+        """Make a new run file beside its place; `publish` brings it there.
+
+        Raises:
+            RunFileError: there is another file, or the place cannot be written.
+        """
+        draft = draft_of(path)
+        for taken in (path, draft):
+            if taken.exists():
+                connection, _ = _opened(taken)  # of ours, of whatever format
+                connection.close()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.unlink(missing_ok=True)
-            connection = sqlite3.connect(path)
-            connection.executescript(SCHEMA)
-            connection.commit()
+            _remove(draft)
+            connection = sqlite3.connect(draft)
+            _journal(connection)
+            connection.executescript(f"BEGIN;\n{SCHEMA}\nCOMMIT;")
         except (OSError, sqlite3.Error) as error:
             raise RunFileError(f"cannot write {path}: {error}") from error
         return cls(connection, path)
+
+    @classmethod
+    def reopen(cls, path: Path) -> Self:
+        """Open a run file, or the draft of one, to write more into it.
+
+        Raises:
+            RunFileError: the file is missing, damaged, or not a run of this format.
+        """
+        place = draft_of(path) if draft_of(path).exists() else path
+        connection, version = _opened(place)  # looked at first: a damaged file is left alone
+        try:
+            state = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            state = error
+        connection.close()
+        if version != FORMAT:
+            raise RunFileError(f"{place} has format {version}; this version writes {FORMAT}")
+        if state != "ok":
+            raise RunFileError(f"{place} is damaged: {' '.join(str(state).split())}")
+        connection, _ = _opened(place, "rw")
+        _journal(connection)
+        return cls(connection, path)
+
+    def publish(self) -> None:
+        """Bring a draft to its place, where it replaces an older run.
+
+        Raises:
+            RunFileError: the place cannot be written.
+        """
+        draft = draft_of(self.path)
+        if not draft.exists():
+            return
+        self.close()  # a log belongs to a name
+        try:
+            _remove(self.path)
+            draft.replace(self.path)
+            self._connection = sqlite3.connect(self.path)
+            self._connection.row_factory = sqlite3.Row
+            _journal(self._connection)
+        except (OSError, sqlite3.Error) as error:
+            raise RunFileError(f"cannot write {self.path}: {error}") from error
+
+    def discard(self) -> None:
+        """Close the file, and remove it if it is a draft."""
+        self.close()
+        _remove(draft_of(self.path))
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -478,30 +574,67 @@ class RunFile:
 
     def close(self) -> None:
         """Close the file; what was added is on disk already."""
+        with suppress(sqlite3.Error):  # of a reader, or on a full disk: then the log stays
+            self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Write rows of one kind, and commit them."""
-        if not rows:
-            return
-        names = _columns(type(rows[0]))
-        marks = ", ".join("?" * len(names))
-        with self._connection:
-            self._connection.executemany(
-                f"INSERT INTO {rows[0].table} VALUES ({marks})", map(_encode, rows)
+        """Write rows of any kinds, and commit them together.
+
+        Raises:
+            RunFileError: they cannot be written; then none is.
+        """
+        by_kind: dict[type[Row], list[Row]] = {}
+        for row in rows:
+            by_kind.setdefault(type(row), []).append(row)
+        with self._writing():
+            for kind, some in by_kind.items():
+                marks = ", ".join("?" * len(_columns(kind)))
+                self._connection.executemany(
+                    f"INSERT OR REPLACE INTO {kind.table} VALUES ({marks})", map(_encode, some)
+                )
+
+    def drop(self, row: type[Row], where: str = "1", arguments: Sequence[Any] = ()) -> None:
+        """Remove rows of one kind, and commit that; see `rows`."""
+        with self._writing():
+            self._connection.execute(f"DELETE FROM {row.table} WHERE {where}", arguments)
+
+    def pack(self) -> None:
+        """Give back the room of what was dropped."""
+        with self._reading():
+            free, pages = (
+                self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count")
             )
+        if free > pages // 4:
+            with suppress(sqlite3.Error):  # a full disk has no room for it, and it is no loss
+                self._connection.execute("VACUUM")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._connection:
+                yield
+        except sqlite3.Error as error:
+            raise RunFileError(f"cannot write {self.path}: {error}") from error
 
     def add_given(self, cases: Iterable[Case]) -> None:
         """Keep the arrays of cases that came with them."""
-        with self._connection:
+        with self._writing():
             for case in cases:
                 if case.given is not None:
                     self._connection.execute(
                         "INSERT OR REPLACE INTO given VALUES (?, ?)", (case.id, _pack(case.given))
                     )
 
+    def given(self) -> Iterator[Case]:
+        """Yield the cases that came with their arrays."""
+        with self._reading():
+            names = [name for (name,) in self._connection.execute('SELECT "case" FROM given')]
+        return map(self.case, names)
+
     def rows(self, row: type[R], where: str = "1", arguments: Sequence[Any] = ()) -> Iterator[R]:
-        """Yield the rows of one kind, in the order in which they were written.
+        """Yield the rows of one kind: in the order in which they were written, or of their keys.
 
         Args:
             row: the kind.
@@ -511,10 +644,17 @@ class RunFile:
         Raises:
             RunFileError: the file is damaged.
         """
-        query = f"SELECT * FROM {row.table} WHERE {where} ORDER BY rowid"
+        order = ", ".join(map(_quoted, _key(row))) or "rowid"
+        query = f"SELECT * FROM {row.table} WHERE {where} ORDER BY {order}"
         with self._reading():
             for record in self._connection.execute(query, arguments):
                 yield _decode(row, record)
+
+    def count(self, row: type[Row], where: str = "1", arguments: Sequence[Any] = ()) -> int:
+        """Return how many rows of one kind there are; see `rows`."""
+        query = f"SELECT count(*) FROM {row.table} WHERE {where}"
+        with self._reading():
+            return int(self._connection.execute(query, arguments).fetchone()[0])
 
     @property
     def meta(self) -> dict[str, str]:
@@ -524,7 +664,7 @@ class RunFile:
 
     def set_meta(self, **values: str) -> None:
         """Set entries of `meta`."""
-        with self._connection:
+        with self._writing():
             self._connection.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items()
             )

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import multiprocessing
 import os
 import platform
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,7 +28,8 @@ from numpy.typing import NDArray
 from ..backends import load_backend
 from ..backends.base import ARGUMENTS, Backend, Call, Claim, call_for, implementations_of
 from ..cases.model import Case
-from .asking import answer_alone, observe, wrt_alone
+from .asking import CALLS, answer_alone, observe, wrt_alone
+from .mark import Mark
 from .observation import Failure, Observation, one_line
 from .probing import probe
 from .sources import Source, loaded, module_and_name, source_of
@@ -41,6 +45,8 @@ class Setup:
         extra: files or modules of a user's own implementations.
         log: where the process's output goes.
         threads: how many threads the framework may use; 0 for as many as it likes.
+        cache: folder in which compilers keep what they have compiled; empty for none, None for
+            what is set up on the machine.
     """
 
     framework: str
@@ -48,14 +54,35 @@ class Setup:
     extra: tuple[str, ...] = ()
     log: str = os.devnull
     threads: int = 0
+    cache: str | None = None
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What a worker offers."""
+    """What a worker offers.
+
+    Attributes:
+        claims: of its implementations.
+        environment: versions, machine and flags.
+        seconds: how long the import took.
+    """
 
     claims: tuple[Claim, ...]
     environment: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What came of a group.
+
+    Attributes:
+        observations: one for each question.
+        seconds: how long the framework's own calls took.
+    """
+
+    observations: list[Observation]
+    seconds: float
 
 
 class UserFileError(Exception):
@@ -63,9 +90,10 @@ class UserFileError(Exception):
 
 
 _setup: Setup | None = None
+_mark: Mark | None = None
 
 
-def start(setup: Setup, loads: Event | None = None) -> None:
+def start(setup: Setup, loads: Event | None = None, mark: Mark | None = None) -> None:
     """Prepare the process: where its output goes, and the flags that must be set early.
 
     Args:
@@ -73,14 +101,20 @@ def start(setup: Setup, loads: Event | None = None) -> None:
         loads: if set, the framework is imported here and now. The first worker imports it in
             `catalogue`, under a time limit; one that replaces a dead worker must not spend the
             time limit of a question on it.
+        mark: where the process says what it is at.
     """
-    global _setup  # noqa: PLW0603 -- a process is started once
-    _setup = setup
+    global _setup, _mark
+    _setup, _mark = setup, mark
+    if mark is not None:
+        mark.start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if setup.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if setup.threads:
         limit_threads(setup.threads)
+    if setup.cache is not None:
+        _keep_compiled(setup.cache)
     log = os.open(setup.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -88,6 +122,26 @@ def start(setup: Setup, loads: Event | None = None) -> None:
     os.dup2(log, 2)
     if loads is not None and loads.is_set():
         _backend()
+
+
+def _end_with_parent() -> None:
+    """An endless loop must not outlive a process that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _keep_compiled(folder: str) -> None:
+    """Have JAX and PyTorch keep what they compile, also what is small and quick, or nothing."""
+    if folder:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.join(folder, "jax")  # noqa: PTH118
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(folder, "torch")  # noqa: PTH118
+        os.environ["TORCHINDUCTOR_FX_GRAPH_CACHE"] = "1"
+    else:
+        os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+        os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
 
 
 def limit_threads(threads: int) -> None:
@@ -151,9 +205,13 @@ def _import_user(place: str) -> Any:
         return module
 
 
-def catalogue() -> Catalogue:
+def catalogue(ticket: int = 0) -> Catalogue:
     """Import the framework and return what it offers."""
+    if _mark is not None:
+        _mark.take(ticket)
+    begin = time.perf_counter()
     backend = _backend()
+    seconds = time.perf_counter() - begin
     claims = tuple(found.claim for found in backend.implementations.values())
     machine = {
         "python": platform.python_version(),
@@ -162,12 +220,26 @@ def catalogue() -> Catalogue:
         "cores": os.cpu_count(),
         "platform": platform.platform(),
     }
-    return Catalogue(claims, {**backend.environment(), **machine})
+    return Catalogue(claims, {**backend.environment(), **machine}, seconds)
 
 
-def ask(questions: Sequence[tuple[str, str, Case]]) -> list[Observation]:
-    """Ask (implementation, mode, case), one after the other."""
-    return [_asked(_backend(), *question) for question in questions]
+def ask(ticket: int, questions: Sequence[tuple[str, str, Case]]) -> Answers:
+    """Ask (implementation, mode, case), one after the other, and mark where it is.
+
+    Args:
+        ticket: the number of the group.
+        questions: the group.
+    """
+    process, before, observations = os.getpid(), CALLS.seconds, []
+    if _mark is not None:
+        _mark.take(ticket)
+    for index, question in enumerate(questions):
+        if _mark is not None:
+            _mark.reach(ticket, index)
+        observations.append(_asked(_backend(), *question))
+        if os.getpid() != process:  # a function has forked, and this is its child
+            os._exit(0)
+    return Answers(observations, CALLS.seconds - before)
 
 
 def _asked(backend: Backend, name: str, mode: str, case: Case) -> Observation:

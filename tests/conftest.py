@@ -1,4 +1,4 @@
-"""What a test needs beyond NumPy: frameworks, onnx and a browser.
+"""What a test needs beyond NumPy: frameworks, onnx, a cluster and a browser.
 
 A test that needs more than is installed is skipped with its reason. `LOSSDIFF_REQUIRE` lists
 what has to be there (`LOSSDIFF_REQUIRE=torch,jax,browser`): its tests fail instead, so that a
@@ -19,24 +19,26 @@ from .reports.browser import CHROMIUM
 
 _BROWSER = "browser"
 _ONNX = "onnx"
+_CLUSTER = "cluster"
+_PACKAGES = {_ONNX: "onnx", _CLUSTER: "distributed"}  # of the extra of that name
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    unknown = _required() - {*FRAMEWORKS, _ONNX, _BROWSER}
+    unknown = _required() - {*FRAMEWORKS, *_PACKAGES, _BROWSER}
     if unknown:
-        allowed = ", ".join([*FRAMEWORKS, _ONNX, _BROWSER])
+        allowed = ", ".join([*FRAMEWORKS, *_PACKAGES, _BROWSER])
         raise pytest.UsageError(f"LOSSDIFF_REQUIRE names {min(unknown)!r}; allowed: {allowed}")
 
 
 def pytest_report_header() -> list[str]:
     packages = [name for framework in FRAMEWORKS.values() for name in framework.imports]
-    return ["asked: " + ", ".join(map(_version, [*packages, _ONNX]))]
+    return ["asked: " + ", ".join(map(_version, [*packages, *_PACKAGES.values()]))]
 
 
 @pytest.hookimpl(tryfirst=True)  # before any fixture imports the framework
 def pytest_runtest_setup(item: pytest.Item) -> None:
     needs = [marker.args[0] for marker in item.iter_markers("framework")]
-    needs += [name for name in (_ONNX, _BROWSER) for _ in item.iter_markers(name)]
+    needs += [name for name in (*_PACKAGES, _BROWSER) for _ in item.iter_markers(name)]
     for name in needs:
         reason = why_missing(name)
         if reason and name in _required():
@@ -72,9 +74,10 @@ def why_missing(name: str) -> str:
     """Return why a framework, onnx or the browser is not there; empty if it is."""
     if name == _BROWSER:
         return "" if CHROMIUM.exists() else f"there is no {CHROMIUM}"
-    if name == _ONNX:
-        absent = util.find_spec(_ONNX) is None
-        return "onnx is not installed: pip install 'lossdiff[onnx]'" if absent else ""
+    if name in _PACKAGES:
+        package = _PACKAGES[name]
+        absent = util.find_spec(package) is None
+        return f"{package} is not installed: pip install 'lossdiff[{name}]'" if absent else ""
     framework = FRAMEWORKS[name]
     if not framework.missing:
         return ""

@@ -18,6 +18,8 @@ from lossdiff.cases.onnx_suite import collected
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.cases.suites import SUITES, Suite, suite
 from lossdiff.harness.engine import Engine
+from lossdiff.harness.identity import ASKED
+from lossdiff.harness.recorder import Recorder
 from lossdiff.harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import STANDINGS
 
@@ -122,6 +124,14 @@ def write(name: str, text: str) -> str:
         (["check", "--cases", "none.npz"], "there is no case file none.npz"),
         (["check", "--seed", "-1"], "'--seed': -1 is not in the range x>=0"),
         (["check", "--count", "0"], "'--count': 0 is not in the range x>=1"),
+        (["check", "--shard", "3/2"], "'3/2' is not I/N with I from 1 to N, such as 1/4"),
+        (["check", "--shard", "half"], "'half' is not I/N with I from 1 to N, such as 1/4"),
+        (["check", "--memory", "-1"], "'--memory': -1.0 is not in the range x>=0"),
+        (["merge", "-o", "a"], "Missing argument 'RUN.sqlite...'"),
+        (["merge", "a", "b"], "merge needs -o FILE, where the whole goes"),
+        (["merge", "a", "a", "-o", "b"], "a is named twice"),
+        (["merge", "a", "b", "-o", "a"], "-o a is one of the runs that are to be joined"),
+        (["merge", "a", "b", "-o", "c"], "there is no run file a"),
         (["check", "--timeout", "0"], "'--timeout': 0.0 is not in the range x>0"),
         (["check", "--jobs", "many"], "'--jobs': 'many' is not a valid integer range"),
         (["check", "--backend"], "'--backend' requires an argument"),
@@ -158,7 +168,7 @@ def test_without_a_command_the_help_is_shown(lossdiff: Any) -> None:
     assert "check" in ended.out
 
 
-@pytest.mark.parametrize("command", ["check", "bench", "report", "show", "repro", "list"])
+@pytest.mark.parametrize("command", ["check", "bench", "merge", "report", "show", "repro", "list"])
 def test_every_command_has_help(lossdiff: Any, command: str) -> None:
     ended = lossdiff(command, "--help")
 
@@ -187,9 +197,7 @@ def test_a_check_without_findings_ends_with_0_and_leaves_a_run(lossdiff: Any) ->
     assert "run file: deep/run.sqlite" in ended.out
     with RunFile.open(Path("deep/run.sqlite")) as run:
         assert {row.case for row in run.rows(VerdictRow)} == {TINY[0].id}
-        assert run.meta.keys() == {
-            "version", "command", "started", "finished", "suite", "seed", "count"
-        }  # fmt: skip
+        assert run.meta.keys() == {"command", "started", "finished", "spent", *ASKED}
 
 
 def test_where_nothing_is_said_the_run_lies_in_this_folder(lossdiff: Any) -> None:
@@ -325,17 +333,32 @@ def test_a_file_that_is_no_run_is_never_overwritten(
 def test_an_interrupted_check_keeps_what_it_has(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(_: Engine) -> Any:
+    def interrupted(recorder: Recorder) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Engine, "execute", interrupted)
+    monkeypatch.setattr(Recorder, "finish", interrupted)
 
     ended = lossdiff("check", *NUMPY)
 
     assert ended.status == 130
     assert "interrupted" in ended.error
     with RunFile.open(Path("lossdiff.sqlite")) as run:
-        assert "finished" not in run.meta
+        assert run.meta["finished"] == ""
+        assert run.count(VerdictRow) > 0
+
+
+def test_the_parts_of_a_run_are_joined(lossdiff: Any) -> None:
+    for part in ("1/2", "2/2"):
+        lossdiff("check", "--backend", "numpy", "--suite", "worked", "--shard", part,
+                 "-o", f"{part[0]}.sqlite")  # fmt: skip
+
+    half = lossdiff("merge", "1.sqlite", "-o", "half.sqlite")
+    whole = lossdiff("merge", "1.sqlite", "2.sqlite", "-o", "whole.sqlite")
+
+    assert half.err == "numpy: shards that are missing still: 2\n"
+    assert (whole.status, whole.err) == (cli.OK, "")
+    with RunFile.open(Path("whole.sqlite")) as run:
+        assert {row.case for row in run.rows(VerdictRow)} == {case.id for case in TINY}
 
 
 # --- cases of one's own ----------------------------------------------------------------------
@@ -540,8 +563,8 @@ def test_stale_entries_are_looked_for_in_complete_runs(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: bool
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(cli, "_execute", lambda *_: None)
-    monkeypatch.setattr(cli, "_conclude", lambda *_, complete="": seen.append(complete))
+    monkeypatch.setattr(cli, "execute", lambda *_: None)
+    monkeypatch.setattr(cli, "conclude", lambda *_, complete="": seen.append(complete))
 
     lossdiff("check", "--suite", "full", *arguments)
 

@@ -1,4 +1,4 @@
-"""The command line: `check`, `bench`, `report`, `compare`, `show`, `repro`, `list`.
+"""The command line: `check`, `bench`, `merge`, `report`, `compare`, `show`, `repro`, `list`.
 
 Exit status: 0 nothing unexpected; 1 findings that the ledger does not name, or regressions;
 2 usage, or input that cannot be read; 3 nothing could be measured or decided.
@@ -11,18 +11,16 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
+from platformdirs import user_cache_path
 
 from .backends import FRAMEWORKS
 from .benching import time_run, timing_options
 from .cases.casefile import CaseFileError, read_case
-from .cases.ledger import ledger
 from .cases.onnx_suite import OnnxError
 from .cases.operations import DTYPES, OPERATIONS
 from .cases.suites import SUITES, Suite, selected, suite
@@ -30,20 +28,22 @@ from .comparing import compare
 from .harness.asker import AskerError
 from .harness.bench import Timing
 from .harness.benchmarks import bench_suite, is_timed
-from .harness.engine import Engine, Plan
-from .harness.recorder import Recorder
-from .harness.runfile import RunFile, RunFileError, VerdictRow, WorkerRow
+from .harness.cluster import ClusterError
+from .harness.identity import identity
+from .harness.plan import Plan
+from .harness.runfile import RunFile, RunFileError, VerdictRow
+from .harness.shards import sharded
 from .harness.shrink import TIMEOUT
 from .harness.sources import SourceError
 from .harness.verdicts import STANDINGS, base
+from .harness.watch import GIB
 from .harness.worker import UserFileError
 from .listing import operations_table, print_implementations, print_ledger
-from .names import Name, unknown
-from .progress import RunProgress
+from .merging import merged
+from .names import Name, Shard, unknown
 from .reproducing import NothingToShowError, Wanted, chosen, others_line, reproduce
+from .running import FINDINGS, NOTHING, OK, USAGE, conclude, console, execute, opened
 
-OK, FINDINGS, USAGE, NOTHING = 0, 1, 2, 3
-_LOG_WIDTH = 180
 MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.modes))
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -86,7 +86,9 @@ def _selection(command: C) -> C:
                          help="Workers side by side; by default as many as there are cores."),
             click.option("--timeout", default=120.0, show_default=True, metavar="S",
                          type=click.FloatRange(min=0, min_open=True),
-                         help="Seconds for one group of questions."),
+                         help="Seconds for one question."),
+            click.option("--memory", default=0.0, metavar="GIB", type=click.FloatRange(min=0),
+                         help="GiB that a worker may take; by default its share of the machine."),
         )
     ):  # fmt: skip
         command = option(command)
@@ -140,6 +142,21 @@ def cli() -> None:
     type=click.IntRange(min=1),
     help="How many cases `fuzz` draws.",
 )
+@click.option(
+    "--shard",
+    default="1/1",
+    metavar="I/N",
+    type=Shard(),
+    help="Only part I of N; `merge` joins them.",
+)
+@click.option(
+    "--scheduler",
+    default="",
+    metavar="ADDRESS",
+    help="Ask on the cluster of this Dask scheduler, such as tcp://host:8786.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
+@click.option("--no-cache", is_flag=True, help="Have compilers forget what they have compiled.")
 @_selection
 @_output("lossdiff.sqlite")
 def check(
@@ -147,19 +164,24 @@ def check(
     case_files: tuple[Path, ...],
     seed: int,
     count: int,
+    shard: tuple[int, int],
+    scheduler: str,
+    resume: bool,
+    no_cache: bool,
     output: Path,
     operations: tuple[str, ...],
     **selection: Any,
 ) -> int:
     """Ask every framework the same questions, and judge the answers."""
     extra = [_read(path) for path in case_files]
-    chosen = selected(suite(suite_name, seed=seed, count=count), operations, extra)
-    plan = _plan(chosen, **selection)
-    with _create(output) as run:
-        run.set_meta(suite=suite_name, seed=str(seed), count=str(count))
-        run.add_given(chosen.cases)
-        recorder = _execute(plan, run)
-        return _conclude(run, recorder, complete=suite_name if _is_complete(plan) else "")
+    whole = selected(suite(suite_name, seed=seed, count=count), operations, extra)
+    folder = "" if no_cache else str(user_cache_path("lossdiff") / "compiled")
+    plan = _plan(sharded(whole, shard), **selection, shard=shard, cache=folder)
+    asked = identity(plan, whole, seed=seed, count=count)
+    with opened(output, asked, resume=resume) as run:
+        run.add_given(plan.suite.cases)
+        recorder = execute(plan, run, scheduler)
+        return conclude(run, recorder, complete=suite_name if _is_complete(plan) else "")
 
 
 @cli.command()
@@ -187,15 +209,29 @@ def bench(
     **selection: Any,
 ) -> int:
     """Judge and time every framework; the JSON of pytest-benchmark is kept beside the run."""
-    plan = _plan(bench_suite(operations, dtype, suite_name), only=is_timed, **selection)
-    with _create(output) as run:
-        run.set_meta(suite="bench", benchmarks=suite_name, seed=str(seed), label=label)
-        recorder = _execute(plan, run)
-        status = _conclude(run, recorder)
+    # What was compiled before would be no first call.
+    suite_ = bench_suite(operations, dtype, suite_name)
+    plan = _plan(suite_, only=is_timed, cache="", **selection)
+    with opened(output, identity(plan, plan.suite, seed=seed)) as run:
+        run.set_meta(benchmarks=suite_name, label=label)
+        recorder = execute(plan, run)
+        status = conclude(run, recorder)
         if status == NOTHING:
             return status
         found = time_run(run, Timing(passes, threads, plan.device, plan.extra, seed, memory))
         return max(status, FINDINGS if found else OK)
+
+
+@cli.command()
+@click.argument(
+    "runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=click.Path(path_type=Path)
+)
+@_output("")
+def merge(runs: tuple[Path, ...], output: Path) -> int:
+    """Join runs of shards, frameworks, devices and machines into one."""
+    if output == Path():
+        raise click.UsageError("merge needs -o FILE, where the whole goes")
+    return merged(runs, output)
 
 
 @cli.command()
@@ -250,7 +286,7 @@ def show(path: Path, verdicts: tuple[str, ...], style: str) -> int:
         rows = (row for row in run.rows(VerdictRow)
                 if not verdicts or base(row.verdict) in verdicts)  # fmt: skip
         if style == "table":
-            _console().print(verdict_table(rows))
+            console().print(verdict_table(rows))
             return OK
         for row in rows:
             click.echo(json.dumps(_plain(row), allow_nan=False))
@@ -325,17 +361,17 @@ def repro(
 @_selection
 def list_(what: str, suite_name: str, operations: tuple[str, ...], **selection: Any) -> int:
     """Print what there is, one a line."""
-    console = _console()
+    shown = console()
     if what == "cases":
         for case in selected(suite(suite_name), operations).cases:
             click.echo(case.id)
     elif what == "operations":
-        console.print(operations_table())
+        shown.print(operations_table())
     elif what == "ledger":
         print_ledger()
     else:
         plan = _plan(selected(suite(suite_name), operations), **selection)
-        return OK if print_implementations(plan, operations, console) else NOTHING
+        return OK if print_implementations(plan, operations, shown) else NOTHING
     return OK
 
 
@@ -353,10 +389,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"lossdiff: {_usage(error)}", err=True)
     except click.ClickException as error:
         click.echo(f"lossdiff: {error.format_message()}", err=True)
-    except (RunFileError, UserFileError, CaseFileError, OnnxError) as error:
+    except (RunFileError, UserFileError, CaseFileError, OnnxError, ClusterError) as error:
         click.echo(f"lossdiff: {error}", err=True)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("lossdiff: interrupted; what was judged so far is kept", err=True)
+        click.echo("lossdiff: interrupted; what was judged so far is kept: --resume", err=True)
         return 130
     except BrokenPipeError:
         sys.stderr.close()
@@ -380,12 +416,6 @@ def _write(text: str, output: Path | None) -> None:
     except OSError as error:
         raise click.ClickException(f"cannot write {output}: {error.strerror}") from error
     click.echo(output.resolve())
-
-
-def _console() -> Console:
-    """A pipe or a log file has no width of its own; tables need more than the default 80."""
-    console = Console()
-    return console if console.is_terminal else Console(width=_LOG_WIDTH)
 
 
 def _plain(row: VerdictRow) -> dict[str, Any]:
@@ -423,7 +453,10 @@ def _plan(
     device: str,
     jobs: int,
     timeout: float,
+    memory: float = 0.0,
     only: Callable[[Any], bool] | None = None,
+    shard: tuple[int, int] = (1, 1),
+    cache: str | None = None,
 ) -> Plan:
     extra: dict[str, tuple[str, ...]] = {}
     for framework, place in implementations:
@@ -434,49 +467,14 @@ def _plan(
             raise click.UsageError(f"--impl names {framework}, which --backend leaves out")
     # Those that take longest begin first.
     order = [name for name in ("jax", "tensorflow", "torch", "numpy") if name in names]
-    return Plan(chosen, tuple(dict.fromkeys(order)), modes, device, extra, jobs, timeout, only)
-
-
-def _create(output: Path) -> RunFile:
-    run = RunFile.create(output)
-    run.set_meta(
-        version=metadata.version("lossdiff"),
-        command=" ".join(["lossdiff", *sys.argv[1:]]),
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    return run
-
-
-def _execute(plan: Plan, run: RunFile) -> Recorder:
-    if plan.extra:  # `repro` asks them again
-        run.set_meta(implementations=json.dumps(plan.extra))
-    with RunProgress(Console(stderr=True)) as progress:
-        recorder = Engine(plan, run, progress).execute()
-    run.set_meta(finished=datetime.now(UTC).isoformat(timespec="seconds"))
-    return recorder
+    return Plan(
+        chosen, tuple(dict.fromkeys(order)), modes, device, extra, jobs, timeout, only,
+        memory=int(memory * GIB), shard=shard, cache=cache,
+    )  # fmt: skip
 
 
 def _is_complete(plan: Plan) -> bool:
     """Whether everybody was asked all of the suite, where the ledger's findings were made."""
     whole = not plan.modes and not plan.suite.operations and plan.device == "cpu"
+    whole = whole and plan.shard == (1, 1)
     return whole and set(plan.frameworks) == set(FRAMEWORKS)
-
-
-def _conclude(run: RunFile, recorder: Recorder, *, complete: str = "") -> int:
-    """Say what came out; `complete` names the suite, where all of it was asked of everybody."""
-    from .reports.terminal import summary
-
-    console = _console()
-    console.print(summary(run))
-    console.print(f"run file: {run.path}", soft_wrap=True, highlight=False)
-    if not sum(recorder.verdicts.values()) and not recorder.domains.rows():
-        absent = [f"{row.framework}: {row.absent}" for row in run.rows(WorkerRow) if row.absent]
-        reason = "; ".join(absent) or "no implementation claims one of the cases"
-        click.echo(f"lossdiff: nothing could be asked; {reason}", err=True)
-        return NOTHING
-    stale = [entry.id for entry in ledger()
-             if entry.suite == complete and entry.id not in recorder.matched]  # fmt: skip
-    if stale:
-        click.echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
-        return FINDINGS
-    return FINDINGS if recorder.unknown else OK

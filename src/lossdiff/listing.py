@@ -11,7 +11,7 @@ from rich.table import Table
 from .cases.ledger import ledger
 from .cases.operations import OPERATIONS
 from .harness.catalogues import catalogues
-from .harness.engine import Plan
+from .harness.plan import Plan
 
 
 def operations_table() -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 import click
 
@@ -19,6 +20,20 @@ class Name(click.ParamType[str]):
         if value not in self._names:
             self.fail(unknown(self.name, value, self._names), param, ctx)
         return value
+
+
+class Shard(click.ParamType[Any]):
+    """`I/N`: part I of N."""
+
+    name = "part"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        part, _, parts = str(value).partition("/")
+        if not part.isdecimal() or not parts.isdecimal() or not 1 <= int(part) <= int(parts):
+            self.fail(f"{value!r} is not I/N with I from 1 to N, such as 1/4", param, ctx)
+        return int(part), int(parts)
 
 
 def unknown(what: str, value: str, names: Iterable[str]) -> str:

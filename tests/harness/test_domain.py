@@ -172,11 +172,26 @@ def test_questions_of_one_case_and_of_one_shape_come_together() -> None:
     sweep = SWEEPS["classes"]
     searches = [Search(claim, "eager", "bfloat16", sweep) for claim in (SOFTMAX, other)]
 
+    for search in searches:
+        search.seen[sweep.levels[0]] = (Verdict("exact"), "value", "")
+
     asked = next_questions(searches)
 
     assert [(name, case.shape[1]) for name, _, case in asked] == [
-        (name, level) for level in sweep.levels for name in ("acme.other", "acme.softmax")
+        (name, level) for level in sweep.levels[1:] for name in ("acme.other", "acme.softmax")
     ]
+
+
+@pytest.mark.parametrize(("word", "more"), [("crashed", 0), ("timed out", 0), ("raised", 5)])
+def test_who_dies_at_the_smallest_magnitude_dies_once(word: str, more: int) -> None:
+    search = Search(SOFTMAX, "eager", "float32", SWEEPS["spread"])
+    (first,) = search.wanted()
+    assert first == min(search.sweep.levels)
+
+    search.seen[first] = (Verdict(word), "value", "")
+
+    assert (len(search.wanted()) >= more) if more else search.wanted() == []
+    assert (search.row("cpu").breaks_at, search.row("cpu").broken_by) == (first, word)
 
 
 def test_no_search_has_no_question() -> None:
@@ -234,7 +249,7 @@ def domains(suite: str = "domain") -> Domains:
 
 def test_one_batch_is_of_one_mode_dtype_and_sweep() -> None:
     batches = list(domains().batches([SOFTMAX, LOSS], ["eager", "jit"]))
-    kinds = [{search.key[1:] for search in batch} for batch in batches]
+    kinds = [{search.key[2:] for search in batch} for batch in batches]
 
     assert all(len(kind) == 1 for kind in kinds)
     assert len(set(map(tuple, kinds))) == len(batches)
@@ -253,7 +268,7 @@ def seen(case: Case, **answers: Any) -> list[DomainRow]:
     """Return what was found after one answer."""
     made = domains()
     list(made.batches([SOFTMAX], ["eager"]))
-    made.see(case, Observation(case.id, SOFTMAX.name, "eager", answers))
+    made.see(SOFTMAX, case, Observation(case.id, SOFTMAX.name, "eager", answers))
     return made.rows()
 
 

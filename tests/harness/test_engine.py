@@ -11,12 +11,13 @@ import pytest
 from lossdiff.backends import FRAMEWORKS
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import Suite
-from lossdiff.harness.engine import Engine, Plan, why_absent
+from lossdiff.harness.engine import Engine
+from lossdiff.harness.plan import Plan, why_absent
+from lossdiff.harness.progress_rows import IncidentRow
 from lossdiff.harness.recorder import Recorder
 from lossdiff.harness.runfile import DomainRow, RelationRow, RunFile, VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import standing
 from lossdiff.harness.worker import UserFileError
-from pebble.common.types import CONSTS
 
 HOSTILE = Path(__file__).parents[1] / "hostile"
 SOFTMAX = Suite("tiny", (Case.parse("softmax/float32/4x10/normal/-/0"),))
@@ -258,19 +259,50 @@ def test_who_kills_the_process_is_found_and_the_others_are_judged(tmp_path: Path
     assert "-11" in rows["softmax_reads_address_0"].note  # SIGSEGV
 
 
-def test_who_never_returns_is_found_and_the_others_are_judged(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(CONSTS, "term_timeout", 0.3)  # pebble's patience with the deaf
-
+def test_who_never_returns_is_found_and_the_others_are_judged(tmp_path: Path) -> None:
     rows = values_of(tmp_path, "endless.py", timeout=1.0)
 
     assert verdicts(rows) == {
         "softmax": "agrees",
         "softmax_is_deaf": "timed out",
-        "softmax_pretends_to_be_done": "timed out",
+        "softmax_pretends_to_be_done": "crashed",
     }
     assert rows["softmax_is_deaf"].note == "no answer within 1 s"
+
+
+def test_whatever_ends_a_process_is_a_verdict_for_the_one_that_did_it(tmp_path: Path) -> None:
+    rows = values_of(tmp_path, "grim.py", timeout=8.0, memory=2**29)
+
+    assert verdicts(rows) == {
+        "softmax": "agrees",
+        "softmax_aborts": "crashed",
+        "softmax_closes_every_file": "crashed",
+        "softmax_exits_with_0": "crashed",
+        "softmax_forks": "agrees",
+        "softmax_leaves_a_thread_that_exits": "agrees",  # the others are not blamed for it
+        "softmax_returns_a_huge_array": "mismatched",
+        "softmax_sets_an_alarm": "agrees",
+        "softmax_sleeps": "timed out",
+        "softmax_swells": "crashed",
+    }
+    assert "-6" in rows["softmax_aborts"].note  # SIGABRT
+    assert rows["softmax_exits_with_0"].note == "the process ended without an answer"
+    assert rows["softmax_swells"].note == "the process took more than 0.5 GiB of memory"
+    assert rows["softmax_sleeps"].note == "no answer within 8 s"
+
+
+def test_each_death_is_written_down(tmp_path: Path) -> None:
+    values_of(tmp_path, "deadly.py")
+
+    with RunFile.open(tmp_path / "run.sqlite") as run:
+        told = [(row.implementation, row.outcome) for row in run.rows(IncidentRow)]
+
+    assert sorted(told) == [
+        ("deadly.softmax_exits", "asked again, alone"),
+        ("deadly.softmax_exits", "judged"),
+        ("deadly.softmax_reads_address_0", "asked again, alone"),
+        ("deadly.softmax_reads_address_0", "judged"),
+    ]
 
 
 def test_a_slow_start_is_not_held_against_the_questions_that_follow(tmp_path: Path) -> None:

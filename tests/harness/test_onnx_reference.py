@@ -13,8 +13,9 @@ from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.onnx_suite import OPERATORS, collected
 from lossdiff.cases.operations import Options
 from lossdiff.cases.suites import Suite, suite
-from lossdiff.harness.engine import Engine, Plan, _asks_onnx
+from lossdiff.harness.engine import Engine, _asks_onnx
 from lossdiff.harness.onnx_reference import _claim, answer_onnx, claims, evaluated
+from lossdiff.harness.plan import Plan
 from lossdiff.harness.recorder import Recorder, is_finding
 from lossdiff.harness.runfile import RunFile, VerdictRow, WorkerRow
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,9 +58,8 @@ def made_for(run: RunFile, suite_name: str) -> Recorder:
 
 
 @pytest.fixture
-def recorder(run: RunFile) -> Iterator[Recorder]:
-    with closing(made_for(run, "tiny")) as made:
-        yield made
+def recorder(run: RunFile) -> Recorder:
+    return made_for(run, "tiny")
 
 
 def observed(value: Any, **answers: Any) -> Observation:
@@ -78,7 +76,7 @@ def rows_of(run: RunFile, recorder: Recorder) -> list[VerdictRow]:
 def test_an_answer_becomes_a_row_that_says_who_what_and_how(
     run: RunFile, recorder: Recorder
 ) -> None:
-    recorder.record(CASE, observed(right()))
+    recorder.record("torch", CASE, observed(right()))
 
     (row,) = rows_of(run, recorder)
 
@@ -91,7 +89,9 @@ def test_an_answer_becomes_a_row_that_says_who_what_and_how(
 
 
 def test_each_quantity_has_its_own_row_and_verdict(run: RunFile, recorder: Recorder) -> None:
-    recorder.record(CASE, observed(right(), gradient_logits=Failure("raised", "RuntimeError: no")))
+    failure = Failure("raised", "RuntimeError: no")
+
+    recorder.record("torch", CASE, observed(right(), gradient_logits=failure))
 
     rows = rows_of(run, recorder)
 
@@ -115,14 +115,14 @@ def test_what_is_not_claimed_is_counted_and_no_finding(run: RunFile, recorder: R
 def test_a_gradient_that_the_contract_does_not_ask_for_is_left_out(
     run: RunFile, recorder: Recorder
 ) -> None:
-    recorder.record(CASE, observed(right(), gradient_target=right()))
+    recorder.record("torch", CASE, observed(right(), gradient_target=right()))
 
     assert [row.quantity for row in rows_of(run, recorder)] == ["value"]
 
 
 @pytest.mark.parametrize("kind", ["raised", "mismatched", "crashed", "timed out"])
 def test_a_failure_is_an_unknown_finding(run: RunFile, recorder: Recorder, kind: Any) -> None:
-    recorder.record(CASE, observed(Failure(kind, "it failed")))
+    recorder.record("torch", CASE, observed(Failure(kind, "it failed")))
 
     (row,) = rows_of(run, recorder)
 
@@ -147,7 +147,7 @@ def test_rows_are_written_in_batches_and_the_rest_at_the_flush(
 
 
 def test_a_finding_that_no_entry_names_is_unknown(run: RunFile, recorder: Recorder) -> None:
-    recorder.record(CASE, observed(wrong()))
+    recorder.record("torch", CASE, observed(wrong()))
 
     (row,) = rows_of(run, recorder)
 
@@ -170,7 +170,7 @@ def test_a_finding_that_an_entry_names_is_known(
 ) -> None:
     monkeypatch.setattr(recorder_module, "ledger", lambda: (entry,))
 
-    recorder.record(CASE, observed(wrong()))
+    recorder.record("torch", CASE, observed(wrong()))
 
     (row,) = rows_of(run, recorder)
     assert (row.verdict, row.known) == ("inaccurate", True)
@@ -194,7 +194,7 @@ def test_an_entry_for_something_else_excuses_nothing(
 ) -> None:
     monkeypatch.setattr(recorder_module, "ledger", lambda: (entry,))
 
-    recorder.record(CASE, observed(wrong()))
+    recorder.record("torch", CASE, observed(wrong()))
 
     (row,) = rows_of(run, recorder)
     assert not row.known
@@ -207,7 +207,7 @@ def test_an_entry_matches_nothing_that_is_right(
     every = replace(ENTRY, verdicts=tuple(STANDINGS))
     monkeypatch.setattr(recorder_module, "ledger", lambda: (every,))
 
-    recorder.record(CASE, observed(right()))
+    recorder.record("torch", CASE, observed(right()))
     recorder.unsupported(CLAIM, CASE, "")
 
     assert recorder.matched == set()
@@ -239,7 +239,7 @@ def test_worked_examples_are_compared_with_the_printed_digits(
     case, printed = worked()
     answer = change(printed)
 
-    recorder.record(case, Observation(case.id, CLAIM.name, "eager", {"value": answer}))
+    recorder.record("torch", case, Observation(case.id, CLAIM.name, "eager", {"value": answer}))
     recorder.flush()
 
     (row,) = run.rows(WorkedRow)
@@ -252,14 +252,14 @@ def test_worked_examples_are_compared_with_the_printed_digits(
 
 
 def test_other_cases_are_no_worked_examples(run: RunFile, recorder: Recorder) -> None:
-    recorder.record(CASE, observed(right()))
+    recorder.record("torch", CASE, observed(right()))
     recorder.flush()
 
     assert list(run.rows(WorkedRow)) == []
 
 
 def test_equivalences_are_written_at_the_end(run: RunFile, recorder: Recorder) -> None:
-    recorder.record(CASE, observed(right()))
+    recorder.record("torch", CASE, observed(right()))
     recorder.flush()
     recorder.finish()
 
@@ -274,7 +274,7 @@ SHIFT = Related("shift", "gradient_logits", False, 0.5, 8.0, "[1, 2]", "0.25", "
 def test_a_relation_that_does_not_hold_is_a_finding_of_its_own(
     run: RunFile, recorder: Recorder
 ) -> None:
-    recorder.record(CASE, replace(observed(right()), related=(SHIFT,)))
+    recorder.record("torch", CASE, replace(observed(right()), related=(SHIFT,)))
 
     value, row = rows_of(run, recorder)
     assert (value.verdict, row.verdict, row.quantity) == (
@@ -290,7 +290,7 @@ def test_a_relation_that_does_not_hold_is_a_finding_of_its_own(
 def test_a_relation_that_holds_is_counted_and_no_verdict(run: RunFile, recorder: Recorder) -> None:
     holds = replace(SHIFT, holds=True, ratio=0.5)
 
-    recorder.record(CASE, replace(observed(right()), related=(holds, holds)))
+    recorder.record("torch", CASE, replace(observed(right()), related=(holds, holds)))
 
     assert [row.verdict for row in rows_of(run, recorder)] == ["exact"]
     recorder.finish()
@@ -305,7 +305,7 @@ def test_other_bits_the_second_time_are_told_and_are_no_finding(
 ) -> None:
     again = Related(AGAIN, "value", False, 1e-8, 1.0)
 
-    recorder.record(CASE, replace(observed(right()), related=(again,)))
+    recorder.record("torch", CASE, replace(observed(right()), related=(again,)))
 
     _, row = rows_of(run, recorder)
     assert (row.verdict, row.abs_error) == ("nondeterministic", 1e-8)
@@ -319,7 +319,7 @@ def test_a_relation_may_be_known(
     entry = replace(ENTRY, verdicts=("relation:s*",), when={"quantity": ("gradient_logits",)})
     monkeypatch.setattr(recorder_module, "ledger", lambda: (entry,))
 
-    recorder.record(CASE, replace(observed(right()), related=(SHIFT,)))
+    recorder.record("torch", CASE, replace(observed(right()), related=(SHIFT,)))
 
     assert [row.known for row in rows_of(run, recorder)] == [False, True]
 
@@ -336,8 +336,8 @@ def test_an_answer_with_one_thread_is_compared_and_not_judged_again(
     value = (e / e.sum(-1, keepdims=True)).astype(np.float32)
     first = Observation(LARGE.id, CLAIM.name, "eager", {"value": value})
 
-    recorder.record(LARGE, first)
-    recorder.repeat(LARGE, replace(first, answers={"value": value * np.float32(factor)}))
+    recorder.record("torch", LARGE, first)
+    recorder.repeat("torch", LARGE, replace(first, answers={"value": value * np.float32(factor)}))
 
     _, *others = rows_of(run, recorder)
     assert [row.verdict for row in others] == words
@@ -353,12 +353,31 @@ def test_a_sweep_is_judged_for_its_limit_alone(run: RunFile) -> None:
     case = Case.parse("softmax/float32/4x10/spread@10/-/0")
     nan = np.full((4, 10), np.nan, np.float32)
 
-    with closing(made_for(run, "domain")) as recorder:
-        list(recorder.domains.batches([CLAIM], ["eager"]))
-        recorder.record(case, Observation(case.id, CLAIM.name, "eager", {"value": nan}))
-        recorder.finish()
+    recorder = made_for(run, "domain")
+    list(recorder.domains.batches([CLAIM], ["eager"]))
+    recorder.record("torch", case, Observation(case.id, CLAIM.name, "eager", {"value": nan}))
+    recorder.finish()
 
     assert list(run.rows(VerdictRow)) == []
     assert (recorder.verdicts, recorder.unknown) == ({}, 0)
     (row,) = run.rows(DomainRow)
     assert (row.implementation, row.breaks_at, row.broken_by) == (CLAIM.name, 10.0, "nonfinite")
+
+
+def test_two_frameworks_may_have_a_function_of_the_same_name(
+    run: RunFile, recorder: Recorder
+) -> None:
+    """One file of a user's own, given for both."""
+    other = replace(CLAIM, framework="numpy")
+    recorder.meet("numpy", Catalogue((other,), VERSIONS))
+
+    recorder.record("torch", CASE, observed(right()))
+    recorder.record("numpy", CASE, observed(wrong()))
+
+    assert [(row.framework, row.verdict) for row in rows_of(run, recorder)] == [
+        ("torch", "exact"), ("numpy", "inaccurate")
+    ]  # fmt: skip
+    again = made_for(run, "tiny")
+    again.recall()
+    assert [again.has(claim, "eager", CASE) for claim in (CLAIM, other)] == [True, True]
+    assert not again.has(replace(CLAIM, framework="jax"), "eager", CASE)

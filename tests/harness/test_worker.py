@@ -60,7 +60,7 @@ def test_a_function_of_a_file_is_asked_like_any_other(monkeypatch: pytest.Monkey
     monkeypatch.setattr(worker, "_backend", lambda: backend)
     names = ("acme.CrossEntropy", "numpy.recipes.cross_entropy")
 
-    mine, ours = worker.ask([(name, "eager", INDEX) for name in names])
+    mine, ours = worker.ask(1, [(name, "eager", INDEX) for name in names]).observations
 
     assert (mine.implementation, ours.implementation) == names
     np.testing.assert_allclose(mine.answers["value"], ours.answers["value"], rtol=1e-6)
@@ -158,7 +158,7 @@ def test_questions_are_answered_in_their_order(monkeypatch: pytest.MonkeyPatch) 
         ("numpy.recipes.softmax", "eager", SOFTMAX),
     ]
 
-    found = worker.ask(questions)
+    found = worker.ask(1, questions).observations
 
     assert questions == [(item.implementation, item.mode, Case.parse(item.case)) for item in found]
 
@@ -167,7 +167,8 @@ def test_only_what_is_probed_is_asked_more_closely(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(worker, "_backend", lambda: load_backend("numpy"))
     name = "numpy.recipes.softmax"
 
-    plain, probed = worker.ask([(name, "eager", SOFTMAX), (name, "eager", GRID)])
+    questions = [(name, "eager", SOFTMAX), (name, "eager", GRID)]
+    plain, probed = worker.ask(1, questions).observations
 
     assert plain.related == ()
     assert plain.answers.keys() == {"value", "gradient_logits"}
@@ -214,3 +215,24 @@ def test_a_worker_on_the_cpu_sees_no_gpu(started: Any, device: str, visible: str
     started(Setup("numpy", device=device))
 
     assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
+
+
+@pytest.mark.parametrize(
+    ("cache", "expected"),
+    [
+        ("/cache", {"JAX_COMPILATION_CACHE_DIR": "/cache/jax",
+                    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+                    "TORCHINDUCTOR_CACHE_DIR": "/cache/torch",
+                    "TORCHINDUCTOR_FX_GRAPH_CACHE": "1"}),
+        ("", {"JAX_ENABLE_COMPILATION_CACHE": "false",
+              "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}),
+    ],
+)  # fmt: skip
+def test_what_is_compiled_is_kept_in_a_folder_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch, cache: str, expected: dict[str, str]
+) -> None:
+    monkeypatch.setattr(worker.os, "environ", environment := {})
+
+    worker._keep_compiled(cache)
+
+    assert environment == expected

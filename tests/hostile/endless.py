@@ -23,5 +23,5 @@ def softmax_is_deaf(logits):
 
 
 def softmax_pretends_to_be_done(logits):
-    """Leaves with status 0, as a worker does that was told to: only its time gives it away."""
+    """Leaves with status 0, as a worker does that was told to."""
     os._exit(0)

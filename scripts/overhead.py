@@ -1,0 +1,66 @@
+"""What lossdiff itself takes beside the frameworks: `tox run -e overhead`.
+
+Two `quick` runs, so that the second finds what compilers have kept; of it, the wall time beside
+the frameworks' own calls and imports, timed inside the workers of the same run, and the verdicts
+a second. Then `fuzz` with few and with many cases of NumPy: the memory of the judging process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lossdiff.harness.runfile import RunFile, VerdictRow
+
+
+def run(path: Path, *options: str) -> tuple[dict[str, Any], int]:
+    """Check, and return where the time went and how many verdicts there are."""
+    command = [sys.executable, "-m", "lossdiff", "check", "-o", str(path), *options]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode not in (0, 1):
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}")
+    with RunFile.open(path) as found:
+        return json.loads(found.meta["spent"]), found.count(VerdictRow)
+
+
+def show_time(spent: dict[str, Any], verdicts: int) -> None:
+    """Print how the wall time compares with what the frameworks take."""
+    calls, imports = (sum(spent[name].values()) for name in ("calls", "imports"))
+    print(f"wall time                    {spent['wall']:8.1f} s")
+    print(f"  imports, in the workers    {imports:8.1f} s")
+    print(f"  bare calls, in the workers {calls:8.1f} s")
+    print(f"  judging, CPU               {spent['judging']:8.1f} s")
+    print(f"wall / (imports + calls)     {spent['wall'] / (imports + calls):8.2f}")
+    print(f"verdicts                     {verdicts:8d}")
+    print(f"  a second of asking         {verdicts / spent['asking']:8.0f}")
+    print(f"  a CPU second of judging    {verdicts / spent['judging']:8.0f}")
+    print(f"memory of the judging process {spent['memory']:7.0f} MiB")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backend", action="append", default=[], help="only these frameworks")
+    parser.add_argument("--cases", type=int, nargs="*", default=[10_000, 100_000],
+                        help="how many cases of fuzz the memory is measured with")  # fmt: skip
+    asked = parser.parse_args()
+    backends = [text for name in asked.backend for text in ("--backend", name)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.sqlite"
+        for name in ("quick, as it comes", "quick, warm"):
+            print(f"\n{name}")
+            show_time(*run(path, *backends))
+        for count in asked.cases:
+            spent, verdicts = run(path, "--suite", "fuzz", "--count", str(count),
+                                  "--backend", "numpy")  # fmt: skip
+            print(f"\nfuzz, {count} cases, NumPy: {verdicts} verdicts")
+            print(f"memory of the judging process {spent['memory']:7.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""Real processes, really killed: the command line goes on, and says what happened in one line."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from lossdiff.harness.progress_rows import AskedRow, IncidentRow
+from lossdiff.harness.runfile import RunFile, RunFileError, VerdictRow, draft_of
+from lossdiff.harness.runlock import writing
+
+from .harness.interruption import content
+
+CHECK = ("check", "--backend", "numpy", "--operation", "softmax")
+_PATIENCE = 120.0  # seconds, before a test gives up; none is expected to wait for long
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that nothing disturbed."""
+    path = tmp_path_factory.mktemp("run") / "run.sqlite"
+    process = started(path)
+    process.communicate()
+    assert process.returncode == 0
+    return path
+
+
+def started(path: Path, *options: str) -> subprocess.Popen[str]:
+    """Start the command line."""
+    command = [sys.executable, "-m", "lossdiff", *CHECK, "-o", str(path), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def until(happens: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait for something to happen while a process is at work."""
+    end = time.monotonic() + _PATIENCE
+    while not happens():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def asked(path: Path) -> int:
+    """Return how many questions have their verdicts; 0 where there is no run yet."""
+    try:
+        with RunFile.open(path) as run:
+            return run.count(AskedRow)
+    except RunFileError:
+        return 0
+
+
+def same_but_for_meta(path: Path, whole: Path) -> bool:
+    return content(path) == content(whole)
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """Return the processes that answer; Python has another one that minds shared memory."""
+    children = psutil.Process(process.pid).children()
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_that_is_killed_goes_on_and_ends_like_one_that_was_not(
+    whole: Path, tmp_path: Path, seed: int
+) -> None:
+    path, draw = tmp_path / "run.sqlite", random.Random(seed)  # noqa: S311 -- a place to kill at
+    process = started(path)
+    wanted = draw.randrange(1, 400)
+    until(lambda: asked(path) >= wanted, process)
+    workers = workers_of(process)
+
+    process.kill()
+    process.communicate()
+
+    _, alive = psutil.wait_procs(workers, _PATIENCE)
+    assert alive == []  # nobody outlives the run
+    before = asked(path)
+    again = started(path, "--resume")
+    out, err = again.communicate()
+    assert (again.returncode, "Traceback" in err) == (0, False)
+    assert before >= wanted
+    assert "no new findings" in out
+    assert same_but_for_meta(path, whole)
+
+
+def test_a_worker_that_is_killed_from_outside_is_blamed_on_nobody(
+    whole: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.sqlite"
+    process = started(path)
+    until(lambda: asked(path) > 0, process)
+
+    for worker in workers_of(process):
+        worker.kill()
+
+    _, err = process.communicate()
+    assert (process.returncode, "Traceback" in err) == (0, False)
+    assert same_but_for_meta(path, whole)
+    with RunFile.open(path) as run:
+        assert [row.outcome for row in run.rows(IncidentRow)] in (
+            [], ["asked again"], ["asked again, alone"]
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_asked_to_end_ends_and_can_be_reported_on(
+    whole: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    path = tmp_path / "run.sqlite"
+    process = started(path)
+    until(lambda: asked(path) > 0, process)
+
+    process.send_signal(number)
+
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "lossdiff: interrupted; what was judged so far is kept: --resume"
+    with RunFile.open(path) as run:
+        assert 0 < run.count(VerdictRow) <= len(content(whole)["verdicts"])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+# --- one writer, and nothing replaced too early ----------------------------------------------
+
+
+@pytest.fixture
+def copy(whole: Path, tmp_path: Path) -> Iterator[Path]:
+    """A run of one's own, which must stay as it is."""
+    path = tmp_path / "run.sqlite"
+    shutil.copy(whole, path)
+    before = path.read_bytes()
+    yield path
+    assert path.read_bytes() == before
+    assert not draft_of(path).exists()
+
+
+def refused(path: Path, *options: str) -> str:
+    """Start a command that is refused; return its one line."""
+    process = started(path, *options)
+    out, err = process.communicate()
+    assert (process.returncode, out) == (2, "")
+    (line,) = [line for line in err.splitlines() if not line.startswith("[")]
+    return line
+
+
+def test_two_processes_cannot_write_one_run(copy: Path) -> None:
+    with writing(copy):
+        line = refused(copy, "--resume")
+
+    assert line.startswith(f"lossdiff: {copy} is being written by another process")
+
+
+def test_the_lock_of_a_process_that_died_is_no_lock(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    (tmp_path / ".run.sqlite.lock").write_text("")
+
+    with writing(path):
+        pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_not_lost_to_a_command_that_fails(copy: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text("import no_such_module\n")
+
+    line = refused(copy, "--impl", f"numpy={mine}")
+
+    assert "mine.py cannot be imported: ModuleNotFoundError" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--suite", "worked"], "was begun with --suite quick, not worked"),
+        (["--seed", "3"], "was begun with --seed 0, not 3"),
+        (["--operation", "sigmoid"], "was begun with --operation softmax, not softmax sigmoid"),
+        (["--shard", "1/2"], "was begun with --shard 1/1, not 1/2"),
+        (["--mode", "eager"], "was begun with --mode (none), not eager"),
+    ],
+)
+def test_a_run_goes_on_with_the_same_questions_only(
+    copy: Path, options: list[str], expected: str
+) -> None:
+    line = refused(copy, "--resume", *options)
+
+    assert expected in line
+    assert "its command was: lossdiff check --backend numpy --operation softmax" in line
+
+
+@pytest.mark.parametrize("how", ["cut", "overwritten"])
+def test_a_damaged_run_does_not_go_on_and_is_left_alone(
+    whole: Path, tmp_path: Path, how: str
+) -> None:
+    path, good = tmp_path / "run.sqlite", whole.read_bytes()
+    damaged = good[:30000] if how == "cut" else good[:30000] + b"\xff" * (len(good) - 30000)
+    path.write_bytes(damaged)
+
+    line = refused(path, "--resume")
+
+    assert line.startswith(f"lossdiff: {path} is damaged")
+    assert path.read_bytes() == damaged
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_complete_run_has_nothing_left_to_ask(whole: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    shutil.copy(whole, path)
+
+    process = started(path, "--resume")
+    out, err = process.communicate()
+
+    assert process.returncode == 0
+    assert err == f"{path} is complete: there is nothing left to ask\n"
+    assert "no new findings" in out
+    assert same_but_for_meta(path, whole)
