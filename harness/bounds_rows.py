@@ -224,7 +224,7 @@ def _cross_entropy_probs(
     In 16 bits W/D may be subnormal before it is divided by p: η/p more.
     Where a convention divides p by Σp, the sum adds (h + 3)u to ℓ and the logarithms
     Σ p abs(log p) cu ≤ c ln C u, if it is done on them; the gradient (−W/p + ΣW)/Σx has terms
-    that cancel, at most abs(g) + 2 ΣW/Σx.
+    that cancel, at most abs(g) + 2 ΣW/Σx; that by the target, −w log(p/Σp), adds (h + 3)u w.
     """
     h_c, h_d = _terms_of_rows(t, q), divisor_depth(case, solution, q)
     total, classes = t.w.sum(axis=1), t.d.shape[1]
@@ -236,7 +236,12 @@ def _cross_entropy_probs(
         return reduced(case, solution, rows, t.v, q)
     g = np.abs(_flat(solution, quantity, case))
     bracket = np.full_like(g, (q.c + 6 + h_c + h_d) * q.u + 2 * q.s)
-    if not solution.rules.renormalise or quantity == "gradient_target":
+    if solution.rules.renormalise and quantity == "gradient_target":
+        weight = case.inputs().weight
+        w = np.ones(classes) if weight is None else np.abs(weight.astype(np.float64))
+        rounded = (q.depth(classes) + 3) * q.u + 2 * q.s
+        return times(g, bracket) + np.abs(t.v)[:, None] * w * rounded
+    if not solution.rules.renormalise:
         lost = q.eta if q.algorithm.narrow and quantity == "gradient_logits" else 0.0
         return times(g, bracket) + np.where(g > 0, lost / t.p, 0.0)
     x = case.inputs().values.astype(np.float64)
