@@ -152,7 +152,12 @@ def _peaks(
         extra = timing.extra.get(item.framework, ())
         plan.write_text(json.dumps({"benchmark": vars(item), "extra": list(extra)}))
         command = [sys.executable, "-m", f"{__package__}.peak", str(plan)]
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment = {
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "MALLOC_MMAP_THRESHOLD_": "65536",  # no array comes from what was freed before
+        }
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         peak = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
         if peak is not None:

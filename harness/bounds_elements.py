@@ -53,7 +53,7 @@ def _underflow(case: Case, solution: Solution, t: Elements, quantity: str, q: Pr
     the other two, and softplus, which is below 1 + abs(x), a logarithm or a sigmoid; 1/p(1 − p)
     in a gradient by p.
     """
-    size = 1.0 + np.abs(t.x)
+    size = 1.0 + np.where(np.isfinite(t.x), np.abs(t.x), 0.0)  # at infinity σ is exactly 0 or 1
     if case.contract.domain == "probs":
         spread = t.x * (1.0 - t.x)
         size = 1.0 / spread if quantity == "gradient_logits" else 1.0 - np.log(spread)

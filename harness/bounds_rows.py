@@ -47,8 +47,9 @@ def _underflow(case: Case, solution: Solution, t: Rows, quantity: str, q: Precis
     """
     per_row, eta = np.count_nonzero(t.w, axis=1), underflow(t.v, solution, q)
     if quantity == "value":
-        lost = np.where(t.w > 0, 1.0 + t.l, 0.0).sum(axis=1) + 2.0
-        return lost * eta if case.options.reduction == "none" else np.asarray((lost * eta).sum())
+        each = np.where(t.w > 0, (1.0 + t.l) * _column(eta), 0.0)  # the sum of l may overflow
+        lost = each.sum(axis=1) + 2.0 * eta
+        return lost if case.options.reduction == "none" else np.asarray(lost.sum())
     lost = ((per_row + 3.0) * eta)[:, None] * np.ones_like(t.d)
     if quantity == "gradient_target":
         return lost * (1.0 + t.l)

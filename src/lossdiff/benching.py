@@ -30,7 +30,7 @@ def timing_options(command: C) -> C:
             click.option("--threads", multiple=True, default=("one",), show_default=True,
                          metavar="one|all", type=Name("threads", THREADS),
                          help="How many threads a framework may use; both, if given twice."),
-            click.option("--memory", is_flag=True,
+            click.option("--peak-memory", is_flag=True,
                          help="Peak memory on the CPU, in a process for each benchmark."),
             click.option("--label", default="", metavar="TEXT",
                          help="Names the run in comparisons: a commit, say."),

@@ -204,7 +204,7 @@ def bench(
     passes: int,
     threads: tuple[Any, ...],
     label: str,
-    memory: bool,
+    peak_memory: bool,
     seed: int,
     **selection: Any,
 ) -> int:
@@ -218,7 +218,7 @@ def bench(
         status = conclude(run, recorder)
         if status == NOTHING:
             return status
-        found = time_run(run, Timing(passes, threads, plan.device, plan.extra, seed, memory))
+        found = time_run(run, Timing(passes, threads, plan.device, plan.extra, seed, peak_memory))
         return max(status, FINDINGS if found else OK)
 
 

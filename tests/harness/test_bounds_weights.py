@@ -15,7 +15,7 @@ from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import DTYPES, OPERATIONS, Options
 from lossdiff.harness.asking import observe
-from lossdiff.harness.judge import Question, judge
+from lossdiff.harness.judge import Question, judge, question_of
 from lossdiff.harness.precision import SOUND as SOUNDLY
 from lossdiff.harness.worker import Setup, load
 
@@ -243,3 +243,23 @@ def test_the_condition_is_that_of_the_weights_and_not_of_the_smoothed_target() -
         )  # fmt: skip
 
         assert Question(case, inputs).solution.condition == pytest.approx(3.5 / 1.5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cross_entropy/soft.unnormalised/float64/4x10/half_max/weight=negative,reduction=none/0",
+        "binary_cross_entropy_with_logits/multi_label.binary/float64/4x10/both_inf/weight=positive/0",
+        "binary_cross_entropy_with_logits/multi_label.binary/float32/4x10/neg_inf/weight=positive/0",
+    ],
+)
+def test_what_tiny_weights_may_lose_stays_finite_beside_infinite_logits(text: str) -> None:
+    """An infinite bound would be taken for none at all."""
+    case = Case.parse(text)
+    question = question_of(case)
+
+    for quantity, exact in question.solution.quantities.items():
+        right = np.abs(exact.to_float())
+        asked = np.isfinite(right) & (right > 0)
+        limit = question.bound(question.solution, quantity, SOUNDLY)
+        assert (limit[asked] > right[asked] * 2.0**-54).all(), quantity

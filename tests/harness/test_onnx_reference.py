@@ -36,7 +36,7 @@ def answered(run: RunFile, *cases: Case) -> list[VerdictRow]:
     """Return the verdicts on what ONNX answers to some cases."""
     recorder = Recorder(run, "onnx", "cpu")
     answer_onnx(cases, recorder, lambda *_: None)
-    recorder.close()
+    recorder.flush()
     return list(run.rows(VerdictRow))
 
 
