@@ -22,7 +22,7 @@ from lossdiff.reproducing import NothingToShowError, reproduce
 FOLDER = Path(__file__).parents[1] / "docs" / "to_report"
 TO_REPORT = "to be reported"
 _TRIES = 4  # findings of an entry that are tried, the plainest first
-_SECONDS = 60.0
+_SECONDS = 20.0
 HEAD = """\
 # To be reported
 
