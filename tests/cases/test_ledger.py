@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from lossdiff.cases.families import VALUES
@@ -12,9 +12,7 @@ from lossdiff.cases.operations import DTYPES, OPERATIONS
 from lossdiff.cases.suites import SUITES
 from lossdiff.harness.verdicts import STANDINGS, base
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[2]
 TOML = """
 [[entry]]
 id = "lse-minus-x"
@@ -159,3 +157,14 @@ def test_entries_speak_of_what_exists() -> None:
         for name, known in (("operation", OPERATIONS), ("family", VALUES), ("dtype", DTYPES)):
             for pattern in entry.when.get(name, ()):
                 assert any(mark in pattern for mark in "*?[:") or pattern in known, entry.id
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in ledger() if entry.source.startswith("docs/")], ids=lambda it: it.id
+)
+def test_a_source_in_the_docs_is_there(entry: Entry) -> None:
+    page, _, anchor = entry.source.partition("#")
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    headings = [line.lstrip("# ").lower().replace(" ", "-") for line in lines if line[:1] == "#"]
+
+    assert not anchor or anchor in headings
