@@ -22,6 +22,7 @@ def cross_entropy(
     logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"
 ):
     """Index targets with every option of `torch.nn.functional.cross_entropy`."""
+    _check_labels(target, logits)
     counts = target != ignore_index
     labels = jnp.where(counts, target, 0)
     # Before the logarithm: a NaN in a row that does not count would spoil its gradient.
@@ -48,6 +49,7 @@ def cross_entropy_soft(logits, target, *, weight=None, label_smoothing=0.0, redu
 
 def cross_entropy_by_one_hot(logits, target, *, label_smoothing=0.0, reduction="mean"):
     """Smoothed one-hot labels, as many training scripts write it."""
+    _check_labels(target, logits)
     one_hot = jax.nn.one_hot(target, logits.shape[1], dtype=logits.dtype, axis=1)
     labels = optax.losses.smooth_labels(one_hot, label_smoothing, axis=1)
     return _reduce(optax.losses.softmax_cross_entropy(logits, labels, axis=1), reduction)
@@ -61,6 +63,7 @@ def cross_entropy_by_nll(logits, target, *, weight=None, ignore_index=-100, redu
 
 def nll_loss(log_probs, target, *, weight=None, ignore_index=-100, reduction="mean"):
     """Pick the entries; the mean divides by the weights of the rows that count."""
+    _check_labels(target, log_probs)
     counts = target != ignore_index
     labels = jnp.where(counts, target, 0)
     row_weights = _row_weights(counts, labels, weight, log_probs.dtype)
@@ -70,6 +73,7 @@ def nll_loss(log_probs, target, *, weight=None, ignore_index=-100, reduction="me
 
 def cross_entropy_probs(probs, target, *, weight=None, reduction="mean"):
     """Index targets, from probabilities."""
+    _check_labels(target, probs)
     row_weights = _row_weights(True, target, weight, probs.dtype)
     losses = -row_weights * jnp.log(_pick(probs, target))
     return _reduce_weighted(losses, row_weights, reduction)
@@ -107,6 +111,13 @@ def binary_cross_entropy_with_logits(
 
 def log_sigmoid_by_softplus(logits):
     return -jax.nn.softplus(-logits)
+
+
+def _check_labels(target, values):
+    """Indexing would broadcast other shapes, and take booleans for 0 and 1."""
+    due = values.shape[:1] + values.shape[2:]
+    if target.shape != due or not jnp.issubdtype(target.dtype, jnp.integer):
+        raise TypeError(f"labels of shape {target.shape} and {target.dtype}, where {due} is due")
 
 
 def _pick(array, labels):
