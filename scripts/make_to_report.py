@@ -1,7 +1,7 @@
 """Make docs/to_report/: a script for each known finding of which no public thread is known.
 
     lossdiff check --suite full -o full.sqlite
-    python scripts/make_to_report.py full.sqlite
+    python scripts/make_to_report.py full.sqlite    # or several runs
 
 The list is that of the ledger's entries whose source begins with "to be reported". Of each entry
 the plainest finding of the run is shrunk; a script that does not show it is not written.
@@ -10,7 +10,8 @@ the plainest finding of the run is shrunk; a script that does not show it is not
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from lossdiff.cases.ledger import Entry, ledger
@@ -37,22 +38,15 @@ _KINDS = ("native", "recipe", "textbook")
 
 def plainness(row: VerdictRow) -> tuple[object, ...]:
     """Smallest for what is easiest to understand: a public function, run eagerly, few options."""
-    eager, small = row.mode != "eager", len(row.shape)
-    return (
-        _KINDS.index(row.kind),
-        eager,
-        len(row.options),
-        row.quantity != "value",
-        small,
-        row.case,
-    )
+    way = (_KINDS.index(row.kind), row.mode != "eager", len(row.options))
+    return (*way, row.dtype != "float32", row.quantity != "value", len(row.shape), row.case)
 
 
-def written(run: RunFile, entry: Entry) -> VerdictRow | None:
+def written(runs: Sequence[RunFile], entry: Entry) -> VerdictRow | None:
     """Write the script of an entry; returns the finding that it shows."""
-    rows = list(run.rows(VerdictRow, "ledger = ?", (entry.id,)))
-    shown = sorted((row for row in rows if not row.verdict.startswith(RELATION)), key=plainness)
-    for row in shown[:_TRIES]:
+    rows = [(row, run) for run in runs for row in run.rows(VerdictRow, "ledger = ?", (entry.id,))
+            if not row.verdict.startswith(RELATION)]  # fmt: skip
+    for row, run in sorted(rows, key=lambda pair: plainness(pair[0]))[:_TRIES]:
         try:
             text, problem = reproduce(run, row, shrinks=True, timeout=_SECONDS, say=print)
         except NothingToShowError as error:
@@ -64,13 +58,13 @@ def written(run: RunFile, entry: Entry) -> VerdictRow | None:
     return None
 
 
-def page(run: RunFile) -> Iterator[str]:
+def page(runs: Sequence[RunFile]) -> Iterator[str]:
     """Write the scripts; yields the lines of the page that lists them."""
     yield HEAD
     for entry in ledger():
         if not entry.source.startswith(TO_REPORT):
             continue
-        row = written(run, entry)
+        row = written(runs, entry)
         seen = f"`{row.implementation}`, {row.mode}, {row.verdict}" if row else "–"
         link = f"[{entry.id}.py](to_report/{entry.id}.py)" if row else "none: see the ledger"
         yield f"| `{entry.id}` | {seen} | {entry.reason} | {link} |"
@@ -81,8 +75,9 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.glob("*.py"):
         old.unlink()
-    with RunFile.open(Path(sys.argv[1])) as run:
-        FOLDER.with_suffix(".md").write_text("\n".join(page(run)) + "\n", encoding="utf-8")
+    with ExitStack() as stack:
+        runs = [stack.enter_context(RunFile.open(Path(name))) for name in sys.argv[1:]]
+        FOLDER.with_suffix(".md").write_text("\n".join(page(runs)) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
