@@ -7,7 +7,7 @@ cases read from a file, which carry their arrays.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import cast
 
 import numpy as np
@@ -95,7 +95,7 @@ class Case:
     target_dtype: str = ""
     layout: str = ""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The readable name; it holds all that the inputs depend on."""
         target = f"/{self.target}" if self.target_kind else ""

@@ -40,10 +40,12 @@ class Options:
     def given(self) -> dict[str, int | float | str]:
         """Return the options that differ from their default."""
         return {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if getattr(self, field.name) != field.default
+            name: value for name, default in _DEFAULTS if (value := getattr(self, name)) != default
         }
+
+
+# Ids are made of them, many times each.
+_DEFAULTS = tuple((field.name, field.default) for field in fields(Options))
 
 
 @dataclass(frozen=True)

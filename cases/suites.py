@@ -8,8 +8,10 @@ nothing is compiled twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from .covering import stored_rows
@@ -18,10 +20,12 @@ from .lists import listed, worked
 from .model import Case
 from .onnx_suite import onnx_cases
 from .operations import DTYPES, OPERATIONS, Operation, Options
+from .packed import Cases, in_parts
 from .stream import Stream
 
 # Dtypes of the modes that take seconds for each signature.
 _SLOW = {"xla": ("float16", "float32"), "compile": ("float32",)}
+_PART = 4096  # cases that are sorted together
 SUITES = ("quick", "full", "worked", "fuzz", "domain", "onnx")
 
 
@@ -38,7 +42,7 @@ class Suite:
     """
 
     name: str
-    cases: tuple[Case, ...]
+    cases: Sequence[Case]
     compiled: bool = False
     operations: tuple[str, ...] = ()
     whole: bool = False
@@ -83,20 +87,30 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
 
 def selected(whole: Suite, operations: Sequence[str] = (), extra: Sequence[Case] = ()) -> Suite:
     """Return the suite's cases of some operations (of all, if none is named), and more cases."""
-    cases = [case for case in whole.cases if not operations or case.operation in operations]
-    narrowed = _ordered(whole.name, [*cases, *extra], compiled=whole.compiled)
-    return replace(narrowed, operations=tuple(operations))
+    chosen = whole
+    if operations:
+        cases = Cases(case for case in whole.cases if case.operation in operations)
+        chosen = replace(whole, cases=cases, operations=tuple(operations))
+    if not extra:
+        return chosen
+    return replace(chosen, cases=_ordered(whole.name, [*chosen.cases, *extra]).cases)
 
 
-def _ordered(name: str, cases: Sequence[Case], *, compiled: bool | None = None) -> Suite:
-    unique = {case.id: case for case in cases}
-    # Cases of one signature follow each other, and signatures of one dtype and shape: what a
-    # framework compiles for single operators is shared by those.
-    ordered = sorted(
-        unique.values(),
-        key=lambda case: (case.dtype, case.shape, str(case.signature), case.id),
-    )
-    return Suite(name, tuple(ordered), name == "full" if compiled is None else compiled)
+def _ordered(name: str, cases: Iterable[Case], *, compiled: bool | None = None) -> Suite:
+    # Sorted in parts that are joined while they are read: all cases at once need much room.
+    parts = [Cases(sorted(part, key=_place)) for part in in_parts(cases, _PART)]
+    joined = groupby(heapq.merge(*parts, key=_place))
+    unique = Cases(case for case, _ in joined)
+    return Suite(name, unique, name == "full" if compiled is None else compiled)
+
+
+def _place(case: Case) -> tuple[Any, ...]:
+    """Where a case stands in a suite.
+
+    Cases of one signature follow each other, and signatures of one dtype and shape: what a
+    framework compiles for single operators is shared by those.
+    """
+    return case.dtype, case.shape, str(case.signature), case.id
 
 
 def _case(operation: Operation, given: dict[str, Any]) -> Case:
@@ -112,18 +126,18 @@ def _case(operation: Operation, given: dict[str, Any]) -> Case:
     )
 
 
-def _fuzz(seed: int, count: int) -> list[Case]:
+def _fuzz(seed: int, count: int) -> Iterator[Case]:
     """Draw cases from the factors of `full`, each level as likely as any other."""
     stream = Stream(f"fuzz/{seed}")
     operations = list(OPERATIONS.values())
     factors = {operation.name: factors_of(operation, "full") for operation in operations}
-    cases: list[Case] = []
-    while len(cases) < count:
+    drawn = 0
+    while drawn < count:
         operation = operations[int(stream.integers(len(operations), 1)[0])]
         row = {
             name: levels[int(stream.integers(len(levels), 1)[0])]
             for name, levels in factors[operation.name].items()
         }
         if may_meet(row):
-            cases.append(replace(_case(operation, row), seed=seed * count + len(cases)))
-    return cases
+            yield replace(_case(operation, row), seed=seed * count + drawn)
+            drawn += 1

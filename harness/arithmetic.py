@@ -28,6 +28,7 @@ Ints = NDArray[np.int64]
 Pair = tuple[Floats, Floats]
 
 ZERO_EXPONENT = -(1 << 40)  # below every other exponent, so that a zero never sets the scale
+_EXPONENT_OF_ZERO = np.int64(ZERO_EXPONENT)
 _SHIFT_LIMIT = 2000
 _ROOM = 900  # exponents up to it leave float64 room for sums and products with small numbers
 _LOST_IN_SUMS = 19  # bits that a sum may lose before it is added again
@@ -147,8 +148,8 @@ class Exact:
     @classmethod
     def of(cls, values: ArrayLike) -> Self:
         """Return float64 values, any shape, without loss."""
-        array = np.asarray(values, np.float64)
-        return cls._normal((array, np.zeros_like(array)), np.zeros(array.shape, np.int64))
+        hi, shift = np.frexp(np.asarray(values, np.float64))
+        return cls(hi, np.zeros_like(hi), np.where(hi == 0, _EXPONENT_OF_ZERO, shift))
 
     @classmethod
     def scaled(cls, hi: ArrayLike, lo: ArrayLike, exponent: ArrayLike) -> Self:
@@ -160,12 +161,11 @@ class Exact:
     def _normal(cls, pair: Pair, exponent: Ints) -> Self:
         hi, shift = np.frexp(pair[0])
         lo = np.ldexp(pair[1], -shift)
+        if np.count_nonzero(hi) == hi.size and np.isfinite(hi).all():
+            return cls(hi, lo, exponent + shift)
         zero = hi == 0
-        special = ~np.isfinite(hi)
-        if zero.any() or special.any():
-            lo = np.where(zero | special, 0.0, lo)
-            exponent = np.where(zero, ZERO_EXPONENT, exponent)
-        return cls(hi, lo, np.where(zero, exponent, exponent + shift))
+        lo = np.where(zero | ~np.isfinite(hi), 0.0, lo)
+        return cls(hi, lo, np.where(zero, _EXPONENT_OF_ZERO, exponent + shift))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -36,15 +36,22 @@ class _Answer:
     mode: str
     device: str
     case: Case
-    value: Floats
-    bound: Floats
+    packed: tuple[bytes, bytes]
 
     @classmethod
     def of(cls, row: AnswerRow) -> _Answer:
         return cls(
             row.implementation, row.framework, row.kind, row.mode, row.device,
-            Case.parse(row.case), array_of(row.value), array_of(row.bound),
+            Case.parse(row.case), (row.value, row.bound),
         )  # fmt: skip
+
+    @property
+    def value(self) -> Floats:
+        return array_of(self.packed[0])
+
+    @property
+    def bound(self) -> Floats:
+        return array_of(self.packed[1])
 
 
 Key = Callable[[_Answer], "tuple[str, ...] | None"]
@@ -113,13 +120,29 @@ def answer_of(
     )
 
 
-def compared(rows: Iterable[AnswerRow]) -> list[RelationRow]:
+def compared(read: Callable[[], Iterable[AnswerRow]]) -> list[RelationRow]:
     """Return one row for each implementation of one side, beside the other side's reference.
 
     The reference is the framework's first native function, or recipe where it has none.
+
+    Args:
+        read: returns the answers. They are read twice for each relation, so that only those are
+            in memory of which there are both sides: of cases that were drawn, next to none.
     """
-    answers = list(map(_Answer.of, rows))
-    return [row for relation in EQUIVALENCES for row in _compared(relation, answers)]
+    return [row for relation in EQUIVALENCES for row in _compared(relation, read)]
+
+
+def _both_sides(relation: _Equivalence, read: Callable[[], Iterable[AnswerRow]]) -> list[_Answer]:
+    sides: tuple[set[int], set[int]] = set(), set()  # hashes, which are small
+    for answer in map(_Answer.of, read()):
+        for side, hashes in zip((relation.left, relation.right), sides, strict=True):
+            hashes.add(hash(side(answer)))
+    both = (sides[0] & sides[1]) - {hash(None)}
+    keys = (relation.left, relation.right)
+    return [
+        answer for answer in map(_Answer.of, read())
+        if any(hash(key(answer)) in both for key in keys)
+    ]  # fmt: skip
 
 
 def packed(array: NDArray[np.generic]) -> bytes:
@@ -134,7 +157,10 @@ def array_of(npy: bytes) -> Floats:
     return np.load(io.BytesIO(npy), allow_pickle=False)
 
 
-def _compared(relation: _Equivalence, answers: list[_Answer]) -> Iterator[RelationRow]:
+def _compared(
+    relation: _Equivalence, read: Callable[[], Iterable[AnswerRow]]
+) -> Iterator[RelationRow]:
+    answers = _both_sides(relation, read)
     references = _references(relation, answers)
     gaps: dict[tuple[str, ...], list[tuple[float, float]]] = {}
     for answer in answers:

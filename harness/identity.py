@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -49,15 +49,15 @@ def identity(plan: Plan, whole: Suite, *, seed: int = 0, count: int = 0) -> dict
         "count": str(count),
         "operations": " ".join(whole.operations),
         "cases": " ".join(given),
-        "questions": _digest([case.id for case in whole.cases]),
+        "questions": _digest(case.id for case in whole.cases),
         "shard": "/".join(map(str, plan.shard)),
         "frameworks": " ".join(sorted(plan.frameworks)),
         "modes": " ".join(plan.modes),
         "device": plan.device,
         "implementations": json.dumps(plan.extra) if plan.extra else "",
         "functions": _digest(
-            [Path(place).read_text(errors="replace") for places in plan.extra.values()
-             for place in places if place.endswith(".py")]
+            Path(place).read_text(errors="replace") for places in plan.extra.values()
+            for place in places if place.endswith(".py")
         ),
     }  # fmt: skip
 
@@ -73,5 +73,9 @@ def difference(before: Mapping[str, str], now: Mapping[str, str], among: Mapping
     return ""
 
 
-def _digest(texts: Sequence[str]) -> str:
-    return sha256("\n".join(texts).encode(errors="backslashreplace")).hexdigest()[:16]
+def _digest(texts: Iterable[str]) -> str:
+    digest, between = sha256(), ""
+    for text in texts:
+        digest.update((between + text).encode(errors="backslashreplace"))
+        between = "\n"
+    return digest.hexdigest()[:16]

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 
 from ..backends import FRAMEWORKS
 from ..backends.base import Claim
 from ..cases.model import Case
+from ..cases.packed import in_parts
 from .plan import Plan
 from .recorder import Recorder
 from .repeats import is_threaded
 
 Asked = tuple[str, str, Case]  # implementation, mode, case
-Bucket = list[tuple[str, Case]]  # mode and case, of one dtype and shape
 GROUP = 48  # questions that are sent together
 _COMPILING = ("jit", "xla", "compile")  # each has a compiler, which gets a process of its own
 
@@ -71,6 +71,21 @@ def _lanes(plan: Plan, framework: str, threads: int) -> Iterator[Lane]:
             yield Lane(framework, (mode,), threads)
 
 
+@dataclass(frozen=True)
+class Bucket:
+    """Neighbours in a suite, of one dtype and shape.
+
+    Attributes:
+        places: where in the suite they are; their questions are made when they are asked.
+        size: how many questions there are.
+        left: how many of them have no verdicts yet.
+    """
+
+    places: range
+    size: int
+    left: int
+
+
 class Questions:
     """The questions of one lane that are still to be asked.
 
@@ -85,48 +100,51 @@ class Questions:
         for claim in sorted(claims, key=lambda claim: claim.name):
             if plan.asks(claim):
                 self._claims.setdefault(claim.operation, []).append(claim)
-        buckets: dict[tuple[str, tuple[int, ...]], Bucket] = {}
-        for mode in lane.modes:
-            for case in plan.suite.cases:
-                if self._is_asked(mode, case):
-                    buckets.setdefault((case.dtype, case.shape), []).append((mode, case))
-        sizes = [(self._size(bucket), bucket) for bucket in buckets.values()]
-        self.total = sum(size for (size, _), _ in sizes)
-        self.left = sum(left for (_, left), _ in sizes)
-        self._dealt = _dealt([(left, bucket) for (_, left), bucket in sizes], lane.workers)
+        alike = groupby(
+            enumerate(plan.suite.cases), key=lambda item: (item[1].dtype, item[1].shape)
+        )
+        buckets = [bucket for _, same in alike if (bucket := self._bucket(same))]
+        self.total = sum(bucket.size for bucket in buckets)
+        self.left = sum(bucket.left for bucket in buckets)
+        self._dealt = _dealt(buckets, lane.workers)
 
     def shares(self) -> list[Iterator[list[Asked]]]:
         """Return the groups that each worker asks."""
         return [self._groups(share) for share in self._dealt]
 
     def _is_asked(self, mode: str, case: Case) -> bool:
-        if mode != "eager" and not self._plan.suite.is_compiled(case, mode):
+        if case.operation not in self._claims or (self._lane.threads and not is_threaded(case)):
             return False
-        return case.operation in self._claims and (not self._lane.threads or is_threaded(case))
+        return mode == "eager" or self._plan.suite.is_compiled(case, mode)
 
-    def _size(self, bucket: Bucket) -> tuple[int, int]:
-        """How many questions there are, and how many of them are left."""
+    def _bucket(self, same: Iterable[tuple[int, Case]]) -> Bucket | None:
+        """Count the questions on some cases; None if the lane asks nothing of them."""
+        places: list[int] = []  # the first and the last
         size = left = 0
-        for mode, case in bucket:
-            for claim in self._claims[case.operation]:
+        for place, case in same:
+            modes = [mode for mode in self._lane.modes if self._is_asked(mode, case)]
+            if modes:
+                places[1:] = [place]
+            for mode, claim in product(modes, self._claims.get(case.operation, ())):
                 if not claim.unsupported(case):
                     size += 1
                     left += not self._has(claim, mode, case)
-        return size, left
+        return Bucket(range(places[0], places[-1] + 1), size, left) if places else None
 
     def _has(self, claim: Claim, mode: str, case: Case) -> bool:
         return self._recorder.has(claim, mode, case, self._lane.threads)
 
     def _groups(self, buckets: list[Bucket]) -> Iterator[list[Asked]]:
-        for bucket in buckets:
-            for _, same in groupby(bucket, key=lambda item: (item[0], item[1].signature)):
-                asked = sorted(self._open(same), key=lambda item: item[0])
-                for begin in range(0, len(asked), GROUP):
-                    yield asked[begin : begin + GROUP]
+        for bucket, mode in product(buckets, self._lane.modes):
+            cases = map(self._plan.suite.cases.__getitem__, bucket.places)
+            wanted = (case for case in cases if self._is_asked(mode, case))
+            for _, same in groupby(wanted, key=lambda case: case.signature):
+                asked = sorted(self._open(mode, same), key=lambda item: item[0])
+                yield from in_parts(asked, GROUP)
 
-    def _open(self, same: Iterable[tuple[str, Case]]) -> Iterator[Asked]:
+    def _open(self, mode: str, same: Iterable[Case]) -> Iterator[Asked]:
         """Yield the questions that are claimed and not yet asked; say which are not claimed."""
-        for mode, case in same:
+        for case in same:
             for claim in self._claims[case.operation]:
                 if self._has(claim, mode, case):
                     continue
@@ -137,15 +155,15 @@ class Questions:
                     self._recorder.unsupported(claim, case, reason)
 
 
-def _dealt(buckets: list[tuple[int, Bucket]], workers: int) -> list[list[Bucket]]:
+def _dealt(buckets: Sequence[Bucket], workers: int) -> list[list[Bucket]]:
     """Deal buckets out to workers evenly, the longest last.
 
     What is compiled for the longest is then still there for the searches that follow.
     """
-    dealt: list[list[Bucket]] = [[] for _ in range(workers)]
+    shares: list[list[Bucket]] = [[] for _ in range(workers)]
     loads = [0] * workers
-    for size, bucket in sorted(buckets, key=lambda item: item[0], reverse=True):
+    for bucket in sorted(buckets, key=lambda bucket: bucket.left, reverse=True):
         place = loads.index(min(loads))
-        loads[place] += size
-        dealt[place].insert(0, bucket)
-    return dealt
+        loads[place] += bucket.left
+        shares[place].insert(0, bucket)
+    return shares

@@ -198,7 +198,7 @@ def _add_relations(runs: Sequence[RunFile], mine: Sequence[set[Place]], into: Ru
             for row in run.rows(RelationRow)
             if row.relation not in routes and (row.framework, row.device) in places
         )
-    into.add([*kept.rows(), *compared(into.rows(AnswerRow))])
+    into.add([*kept.rows(), *compared(lambda: into.rows(AnswerRow))])
 
 
 def _number(run: RunFile) -> int:

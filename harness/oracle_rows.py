@@ -9,6 +9,7 @@ Where terms cancel by coincidence all the same, see `harness.oracle_fallback`.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from .divisor import Divisor, by_number, by_sum
 from .oracle_fallback import MOST_LOST, cancelled, lost, recomputed
 from .oracle_fallback_rows import RowTerm, Weights
 from .solution import Mask, Rows, Rules, Solution
+
+_SMALL = 512  # logits whose softmax is kept for a while
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,15 @@ class Softmax:
 
 def softmax(x: Floats) -> Softmax:
     """Return what the formulas need of logits of shape (R, C)."""
+    return _softmax(x) if x.size > _SMALL else _small_softmax(x.tobytes(), x.shape)
+
+
+@lru_cache(maxsize=256)  # conventions and several operations are asked the same logits
+def _small_softmax(bits: bytes, shape: tuple[int, int]) -> Softmax:
+    return _softmax(np.frombuffer(bits).reshape(shape))
+
+
+def _softmax(x: Floats) -> Softmax:
     rows, classes = x.shape
     undefined = np.asarray(~(x < np.inf).all(axis=1) | ~(x > -np.inf).any(axis=1))
     x = np.where(undefined[:, None], 0.0, x)

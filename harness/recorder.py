@@ -13,7 +13,6 @@ from ..backends.base import Claim
 from ..cases.ledger import ledger
 from ..cases.model import Case
 from ..cases.stored import worked_examples
-from .asked import AskedAlready
 from .domain import Domains
 from .equivalences import EQUIVALENCES, answer_of, compared
 from .judge import Question, Verdict, judge, question_of
@@ -27,7 +26,7 @@ from .worker import Catalogue
 
 _BATCH = 500  # rows that are committed together, at most
 _EVERY = 1.0  # seconds between two commits, at most
-_ELEMENTS = 2**20  # of solved cases that are kept for the next framework, 300 bytes each
+_ELEMENTS = 2**17  # of solved cases that are kept for the next framework, 300 bytes each
 
 
 class Recorder:
@@ -55,7 +54,7 @@ class Recorder:
         self._elements = 0
         self._kept = Kept(device)
         self._repeats = Repeats(run)
-        self._asked_before = AskedAlready()
+        self._goes_on = False
         self.domains = Domains(suite, device, self._question)
         self.verdicts: Counter[str] = Counter()
         self.unknown = 0
@@ -64,7 +63,7 @@ class Recorder:
     def recall(self) -> None:
         """Take over what the run file holds: a run that was interrupted goes on."""
         run = self._run
-        self._asked_before.recall(run.rows(AskedRow))
+        self._goes_on = bool(run.count(AskedRow))
         self.domains.recall(run.rows(LevelRow))
         self._repeats.recall()
         routes = [relation.name for relation in EQUIVALENCES]
@@ -79,9 +78,7 @@ class Recorder:
 
     def has(self, claim: Claim, mode: str, case: Case, threads: int = 0) -> bool:
         """Whether a question had its verdicts before the run was interrupted."""
-        return bool(self._asked_before) and self._asked_before.has(
-            self._asked_row(claim, mode, case, threads)
-        )
+        return self._goes_on and self._run.holds(self._asked_row(claim, mode, case, threads))
 
     def _asked_row(self, claim: Claim, mode: str, case: Case, threads: int) -> AskedRow:
         return AskedRow(claim.framework, claim.name, mode, case.id, self._device, threads)
@@ -182,7 +179,7 @@ class Recorder:
     def finish(self) -> None:
         """Write what needs the whole run."""
         self.flush()
-        self._run.add(compared(self._run.rows(AnswerRow)))
+        self._run.add(compared(lambda: self._run.rows(AnswerRow)))
         self._run.drop(DomainRow)  # a run that goes on may have searched further
         self._run.add(self.domains.rows())
         self._repeats.close()

@@ -30,8 +30,8 @@ def _key(row: AskedRow | WaitingRow) -> Key:
 
 def is_threaded(case: Case) -> bool:
     """Whether a case is asked again with one thread: a large one, in the dtype of every day."""
-    is_large = int(np.prod(case.shape)) >= _WORTH_THREADS
-    return case.is_probed and is_large and case.dtype == "float32"
+    is_everyday = case.is_probed and case.dtype == "float32"
+    return is_everyday and int(np.prod(case.shape)) >= _WORTH_THREADS
 
 
 class Repeats:

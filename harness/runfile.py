@@ -650,11 +650,25 @@ class RunFile:
             for record in self._connection.execute(query, arguments):
                 yield _decode(row, record)
 
+    def holds(self, row: Row) -> bool:
+        """Whether there is a row of the same key; of a kind that has one."""
+        where = " AND ".join(f"{_quoted(name)} = ?" for name in _key(type(row)))
+        key = [getattr(row, name) for name in _key(type(row))]
+        query = f"SELECT EXISTS (SELECT 1 FROM {row.table} WHERE {where})"
+        with self._reading():
+            return bool(self._connection.execute(query, key).fetchone()[0])
+
     def count(self, row: type[Row], where: str = "1", arguments: Sequence[Any] = ()) -> int:
         """Return how many rows of one kind there are; see `rows`."""
         query = f"SELECT count(*) FROM {row.table} WHERE {where}"
         with self._reading():
             return int(self._connection.execute(query, arguments).fetchone()[0])
+
+    def asked_cases(self) -> int:
+        """Return how many cases have verdicts."""
+        query = f'SELECT count(DISTINCT "case") FROM {VerdictRow.table}'
+        with self._reading():
+            return int(self._connection.execute(query).fetchone()[0])
 
     @property
     def meta(self) -> dict[str, str]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import blake2b
+from itertools import groupby
 
 import numpy as np
 
 from ..cases.model import Case
+from ..cases.packed import Cases
 from ..cases.suites import Suite
 from .domain import Search
 
@@ -43,13 +45,10 @@ def sharded(suite: Suite, shard: tuple[int, int]) -> Suite:
     part, parts = shard
     if parts == 1:
         return suite
-    signatures: dict[str, list[Case]] = {}
-    for case in suite.cases:
-        signatures.setdefault(str(case.signature), []).append(case)
-    costs = {name: expected_cost(suite, cases) for name, cases in signatures.items()}
+    signatures = groupby(suite.cases, key=lambda case: str(case.signature))
+    costs = {name: expected_cost(suite, list(same)) for name, same in signatures}
     mine = _dealt(costs, parts)[part - 1]
-    cases = tuple(case for case in suite.cases if str(case.signature) in mine)
-    return replace(suite, cases=cases)
+    return replace(suite, cases=Cases(case for case in suite.cases if str(case.signature) in mine))
 
 
 def _dealt(costs: dict[str, _Cost], parts: int) -> list[set[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..harness.runfile import VerdictRow
@@ -112,20 +112,36 @@ def measured(row: VerdictRow) -> float | None:
     return row.ratio if base(row.verdict) in ("inaccurate", "relation") else None
 
 
+@dataclass
+class _Members:
+    """What is known of a group so far: its findings themselves are not kept."""
+
+    worst: VerdictRow
+    count: int = 0
+    dtypes: set[str] = field(default_factory=set)
+    ways: set[str] = field(default_factory=set)
+
+    def add(self, found: Found) -> None:
+        self.count += 1
+        self.dtypes.add(found.place.dtype)
+        self.ways.add(found.place.way)
+        self.worst = max(self.worst, found.row, key=badness)
+
+
 def groups(findings: Iterable[Found]) -> list[FindingGroup]:
     """Return the findings by kind: new ones first, then the worst."""
-    members: dict[Kind, list[Found]] = {}
+    members: dict[Kind, _Members] = {}
     for found in findings:
-        members.setdefault(kind_of(found), []).append(found)
+        members.setdefault(kind_of(found), _Members(found.row)).add(found)
     found_groups = [
         FindingGroup(
             kind,
-            len(items),
-            max((item.row for item in items), key=badness),
-            tuple(sorted({item.place.dtype for item in items}, key=dtype_order)),
-            tuple(sorted({item.place.way for item in items})),
+            group.count,
+            group.worst,
+            tuple(sorted(group.dtypes, key=dtype_order)),
+            tuple(sorted(group.ways)),
         )
-        for kind, items in members.items()
+        for kind, group in members.items()
     ]
     return sorted(found_groups, key=_order)
 

@@ -144,10 +144,15 @@ class Survey:
             total.ratio = max(filter_none(total.ratio, here.ratio), default=None)
         return total
 
-    def add(self, row: VerdictRow, run: RunFile) -> None:
-        """Take in a verdict."""
+    def count(self, row: VerdictRow) -> Place:
+        """Count a verdict, and keep nothing else of it; returns its place."""
         place = place_of(row)
         self.places.setdefault(place, Tally()).add(row)
+        return place
+
+    def add(self, row: VerdictRow, run: RunFile) -> None:
+        """Take in a verdict."""
+        place = self.count(row)
         self.cases.add(row.case)
         mark = mark_of(row.verdict)
         if mark.group == "finding":

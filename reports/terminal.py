@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from .domain import Domain, DomainLine, domain_of
 from .findings import Alarm, alarms, groups
 from .legend import mark_of
 from .numbers import count, counted, three
-from .survey import KINDS, dtype_order, is_unsteady, survey, way_of
+from .survey import KINDS, Found, Survey, dtype_order, is_unsteady, way_of
 from .tables import FrameworkLine, brief, framework_lines, shares_of, workers
 
 _SHOWN, _SEARCHES = 20, 40
@@ -29,9 +30,10 @@ def summary(run: RunFile) -> RenderableType:
     Args:
         run: an open run file.
     """
-    found = survey([run])
+    found, own = Survey([run]), dict[str, _Own]()
+    # One walk that keeps no row: a run may have millions.
+    new = alarms(groups(_findings_of(run, found, own)))
     total = shares_of(found, found.places)
-    new = alarms(groups(found.findings))
     parts: list[RenderableType] = []
     if total.total:
         parts.append(_frameworks(framework_lines(found)))
@@ -40,12 +42,11 @@ def summary(run: RunFile) -> RenderableType:
         for worker in workers([run])
         if worker.absent
     ]
-    own = list(run.rows(VerdictRow, "kind = 'user'"))
     if own:
         parts.append(_own(own))
     domain = domain_of([run])
     if total.total or not domain.rows:
-        parts.append(_conclusion(len(found.cases), total.total, total.new, total.known))
+        parts.append(_conclusion(run.asked_cases(), total.total, total.new, total.known))
     else:
         parts += _domain(domain, run.path)
     if new:
@@ -95,7 +96,33 @@ def _frameworks(lines: Iterable[FrameworkLine]) -> Table:
     return table
 
 
-def _own(rows: list[VerdictRow]) -> Table:
+@dataclass
+class _Own:
+    """A user's own function: how often what was said of it, and the worst."""
+
+    worst: VerdictRow
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: VerdictRow) -> None:
+        self.counts[mark_of(row.verdict).group] += 1
+        self.worst = max(self.worst, row, key=_badness)
+
+
+def _badness(row: VerdictRow) -> tuple[int, float]:
+    return mark_of(row.verdict).severity, row.ratio or 0.0
+
+
+def _findings_of(run: RunFile, found: Survey, own: dict[str, _Own]) -> Iterator[Found]:
+    """Yield the findings of a run; count all its verdicts, and those of a user's own functions."""
+    for row in run.rows(VerdictRow):
+        place = found.count(row)
+        if row.kind == "user":
+            own.setdefault(row.implementation, _Own(row)).add(row)
+        if mark_of(row.verdict).group == "finding":
+            yield Found(row, place, run)
+
+
+def _own(own: dict[str, _Own]) -> Table:
     """A user's own functions, each with the worst that was explained or found."""
     table = _table("Your function")
     for name in ("Agree", "Explained", "Findings", "Unsupported"):
@@ -103,16 +130,14 @@ def _own(rows: list[VerdictRow]) -> Table:
     table.add_column("Worst")
     table.add_column("Error/bound", justify="right")
     table.add_column("Case", overflow="fold")
-    for name in dict.fromkeys(row.implementation for row in rows):
-        mine = [row for row in rows if row.implementation == name]
-        groups_of = Counter(mark_of(row.verdict).group for row in mine)
-        worst = max(mine, key=lambda row: (mark_of(row.verdict).severity, row.ratio or 0.0))
+    for name, mine in own.items():
+        groups_of = ("agree", "explained", "finding", "neutral")
         table.add_row(
             _text(name),
-            *(count(groups_of[group]) for group in ("agree", "explained", "finding", "neutral")),
-            _verdict(worst),
-            three(worst.ratio),
-            _text(worst.case),
+            *(count(mine.counts[group]) for group in groups_of),
+            _verdict(mine.worst),
+            three(mine.worst.ratio),
+            _text(mine.worst.case),
         )
     return table
 

@@ -40,7 +40,7 @@ class Answers:
         self._rows += [row] if row else []
 
     def rows(self) -> list[RelationRow]:
-        return compared(self._rows)
+        return compared(lambda: self._rows)
 
 
 @pytest.fixture(scope="module")

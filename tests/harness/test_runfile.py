@@ -172,7 +172,7 @@ def test_given_cases_come_back_bit_for_bit(path: Path, dtype: str) -> None:
     weight = np.array([1.0, 0.3, 2.0]).astype(kind)
     given = Inputs(values, np.array([2, -100]), weight)
     case_id = f"cross_entropy/index.given/{dtype}/2x3/file:0123456789ab/weight=given/0"
-    case = Case(**{**vars(Case.parse(case_id)), "given": given})
+    case = replace(Case.parse(case_id), given=given)
 
     with RunFile.create(path) as run:
         run.add_given([case, Case.parse(CASE)])
