@@ -124,7 +124,7 @@ def time_table(changes: Sequence[TimeChange]) -> str:
     ordered = sorted(changes, key=lambda it: (_ORDER.index(it.verdict), it.key is not None))
     rows = [
         [f"**{it.verdict}**", it.who.implementation, it.who.mode,
-         f"`{it.key.case.partition('/')[0]}` {it.key.label}" if it.key else "all its benchmarks",
+         f"`{it.key.case.partition('/')[0]}` {it.what}" if it.key else it.what,
          seconds(it.base), seconds(it.new), f"**{share(it.change)}**",
          f"{share(it.low)} … {share(it.high)}"]
         for it in ordered[:_SHOWN]

@@ -62,7 +62,7 @@ def _times(found: Comparison) -> TestSuite:
 
 def _time(change: TimeChange) -> TestCase:
     who, key = change.who, change.key
-    what = f"{key.case} {key.direction} {key.cache}" if key else "all its benchmarks"
+    what = f"{key.case} {key.direction} {key.cache}" if key else f"all {who.direction}"
     lines = []
     if change.verdict == "slower" and change.change is not None:
         lines = [f"slower by {change.change:.1%}, from {change.low:.1%} to {change.high:.1%}"]

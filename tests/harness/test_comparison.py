@@ -201,7 +201,8 @@ def test_the_same_code_again_is_no_slower(make: Make, seed: int) -> None:
 def test_ten_percent_are_found_and_blamed_on_whose_they_are(make: Make, seed: int) -> None:
     times = compare(make(seed=seed), make(seed=100 + seed, slower=0.1)).times
 
-    assert [(it.who.implementation, it.who.mode) for it in times.slower] == [(SLOW, "eager")]
+    blamed = {(it.who.implementation, it.who.mode) for it in times.slower}
+    assert blamed == {(SLOW, "eager")}
     assert times.slower[0].change == pytest.approx(0.1, abs=0.05)
 
 
@@ -259,7 +260,7 @@ def test_markdown_and_junit_say_the_same(make: Make, tmp_path: Path) -> None:
     cases = [case for suite in JUnitXml.fromfile(str(xml)) for case in suite]
     failed = {case.name for case in cases if any(isinstance(it, Failure) for it in case.result)}
     assert f"{SLOW} eager" in failed
-    assert f"{SLOW} eager one all its benchmarks" in failed
+    assert f"{SLOW} eager one all forward" in failed
     assert all(SLOW in name for name in failed)
 
 
