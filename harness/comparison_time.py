@@ -31,7 +31,7 @@ SPEEDS: dict[Speed, str] = {
 EFFECT = 0.05  # the smallest change that counts
 _LEVEL = 0.02  # of a false alarm anywhere in a comparison
 _LEAST_PASSES = 2
-_SINGLE = "a run with 1 pass does not show its noise; bench --passes 3 does"
+SINGLE = "a run with 1 pass does not show its noise; bench --passes 3 does"
 _DIRECTIONS = 2  # faster and slower are two questions
 
 
@@ -146,7 +146,7 @@ def compare_times(old: Side, new: Side, *, effect: float = EFFECT) -> TimeCompar
         return TimeComparison(changes, (), effect, incomparable=reason)
     repeated = [key for key in keys if _is_repeated(old, new, key)]
     single = tuple(
-        TimeChange(_who(key), key, "not comparable", *_seconds(old, new, key), reason=_SINGLE)
+        TimeChange(_who(key), key, "not comparable", *_seconds(old, new, key), reason=SINGLE)
         for key in keys
         if key not in repeated
     )
@@ -160,7 +160,7 @@ def _incomparable(old: Side, new: Side, keys: Sequence[TimeKey]) -> str:
         if before != after:
             return f"another machine: {name} was {before}, is {after}"
     if not any(_is_repeated(old, new, key) for key in keys):
-        return _SINGLE
+        return SINGLE
     return ""
 
 

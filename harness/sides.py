@@ -88,6 +88,11 @@ class Side:
         """How it is called in tables: its commit or label, or its file."""
         return self.meta.get("label") or self.path.name
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the run ended before all was asked, or timed."""
+        return "" in (self.meta.get("finished", "not said"), self.meta.get("timed", "not said"))
+
     def version_of(self, framework: str) -> str:
         """The versions of a framework's packages, in one line."""
         return ", ".join(f"{name} {it}" for name, it in self.versions.get(framework, {}).items())

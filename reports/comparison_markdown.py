@@ -34,7 +34,8 @@ def verdict_line(found: Comparison) -> str:
         return "nothing could be compared"
     wrong = counted(len(found.regressions), "regression") if found.regressions else "no regressions"
     timed = counted(found.times.compared, "benchmark")
-    return f"{wrong} in {counted(found.answers, 'answer')} and {timed}"
+    cut_off = "; a run is incomplete" if found.incomplete else ""
+    return f"{wrong} in {counted(found.answers, 'answer')} and {timed}{cut_off}"
 
 
 def _sides(found: Comparison) -> str:
@@ -84,6 +85,11 @@ def _coverage(found: Comparison) -> Iterable[str]:
     coverage = found.coverage
     if coverage.incomparable:
         yield f"Not compared: {coverage.incomparable}."
+    if found.incomplete:
+        yield f"Incomplete: {found.incomplete}."
+    if coverage.unreached:
+        yield "Not reached, which is no regression:"
+        yield _lost(coverage.unreached)
     if coverage.vanished:
         yield "Vanished:"
         yield _lost(coverage.vanished)

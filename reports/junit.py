@@ -47,8 +47,8 @@ def _coverage(found: Comparison) -> TestSuite:
     lost = [f"{it.count} {it.what} of {it.implementation} {it.mode} vanished, {it.example}"
             for it in found.coverage.vanished]  # fmt: skip
     case = _case("nothing vanished", "coverage", lost)
-    if found.coverage.incomparable:
-        case.result = [Skipped(_clean(found.coverage.incomparable))]
+    if unsaid := found.coverage.incomparable or found.incomplete:
+        case.result = [*case.result, Skipped(_clean(unsaid))]
     suite.add_testcase(case)
     return suite
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
@@ -45,11 +46,13 @@ def timing_options(command: C) -> C:
 def time_run(run: RunFile, timing: Timing) -> int:
     """Time what a run has judged; returns how many timed answers are findings not seen before."""
     console = Console(stderr=True)
+    run.set_meta(passes=str(timing.passes), timed="")  # until all is: what is cut off says so
     present = [row.framework for row in run.rows(WorkerRow) if not row.absent]
     try:
         time_passes(run, present, timing, lambda line: console.print(line, highlight=False))
     except BenchError as error:
         raise click.ClickException(str(error)) from error
+    run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))
     count = sum(1 for _ in run.rows(TimingRow))
     console.print(f"{count} benchmarks in {timing.passes} passes", highlight=False)
     return _changed(run, console)

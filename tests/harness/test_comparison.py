@@ -71,7 +71,7 @@ def make(tmp_path: Path) -> Make:
     def written(
         change: Change = lambda row: row, *, cpu: str = "a cpu", version: str = "2.13",
         seed: int | None = None, slower: float = 0.0, passes: int = 6,
-        passed: Callable[[PassRow], PassRow] = lambda row: row, **meta: str,
+        passed: Callable[[PassRow], PassRow | None] = lambda row: row, **meta: str,
     ) -> Path:  # fmt: skip
         path = tmp_path / f"run{next(numbers)}.sqlite"
         with RunFile.create(path) as run:
@@ -183,6 +183,45 @@ def test_runs_that_were_asked_different_things_say_nothing_of_coverage(make: Mak
 
     assert found.coverage.vanished == ()
     assert "suite bench and full" in found.coverage.incomparable
+
+
+@pytest.mark.parametrize("cut", [{"finished": ""}, {"finished": "then", "timed": ""}])
+def test_a_run_that_was_cut_off_is_incomplete_and_not_blamed(
+    make: Make, cut: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    whole, xml = make(seed=1), tmp_path / "c.xml"
+    part = make(lambda row: None if row.implementation == SLOW else row, **cut)
+
+    found, back = compare(whole, part), compare(part, whole)
+
+    assert (found.regressions, back.regressions) == ((), ())
+    assert (found.coverage.vanished, back.coverage.appeared) == ((), ())
+    assert found.incomplete == f"{part.name} was cut off; not compared: 2 answers, 32 timings"
+    assert back.incomplete == found.incomplete
+    assert cli.run(["compare", str(whole), str(part), "--junit", str(xml)]) == 3
+    shown = capsys.readouterr()
+    assert shown.err == f"lossdiff: incomplete; {found.incomplete}\n"
+    assert "no regressions in 6 answers and 0 benchmarks; a run is incomplete" in shown.out
+    assert found.incomplete in xml.read_text()
+
+
+def test_what_a_cut_off_run_reached_is_judged(make: Make) -> None:
+    part = make(of(SLOW, verdict="inaccurate"), finished="")
+
+    assert cli.run(["compare", str(make(seed=1)), str(part)]) == 1
+
+
+def test_a_run_of_which_passes_are_missing_is_compared_as_far_as_it_goes(make: Make) -> None:
+    def reached(row: PassRow) -> PassRow | None:
+        early = row.framework in ("numpy", "torch")
+        return row if row.process <= (12 if early else 4) else None
+
+    base, part = make(seed=1), make(seed=2, passed=reached, finished="then", timed="")
+    found = compare(base, part)
+
+    assert found.times.compared == 16
+    assert found.incomplete == f"{part.name} was cut off; not compared: 16 timings of one pass"
+    assert found.regressions == ()
 
 
 # --- times -----------------------------------------------------------------------------------
