@@ -10,7 +10,7 @@ from typing import Literal
 
 from .comparison_accuracy import AccuracyChange, compare_accuracy
 from .comparison_time import EFFECT, SINGLE, TimeComparison, compare_times
-from .sides import Answer, Side, TimeKey, read_side
+from .sides import Answer, Side, TimeKey, names_of, read_side
 
 _ASKED = ("suite", "benchmarks", "seed", "count")  # what decides which cases there are
 
@@ -71,6 +71,12 @@ class Comparison:
     times: TimeComparison
 
     @property
+    def names(self) -> tuple[str, str]:
+        """Names that tell the runs apart."""
+        base, new = names_of((self.base, self.new))
+        return base, new
+
+    @property
     def regressions(self) -> tuple[str, ...]:
         """What fails the gate, one line each."""
         wrong = [
@@ -88,7 +94,8 @@ class Comparison:
     @property
     def incomplete(self) -> str:
         """Which run was cut off, and what could not be compared for that; empty if none was."""
-        names = [side.name for side in (self.base, self.new) if side.is_cut_off]
+        names = [name for name, side in zip(self.names, (self.base, self.new), strict=True)
+                 if side.is_cut_off]  # fmt: skip
         if not names:
             return ""
         counts = Counter[str]()

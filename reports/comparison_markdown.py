@@ -41,7 +41,7 @@ def verdict_line(found: Comparison) -> str:
 def _sides(found: Comparison) -> str:
     frameworks = sorted(found.base.versions.keys() | found.new.versions.keys())
     rows = [
-        ["run", found.base.name, found.new.name],
+        ["run", *found.names],
         ["started", found.base.meta.get("started", ""), found.new.meta.get("started", "")],
         *([name, found.base.version_of(name), found.new.version_of(name)] for name in frameworks),
         *([name, str(before), str(found.new.machine[name])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from junitparser import Failure, JUnitXml
 from lossdiff.harness.comparison import Comparison, compare
 from lossdiff.harness.runfile import PassRow, ProcessRow, RunFile, VerdictRow, WorkerRow
+from lossdiff.harness.sides import names_of, read_side
 
 from lossdiff import cli
+from lossdiff.benching import commit
 
 CASE = "softmax/float32/4x10/normal/-/0"
 NAMES = {
@@ -76,7 +79,7 @@ def make(tmp_path: Path) -> Make:
         path = tmp_path / f"run{next(numbers)}.sqlite"
         with RunFile.create(path) as run:
             run.set_meta(**{"suite": "bench", **meta})
-            for name in NAMES:
+            for name in [meta.pop("only")] if "only" in meta else NAMES:
                 facts = {"cpu": cpu, "cores": 2, "versions": {name: version}}
                 run.add([WorkerRow(name, "cpu", facts)])
             run.add([changed for row in verdicts() if (changed := change(row)) is not None])
@@ -319,12 +322,55 @@ def test_hostile_names_end_no_cell_and_no_document(make: Make, tmp_path: Path) -
 
 
 def test_many_runs_show_the_course_and_the_step(
-    make: Make, capsys: pytest.CaptureFixture[str]
+    make: Make, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    runs = [make(seed=seed, slower=0.3 * (seed > 2), label=f"commit{seed}") for seed in range(5)]
+    runs = [make(seed=seed, slower=0.3 * (seed > 2), commit=f"commit{seed}") for seed in range(5)]
+    text = tmp_path / "c.md"
 
-    assert cli.run(["compare", *map(str, runs)]) == 1
+    assert cli.run(["compare", *map(str, runs), "--markdown", str(text)]) == 1
 
-    stepped = [line for line in capsys.readouterr().out.splitlines() if "**slower** at" in line]
+    assert text.read_text() == capsys.readouterr().out
+    stepped = [line for line in text.read_text().splitlines() if "**slower** at" in line]
     assert len(stepped) == 4
     assert all("at commit3" in line and SLOW in line for line in stepped)
+
+
+@pytest.mark.parametrize(
+    ("runs", "names"),
+    [
+        ([{"commit": "c1"}, {"commit": "c2"}], ["c1", "c2"]),
+        ([{"label": "mine", "commit": "c1"}, {"commit": "c2"}], ["mine", "c2"]),
+        ([{"commit": "c1"}, {"commit": "c1"}], ["c1 (run0.sqlite)", "c1 (run1.sqlite)"]),
+        ([{}, {"commit": "c2"}], ["run0.sqlite", "c2"]),
+        (
+            [{"only": "jax", "version": "1"}, {"only": "jax", "version": "2", "label": "new"}],
+            ["jax 1", "new, jax 2"],
+        ),
+        ([{"version": "1"}, {"version": "2"}], ["run0.sqlite", "run1.sqlite"]),
+    ],
+)
+def test_runs_are_called_by_what_tells_them_apart(
+    make: Make, runs: list[dict[str, str]], names: list[str]
+) -> None:
+    assert names_of([read_side(make(**run)) for run in runs]) == names
+
+
+def test_the_commit_is_that_of_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert commit() == ""
+
+    (tmp_path / "file").write_text("1")
+    for command in (["init", "-q"], ["add", "file"], ["commit", "-qm", "one"], ["tag", "v1"]):
+        subprocess.run([*git, *command], check=True)
+    short = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert commit() == short
+    (tmp_path / "file").write_text("2")
+    assert commit() == f"{short}-dirty"
+    monkeypatch.setenv("PATH", "")
+    assert commit() == ""
