@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from .comparison_accuracy import AccuracyChange, compare_accuracy
-from .comparison_time import EFFECT, TimeComparison, compare_times
-from .sides import Answer, Side, TimeKey, read_side
+from .comparison_time import EFFECT, SINGLE, TimeComparison, compare_times
+from .sides import Answer, Side, TimeKey, names_of, read_side
 
 _ASKED = ("suite", "benchmarks", "seed", "count")  # what decides which cases there are
 
@@ -41,11 +41,13 @@ class Coverage:
     Attributes:
         vanished: what only the base holds.
         appeared: what only the new run holds.
+        unreached: what only one holds because the other was cut off before it.
         incomparable: why nothing is said of it: the runs were asked different things.
     """
 
     vanished: tuple[Lost, ...]
     appeared: tuple[Lost, ...]
+    unreached: tuple[Lost, ...] = ()
     incomparable: str = ""
 
 
@@ -69,6 +71,12 @@ class Comparison:
     times: TimeComparison
 
     @property
+    def names(self) -> tuple[str, str]:
+        """Names that tell the runs apart."""
+        base, new = names_of((self.base, self.new))
+        return base, new
+
+    @property
     def regressions(self) -> tuple[str, ...]:
         """What fails the gate, one line each."""
         wrong = [
@@ -82,6 +90,21 @@ class Comparison:
             for it in self.coverage.vanished
         ]
         return (*wrong, *lost, *self.times.regressions)
+
+    @property
+    def incomplete(self) -> str:
+        """Which run was cut off, and what could not be compared for that; empty if none was."""
+        names = [name for name, side in zip(self.names, (self.base, self.new), strict=True)
+                 if side.is_cut_off]  # fmt: skip
+        if not names:
+            return ""
+        counts = Counter[str]()
+        for it in self.coverage.unreached:
+            counts[it.what] += it.count
+        counts["timings of one pass"] = sum(it.reason == SINGLE for it in self.times.benchmarks)
+        lacking = [f"{count} {what}" for what, count in counts.items() if count]
+        left = f"; not compared: {', '.join(lacking)}" if lacking else ""
+        return f"{' and '.join(names)} {'were' if len(names) > 1 else 'was'} cut off{left}"
 
     @property
     def is_empty(self) -> bool:
@@ -123,8 +146,11 @@ def _coverage(base: Side, new: Side) -> Coverage:
         and not (name == "seed" and base.meta.get("suite") == "bench")  # of the order alone
     ]  # fmt: skip
     if differing:
-        return Coverage((), (), f"they were asked different things: {', '.join(differing)}")
-    return Coverage(_only(base, new), _only(new, base))
+        reason = f"they were asked different things: {', '.join(differing)}"
+        return Coverage((), (), incomparable=reason)
+    missing, more = _only(base, new), _only(new, base)
+    unreached = (missing if new.is_cut_off else ()) + (more if base.is_cut_off else ())
+    return Coverage(() if new.is_cut_off else missing, () if base.is_cut_off else more, unreached)
 
 
 def _only(one: Side, other: Side) -> tuple[Lost, ...]:

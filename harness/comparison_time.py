@@ -8,14 +8,16 @@ that have no reason to move.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .noise import Estimates, Floats, holm, spread_of
+from .noise import Estimates, Floats, Whose, holm, spread_of
 from .sides import Side, TimeKey
 
 Speed = Literal["faster", "slower", "same", "unclear", "not comparable"]
@@ -29,21 +31,22 @@ SPEEDS: dict[Speed, str] = {
 EFFECT = 0.05  # the smallest change that counts
 _LEVEL = 0.02  # of a false alarm anywhere in a comparison
 _LEAST_PASSES = 2
-_SINGLE = "a run with 1 pass does not show its noise; bench --passes 3 does"
+SINGLE = "a run with 1 pass does not show its noise; bench --passes 3 does"
 _DIRECTIONS = 2  # faster and slower are two questions
 
 
 class Who(NamedTuple):
-    """An implementation in one mode: what a change is blamed on."""
+    """An implementation in one mode and direction: what a change is blamed on."""
 
     framework: str
     implementation: str
     mode: str
     device: str
     threads: str
+    direction: str
 
 
-_NOBODY = Who("", "", "", "", "")
+_NOBODY = Who("", "", "", "", "", "")
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,12 @@ class TimeChange:
 
     Attributes:
         who: whose time it is.
-        key: the benchmark; None for all of the implementation's.
+        key: the benchmark; None for all of the implementation's in one direction.
         verdict: a word of `SPEEDS`.
         base, new: seconds, median over the passes; None for several benchmarks.
         change: share by which the time has changed, the shift of all taken out.
         low, high: ends of its 95% interval.
+        beside: whether it is the change beside the others of its framework in the same processes.
         p: probability of such a change from noise alone, corrected for their number.
         reason: why it is not comparable, or unclear.
     """
@@ -70,7 +74,16 @@ class TimeChange:
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    beside: bool = False
     reason: str = ""
+
+    @property
+    def what(self) -> str:
+        """What was timed, in words, and what the change is measured against."""
+        if self.key:
+            return self.key.label
+        others = f", beside the rest of {self.who.framework}" if self.beside else ""
+        return f"all its {self.who.direction} benchmarks{others}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ class TimeComparison:
 
     Attributes:
         benchmarks: each that both runs hold.
-        implementations: each, over all of its benchmarks.
+        implementations: each in one direction, over all of its benchmarks.
         effect: the smallest change that counts.
         shift: what all frameworks share, taken out of every change; None where unknown.
         shift_by: how it was found.
@@ -114,8 +127,7 @@ class TimeComparison:
     def regressions(self) -> tuple[str, ...]:
         """What fails the gate, one line each."""
         return tuple(
-            f"{it.who.implementation} {it.who.mode}: slower by {it.change or 0:.1%}"
-            f" ({it.key.label if it.key else 'all its benchmarks'})"
+            f"{it.who.implementation} {it.who.mode}: slower by {it.change or 0:.1%} ({it.what})"
             for it in self.slower
         )
 
@@ -134,7 +146,7 @@ def compare_times(old: Side, new: Side, *, effect: float = EFFECT) -> TimeCompar
         return TimeComparison(changes, (), effect, incomparable=reason)
     repeated = [key for key in keys if _is_repeated(old, new, key)]
     single = tuple(
-        TimeChange(_who(key), key, "not comparable", *_seconds(old, new, key), reason=_SINGLE)
+        TimeChange(_who(key), key, "not comparable", *_seconds(old, new, key), reason=SINGLE)
         for key in keys
         if key not in repeated
     )
@@ -148,7 +160,7 @@ def _incomparable(old: Side, new: Side, keys: Sequence[TimeKey]) -> str:
         if before != after:
             return f"another machine: {name} was {before}, is {after}"
     if not any(_is_repeated(old, new, key) for key in keys):
-        return _SINGLE
+        return SINGLE
     return ""
 
 
@@ -157,11 +169,10 @@ def _is_repeated(old: Side, new: Side, key: TimeKey) -> bool:
 
 
 def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> TimeComparison:
-    frameworks = np.array([key.framework for key in keys])
     clock = _log(new.clocks.values()).mean() - _log(old.clocks.values()).mean()
-    spread = spread_of(_passes(old, keys), _passes(new, keys), frameworks, float(clock))
+    spread = spread_of(_passes(old, keys), _passes(new, keys), _whose(keys), float(clock))
     whose = [_who(key) for key in keys]
-    single = _verdicts(spread.each, effect)
+    single = _verdicts(spread.alone.each, effect)
     benchmarks = tuple(
         replace(found, who=who, key=key, base=before, new=after)
         for found, who, key in zip(single, whose, keys, strict=True)
@@ -169,32 +180,71 @@ def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> T
     )
     groups = list(dict.fromkeys(whose))
     members = [np.array([it == who for it in whose]) for who in groups]
-    wholes = _verdicts(spread.over(members), effect)
+    wholes = _verdicts(spread.alone.over(members), effect, spread.beside.over(members))
     implementations = tuple(
         replace(found, who=who) for found, who in zip(wholes, groups, strict=True)
     )
     return TimeComparison(
         benchmarks, implementations, effect, float(np.expm1(spread.shift)), spread.shift_by,
-        spread.noise, spread.inflation,
+        spread.alone.noise, spread.alone.inflation,
     )  # fmt: skip
 
 
-def _verdicts(found: Estimates, effect: float) -> list[TimeChange]:
-    """Return verdict, change, interval and corrected p of each, as nobody's yet."""
-    chances = np.minimum(holm(found.p) * _DIRECTIONS, 1.0)
-    low, high = found.interval
+def _whose(keys: Sequence[TimeKey]) -> Whose:
+    return Whose(
+        frameworks=np.array([key.framework for key in keys]),
+        processes=np.array([f"{key.framework} {key.device} {key.threads}" for key in keys]),
+        implementations=np.array([key.implementation for key in keys]),
+    )
+
+
+def _verdicts(alone: Estimates, effect: float, beside: Estimates | None = None) -> list[TimeChange]:
+    """Return verdict, change, interval and corrected p of each, as nobody's yet.
+
+    Args:
+        alone: the changes.
+        effect: the smallest that counts.
+        beside: the same beside the others in their processes.
+    """
     smallest = float(np.log1p(effect))
+    if beside is None:
+        judged, p, is_beside = alone, alone.p, np.zeros(len(alone.p), bool)
+    else:
+        judged, p, is_beside = _surer(alone, beside, smallest)
+    chances = np.minimum(holm(p) * _DIRECTIONS, 1.0)
+    columns = (judged.change, *judged.interval)
     result = []
-    for one, begin, end, chance in zip(found.change, low, high, chances, strict=True):
+    for place, chance in enumerate(chances):
+        one, begin, end = (float(column[place]) for column in columns)
         verdict: Speed = "unclear"
         if chance < _LEVEL and abs(one) > smallest:
             verdict = "slower" if one > 0 else "faster"
-        elif -smallest <= begin and end <= smallest:
+        elif -smallest <= begin and end <= smallest and not is_beside[place]:
             verdict = "same"
-        change, lowest, highest = (float(np.expm1(it)) for it in (one, begin, end))
-        result.append(TimeChange(_NOBODY, None, verdict, None, None, change, lowest, highest,
-                                 float(chance)))  # fmt: skip
+        change, low, high = map(math.expm1, (one, begin, end))
+        result.append(TimeChange(_NOBODY, None, verdict, None, None, change, low, high,
+                                 float(chance), bool(is_beside[place])))  # fmt: skip
     return result
+
+
+def _surer(
+    alone: Estimates, beside: Estimates, smallest: float
+) -> tuple[Estimates, Floats, NDArray[np.bool_]]:
+    """Return of each the surer change, p for having looked twice, and whether it is `beside`.
+
+    What a process does to all of its benchmarks is not in a change beside the others, so that it
+    can be the surer one. It alone proves nothing where the others have become faster: the change
+    itself must be as large as counts, too.
+    """
+    counts = (alone.change * beside.change > 0) & (np.abs(alone.change) > smallest)
+    p_alone, p_beside = alone.p, np.where(counts, beside.p, 1.0)
+    is_beside = p_beside < p_alone
+    judged = Estimates(
+        np.where(is_beside, beside.change, alone.change),
+        np.where(is_beside, beside.error, alone.error),
+        alone.degrees,
+    )
+    return judged, np.minimum(2 * np.minimum(p_alone, p_beside), 1.0), is_beside
 
 
 def _passes(side: Side, keys: Sequence[TimeKey]) -> Floats:
@@ -208,7 +258,7 @@ def _passes(side: Side, keys: Sequence[TimeKey]) -> Floats:
 
 
 def _who(key: TimeKey) -> Who:
-    return Who(key.framework, key.implementation, key.mode, key.device, key.threads)
+    return Who(*(getattr(key, name) for name in Who._fields))
 
 
 def _seconds(old: Side, new: Side, key: TimeKey) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from .comparison_time import EFFECT, TimeChange, TimeComparison, compare_times
-from .sides import Side, TimeKey
+from .sides import Side, TimeKey, names_of
 
 Step = Literal["slower", "faster"]
 
@@ -34,9 +34,16 @@ class Course:
 
 @dataclass(frozen=True)
 class History:
-    """Some runs, the oldest first, and the course of each benchmark."""
+    """Some runs, the oldest first, and the course of each benchmark.
+
+    Attributes:
+        sides: the runs.
+        names: theirs, which tell them apart.
+        courses: of each benchmark.
+    """
 
     sides: tuple[Side, ...]
+    names: tuple[str, ...]
     courses: tuple[Course, ...]
 
 
@@ -46,7 +53,8 @@ def history(sides: Sequence[Side], *, effect: float = EFFECT) -> History:
         _by_key(compare_times(before, after, effect=effect)) for before, after in pairwise(sides)
     ]
     keys = sorted({key for side in sides for key in side.times})
-    return History(tuple(sides), tuple(_course(key, sides, steps) for key in keys))
+    courses = tuple(_course(key, sides, steps) for key in keys)
+    return History(tuple(sides), tuple(names_of(sides)), courses)
 
 
 def _by_key(times: TimeComparison) -> dict[TimeKey, TimeChange]:

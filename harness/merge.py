@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from .kept import Kept
 from .progress_rows import AnswerRow, AskedRow, IncidentRow, LevelRow
 from .runfile import (
     DomainRow,
+    MemoryRow,
+    PassRow,
+    ProcessRow,
     RelationRow,
     Row,
     RunFile,
@@ -28,6 +32,7 @@ from .runfile import (
     WorkerRow,
 )
 
+_TIMED = ("benchmarks", "passes", "label", "commit")
 _BATCH = 5000  # rows that are written together
 Place = tuple[str, str]  # framework and device
 Parts = dict[str, set[int]]  # of each framework
@@ -160,6 +165,21 @@ def _copy(run: RunFile, places: set[Place], into: RunFile) -> None:
     for worked in run.rows(WorkedRow):
         into_add(worked, worked.framework in by_framework)
     into_add.end()
+    _copy_passes(run, places, into)
+
+
+def _copy_passes(run: RunFile, places: set[Place], into: RunFile) -> None:
+    """What timings were made of; processes are numbered on."""
+    before = max((row.number for row in into.rows(ProcessRow)), default=0)
+    into.add(
+        [replace(row, number=row.number + before) for row in run.rows(ProcessRow)
+         if (row.framework, row.device) in places]
+    )  # fmt: skip
+    into.add(
+        [replace(row, process=row.process + before) for row in run.rows(PassRow)
+         if (row.framework, row.device) in places]
+    )  # fmt: skip
+    into.add([row for row in run.rows(MemoryRow) if (row.framework, row.device) in places])
 
 
 class _Batches:
@@ -226,7 +246,13 @@ def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
     extra: dict[str, list[str]] = {}
     for meta in metas:
         extra.update(json.loads(meta.get("implementations") or "{}"))
+    # Of how it was timed, what all have in common; what one did not finish, the whole did not.
+    timed = {key: metas[0][key] for key in _TIMED if len({it.get(key) for it in metas}) == 1
+             and key in metas[0]}  # fmt: skip
+    ends = [meta["timed"] for meta in metas if "timed" in meta]
     return {
+        **timed,
+        **({"timed": max(ends) if all(ends) else ""} if ends else {}),
         **{key: metas[0].get(key, "") for key in QUESTIONS},
         "started": min(meta["started"] for meta in metas),
         "finished": max(meta["finished"] for meta in metas),

@@ -8,6 +8,7 @@ between the passes within them.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
+Members = NDArray[np.bool_]
+Names = NDArray[np.str_]
 _SAMPLES = 1000
 _LEAST_FRAMEWORKS = 3  # from three on, one that has changed does not move their median
 _LEAST_BENCHMARKS = 12  # from so many on, the noise between the runs can be told
+_LEAST_OTHERS = 6  # benchmarks that tell what a process did to all of its own
 _PRIOR = 8.0  # passes' worth of trust in the noise of all, beside a benchmark's own
 _FLOOR = 0.005  # no clock on a shared machine is better
 _WITHIN = 0.95
@@ -31,7 +35,7 @@ class Estimates:
 
     Attributes:
         change: for each, as a logarithm.
-        error: standard errors, inflation included.
+        error: standard errors, inflation included; NaN where nothing is known.
         degrees: of freedom of those errors.
     """
 
@@ -42,7 +46,8 @@ class Estimates:
     @property
     def p(self) -> Floats:
         """The probability of a change as large as each, on its side, from noise alone."""
-        return np.asarray(stats.t.sf(np.abs(self.change) / self.error, self.degrees))
+        chances = stats.t.sf(np.abs(self.change) / self.error, self.degrees)
+        return np.nan_to_num(np.asarray(chances), nan=1.0)
 
     @property
     def interval(self) -> tuple[Floats, Floats]:
@@ -52,78 +57,149 @@ class Estimates:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """What two runs say of their difference.
+class Changes:
+    """Every benchmark's change.
 
     Attributes:
-        each: the change of each benchmark, the shift of all taken out.
-        sampled: the same in resampled passes, shape (benchmarks, samples).
-        shift: what was taken out, as a logarithm.
-        shift_by: how it was found.
-        noise: typical standard error of a change.
+        each: with its error.
+        sampled: in resampled passes, shape (benchmarks, samples).
+        noise: typical standard error.
         inflation: how much more benchmarks differ between the runs than between passes.
     """
 
     each: Estimates
     sampled: Floats
-    shift: float
-    shift_by: str
     noise: float
     inflation: float
 
-    def over(self, members: Sequence[NDArray[np.bool_]]) -> Estimates:
+    def over(self, members: Sequence[Members]) -> Estimates:
         """Return the mean change over some benchmarks each, which share their passes."""
         draws = np.random.default_rng(1)
-        changes, errors = [], []
-        for member in members:
-            mine, sampled = self.each.change[member], self.sampled[member]
-            picks = draws.integers(len(mine), size=(len(mine), sampled.shape[1]))
-            means = np.take_along_axis(sampled, picks, 0).mean(0)  # passes, then benchmarks
-            # Even were its benchmarks independent, the mean is no better than this.
-            least = np.sqrt((self.each.error[member] ** 2).sum()) / len(mine)
-            changes.append(mine.mean())
-            errors.append(max(means.std() * self.inflation, least))
-        return Estimates(np.array(changes), np.array(errors), self.each.degrees)
+        change = np.array([self.each.change[member].mean() for member in members])
+        error = np.array([self._error_over(member, draws) for member in members])
+        scores = change / error
+        return Estimates(change, error * _inflation(scores[~np.isnan(scores)]), self.each.degrees)
+
+    def _error_over(self, member: Members, draws: np.random.Generator) -> float:
+        """The largest of three: none of them sees all that can go wrong."""
+        sampled, number = self.sampled[member], int(member.sum())
+        if np.isnan(self.each.error[member]).any():
+            return np.nan
+        picks = draws.integers(number, size=sampled.shape)
+        passes_and_benchmarks = np.nanstd(np.take_along_axis(sampled, picks, 0).mean(0))
+        passes = np.nanstd(sampled.mean(0)) * self.inflation
+        independent = np.sqrt((self.each.error[member] ** 2).sum()) / number
+        return float(np.max([passes_and_benchmarks, passes, independent]))
 
 
-def spread_of(before: Floats, after: Floats, frameworks: NDArray[np.str_], clock: float) -> Spread:
+@dataclass(frozen=True)
+class Spread:
+    """What two runs say of their difference.
+
+    Attributes:
+        alone: each benchmark's change, the shift of all taken out.
+        beside: its change beside the others of its process, whatever the process did to all.
+        shift: what was taken out, as a logarithm.
+        shift_by: how it was found.
+    """
+
+    alone: Changes
+    beside: Changes
+    shift: float
+    shift_by: str
+
+
+@dataclass(frozen=True)
+class Whose:
+    """Whose each benchmark is.
+
+    Attributes:
+        frameworks: its framework.
+        processes: what ran in one process in each pass.
+        implementations: of all modes together.
+    """
+
+    frameworks: Names
+    processes: Names
+    implementations: Names
+
+
+def spread_of(before: Floats, after: Floats, whose: Whose, clock: float) -> Spread:
     """Learn from the passes of two runs.
 
     Args:
         before: logarithms of times, shape (benchmarks, passes); NaN where missing.
         after: the same of the other run.
-        frameworks: of each benchmark.
+        whose: whose each benchmark is.
         clock: by how much the fixed kernel says that the machine has changed, as a logarithm.
     """
-    draws = np.random.default_rng(0)
-    raw = np.nanmedian(after, 1) - np.nanmedian(before, 1)
-    resampled = _resampled(after, draws) - _resampled(before, draws)
-    groups = [frameworks == name for name in np.unique(frameworks)]
+    raw, resampled = _change(before, after)
+    groups = [whose.frameworks == name for name in np.unique(whose.frameworks)]
     if len(groups) >= _LEAST_FRAMEWORKS:
         shift, shifts = _shift(raw[:, None], groups), _shift(resampled, groups)
         by = f"median of {len(groups)} frameworks"
     else:  # too few to tell the machine from a framework
         shift = shifts = np.array([clock])
         by = "the fixed kernel"
-    change, sampled = raw - shift[0], resampled - shifts
     degrees = before.shape[1] + after.shape[1] - 2.0
-    own = sampled.std(1) * np.sqrt((degrees + 2) / degrees)  # few passes look too calm
-    noise = max(float(np.median(own)), _FLOOR)
+    alone = _changes(raw - shift[0], resampled - shifts, degrees)
+    beside = _changes(*_change(*_beside(before, after, whose)), degrees)
+    return Spread(alone, beside, float(shift[0]), by)
+
+
+def _change(before: Floats, after: Floats) -> tuple[Floats, Floats]:
+    """The change of each benchmark, as it is and in resampled passes."""
+    draws = np.random.default_rng(0)
+    change = _medians(after) - _medians(before)
+    return change, _resampled(after, draws) - _resampled(before, draws)
+
+
+def _changes(change: Floats, sampled: Floats, degrees: float) -> Changes:
+    known = ~np.isnan(change)
+    own = np.full_like(change, np.nan)
+    own[known] = np.nanstd(sampled[known], axis=1)
+    own *= np.sqrt((degrees + 2) / degrees)  # few passes look too calm
+    noise = max(float(np.median(own[known])), _FLOOR) if known.any() else _FLOOR
     error = np.maximum(np.sqrt((degrees * own**2 + _PRIOR * noise**2) / (degrees + _PRIOR)), noise)
-    inflation = _inflation(change / error)
+    inflation = _inflation((change / error)[known])
     each = Estimates(change, error * inflation, degrees + _PRIOR)
-    return Spread(each, sampled, float(shift[0]), by, noise, inflation)
+    return Changes(each, sampled, noise, inflation)
+
+
+def _beside(before: Floats, after: Floats, whose: Whose) -> tuple[Floats, Floats]:
+    """Times beside those of the other implementations in the same process; NaN without enough."""
+    level = (_medians(before) + _medians(after))[:, None] / 2
+    left = np.full_like(before, np.nan), np.full_like(after, np.nan)
+    for name in np.unique(whose.implementations):
+        mine = whose.implementations == name
+        for process in np.unique(whose.processes[mine]):
+            here = whose.processes == process
+            others, own = here & ~mine, here & mine
+            if others.sum() >= _LEAST_OTHERS:
+                for out, times in zip(left, (before, after), strict=True):
+                    out[own] = times[own] - _medians((times - level)[others].T)
+    return left
 
 
 def _resampled(passes: Floats, draws: np.random.Generator) -> Floats:
     """Medians over passes drawn anew, the same ones for all benchmarks."""
     number = passes.shape[1]
     picks = draws.integers(number, size=(_SAMPLES, number))
-    return np.asarray(np.nanmedian(passes[:, picks], axis=2))
+    return _medians(passes[:, picks])
 
 
-def _shift(changes: Floats, groups: Sequence[NDArray[np.bool_]]) -> Floats:
-    return np.asarray(np.median([np.nanmedian(changes[it], axis=0) for it in groups], axis=0))
+def _medians(times: Floats) -> Floats:
+    """Over the last axis, of what there is; a run that was cut off lacks some passes."""
+    found = np.asarray(np.median(times, axis=-1))
+    lacking = np.isnan(found)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of nothing at all: NaN, as it should be
+        found[lacking] = np.nanmedian(times[lacking], axis=-1)
+    return found
+
+
+def _shift(changes: Floats, groups: Sequence[Members]) -> Floats:
+    return _medians(np.array([_medians(changes[it].T) for it in groups]).T)
 
 
 def _inflation(scores: Floats) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from ..cases.model import Case
 from .runfile import PassRow, ProcessRow, RunFile, VerdictRow, WorkerRow
 
 _MACHINE = ("cpu", "cores", "gpu")
+_FEW = 3  # versions that a name can hold
 
 
 class Answer(NamedTuple):
@@ -85,12 +86,40 @@ class Side:
 
     @property
     def name(self) -> str:
-        """How it is called in tables: its commit or label, or its file."""
-        return self.meta.get("label") or self.path.name
+        """How it is called: its label, the commit that it was timed at, or its file."""
+        return self.meta.get("label") or self.meta.get("commit") or self.path.name
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the run ended before all was asked, or timed."""
+        return "" in (self.meta.get("finished", "not said"), self.meta.get("timed", "not said"))
 
     def version_of(self, framework: str) -> str:
         """The versions of a framework's packages, in one line."""
         return ", ".join(f"{name} {it}" for name, it in self.versions.get(framework, {}).items())
+
+
+def names_of(sides: Sequence[Side]) -> list[str]:
+    """Return a name for each run that tells it from the others: by versions, if few differ."""
+    packages = [
+        {name: it for versions in side.versions.values() for name, it in versions.items()}
+        for side in sides
+    ]
+    differing = [
+        name for name in dict.fromkeys(name for found in packages for name in found)
+        if len({found[name] for found in packages if name in found}) > 1
+    ]  # fmt: skip
+    if len(differing) > _FEW:
+        differing = []
+    names = []
+    for side, found in zip(sides, packages, strict=True):
+        versions = [f"{name} {found[name]}" for name in differing if name in found]
+        own = side.meta.get("label") or ("" if versions else side.name)
+        names.append(", ".join(filter(None, [own, *versions])))
+    return [
+        name if names.count(name) == 1 else f"{name} ({side.path.name})"
+        for name, side in zip(names, sides, strict=True)
+    ]
 
 
 def read_side(path: Path) -> Side:
@@ -100,23 +129,28 @@ def read_side(path: Path) -> Side:
         RunFileError: it is missing, damaged, or no run.
     """
     with RunFile.open(path) as run:
-        processes = list(run.rows(ProcessRow))
-        environments = [row.environment for row in run.rows(WorkerRow) if not row.absent]
-        answers: dict[Answer, list[VerdictRow]] = {}
-        for row in run.rows(VerdictRow):
-            key = Answer(*(getattr(row, name) for name in Answer._fields))
-            answers.setdefault(key, []).append(row)
-        rows = list(run.rows(PassRow))
-        return Side(
-            path,
-            run.meta,
-            _machine(environments),
-            _versions(run),
-            answers,
-            _times(rows, {row.number: row.pass_number for row in processes}),
-            _clocks(processes),
-            _bits(rows),
-        )
+        return side_of(run)
+
+
+def side_of(run: RunFile) -> Side:
+    """Read a run that is open."""
+    processes = list(run.rows(ProcessRow))
+    environments = [row.environment for row in run.rows(WorkerRow) if not row.absent]
+    answers: dict[Answer, list[VerdictRow]] = {}
+    for row in run.rows(VerdictRow):
+        key = Answer(*(getattr(row, name) for name in Answer._fields))
+        answers.setdefault(key, []).append(row)
+    rows = list(run.rows(PassRow))
+    return Side(
+        run.path,
+        run.meta,
+        _machine(environments),
+        _versions(run),
+        answers,
+        _times(rows, {row.number: row.pass_number for row in processes}),
+        _clocks(processes),
+        _bits(rows),
+    )
 
 
 def _machine(environments: list[dict[str, Any]]) -> dict[str, Any]:

@@ -34,13 +34,14 @@ def verdict_line(found: Comparison) -> str:
         return "nothing could be compared"
     wrong = counted(len(found.regressions), "regression") if found.regressions else "no regressions"
     timed = counted(found.times.compared, "benchmark")
-    return f"{wrong} in {counted(found.answers, 'answer')} and {timed}"
+    cut_off = "; a run is incomplete" if found.incomplete else ""
+    return f"{wrong} in {counted(found.answers, 'answer')} and {timed}{cut_off}"
 
 
 def _sides(found: Comparison) -> str:
     frameworks = sorted(found.base.versions.keys() | found.new.versions.keys())
     rows = [
-        ["run", found.base.name, found.new.name],
+        ["run", *found.names],
         ["started", found.base.meta.get("started", ""), found.new.meta.get("started", "")],
         *([name, found.base.version_of(name), found.new.version_of(name)] for name in frameworks),
         *([name, str(before), str(found.new.machine[name])]
@@ -84,6 +85,11 @@ def _coverage(found: Comparison) -> Iterable[str]:
     coverage = found.coverage
     if coverage.incomparable:
         yield f"Not compared: {coverage.incomparable}."
+    if found.incomplete:
+        yield f"Incomplete: {found.incomplete}."
+    if coverage.unreached:
+        yield "Not reached, which is no regression:"
+        yield _lost(coverage.unreached)
     if coverage.vanished:
         yield "Vanished:"
         yield _lost(coverage.vanished)
@@ -124,7 +130,7 @@ def time_table(changes: Sequence[TimeChange]) -> str:
     ordered = sorted(changes, key=lambda it: (_ORDER.index(it.verdict), it.key is not None))
     rows = [
         [f"**{it.verdict}**", it.who.implementation, it.who.mode,
-         f"`{it.key.case.partition('/')[0]}` {it.key.label}" if it.key else "all its benchmarks",
+         f"`{it.key.case.partition('/')[0]}` {it.what}" if it.key else it.what,
          seconds(it.base), seconds(it.new), f"**{share(it.change)}**",
          f"{share(it.low)} … {share(it.high)}"]
         for it in ordered[:_SHOWN]

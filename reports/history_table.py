@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..harness.history import Course, History
 from .comparison_markdown import share, table
 from .numbers import counted, seconds
@@ -9,7 +11,7 @@ from .numbers import counted, seconds
 
 def history_table(found: History) -> str:
     """Return one line for each benchmark, those that stepped first."""
-    names = [side.name for side in found.sides]
+    names = found.names
     frameworks = sorted({name for side in found.sides for name in side.versions})
     versions = [[name, *(side.version_of(name) for side in found.sides)] for name in frameworks]
     ordered = sorted(found.courses, key=lambda it: it.step is None)
@@ -33,7 +35,7 @@ def history_table(found: History) -> str:
     )
 
 
-def _step(course: Course, names: list[str]) -> str:
+def _step(course: Course, names: Sequence[str]) -> str:
     if course.step is None:
         return ""
     return f"**{course.verdict}** at {names[course.step]}: {share(course.changes[course.step])}"

@@ -47,8 +47,8 @@ def _coverage(found: Comparison) -> TestSuite:
     lost = [f"{it.count} {it.what} of {it.implementation} {it.mode} vanished, {it.example}"
             for it in found.coverage.vanished]  # fmt: skip
     case = _case("nothing vanished", "coverage", lost)
-    if found.coverage.incomparable:
-        case.result = [Skipped(_clean(found.coverage.incomparable))]
+    if unsaid := found.coverage.incomparable or found.incomplete:
+        case.result = [*case.result, Skipped(_clean(unsaid))]
     suite.add_testcase(case)
     return suite
 
@@ -62,7 +62,7 @@ def _times(found: Comparison) -> TestSuite:
 
 def _time(change: TimeChange) -> TestCase:
     who, key = change.who, change.key
-    what = f"{key.case} {key.direction} {key.cache}" if key else "all its benchmarks"
+    what = f"{key.case} {key.direction} {key.cache}" if key else f"all {who.direction}"
     lines = []
     if change.verdict == "slower" and change.change is not None:
         lines = [f"slower by {change.change:.1%}, from {change.low:.1%} to {change.high:.1%}"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import click
@@ -33,7 +36,7 @@ def timing_options(command: C) -> C:
             click.option("--peak-memory", is_flag=True,
                          help="Peak memory on the CPU, in a process for each benchmark."),
             click.option("--label", default="", metavar="TEXT",
-                         help="Names the run in comparisons: a commit, say."),
+                         help="Names the run in comparisons; by default the commit does."),
             click.option("--seed", default=0, show_default=True, metavar="N",
                          type=click.IntRange(min=0), help="Of the random order."),
         )
@@ -45,14 +48,28 @@ def timing_options(command: C) -> C:
 def time_run(run: RunFile, timing: Timing) -> int:
     """Time what a run has judged; returns how many timed answers are findings not seen before."""
     console = Console(stderr=True)
+    run.set_meta(passes=str(timing.passes), timed="")  # until all is: what is cut off says so
     present = [row.framework for row in run.rows(WorkerRow) if not row.absent]
     try:
         time_passes(run, present, timing, lambda line: console.print(line, highlight=False))
     except BenchError as error:
         raise click.ClickException(str(error)) from error
+    run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))
     count = sum(1 for _ in run.rows(TimingRow))
     console.print(f"{count} benchmarks in {timing.passes} passes", highlight=False)
     return _changed(run, console)
+
+
+def commit() -> str:
+    """Return the commit of the working directory, marked where it was changed; empty without."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # nothing is written there
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True,
+                              check=True, timeout=10)  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
 
 
 def _changed(run: RunFile, console: Console) -> int:

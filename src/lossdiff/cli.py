@@ -19,7 +19,7 @@ import click
 from platformdirs import user_cache_path
 
 from .backends import FRAMEWORKS
-from .benching import time_run, timing_options
+from .benching import commit, time_run, timing_options
 from .cases.casefile import CaseFileError, read_case
 from .cases.onnx_suite import OnnxError
 from .cases.operations import DTYPES, OPERATIONS
@@ -213,7 +213,7 @@ def bench(
     suite_ = bench_suite(operations, dtype, suite_name)
     plan = _plan(suite_, only=is_timed, cache="", **selection)
     with opened(output, identity(plan, plan.suite, seed=seed)) as run:
-        run.set_meta(benchmarks=suite_name, label=label)
+        run.set_meta(benchmarks=suite_name, label=label, commit=commit(), timed="")
         recorder = execute(plan, run)
         status = conclude(run, recorder)
         if status == NOTHING:

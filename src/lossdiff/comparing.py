@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .harness.sides import read_side
+
+if TYPE_CHECKING:
+    from .harness.comparison import Comparison
 
 OK, REGRESSIONS, NOTHING = 0, 1, 3
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -53,10 +57,19 @@ def compare(
     except OSError as error:
         raise click.ClickException(f"cannot write {error.filename}: {error.strerror}") from error
     click.echo(text, nl=False)
+    return _status(found)
+
+
+def _status(found: Comparison) -> int:
+    """Say what it comes to on standard error, a line each."""
     for line in found.regressions:
         click.echo(f"regression: {line}", err=True)
+    if found.incomplete:
+        click.echo(f"lossdiff: incomplete; {found.incomplete}", err=True)
     if found.is_empty:
         reason = found.coverage.incomparable or "no answer and no benchmark is in both runs"
         click.echo(f"lossdiff: nothing could be compared; {reason}", err=True)
         return NOTHING
-    return REGRESSIONS if found.regressions else OK
+    if found.regressions:
+        return REGRESSIONS
+    return NOTHING if found.incomplete else OK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,10 @@ import pytest
 from junitparser import Failure, JUnitXml
 from lossdiff.harness.comparison import Comparison, compare
 from lossdiff.harness.runfile import PassRow, ProcessRow, RunFile, VerdictRow, WorkerRow
+from lossdiff.harness.sides import names_of, read_side
 
 from lossdiff import cli
+from lossdiff.benching import commit
 
 CASE = "softmax/float32/4x10/normal/-/0"
 NAMES = {
@@ -71,12 +74,12 @@ def make(tmp_path: Path) -> Make:
     def written(
         change: Change = lambda row: row, *, cpu: str = "a cpu", version: str = "2.13",
         seed: int | None = None, slower: float = 0.0, passes: int = 6,
-        passed: Callable[[PassRow], PassRow] = lambda row: row, **meta: str,
+        passed: Callable[[PassRow], PassRow | None] = lambda row: row, **meta: str,
     ) -> Path:  # fmt: skip
         path = tmp_path / f"run{next(numbers)}.sqlite"
         with RunFile.create(path) as run:
             run.set_meta(**{"suite": "bench", **meta})
-            for name in NAMES:
+            for name in [meta.pop("only")] if "only" in meta else NAMES:
                 facts = {"cpu": cpu, "cores": 2, "versions": {name: version}}
                 run.add([WorkerRow(name, "cpu", facts)])
             run.add([changed for row in verdicts() if (changed := change(row)) is not None])
@@ -185,6 +188,45 @@ def test_runs_that_were_asked_different_things_say_nothing_of_coverage(make: Mak
     assert "suite bench and full" in found.coverage.incomparable
 
 
+@pytest.mark.parametrize("cut", [{"finished": ""}, {"finished": "then", "timed": ""}])
+def test_a_run_that_was_cut_off_is_incomplete_and_not_blamed(
+    make: Make, cut: dict[str, str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    whole, xml = make(seed=1), tmp_path / "c.xml"
+    part = make(lambda row: None if row.implementation == SLOW else row, **cut)
+
+    found, back = compare(whole, part), compare(part, whole)
+
+    assert (found.regressions, back.regressions) == ((), ())
+    assert (found.coverage.vanished, back.coverage.appeared) == ((), ())
+    assert found.incomplete == f"{part.name} was cut off; not compared: 2 answers, 32 timings"
+    assert back.incomplete == found.incomplete
+    assert cli.run(["compare", str(whole), str(part), "--junit", str(xml)]) == 3
+    shown = capsys.readouterr()
+    assert shown.err == f"lossdiff: incomplete; {found.incomplete}\n"
+    assert "no regressions in 6 answers and 0 benchmarks; a run is incomplete" in shown.out
+    assert found.incomplete in xml.read_text()
+
+
+def test_what_a_cut_off_run_reached_is_judged(make: Make) -> None:
+    part = make(of(SLOW, verdict="inaccurate"), finished="")
+
+    assert cli.run(["compare", str(make(seed=1)), str(part)]) == 1
+
+
+def test_a_run_of_which_passes_are_missing_is_compared_as_far_as_it_goes(make: Make) -> None:
+    def reached(row: PassRow) -> PassRow | None:
+        early = row.framework in ("numpy", "torch")
+        return row if row.process <= (12 if early else 4) else None
+
+    base, part = make(seed=1), make(seed=2, passed=reached, finished="then", timed="")
+    found = compare(base, part)
+
+    assert found.times.compared == 16
+    assert found.incomplete == f"{part.name} was cut off; not compared: 16 timings of one pass"
+    assert found.regressions == ()
+
+
 # --- times -----------------------------------------------------------------------------------
 
 
@@ -201,7 +243,8 @@ def test_the_same_code_again_is_no_slower(make: Make, seed: int) -> None:
 def test_ten_percent_are_found_and_blamed_on_whose_they_are(make: Make, seed: int) -> None:
     times = compare(make(seed=seed), make(seed=100 + seed, slower=0.1)).times
 
-    assert [(it.who.implementation, it.who.mode) for it in times.slower] == [(SLOW, "eager")]
+    blamed = {(it.who.implementation, it.who.mode) for it in times.slower}
+    assert blamed == {(SLOW, "eager")}
     assert times.slower[0].change == pytest.approx(0.1, abs=0.05)
 
 
@@ -259,7 +302,7 @@ def test_markdown_and_junit_say_the_same(make: Make, tmp_path: Path) -> None:
     cases = [case for suite in JUnitXml.fromfile(str(xml)) for case in suite]
     failed = {case.name for case in cases if any(isinstance(it, Failure) for it in case.result)}
     assert f"{SLOW} eager" in failed
-    assert f"{SLOW} eager one all its benchmarks" in failed
+    assert f"{SLOW} eager one all forward" in failed
     assert all(SLOW in name for name in failed)
 
 
@@ -279,12 +322,55 @@ def test_hostile_names_end_no_cell_and_no_document(make: Make, tmp_path: Path) -
 
 
 def test_many_runs_show_the_course_and_the_step(
-    make: Make, capsys: pytest.CaptureFixture[str]
+    make: Make, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    runs = [make(seed=seed, slower=0.3 * (seed > 2), label=f"commit{seed}") for seed in range(5)]
+    runs = [make(seed=seed, slower=0.3 * (seed > 2), commit=f"commit{seed}") for seed in range(5)]
+    text = tmp_path / "c.md"
 
-    assert cli.run(["compare", *map(str, runs)]) == 1
+    assert cli.run(["compare", *map(str, runs), "--markdown", str(text)]) == 1
 
-    stepped = [line for line in capsys.readouterr().out.splitlines() if "**slower** at" in line]
+    assert text.read_text() == capsys.readouterr().out
+    stepped = [line for line in text.read_text().splitlines() if "**slower** at" in line]
     assert len(stepped) == 4
     assert all("at commit3" in line and SLOW in line for line in stepped)
+
+
+@pytest.mark.parametrize(
+    ("runs", "names"),
+    [
+        ([{"commit": "c1"}, {"commit": "c2"}], ["c1", "c2"]),
+        ([{"label": "mine", "commit": "c1"}, {"commit": "c2"}], ["mine", "c2"]),
+        ([{"commit": "c1"}, {"commit": "c1"}], ["c1 (run0.sqlite)", "c1 (run1.sqlite)"]),
+        ([{}, {"commit": "c2"}], ["run0.sqlite", "c2"]),
+        (
+            [{"only": "jax", "version": "1"}, {"only": "jax", "version": "2", "label": "new"}],
+            ["jax 1", "new, jax 2"],
+        ),
+        ([{"version": "1"}, {"version": "2"}], ["run0.sqlite", "run1.sqlite"]),
+    ],
+)
+def test_runs_are_called_by_what_tells_them_apart(
+    make: Make, runs: list[dict[str, str]], names: list[str]
+) -> None:
+    assert names_of([read_side(make(**run)) for run in runs]) == names
+
+
+def test_the_commit_is_that_of_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert commit() == ""
+
+    (tmp_path / "file").write_text("1")
+    for command in (["init", "-q"], ["add", "file"], ["commit", "-qm", "one"], ["tag", "v1"]):
+        subprocess.run([*git, *command], check=True)
+    short = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert commit() == short
+    (tmp_path / "file").write_text("2")
+    assert commit() == f"{short}-dirty"
+    monkeypatch.setenv("PATH", "")
+    assert commit() == ""

@@ -12,8 +12,18 @@ from lossdiff.cases.suites import Suite
 from lossdiff.harness.identity import identity
 from lossdiff.harness.merge import merge
 from lossdiff.harness.plan import Plan
-from lossdiff.harness.runfile import RunFile, RunFileError, VerdictRow, WorkerRow
+from lossdiff.harness.runfile import (
+    MemoryRow,
+    PassRow,
+    ProcessRow,
+    RunFile,
+    RunFileError,
+    TimingRow,
+    VerdictRow,
+    WorkerRow,
+)
 from lossdiff.harness.shards import sharded
+from lossdiff.harness.timed import summaries
 
 from .interruption import content, run_here
 from .test_nothing_lost import PLAN
@@ -182,3 +192,35 @@ def test_runs_that_contradict_each_other_are_refused(
 
     with pytest.raises(RunFileError, match=expected):
         joined(tmp_path, one, other)
+
+
+def timed(path: Path, framework: str, **meta: str) -> Path:
+    """Add what a framework was timed at: two passes, and what they come to."""
+    about = (framework, "eager", "cpu", "forward", "one", "hot")
+    with RunFile.reopen(path) as run:
+        row = next(run.rows(VerdictRow))
+        for number in (1, 2):
+            run.add([ProcessRow(number, number, framework, "cpu", "one", 1, 1e10, [0.1], [1e-5],
+                                None, "", {}, "")])  # fmt: skip
+            run.add([PassRow(number, row.case, row.implementation, *about, [number * 1e-3], [1],
+                             0.1, None, None, "", {}, row.verdict)])  # fmt: skip
+        run.add([MemoryRow(row.case, row.implementation, *about[:-1], 4096)])
+        run.add(summaries(run))
+        run.set_meta(**meta)
+    return path
+
+
+def test_timings_come_with_what_they_were_made_of(run_of: Runs, tmp_path: Path) -> None:
+    meta = {"benchmarks": "quick", "label": "x", "commit": "c", "timed": "t"}
+    one = timed(run_of("one"), "numpy", **meta)
+    other = timed(renamed(run_of("other"), "torch"), "torch", **{**meta, "timed": ""})
+
+    path, _ = joined(tmp_path, one, other)
+
+    processes = {row.number: row.framework for row in rows_of(path, ProcessRow)}
+    assert processes == {1: "numpy", 2: "numpy", 3: "torch", 4: "torch"}
+    assert all(processes[row.process] == row.framework for row in rows_of(path, PassRow))
+    with RunFile.open(path) as run:
+        assert sorted(summaries(run), key=str) == sorted(run.rows(TimingRow), key=str)
+        assert {key: run.meta[key] for key in meta} == {**meta, "timed": ""}
+    assert [row.memory for row in rows_of(path, TimingRow)] == [4096, 4096]
