@@ -26,7 +26,8 @@ from .worker import Catalogue
 
 _BATCH = 500  # rows that are committed together, at most
 _EVERY = 1.0  # seconds between two commits, at most
-_ELEMENTS = 2**17  # of solved cases that are kept for the next framework, 300 bytes each
+_ELEMENTS = 2**18  # of solved cases that are kept for the next framework, 300 bytes each
+_BESIDES = 64  # elements that would take what a solved case takes besides
 
 
 class Recorder:
@@ -188,11 +189,11 @@ class Recorder:
         question = self._questions.pop(case.id, None)
         if question is None:
             question = question_of(case)
-            self._elements += question.inputs.values.size
+            self._elements += question.inputs.values.size + _BESIDES
         self._questions[case.id] = question  # the last one used stands last
         while self._elements > _ELEMENTS and len(self._questions) > 1:
             _, oldest = self._questions.popitem(last=False)
-            self._elements -= oldest.inputs.values.size
+            self._elements -= oldest.inputs.values.size + _BESIDES
         return question
 
     def _add(

@@ -63,7 +63,7 @@ def _stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(suites, "_PART", 64)
     monkeypatch.setattr(packed, "_BLOCK", 64)
     monkeypatch.setattr(packed, "_ids", lru_cache(maxsize=4)(packed._ids.__wrapped__))
-    monkeypatch.setattr(recorder_module, "_ELEMENTS", 2000)
+    monkeypatch.setattr(recorder_module, "_ELEMENTS", 4000)
     monkeypatch.setattr(recorder_module, "_BATCH", 50)
     monkeypatch.setattr(recorder_module, "question_of", stub_question)
     monkeypatch.setattr(recorder_module, "judge", lambda *_: Verdict("exact"))
