@@ -133,8 +133,8 @@ def test_a_change_beside_the_others_says_so() -> None:
 
 
 def test_a_step_that_one_benchmark_does_not_show_is_told_by_all_of_its_implementation() -> None:
-    draws, noise = np.random.default_rng(4), Noise(process=0.003, own=0.02)
-    slowed = [{}, {}, {"torch.f1 eager": 0.15}, {"torch.f1 eager": 0.15}]
+    draws, noise = np.random.default_rng(4), Noise(process=0.003, own=0.025)
+    slowed = [{}, {}, {"torch.f1 eager": 0.1}, {"torch.f1 eager": 0.1}]
     found = history([drawn(draws, noise, 6, share) for share in slowed])
 
     stepped = [it for it in found.courses if it.step is not None]
