@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -58,7 +59,20 @@ def history(sides: Sequence[Side], *, effect: float = EFFECT) -> History:
 
 
 def _by_key(times: TimeComparison) -> dict[TimeKey, TimeChange]:
-    return {change.key: change for change in times.benchmarks if change.key}
+    """Each benchmark's change; what its own noise hides, all of its implementation's may tell."""
+    wholes = {whole.who: whole.verdict for whole in times.implementations}
+    return {
+        change.key: replace(change, verdict=wholes[change.who])
+        if _is_told(change, wholes.get(change.who, ""), times.effect)
+        else change
+        for change in times.benchmarks
+        if change.key
+    }
+
+
+def _is_told(change: TimeChange, whole: str, effect: float) -> bool:
+    sign = {"slower": 1, "faster": -1}.get(whole, 0)
+    return change.verdict == "unclear" and sign * (change.change or 0.0) > effect
 
 
 def _course(
@@ -81,5 +95,5 @@ def _course(
 
 
 def _median(side: Side, key: TimeKey) -> float | None:
-    passes = sorted(it.median for it in side.times.get(key, {}).values())
-    return passes[len(passes) // 2] if passes else None
+    passes = [it.median for it in side.times.get(key, {}).values()]
+    return statistics.median(passes) if passes else None

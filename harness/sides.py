@@ -116,9 +116,15 @@ def names_of(sides: Sequence[Side]) -> list[str]:
         versions = [f"{name} {found[name]}" for name in differing if name in found]
         own = side.meta.get("label") or ("" if versions else side.name)
         names.append(", ".join(filter(None, [own, *versions])))
+    return _told_apart(_told_apart(names, [side.path.name for side in sides]))
+
+
+def _told_apart(names: Sequence[str], by: Sequence[str] = ()) -> list[str]:
+    """Return names with what tells those apart that are the same: their place, at last."""
+    given = by or [f"run {number}" for number in range(1, len(names) + 1)]
     return [
-        name if names.count(name) == 1 else f"{name} ({side.path.name})"
-        for name, side in zip(names, sides, strict=True)
+        name if names.count(name) == 1 or name == more else f"{name} ({more})"
+        for name, more in zip(names, given, strict=True)
     ]
 
 

@@ -17,6 +17,7 @@ from plotly.offline import get_plotlyjs
 from ..harness.runfile import RunFile
 from . import numbers, tables
 from .conventions import convention_lines, meanings
+from .courses import courses_of
 from .domain import Domain, domain_of, meaning
 from .domain_chart import domain_charts
 from .figures import CONFIG, key, timing_figure
@@ -67,6 +68,7 @@ def render(runs: Sequence[RunFile]) -> str:
             data=Markup(to_json(payload(found))),  # noqa: S704 -- to_json escapes what ends a script
             charts=Markup(to_json(_charts(timed, domain, frameworks))),  # noqa: S704 -- the same
             timings=timed,
+            courses=courses_of(runs) if len(runs) > 1 else None,
             domain=domain,
             key=key(frameworks),
             **_sections(found),

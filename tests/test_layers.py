@@ -40,6 +40,7 @@ ALLOWED = {
         "lossdiff.harness.comparison_accuracy",
         "lossdiff.harness.comparison_time",
         "lossdiff.harness.history",
+        "lossdiff.harness.sides",
     ),
     "lossdiff": ("lossdiff",),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from lossdiff.harness.benchmarks import (
 )
 from lossdiff.harness.judge import fingerprint
 from lossdiff.harness.runfile import PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
+from lossdiff.harness.sides import read_side
 from lossdiff.harness.timed import Timed
 
 from lossdiff import cli
@@ -329,6 +331,28 @@ def test_what_raises_under_the_clock_has_no_timing_and_does_not_stop_the_others(
 
     assert "mine.softmax" in names
     assert "mine.softmax_breaks_down" not in names
+
+
+def test_a_run_says_whether_it_was_timed_to_its_end(
+    timed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = bench._time, itertools.count()
+
+    def interrupted(*given: Any) -> Timed:
+        if next(calls):
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(benchmarks, "_SIZES", SIZES)
+    monkeypatch.setattr(bench, "_MAX_TIME", 0.01)
+    monkeypatch.setattr(bench, "_time", interrupted)
+    cut = tmp_path / "cut.sqlite"
+    arguments = ["bench", "--backend", "numpy", "--operation", "softmax", "-o", str(cut)]
+
+    assert cli.run(arguments) == 130
+    assert (read_side(timed).is_cut_off, read_side(cut).is_cut_off) == (False, True)
+    assert read_side(cut).times  # the first pass is kept
+    assert rows_of(cut)
 
 
 def test_without_pytest_benchmark_it_says_what_to_install(

@@ -355,6 +355,12 @@ def test_runs_are_called_by_what_tells_them_apart(
     assert names_of([read_side(make(**run)) for run in runs]) == names
 
 
+def test_files_of_the_same_name_are_told_apart_by_their_place(make: Make) -> None:
+    side = read_side(make())
+
+    assert names_of([side, side]) == ["run0.sqlite (run 1)", "run0.sqlite (run 2)"]
+
+
 def test_the_commit_is_that_of_the_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lossdiff.harness.comparison_time import TimeComparison, compare_times
+from lossdiff.harness.history import history
 from lossdiff.harness.sides import PassTime, Side, TimeKey
 
 FRAMEWORKS = ("numpy", "torch", "jax", "tensorflow")
@@ -129,3 +130,14 @@ def test_a_change_beside_the_others_says_so() -> None:
     assert found.beside
     assert found.change == pytest.approx(0.1, abs=0.03)
     assert found.what == "all its forward benchmarks, beside the rest of jax"
+
+
+def test_a_step_that_one_benchmark_does_not_show_is_told_by_all_of_its_implementation() -> None:
+    draws, noise = np.random.default_rng(4), Noise(process=0.003, own=0.025)
+    slowed = [{}, {}, {"torch.f1 eager": 0.1}, {"torch.f1 eager": 0.1}]
+    found = history([drawn(draws, noise, 6, share) for share in slowed])
+
+    stepped = [it for it in found.courses if it.step is not None]
+    assert {it.key.implementation for it in stepped} == {"torch.f1"}
+    assert {(it.step, it.verdict) for it in stepped} == {(2, "slower")}
+    assert len([it for it in stepped if it.key.direction == "forward"]) == 3

@@ -1,0 +1,124 @@
+"""The course of each benchmark over some runs: a small chart, and where it stepped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..harness.history import Course, history
+from ..harness.runfile import PassRow, RunFile
+from ..harness.sides import side_of
+from .comparison_markdown import share
+from .numbers import seconds
+
+_WIDTH, _HEIGHT, _EDGE = 140, 40, 6
+_LEAST = math.log(1.25)  # what the height stands for at least: noise must not look like a step
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One run in a small chart.
+
+    Attributes:
+        x, y: its place.
+        text: the run and its time.
+        is_step: whether the time stepped here.
+    """
+
+    x: float
+    y: float
+    text: str
+    is_step: bool
+
+
+@dataclass(frozen=True)
+class CourseLine:
+    """One benchmark over the runs.
+
+    Attributes:
+        course: as compared.
+        dots: of the runs that timed it.
+        first, last: its times in the first and the last of them.
+        at: the run at which it stepped; empty where it did not.
+        by: by how much, what all share taken out.
+    """
+
+    course: Course
+    dots: tuple[Dot, ...]
+    first: str
+    last: str
+    at: str
+    by: str
+
+    @property
+    def operation(self) -> str:
+        """What was timed."""
+        return self.course.key.case.partition("/")[0]
+
+    @property
+    def points(self) -> str:
+        """The line through the dots, as SVG has it."""
+        return " ".join(f"{dot.x:g},{dot.y:g}" for dot in self.dots)
+
+
+@dataclass(frozen=True)
+class Courses:
+    """Some runs, the oldest first.
+
+    Attributes:
+        names: of the runs.
+        stepped: the benchmarks that did, the largest step first.
+        steady: the others.
+    """
+
+    names: tuple[str, ...]
+    stepped: tuple[CourseLine, ...]
+    steady: tuple[CourseLine, ...]
+    width: int = _WIDTH
+    height: int = _HEIGHT
+
+
+def courses_of(runs: Sequence[RunFile]) -> Courses | None:
+    """Return the courses over the runs that timed something; None if no two timed the same."""
+    timed = [run for run in runs if run.count(PassRow)]
+    if len(timed) < 2:
+        return None
+    found = history([side_of(run) for run in timed])
+    lines = [
+        _line(course, found.names) for course in found.courses
+        if sum(it is not None for it in course.medians) > 1
+    ]  # fmt: skip
+    if not lines:
+        return None
+    stepped = [line for line in lines if line.at]
+    stepped.sort(key=lambda line: abs(line.course.changes[line.course.step or 0] or 0))
+    return Courses(found.names, tuple(stepped[::-1]), tuple(it for it in lines if not it.at))
+
+
+def _line(course: Course, names: Sequence[str]) -> CourseLine:
+    times = [(n, time) for n, time in enumerate(course.medians) if time is not None]
+    at, by = "", ""
+    if course.step is not None:
+        at, by = names[course.step], share(course.changes[course.step])
+    first, last = times[0][1], times[-1][1]
+    dots = _dots(times, course.step, names)
+    return CourseLine(course, dots, seconds(first), seconds(last), at, by)
+
+
+def _dots(
+    times: Sequence[tuple[int, float]], step: int | None, names: Sequence[str]
+) -> tuple[Dot, ...]:
+    """Place the runs from left to right, their times on a logarithmic scale of their own."""
+    logs = [math.log(time) for _, time in times]
+    middle, span = (max(logs) + min(logs)) / 2, max(max(logs) - min(logs), _LEAST)
+    wide, high = _WIDTH - 2 * _EDGE, _HEIGHT - 2 * _EDGE
+    return tuple(
+        Dot(
+            round(_EDGE + wide * number / (len(names) - 1), 1),
+            round(_HEIGHT / 2 - high * (log - middle) / span, 1),
+            f"{names[number]}: {seconds(time)}",
+            number == step,
+        )
+        for (number, time), log in zip(times, logs, strict=True)
+    )
