@@ -38,7 +38,7 @@ def softmax_swells(logits):
     kept = []
     while True:
         kept.append(np.ones(2**22))  # 32 MiB
-        time.sleep(0.005)
+        time.sleep(0.001)
 
 
 def softmax_returns_a_huge_array(logits):
