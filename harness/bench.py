@@ -172,6 +172,7 @@ def _run_pytest(plan: dict[str, Any], result: Path) -> None:
         sys.executable, "-m", "pytest", str(suite), "-q", "-p", "pytest_benchmark.plugin",
         "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={result.parent}",
         f"--benchmark-json={result}", "--benchmark-disable-gc", "--benchmark-warmup=off",
+        f"--benchmark-storage={plan['scratch']}",  # or it makes a folder where one stands
     ]  # fmt: skip
     plan_file.write_text(json.dumps(plan))
     done = subprocess.run(
