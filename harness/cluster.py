@@ -10,6 +10,7 @@ the GPU, that any worker declares is asked of such workers alone.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import logging
 import multiprocessing
@@ -121,12 +122,19 @@ class Cluster:
         """
         try:
             from distributed import Client
+            from distributed.comm import connect
         except ImportError as error:
             raise ClusterError(
                 f"{error.name} is not installed; pip install 'lossdiff[cluster]'"
             ) from error
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we say it in one line
+
+        async def reach() -> None:
+            """A client that reaches nobody says so again, at length, when it is collected."""
+            await (await connect(address, timeout=_CONNECT)).close()
+
         try:
+            asyncio.run(reach())
             self._client = Client(address, timeout=_CONNECT, set_as_default=False)
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(f"no Dask scheduler answers at {address}") from error

@@ -21,13 +21,6 @@ from .noise import Estimates, Floats, Whose, holm, spread_of
 from .sides import Side, TimeKey
 
 Speed = Literal["faster", "slower", "same", "unclear", "not comparable"]
-SPEEDS: dict[Speed, str] = {
-    "faster": "less time, beyond the smallest effect and the noise",
-    "slower": "more time, beyond the smallest effect and the noise",
-    "same": "no change as large as the smallest effect",
-    "unclear": "the noise does not tell a change from none",
-    "not comparable": "another machine, or too few passes",
-}
 EFFECT = 0.05  # the smallest change that counts
 _LEVEL = 0.02  # of a false alarm anywhere in a comparison
 _LEAST_PASSES = 2
@@ -56,7 +49,7 @@ class TimeChange:
     Attributes:
         who: whose time it is.
         key: the benchmark; None for all of the implementation's in one direction.
-        verdict: a word of `SPEEDS`.
+        verdict: one of `Speed`; docs/timing.md says what each means.
         base, new: seconds, median over the passes; None for several benchmarks.
         change: share by which the time has changed, the shift of all taken out.
         low, high: ends of its 95% interval.

@@ -6,12 +6,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
 
 from .comparison_time import EFFECT, TimeChange, TimeComparison, compare_times
 from .sides import Side, TimeKey, names_of
-
-Step = Literal["slower", "faster"]
 
 
 @dataclass(frozen=True)

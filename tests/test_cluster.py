@@ -151,9 +151,10 @@ def test_a_cluster_without_workers_is_refused(dask: Dask, tmp_path: Path) -> Non
     assert not (tmp_path / "run.sqlite").exists()
 
 
-def test_a_scheduler_that_does_not_answer_is_refused(tmp_path: Path) -> None:
-    run = checked(tmp_path / "run.sqlite", "--scheduler", "tcp://127.0.0.1:1")
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere"])
+def test_a_scheduler_that_does_not_answer_is_refused(tmp_path: Path, address: str) -> None:
+    run = checked(tmp_path / "run.sqlite", "--scheduler", address)
     out, err = run.communicate()
 
     assert (run.returncode, out) == (2, "")
-    assert err == "lossdiff: no Dask scheduler answers at tcp://127.0.0.1:1\n"
+    assert err == f"lossdiff: no Dask scheduler answers at {address}\n"
