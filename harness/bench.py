@@ -22,8 +22,10 @@ from typing import Any
 
 from . import machine
 from .benchmarks import Benchmark, Threads, benchmarks_of
-from .runfile import MemoryRow, RunFile, VerdictRow
+from .rows import VerdictRow
+from .runfile import RunFile
 from .timed import Timed, summaries
+from .timing_rows import MemoryRow
 
 PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
 _MAX_TIME = 0.04  # seconds of measured rounds for a benchmark, once it has its least number

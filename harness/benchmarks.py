@@ -12,7 +12,8 @@ from ..backends.base import Claim, result_shape
 from ..cases.dtypes import FORMATS
 from ..cases.model import Case
 from ..cases.suites import Suite
-from .runfile import RunFile, VerdictRow
+from .rows import VerdictRow
+from .runfile import RunFile
 
 Threads = Literal["one", "all"]
 Cache = Literal["hot", "cold"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from .runfile import VerdictRow
+from .rows import VerdictRow
 from .sides import Answer, Side
 from .verdicts import SEVERITY, base, standing
 

@@ -19,7 +19,7 @@ from ..cases.sweeps import SWEEPS, Sweep, family_of
 from .judge import Question, Verdict, judge
 from .observation import Observation
 from .progress_rows import LevelRow
-from .runfile import DomainRow
+from .rows import DomainRow
 from .verdicts import SEVERITY, base, standing
 
 Asked = tuple[str, str, Case]

@@ -29,7 +29,8 @@ from .onnx_reference import answer_onnx
 from .plan import Plan, why_absent
 from .progress_rows import IncidentRow
 from .recorder import Recorder
-from .runfile import RunFile, RunFileError, WorkerRow
+from .rows import WorkerRow
+from .runfile import RunFile, RunFileError
 from .shards import takes
 from .spent import Spent
 from .watch import Limits, Watch, share_of_memory

@@ -23,7 +23,7 @@ from .arithmetic import Floats
 from .judge import Question
 from .precision import SOUND
 from .progress_rows import AnswerRow
-from .runfile import RelationRow
+from .rows import RelationRow
 
 _EVERYDAY = ("normal", "digits:start", "digits:middle", "digits:end", "two_units")
 

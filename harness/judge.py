@@ -39,7 +39,7 @@ _HALF = 0.5 + 2.0**-20  # the oracle's own error is below 2^-20 ulp
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judge says of one quantity; fields as in `harness.runfile.VerdictRow`."""
+    """What the judge says of one quantity; fields as in `harness.rows.VerdictRow`."""
 
     word: str
     ulp: float | None = None

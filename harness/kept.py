@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..backends.base import Claim
 from ..cases.model import Case
 from .observation import Related
-from .runfile import RelationRow
+from .rows import RelationRow
 
 Key = tuple[str, ...]  # the values of `RelationRow.key`
 

@@ -17,20 +17,10 @@ from .equivalences import EQUIVALENCES, compared
 from .identity import QUESTIONS, difference
 from .kept import Kept
 from .progress_rows import AnswerRow, AskedRow, IncidentRow, LevelRow
-from .runfile import (
-    DomainRow,
-    MemoryRow,
-    PassRow,
-    ProcessRow,
-    RelationRow,
-    Row,
-    RunFile,
-    RunFileError,
-    TimingRow,
-    VerdictRow,
-    WorkedRow,
-    WorkerRow,
-)
+from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
+from .runfile import RunFile, RunFileError
+from .schema import Row
+from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 
 _TIMED = ("benchmarks", "passes", "label", "commit")
 _BATCH = 5000  # rows that are written together

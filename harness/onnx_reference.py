@@ -21,7 +21,7 @@ from ..cases.onnx_suite import LOG_PROB, OPERATORS, collected
 from ..cases.operations import OPERATIONS
 from .observation import Failure, Observation, one_line
 from .recorder import Recorder
-from .runfile import WorkerRow
+from .rows import WorkerRow
 from .worker import Catalogue
 
 FRAMEWORK = "onnx"

@@ -20,7 +20,9 @@ from .kept import Kept
 from .observation import AGAIN, Failure, Observation, Related
 from .progress_rows import AnswerRow, AskedRow, IncidentRow, LevelRow
 from .repeats import THREADS, Repeats, is_threaded
-from .runfile import DomainRow, RelationRow, Row, RunFile, VerdictRow, WorkedRow, WorkerRow
+from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
+from .runfile import RunFile
+from .schema import Row
 from .verdicts import RELATION, base, standing
 from .worker import Catalogue
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..cases.model import Case
-from .runfile import PassRow, ProcessRow, RunFile, VerdictRow, WorkerRow
+from .rows import VerdictRow, WorkerRow
+from .runfile import RunFile
+from .timing_rows import PassRow, ProcessRow
 
 _MACHINE = ("cpu", "cores", "gpu")
 _FEW = 3  # versions that a name can hold

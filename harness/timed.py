@@ -15,7 +15,9 @@ from ..cases.dtypes import FORMATS
 from ..cases.model import Case
 from .benchmarks import work_of
 from .judge import judge, question_of
-from .runfile import MemoryRow, PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
+from .rows import VerdictRow
+from .runfile import RunFile
+from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 from .verdicts import SEVERITY, base, standing
 
 _KEY = ("case", "implementation", "framework", "mode", "device", "direction", "threads", "cache")

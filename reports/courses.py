@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..harness.history import Course, history
-from ..harness.runfile import PassRow, RunFile
+from ..harness.runfile import RunFile
 from ..harness.sides import side_of
+from ..harness.timing_rows import PassRow
 from .comparison_markdown import share
 from .numbers import seconds
 

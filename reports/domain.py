@@ -13,7 +13,8 @@ from itertools import product
 from typing import Any
 
 from ..cases.sweeps import SWEEPS
-from ..harness.runfile import DomainRow, RunFile
+from ..harness.rows import DomainRow
+from ..harness.runfile import RunFile
 from .numbers import magnitude
 from .survey import KINDS, dtype_order, way_of
 

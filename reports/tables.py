@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..harness.runfile import RunFile, VerdictRow, WorkedRow, WorkerRow
+from ..harness.rows import VerdictRow, WorkedRow, WorkerRow
+from ..harness.runfile import RunFile
 from .columns import column_of
 from .legend import mark_of
 from .survey import TEXTBOOK, Asked, Place, Survey, dtype_order, way_of

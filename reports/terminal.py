@@ -12,7 +12,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..harness.runfile import RunFile, VerdictRow
+from ..harness.rows import VerdictRow
+from ..harness.runfile import RunFile
 from .domain import Domain, DomainLine, domain_of
 from .findings import Alarm, alarms, groups
 from .legend import mark_of

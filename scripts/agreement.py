@@ -28,7 +28,8 @@ from statistics import median, quantiles
 
 from lossdiff.cases.model import Case
 from lossdiff.harness.bench import Timing, time_passes
-from lossdiff.harness.runfile import PassRow, ProcessRow, RunFile, TimingRow
+from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.timing_rows import PassRow, ProcessRow, TimingRow
 from lossdiff.harness.worker import limit_threads
 
 TURNS, SECONDS, LIMIT = 21, 0.3, 0.03

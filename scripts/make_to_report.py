@@ -15,7 +15,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lossdiff.cases.ledger import Entry, ledger
-from lossdiff.harness.runfile import RunFile, VerdictRow
+from lossdiff.harness.rows import VerdictRow
+from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.verdicts import RELATION
 
 from lossdiff.reproducing import NothingToShowError, reproduce

@@ -15,7 +15,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lossdiff.harness.runfile import RunFile, VerdictRow
+from lossdiff.harness.rows import VerdictRow
+from lossdiff.harness.runfile import RunFile
 
 
 def run(path: Path, *options: str) -> tuple[dict[str, Any], int]:

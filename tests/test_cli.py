@@ -20,7 +20,8 @@ from lossdiff.cases.suites import SUITES, Suite, suite
 from lossdiff.harness.engine import Engine
 from lossdiff.harness.identity import ASKED
 from lossdiff.harness.recorder import Recorder
-from lossdiff.harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
+from lossdiff.harness.rows import DomainRow, VerdictRow, WorkerRow
+from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.verdicts import STANDINGS
 
 from lossdiff import cli

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from lossdiff.harness.runfile import RunFile, VerdictRow
+from lossdiff.harness.rows import VerdictRow
+from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.verdicts import standing
 
 from .harness.interruption import content

@@ -14,12 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 from lossdiff.harness.progress_rows import AskedRow, IncidentRow
-from lossdiff.harness.runfile import RunFile, RunFileError, VerdictRow, draft_of
+from lossdiff.harness.rows import VerdictRow
+from lossdiff.harness.runfile import RunFile, RunFileError, draft_of
 from lossdiff.harness.runlock import writing
 
 from .harness.interruption import content
 
 CHECK = ("check", "--backend", "numpy", "--operation", "softmax")
+BENCH = ("bench", "--backend", "numpy", "--passes", "1")
 _PATIENCE = 120.0  # seconds, before a test gives up; none is expected to wait for long
 
 
@@ -33,9 +35,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def started(path: Path, *options: str) -> subprocess.Popen[str]:
+def started(path: Path, *options: str, command: tuple[str, ...] = CHECK) -> subprocess.Popen[str]:
     """Start the command line."""
-    command = [sys.executable, "-m", "lossdiff", *CHECK, "-o", str(path), *options]
+    command = (sys.executable, "-m", "lossdiff", *command, "-o", str(path), *options)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -123,10 +125,23 @@ def test_a_run_that_is_asked_to_end_ends_and_can_be_reported_on(
     _, err = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in err
-    assert err.splitlines()[-1] == "lossdiff: interrupted; what was judged so far is kept: --resume"
+    kept = f"lossdiff: interrupted; what came so far is kept in {path}; --resume goes on with it"
+    assert err.splitlines()[-1] == kept
     with RunFile.open(path) as run:
         assert 0 < run.count(VerdictRow) <= len(content(whole)["verdicts"])
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_bench_does_not_promise_to_go_on(tmp_path: Path) -> None:
+    path = tmp_path / "run.sqlite"
+    process = started(path, command=BENCH)
+    until(lambda: asked(path) > 0, process)
+
+    process.send_signal(signal.SIGINT)
+
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == f"lossdiff: interrupted; what came so far is kept in {path}"
 
 
 # --- one writer, and nothing replaced too early ----------------------------------------------

@@ -34,6 +34,8 @@ ALLOWED = {
         "lossdiff.cases",
         "lossdiff.reports",
         "lossdiff.harness.runfile",
+        "lossdiff.harness.rows",
+        "lossdiff.harness.timing_rows",
         "lossdiff.harness.verdicts",
         "lossdiff.harness.conventions",
         "lossdiff.harness.comparison",

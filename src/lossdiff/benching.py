@@ -13,7 +13,9 @@ from rich.console import Console
 
 from .harness.bench import BenchError, Timing, time_passes
 from .harness.benchmarks import BENCH_SUITES, THREADS
-from .harness.runfile import PassRow, RunFile, TimingRow, VerdictRow, WorkerRow
+from .harness.rows import VerdictRow, WorkerRow
+from .harness.runfile import RunFile
+from .harness.timing_rows import PassRow, TimingRow
 from .harness.verdicts import standing
 from .names import Name
 

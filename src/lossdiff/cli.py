@@ -31,7 +31,8 @@ from .harness.benchmarks import bench_suite, is_timed
 from .harness.cluster import ClusterError
 from .harness.identity import identity
 from .harness.plan import Plan
-from .harness.runfile import RunFile, RunFileError, VerdictRow
+from .harness.rows import VerdictRow
+from .harness.runfile import RunFile, RunFileError
 from .harness.shards import sharded
 from .harness.shrink import TIMEOUT
 from .harness.sources import SourceError
@@ -391,8 +392,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"lossdiff: {error.format_message()}", err=True)
     except (RunFileError, UserFileError, CaseFileError, OnnxError, ClusterError) as error:
         click.echo(f"lossdiff: {error}", err=True)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("lossdiff: interrupted; what was judged so far is kept: --resume", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        kept = str(error.__cause__ or error)  # click makes an Abort of an interrupt
+        click.echo("lossdiff: " + "; ".join(["interrupted", *filter(None, [kept])]), err=True)
         return 130
     except BrokenPipeError:
         sys.stderr.close()

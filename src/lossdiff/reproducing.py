@@ -12,7 +12,8 @@ import click
 from .harness.asker import Asker, Point
 from .harness.judge import Verdict
 from .harness.repro import Origin, script, why_not_shown
-from .harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
+from .harness.rows import DomainRow, VerdictRow, WorkerRow
+from .harness.runfile import RunFile
 from .harness.shrink import shrink
 from .harness.verdicts import SEVERITY, base, standing
 from .names import unknown

@@ -19,7 +19,8 @@ from .harness.identity import ASKED, difference
 from .harness.plan import Plan
 from .harness.progress_rows import LevelRow
 from .harness.recorder import Recorder
-from .harness.runfile import DomainRow, RunFile, RunFileError, VerdictRow, WorkerRow, draft_of
+from .harness.rows import DomainRow, VerdictRow, WorkerRow
+from .harness.runfile import RunFile, RunFileError, draft_of
 from .harness.runlock import writing
 from .progress import RunProgress
 
@@ -34,7 +35,7 @@ def console() -> Console:
 
 
 @contextmanager
-def opened(output: Path, asked: dict[str, str], *, resume: bool = False) -> Iterator[RunFile]:
+def opened(output: Path, asked: dict[str, str], *, resume: bool | None = None) -> Iterator[RunFile]:
     """Open a run file for writing, and hold its lock.
 
     A new run replaces an old one once its workers have started; what ends before that leaves
@@ -43,10 +44,11 @@ def opened(output: Path, asked: dict[str, str], *, resume: bool = False) -> Iter
     Args:
         output: its place.
         asked: entries of `meta` that say what is asked; see `harness.identity`.
-        resume: whether a run that is there goes on.
+        resume: whether a run that is there goes on; None where none can.
 
     Raises:
         RunFileError: the file cannot be written, or it holds another run.
+        KeyboardInterrupt: with what the user is to be told, if something is kept.
     """
     with writing(output):
         run = _taken_up(output, asked) if resume else None
@@ -58,9 +60,11 @@ def opened(output: Path, asked: dict[str, str], *, resume: bool = False) -> Iter
         try:
             yield run
         except KeyboardInterrupt:
-            if run.count(VerdictRow) or run.count(LevelRow):
-                run.publish()  # what was judged so far is kept
-            raise
+            if not run.count(VerdictRow) and not run.count(LevelRow):
+                raise
+            run.publish()
+            hint = "" if resume is None else "; --resume goes on with it"
+            raise KeyboardInterrupt(f"what came so far is kept in {output}{hint}") from None
         finally:
             run.discard()
 

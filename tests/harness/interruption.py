@@ -23,7 +23,8 @@ from lossdiff.harness.observation import Observation
 from lossdiff.harness.plan import Plan
 from lossdiff.harness.probing import probe
 from lossdiff.harness.progress_rows import AskedRow, IncidentRow
-from lossdiff.harness.runfile import ROWS, Row, RunFile, RunFileError
+from lossdiff.harness.runfile import RunFile, RunFileError
+from lossdiff.harness.schema import ROWS, Row
 from lossdiff.harness.worker import Catalogue, Setup
 
 _COMPARED = [row for row in ROWS if row is not IncidentRow]

@@ -30,9 +30,11 @@ from lossdiff.harness.benchmarks import (
     work_of,
 )
 from lossdiff.harness.judge import fingerprint
-from lossdiff.harness.runfile import PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
+from lossdiff.harness.rows import VerdictRow
+from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.sides import read_side
 from lossdiff.harness.timed import Timed
+from lossdiff.harness.timing_rows import PassRow, ProcessRow, TimingRow
 
 from lossdiff import cli
 

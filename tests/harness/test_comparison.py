@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from junitparser import Failure, JUnitXml
 from lossdiff.harness.comparison import Comparison, compare
-from lossdiff.harness.runfile import PassRow, ProcessRow, RunFile, VerdictRow, WorkerRow
+from lossdiff.harness.rows import VerdictRow, WorkerRow
+from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.sides import names_of, read_side
+from lossdiff.harness.timing_rows import PassRow, ProcessRow
 
 from lossdiff import cli
 from lossdiff.benching import commit

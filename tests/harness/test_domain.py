@@ -18,7 +18,7 @@ from lossdiff.cases.sweeps import SWEEPS
 from lossdiff.harness.domain import SCOPES, Domains, Scope, Search, next_questions
 from lossdiff.harness.judge import Verdict, question_of
 from lossdiff.harness.observation import Failure, Observation
-from lossdiff.harness.runfile import DomainRow
+from lossdiff.harness.rows import DomainRow
 
 SOFTMAX = Claim("acme.softmax", "numpy", "softmax", "user", frozenset(), frozenset())
 LOSS = replace(SOFTMAX, name="acme.loss", operation="cross_entropy", targets=frozenset({"index"}))

@@ -15,7 +15,8 @@ from lossdiff.harness.engine import Engine
 from lossdiff.harness.plan import Plan, why_absent
 from lossdiff.harness.progress_rows import IncidentRow
 from lossdiff.harness.recorder import Recorder
-from lossdiff.harness.runfile import DomainRow, RelationRow, RunFile, VerdictRow, WorkerRow
+from lossdiff.harness.rows import DomainRow, RelationRow, VerdictRow, WorkerRow
+from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.verdicts import standing
 from lossdiff.harness.worker import UserFileError
 

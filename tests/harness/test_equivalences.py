@@ -13,7 +13,7 @@ from lossdiff.cases.model import Case
 from lossdiff.harness.equivalences import EQUIVALENCES, answer_of, compared
 from lossdiff.harness.judge import question_of
 from lossdiff.harness.progress_rows import AnswerRow
-from lossdiff.harness.runfile import RelationRow
+from lossdiff.harness.rows import RelationRow
 
 SIGMOID, NLL, ONE_HOT = (relation.name for relation in EQUIVALENCES)
 CASES = [

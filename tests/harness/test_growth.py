@@ -26,7 +26,8 @@ from lossdiff.harness.isolation import Settled
 from lossdiff.harness.judge import Verdict
 from lossdiff.harness.observation import Failure, Observation
 from lossdiff.harness.plan import Plan
-from lossdiff.harness.runfile import RunFile, VerdictRow
+from lossdiff.harness.rows import VerdictRow
+from lossdiff.harness.runfile import RunFile
 from lossdiff.reports.terminal import summary
 
 from .interruption import HereCell

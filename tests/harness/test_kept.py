@@ -9,7 +9,7 @@ from lossdiff.backends.base import Claim
 from lossdiff.cases.model import Case
 from lossdiff.harness.kept import Kept
 from lossdiff.harness.observation import Related
-from lossdiff.harness.runfile import RelationRow
+from lossdiff.harness.rows import RelationRow
 
 CLAIM = Claim("acme.softmax", "torch", "softmax", "user", frozenset(), frozenset())
 CASE = Case.parse("softmax/float32/4x10/grid/-/0")

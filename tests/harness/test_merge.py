@@ -12,18 +12,11 @@ from lossdiff.cases.suites import Suite
 from lossdiff.harness.identity import identity
 from lossdiff.harness.merge import merge
 from lossdiff.harness.plan import Plan
-from lossdiff.harness.runfile import (
-    MemoryRow,
-    PassRow,
-    ProcessRow,
-    RunFile,
-    RunFileError,
-    TimingRow,
-    VerdictRow,
-    WorkerRow,
-)
+from lossdiff.harness.rows import VerdictRow, WorkerRow
+from lossdiff.harness.runfile import RunFile, RunFileError
 from lossdiff.harness.shards import sharded
 from lossdiff.harness.timed import summaries
+from lossdiff.harness.timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 
 from .interruption import content, run_here
 from .test_nothing_lost import PLAN

@@ -17,7 +17,8 @@ from lossdiff.harness.engine import Engine, _asks_onnx
 from lossdiff.harness.onnx_reference import _claim, answer_onnx, claims, evaluated
 from lossdiff.harness.plan import Plan
 from lossdiff.harness.recorder import Recorder, is_finding
-from lossdiff.harness.runfile import RunFile, VerdictRow, WorkerRow
+from lossdiff.harness.rows import VerdictRow, WorkerRow
+from lossdiff.harness.runfile import RunFile
 
 pytestmark = pytest.mark.onnx
 

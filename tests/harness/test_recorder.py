@@ -17,7 +17,8 @@ from lossdiff.cases.suites import suite
 from lossdiff.harness import recorder as recorder_module
 from lossdiff.harness.observation import AGAIN, Failure, Observation, Related
 from lossdiff.harness.recorder import Recorder, is_finding
-from lossdiff.harness.runfile import DomainRow, RelationRow, RunFile, VerdictRow, WorkedRow
+from lossdiff.harness.rows import DomainRow, RelationRow, VerdictRow, WorkedRow
+from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.verdicts import STANDINGS
 from lossdiff.harness.worker import Catalogue
 

@@ -11,21 +11,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 from lossdiff.cases.model import Case, Inputs
-from lossdiff.harness.runfile import (
-    APPLICATION_ID,
-    FORMAT,
-    DomainRow,
-    PassRow,
-    ProcessRow,
-    RelationRow,
-    Row,
-    RunFile,
-    RunFileError,
-    TimingRow,
-    VerdictRow,
-    WorkedRow,
-    WorkerRow,
-)
+from lossdiff.harness.rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
+from lossdiff.harness.runfile import RunFile, RunFileError
+from lossdiff.harness.schema import APPLICATION_ID, FORMAT, Row
+from lossdiff.harness.timing_rows import PassRow, ProcessRow, TimingRow
 
 CASE = "softmax/float32/4x10/normal/-/0"
 VERDICT = VerdictRow(

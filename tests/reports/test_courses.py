@@ -10,8 +10,10 @@ from statistics import median
 from typing import Any
 
 import pytest
-from lossdiff.harness.runfile import PassRow, RunFile, WorkerRow
+from lossdiff.harness.rows import WorkerRow
+from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.timed import summaries
+from lossdiff.harness.timing_rows import PassRow
 from lossdiff.reports.courses import Courses, courses_of
 from lossdiff.reports.html import render, write_report
 

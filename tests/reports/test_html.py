@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lossdiff.harness.runfile import RunFile, RunFileError, VerdictRow
+from lossdiff.harness.rows import VerdictRow
+from lossdiff.harness.runfile import RunFile, RunFileError
 from lossdiff.harness.verdicts import STANDINGS, base
 from lossdiff.reports.html import render, write_report
 from lossdiff.reports.legend import MARKS

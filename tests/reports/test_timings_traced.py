@@ -18,14 +18,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lossdiff.harness.runfile import (
-    MemoryRow,
-    PassRow,
-    ProcessRow,
-    RunFile,
-    VerdictRow,
-)
+from lossdiff.harness.rows import VerdictRow
+from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.timed import summaries
+from lossdiff.harness.timing_rows import MemoryRow, PassRow, ProcessRow
 from lossdiff.reports.html import render
 
 CASES = {
