@@ -7,8 +7,10 @@ exact arithmetic is done on it: no libm, no `Generator`, whose methods may chang
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -18,12 +20,21 @@ Ints = NDArray[np.int64]
 _MOST_DRAWS = 2**20
 
 
+class _Digest(ISeedSequence):
+    """The key of Philox as it is: `Philox(key=...)` asks the system for entropy besides."""
+
+    def __init__(self, key: str) -> None:
+        self._bytes = hashlib.sha256(key.encode()).digest()
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        return np.frombuffer(self._bytes, np.dtype(dtype).newbyteorder("<"), n_words).astype(dtype)
+
+
 class Stream:
     """Draws that depend on nothing but a key of text."""
 
     def __init__(self, key: str) -> None:
-        digest = hashlib.sha256(key.encode()).digest()
-        self._bits = np.random.Philox(key=int.from_bytes(digest[:16], "little"))
+        self._bits = np.random.Philox(_Digest(key))  # type: ignore[arg-type]  # of any kind
 
     def _raw(self, size: int) -> NDArray[np.uint64]:
         return np.asarray(self._bits.random_raw(size), np.uint64)
