@@ -29,22 +29,17 @@ from .arithmetic import ZERO_EXPONENT, Exact, Floats, constant, where
 from .clipping import limits
 from .oracle_elements import Logistic, by_class, product, scale
 from .oracle_fallback import MOST_LOST, cancelled, recomputed
-from .oracle_rows import (
+from .oracle_losses import Target, divisor_of, given_losses, row_scale, settled, targets
+from .oracle_rows import part_of
+from .oracle_softmax import (
     Softmax,
-    Target,
     as_rows,
     back,
     column,
     deviations,
-    divisor_of,
     from_mean,
-    given_losses,
     of_top,
-    part_of,
-    row_scale,
-    settled,
     softmax,
-    targets,
     undefine,
 )
 from .solution import CONTRACT, Mask, Rules

@@ -24,7 +24,7 @@ from lossdiff.cases.weights import WEIGHTS
 from lossdiff.harness import oracle_fallback
 from lossdiff.harness.conventions import conventions_for
 from lossdiff.harness.oracle import solve
-from lossdiff.harness.oracle_rows import targets
+from lossdiff.harness.oracle_losses import targets
 from lossdiff.harness.solution import Rules
 
 from . import arb
