@@ -1,14 +1,16 @@
 """What lossdiff itself takes beside the frameworks: `tox run -e overhead`.
 
 Two `quick` runs, so that the second finds what compilers have kept; of it, the wall time beside
-the frameworks' own calls and imports, timed inside the workers of the same run, and the verdicts
-a second. Then `fuzz` with few and with many cases of NumPy: the memory of the judging process.
+the frameworks' own calls and imports, timed inside the workers of the same run; the verdicts a
+second, and how many there would be if all cores did nothing but these calls. Then `fuzz` with few
+and with many cases of NumPy: the memory of the judging process.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,8 @@ from typing import Any
 
 from lossdiff.harness.rows import VerdictRow
 from lossdiff.harness.runfile import RunFile
+
+CORES = os.cpu_count() or 1
 
 
 def run(path: Path, *options: str) -> tuple[dict[str, Any], int]:
@@ -39,6 +43,7 @@ def show_time(spent: dict[str, Any], verdicts: int) -> None:
     print(f"wall / (imports + calls)     {spent['wall'] / (imports + calls):8.2f}")
     print(f"verdicts                     {verdicts:8d}")
     print(f"  a second of asking         {verdicts / spent['asking']:8.0f}")
+    print(f"  at most, by the calls      {verdicts * CORES / calls:8.0f}")
     print(f"  a CPU second of judging    {verdicts / spent['judging']:8.0f}")
     print(f"memory of the judging process {spent['memory']:7.0f} MiB")
 
