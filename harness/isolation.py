@@ -9,6 +9,7 @@ left behind. Everything else that was sent along is asked again.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -150,6 +151,8 @@ class Cell:
             cases = [case for _, _, case in sent.group]
             answered = list(zip(cases, answers.observations, strict=True))
             return Settled(answered, seconds=answers.seconds)
+        if lost or isinstance(error, _DEATHS):
+            _kill(self._mark.taker(ticket))
         if lost or (isinstance(error, _DEATHS) and not isinstance(error, ProcessExpired)):
             self._replace()  # pebble has no process any more, or does not know that it has none
         return self._blame(sent.group, self._mark.reached(ticket), sent.ended or _ended(error))
@@ -185,9 +188,8 @@ class Cell:
     def stop(self) -> None:
         """End the process now, whatever it does; `join` waits until it has ended."""
         self._pool.stop()
-        for pid in {self._mark.process, *map(self._mark.taker, self._sent)} - {0}:
-            with suppress(psutil.Error):
-                psutil.Process(pid).kill()
+        for pid in {self._mark.process, *map(self._mark.taker, self._sent)}:
+            _kill(pid)
         # One of the pool's threads may wait for the rest of an answer for ever.
         ending = threading.Thread(target=self._pool.join, daemon=True)
         ending.start()
@@ -197,6 +199,17 @@ class Cell:
         """Wait until what was stopped has ended, but not for ever."""
         for ending in self._ending:
             ending.join(seconds)
+
+
+def _kill(pid: int) -> None:
+    """End a worker, and whatever its functions have left behind in its group."""
+    if not pid:
+        return
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    with suppress(psutil.Error):
+        psutil.Process(pid).kill()
 
 
 def _failed(asked: Asked, ended: Ended) -> tuple[Case, Observation]:

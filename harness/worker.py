@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from multiprocessing.synchronize import Event
@@ -105,6 +106,9 @@ def start(setup: Setup, loads: Event | None = None, mark: Mark | None = None) ->
     """
     global _setup, _mark
     _setup, _mark = setup, mark
+    if hasattr(os, "setsid"):
+        with suppress(PermissionError):  # it leads a group already
+            os.setsid()  # a function that signals its group, or stays behind in it, is on its own
     if mark is not None:
         mark.start()
     threading.Thread(target=_end_with_parent, daemon=True).start()

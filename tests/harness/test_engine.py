@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from lossdiff.backends import FRAMEWORKS
 from lossdiff.cases.model import Case
@@ -280,6 +281,8 @@ def test_whatever_ends_a_process_is_a_verdict_for_the_one_that_did_it(tmp_path: 
         "softmax_closes_every_file": "crashed",
         "softmax_exits_with_0": "crashed",
         "softmax_forks": "agrees",
+        "softmax_kills_its_group": "crashed",
+        "softmax_leaves_a_child": "agrees",
         "softmax_leaves_a_thread_that_exits": "agrees",  # the others are not blamed for it
         "softmax_returns_a_huge_array": "mismatched",
         "softmax_sets_an_alarm": "agrees",
@@ -290,6 +293,8 @@ def test_whatever_ends_a_process_is_a_verdict_for_the_one_that_did_it(tmp_path: 
     assert rows["softmax_exits_with_0"].note == "the process ended without an answer"
     assert rows["softmax_swells"].note == "the process took more than 0.5 GiB of memory"
     assert rows["softmax_sleeps"].note == "no answer within 16 s"
+    alive = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+    assert ["sleep", "3600.125"] not in alive
 
 
 def test_each_death_is_written_down(tmp_path: Path) -> None:

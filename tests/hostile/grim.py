@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -26,6 +27,15 @@ def softmax_exits_with_0(logits):
 
 def softmax_forks(logits):
     os.fork()
+    return softmax(logits)
+
+
+def softmax_kills_its_group(logits):
+    os.killpg(0, signal.SIGKILL)
+
+
+def softmax_leaves_a_child(logits):
+    subprocess.Popen(["sleep", "3600.125"])
     return softmax(logits)
 
 
