@@ -19,7 +19,7 @@ from .findings import Alarm, alarms, groups
 from .legend import mark_of
 from .numbers import count, counted, three
 from .survey import KINDS, Found, Survey, dtype_order, is_unsteady, way_of
-from .tables import FrameworkLine, brief, framework_lines, shares_of, workers
+from .tables import FrameworkLine, Shares, brief, framework_lines, shares_of, workers
 
 _SHOWN, _SEARCHES = 20, 40
 _STYLES = {"agree": "green", "explained": "yellow", "finding": "bold red", "neutral": "dim"}
@@ -47,7 +47,7 @@ def summary(run: RunFile) -> RenderableType:
         parts.append(_own(own))
     domain = domain_of([run])
     if total.total or not domain.rows:
-        parts.append(_conclusion(run.asked_cases(), total.total, total.new, total.known))
+        parts.append(_conclusion(run.asked_cases(), total))
     else:
         parts += _domain(domain, run.path)
     if new:
@@ -208,14 +208,16 @@ def _domain_line(domain: Domain) -> Text:
     return line
 
 
-def _conclusion(cases: int, verdicts: int, new: int, known: int) -> Text:
-    asked = f"{counted(cases, 'case')}, {counted(verdicts, 'verdict')}: "
-    result = Text(asked)
-    if not verdicts:
+def _conclusion(cases: int, shares: Shares) -> Text:
+    if not shares.total:
         return Text("No verdicts: nothing was asked, or nothing was answered.", style="yellow")
-    found = f"{counted(new, 'new finding')}" if new else "no new findings"
-    result.append(found, style="bold red" if new else "green")
-    return result.append(f", {count(known)} known.")
+    parts = [counted(cases, "case"), counted(shares.judged, "verdict")]
+    if shares.neutral:
+        parts.append(f"{count(shares.neutral)} not claimed")
+    found = f"{counted(shares.new, 'new finding')}" if shares.new else "no new findings"
+    result = Text(", ".join(parts) + ": ")
+    result.append(found, style="bold red" if shares.new else "green")
+    return result.append(f", {count(shares.known)} known.")
 
 
 def _short(number: str) -> str:

@@ -30,7 +30,7 @@ def run(path: Path, *options: str) -> tuple[dict[str, Any], int]:
     if done.returncode not in (0, 1):
         sys.exit(f"{' '.join(command)} ended with {done.returncode}")
     with RunFile.open(path) as found:
-        return json.loads(found.meta["spent"]), found.count(VerdictRow)
+        return json.loads(found.meta["spent"]), found.count(VerdictRow, "verdict != 'unsupported'")
 
 
 def show_time(spent: dict[str, Any], verdicts: int) -> None:

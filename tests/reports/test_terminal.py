@@ -36,6 +36,17 @@ def test_summary_names_twenty_and_says_where_the_rest_is(tmp_path: Path) -> None
     assert text.count("R raised") == 20
 
 
+def test_what_is_not_claimed_is_no_verdict(tmp_path: Path) -> None:
+    row = next(sample.verdicts())
+    words = ("exact", "exact", "unsupported")
+    rows = [replace(row, verdict=word, implementation=f"torch.f{n}")
+            for n, word in enumerate(words)]  # fmt: skip
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add(rows)
+        text = printed(summary(run))
+    assert "1 case, 2 verdicts, 1 not claimed: no new findings" in text
+
+
 def test_summary_of_an_empty_run_says_so(tmp_path: Path) -> None:
     with RunFile.open(sample.empty(tmp_path / "empty.sqlite")) as run:
         assert "No verdicts" in printed(summary(run))
