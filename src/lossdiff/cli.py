@@ -9,98 +9,39 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from platformdirs import user_cache_path
 
-from .backends import FRAMEWORKS
 from .benching import commit, time_run, timing_options
 from .cases.casefile import CaseFileError, read_case
 from .cases.onnx_suite import OnnxError
-from .cases.operations import DTYPES, OPERATIONS
-from .cases.suites import SUITES, Suite, selected, suite
+from .cases.operations import DTYPES
+from .cases.suites import SUITES, selected, suite
 from .comparing import compare
 from .harness.asker import AskerError
 from .harness.bench import Timing
 from .harness.benchmarks import bench_suite, is_timed
 from .harness.cluster import ClusterError
 from .harness.identity import identity
-from .harness.plan import Plan
 from .harness.rows import VerdictRow
 from .harness.runfile import RunFile, RunFileError
 from .harness.shards import sharded
 from .harness.shrink import TIMEOUT
 from .harness.sources import SourceError
 from .harness.verdicts import STANDINGS, base
-from .harness.watch import GIB
 from .harness.worker import UserFileError
 from .listing import operations_table, print_implementations, print_ledger
 from .merging import merged
 from .names import Name, Shard, unknown
+from .options import Implementations, is_complete, output_option, plan_of, selection_options
 from .reproducing import NothingToShowError, Wanted, chosen, others_line, reproduce
 from .running import FINDINGS, NOTHING, OK, USAGE, conclude, console, execute, opened
-
-MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.modes))
-C = TypeVar("C", bound=Callable[..., Any])
-
-
-class Implementations(click.ParamType[Any]):
-    """`FRAMEWORK=FILE_OR_MODULE`."""
-
-    name = "framework=file"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        framework, equals, place = value.partition("=")
-        if not equals or not place:
-            self.fail(f"{value!r} is not FRAMEWORK=FILE, such as torch=mine.py", param, ctx)
-        if framework not in FRAMEWORKS:
-            self.fail(unknown("framework", framework, FRAMEWORKS), param, ctx)
-        if place.endswith(".py"):
-            if not Path(place).is_file():
-                self.fail(f"there is no file {place}", param, ctx)
-            place = str(Path(place).resolve())
-        return framework, place
-
-
-def _selection(command: C) -> C:
-    """Add the options that say what is asked of whom."""
-    for option in reversed(
-        (
-            click.option("--backend", "backends", multiple=True, metavar="NAME",
-                         type=Name("framework", FRAMEWORKS), help="Only this framework."),
-            click.option("--operation", "operations", multiple=True, metavar="NAME",
-                         type=Name("operation", OPERATIONS), help="Only this operation."),
-            click.option("--impl", "implementations", multiple=True, metavar="FRAMEWORK=FILE",
-                         type=Implementations(), help="A file or module of your own functions."),
-            click.option("--mode", "modes", multiple=True, metavar="NAME",
-                         type=Name("mode", MODES), help=f"One of {', '.join(MODES)}."),
-            click.option("--device", default="cpu", show_default=True, metavar="cpu|gpu",
-                         type=Name("device", ("cpu", "gpu")), help="Where to run."),
-            click.option("--jobs", default=0, metavar="N", type=click.IntRange(min=0),
-                         help="Workers side by side; by default as many as there are cores."),
-            click.option("--timeout", default=120.0, show_default=True, metavar="S",
-                         type=click.FloatRange(min=0, min_open=True),
-                         help="Seconds for one question."),
-            click.option("--memory", default=0.0, metavar="GIB", type=click.FloatRange(min=0),
-                         help="GiB that a worker may take; by default its share of the machine."),
-        )
-    ):  # fmt: skip
-        command = option(command)
-    return command
-
-
-def _output(default: str) -> Callable[[C], C]:
-    return click.option(
-        "-o", "--output", default=default, show_default=True, metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
-    )  # fmt: skip
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -158,8 +99,8 @@ def cli() -> None:
 )
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option("--no-cache", is_flag=True, help="Have compilers forget what they have compiled.")
-@_selection
-@_output("lossdiff.sqlite")
+@selection_options
+@output_option("lossdiff.sqlite")
 def check(
     suite_name: str,
     case_files: tuple[Path, ...],
@@ -177,12 +118,12 @@ def check(
     extra = [_read(path) for path in case_files]
     whole = selected(suite(suite_name, seed=seed, count=count), operations, extra)
     folder = "" if no_cache else str(user_cache_path("lossdiff") / "compiled")
-    plan = _plan(sharded(whole, shard), **selection, shard=shard, cache=folder)
+    plan = plan_of(sharded(whole, shard), **selection, shard=shard, cache=folder)
     asked = identity(plan, whole, seed=seed, count=count)
     with opened(output, asked, resume=resume) as run:
         run.add_given(plan.suite.cases)
         recorder = execute(plan, run, scheduler)
-        return conclude(run, recorder, complete=suite_name if _is_complete(plan) else "")
+        return conclude(run, recorder, complete=suite_name if is_complete(plan) else "")
 
 
 @cli.command()
@@ -195,8 +136,8 @@ def check(
     help="Of the inputs.",
 )
 @timing_options
-@_selection
-@_output("lossdiff-bench.sqlite")
+@selection_options
+@output_option("lossdiff-bench.sqlite")
 def bench(
     output: Path,
     operations: tuple[str, ...],
@@ -212,7 +153,7 @@ def bench(
     """Judge and time every framework; the JSON of pytest-benchmark is kept beside the run."""
     # What was compiled before would be no first call.
     suite_ = bench_suite(operations, dtype, suite_name)
-    plan = _plan(suite_, only=is_timed, cache="", **selection)
+    plan = plan_of(suite_, only=is_timed, cache="", **selection)
     with opened(output, identity(plan, plan.suite, seed=seed)) as run:
         run.set_meta(benchmarks=suite_name, label=label, commit=commit(), timed="")
         recorder = execute(plan, run)
@@ -227,7 +168,7 @@ def bench(
 @click.argument(
     "runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=click.Path(path_type=Path)
 )
-@_output("")
+@output_option("")
 def merge(runs: tuple[Path, ...], output: Path) -> int:
     """Join runs of shards, frameworks, devices and machines into one."""
     if output == Path():
@@ -239,7 +180,7 @@ def merge(runs: tuple[Path, ...], output: Path) -> int:
 @click.argument(
     "runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=click.Path(path_type=Path)
 )
-@_output("report.html")
+@output_option("report.html")
 def report(runs: tuple[Path, ...], output: Path) -> int:
     """Write one HTML page that opens without a network."""
     try:
@@ -359,7 +300,7 @@ def repro(
     type=Name("suite", SUITES),
     help="Whose cases.",
 )
-@_selection
+@selection_options
 def list_(what: str, suite_name: str, operations: tuple[str, ...], **selection: Any) -> int:
     """Print what there is, one a line."""
     shown = console()
@@ -371,7 +312,7 @@ def list_(what: str, suite_name: str, operations: tuple[str, ...], **selection: 
     elif what == "ledger":
         print_ledger()
     else:
-        plan = _plan(selected(suite(suite_name), operations), **selection)
+        plan = plan_of(selected(suite(suite_name), operations), **selection)
         return OK if print_implementations(plan, operations, shown) else NOTHING
     return OK
 
@@ -444,39 +385,3 @@ def _usage(error: click.UsageError) -> str:
 
 def _read(path: Path) -> Any:
     return read_case(path)
-
-
-def _plan(
-    chosen: Suite,
-    *,
-    backends: tuple[str, ...],
-    implementations: tuple[tuple[str, str], ...],
-    modes: tuple[str, ...],
-    device: str,
-    jobs: int,
-    timeout: float,
-    memory: float = 0.0,
-    only: Callable[[Any], bool] | None = None,
-    shard: tuple[int, int] = (1, 1),
-    cache: str | None = None,
-) -> Plan:
-    extra: dict[str, tuple[str, ...]] = {}
-    for framework, place in implementations:
-        extra[framework] = (*extra.get(framework, ()), place)
-    names = backends or tuple(FRAMEWORKS)
-    for framework in extra:
-        if framework not in names:
-            raise click.UsageError(f"--impl names {framework}, which --backend leaves out")
-    # The worker that takes longest begins first: JAX has two that share its questions.
-    order = [name for name in ("tensorflow", "jax", "torch", "numpy") if name in names]
-    return Plan(
-        chosen, tuple(dict.fromkeys(order)), modes, device, extra, jobs, timeout, only,
-        memory=int(memory * GIB), shard=shard, cache=cache,
-    )  # fmt: skip
-
-
-def _is_complete(plan: Plan) -> bool:
-    """Whether everybody was asked all of the suite, where the ledger's findings were made."""
-    whole = not plan.modes and not plan.suite.operations and plan.device == "cpu"
-    whole = whole and plan.shard == (1, 1)
-    return whole and set(plan.frameworks) == set(FRAMEWORKS)
