@@ -17,7 +17,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .noise import Estimates, Floats, Whose, holm, spread_of
+from ..cases.model import Case
+from .estimates import Estimates, Floats
+from .noise import Whose, holm, spread_of
+from .noise_fastest import fastest
 from .sides import Side, TimeKey
 
 Speed = Literal["faster", "slower", "same", "unclear", "not comparable"]
@@ -163,17 +166,32 @@ def _is_repeated(old: Side, new: Side, key: TimeKey) -> bool:
 
 def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> TimeComparison:
     clock = _log(new.clocks.values()).mean() - _log(old.clocks.values()).mean()
-    spread = spread_of(_passes(old, keys), _passes(new, keys), _whose(keys), float(clock))
-    whose = [_who(key) for key in keys]
-    single = _verdicts(spread.alone.each, effect)
-    benchmarks = tuple(
-        replace(found, who=who, key=key, base=before, new=after)
-        for found, who, key in zip(single, whose, keys, strict=True)
-        for before, after in [_seconds(old, new, key)]
-    )
+    before, after, whose = _passes(old, keys), _passes(new, keys), [_who(key) for key in keys]
+    spread = spread_of(before, after, _whose(keys), float(clock))
+    cases = np.array([key.case for key in keys])
+    alike = [np.array([_alike(key, *more) for key in keys]) for more in (("direction",), ())]
     groups = list(dict.fromkeys(whose))
     members = [np.array([it == who for it in whose]) for who in groups]
-    wholes = _verdicts(spread.alone.over(members), effect, spread.beside.over(members))
+    # Hot and cold inputs are for one kernel: what changes for one alone is the memory's doing.
+    kernels = [
+        members[groups.index(who)] & (cases == key.case)
+        for who, key in zip(whose, keys, strict=True)
+    ]
+    of_kernels = fastest(before, after, cases, alike, kernels).beside
+    single = _verdicts([Look(_agreed(spread.alone.each, of_kernels))], effect)
+    quick = fastest(before, after, cases, alike, members)
+    alone, beside = spread.alone.over(members), spread.beside.over(members)
+    looks = [
+        Look(alone, 0.1),
+        Look(beside, 0.1, alone.change),
+        Look(quick.beside, 0.8, quick.itself - spread.shift),
+    ]
+    wholes = _verdicts(looks, effect)
+    benchmarks = tuple(
+        replace(found, who=who, key=key, base=earlier, new=later)
+        for found, who, key in zip(single, whose, keys, strict=True)
+        for earlier, later in [_seconds(old, new, key)]
+    )
     implementations = tuple(
         replace(found, who=who) for found, who in zip(wholes, groups, strict=True)
     )
@@ -181,6 +199,13 @@ def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> T
         benchmarks, implementations, effect, float(np.expm1(spread.shift)), spread.shift_by,
         spread.alone.noise, spread.alone.inflation,
     )  # fmt: skip
+
+
+def _alike(key: TimeKey, *more: str) -> str:
+    """What benchmarks have in common that move alike."""
+    shared = ("framework", "device", "threads", "mode", *more)
+    shape = Case.parse(key.case).shape
+    return " ".join([*(getattr(key, name) for name in shared), str(shape)])
 
 
 def _whose(keys: Sequence[TimeKey]) -> Whose:
@@ -191,20 +216,39 @@ def _whose(keys: Sequence[TimeKey]) -> Whose:
     )
 
 
-def _verdicts(alone: Estimates, effect: float, beside: Estimates | None = None) -> list[TimeChange]:
+def _agreed(alone: Estimates, quick: Estimates) -> Estimates:
+    """A benchmark's change is sure where its kernel's is, too: one that jumps does so alone."""
+    known = ~np.isnan(quick.error)
+    same = alone.change * quick.change > 0
+    p = np.where(same, np.maximum(alone.p, quick.p), 1.0)
+    return replace(alone, joined=np.where(known, p, alone.p))
+
+
+@dataclass(frozen=True)
+class Look:
+    """One way to look at changes.
+
+    Attributes:
+        found: the changes.
+        weight: its share of the chance of a false alarm.
+        itself: where they are beside others: the changes as they are, which must count, too.
+    """
+
+    found: Estimates
+    weight: float = 1.0
+    itself: Floats | None = None
+
+
+def _verdicts(looks: Sequence[Look], effect: float) -> list[TimeChange]:
     """Return verdict, change, interval and corrected p of each, as nobody's yet.
 
     Args:
-        alone: the changes.
+        looks: at the same changes; the first one is not beside others.
         effect: the smallest that counts.
-        beside: the same beside the others in their processes.
     """
     smallest = float(np.log1p(effect))
-    if beside is None:
-        judged, p, is_beside = alone, alone.p, np.zeros(len(alone.p), bool)
-    else:
-        judged, p, is_beside = _surer(alone, beside, smallest)
-    chances = np.minimum(holm(p) * _DIRECTIONS, 1.0)
+    judged, is_beside = _surest(looks, smallest)
+    chances = np.minimum(holm(judged.p) * _DIRECTIONS, 1.0)
     columns = (judged.change, *judged.interval)
     result = []
     for place, chance in enumerate(chances):
@@ -220,24 +264,26 @@ def _verdicts(alone: Estimates, effect: float, beside: Estimates | None = None) 
     return result
 
 
-def _surer(
-    alone: Estimates, beside: Estimates, smallest: float
-) -> tuple[Estimates, Floats, NDArray[np.bool_]]:
-    """Return of each the surer change, p for having looked twice, and whether it is `beside`.
+def _surest(looks: Sequence[Look], smallest: float) -> tuple[Estimates, NDArray[np.bool_]]:
+    """Return of each the surest change, p for having looked so often, and whether it is `beside`.
 
     What a process does to all of its benchmarks is not in a change beside the others, so that it
     can be the surer one. It alone proves nothing where the others have become faster: the change
     itself must be as large as counts, too.
     """
-    counts = (alone.change * beside.change > 0) & (np.abs(alone.change) > smallest)
-    p_alone, p_beside = alone.p, np.where(counts, beside.p, 1.0)
-    is_beside = p_beside < p_alone
-    judged = Estimates(
-        np.where(is_beside, beside.change, alone.change),
-        np.where(is_beside, beside.error, alone.error),
-        alone.degrees,
-    )
-    return judged, np.minimum(2 * np.minimum(p_alone, p_beside), 1.0), is_beside
+    first, *others = looks
+    change, error, p = first.found.change, first.found.error, first.found.p / first.weight
+    degrees, is_beside = np.broadcast_to(first.found.degrees, p.shape), np.zeros(len(p), bool)
+    for look in others:
+        itself = look.found.change if look.itself is None else look.itself
+        counts = (itself * look.found.change > 0) & (np.abs(itself) > smallest)
+        chances = np.where(counts, look.found.p, 1.0) / look.weight
+        surer = chances < p
+        change = np.where(surer, look.found.change, change)
+        error = np.where(surer, look.found.error, error)
+        degrees = np.where(surer, look.found.degrees, degrees)
+        p, is_beside = np.where(surer, chances, p), is_beside | surer
+    return Estimates(change, error, degrees, np.minimum(p, 1.0)), is_beside
 
 
 def _passes(side: Side, keys: Sequence[TimeKey]) -> Floats:

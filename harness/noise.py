@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-Floats = NDArray[np.float64]
+from .estimates import Estimates, Floats
+
 Members = NDArray[np.bool_]
 Names = NDArray[np.str_]
 _SAMPLES = 1000
@@ -25,35 +25,7 @@ _LEAST_BENCHMARKS = 12  # from so many on, the noise between the runs can be tol
 _LEAST_OTHERS = 6  # benchmarks that tell what a process did to all of its own
 _PRIOR = 8.0  # passes' worth of trust in the noise of all, beside a benchmark's own
 _FLOOR = 0.005  # no clock on a shared machine is better
-_WITHIN = 0.95
 _TO_SIGMA = 1.4826  # from the median absolute deviation, for the normal distribution
-
-
-@dataclass(frozen=True)
-class Estimates:
-    """Changes of logarithms of times, with what is known of their error.
-
-    Attributes:
-        change: for each, as a logarithm.
-        error: standard errors, inflation included; NaN where nothing is known.
-        degrees: of freedom of those errors.
-    """
-
-    change: Floats
-    error: Floats
-    degrees: float
-
-    @property
-    def p(self) -> Floats:
-        """The probability of a change as large as each, on its side, from noise alone."""
-        chances = stats.t.sf(np.abs(self.change) / self.error, self.degrees)
-        return np.nan_to_num(np.asarray(chances), nan=1.0)
-
-    @property
-    def interval(self) -> tuple[Floats, Floats]:
-        """The ends of the 95% intervals."""
-        half = stats.t.ppf((1 + _WITHIN) / 2, self.degrees) * self.error
-        return self.change - half, self.change + half
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def started(path: Path, *options: str, command: tuple[str, ...] = CHECK) -> subprocess.Popen[str]:
     """Start the command line."""
     command = (sys.executable, "-m", "lossdiff", *command, "-o", str(path), *options)
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=_hears,  # noqa: PLW1509 -- pytest starts no thread
+    )  # fmt: skip
+
+
+def _hears() -> None:
+    """What runs in the background, as under nohup, has interrupts ignored; so would its child."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def until(happens: Callable[[], bool], process: subprocess.Popen[str]) -> None:
