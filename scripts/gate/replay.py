@@ -1,0 +1,114 @@
+"""Judge recorded noise again: `recorded.npz` holds 21 runs of the same code, three passes each.
+
+    python scripts/gate/replay.py
+    python scripts/gate/replay.py --record lossdiff-out/gate
+
+Who changes the gate sees in a minute what becomes of its false alarms and of what it finds. The
+fastest call of each benchmark in each pass was kept, on the machine that docs/timing.md names. Six
+passes are two neighbouring runs taken as one, without the run during which a core was taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise, permutations
+from pathlib import Path
+
+import numpy as np
+from lossdiff.harness.comparison_time import compare_times
+from lossdiff.harness.sides import PassTime, Side, TimeKey, read_side
+
+RECORDED = Path(__file__).with_name("recorded.npz")
+FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
+DISTURBED = 13
+NEAR = 2  # runs of six passes, at most so far apart, in which the slowed one is looked for
+
+
+def main() -> None:
+    """Print the counts, or record other runs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--record", type=Path, metavar="FOLDER", help="of `experiment.py`")
+    folder = parser.parse_args().record
+    if folder:
+        record(folder)
+    runs = recorded()
+    show("three passes", list(pairwise(runs)), list(pairwise(runs)))
+    quiet = [run for number, run in enumerate(runs) if number != DISTURBED]
+    double = [joined(*quiet[at : at + 2]) for at in range(0, len(quiet) - 1, 2)]
+    near = [
+        (double[one], double[other])
+        for one, other in permutations(range(len(double)), 2)
+        if abs(one - other) <= NEAR
+    ]
+    show("six passes", list(permutations(double, 2)), near)
+
+
+def record(folder: Path) -> None:
+    """Keep the fastest calls of the runs of an experiment."""
+    paths = sorted(folder.glob("run*.sqlite"), key=lambda path: int(path.stem.removeprefix("run")))
+    sides = [read_side(path) for path in paths]
+    keys = sorted(set.intersection(*(set(side.times) for side in sides)))
+    fastest = [[[it.fastest for it in side.times[key].values()] for key in keys] for side in sides]
+    clocks = [list(side.clocks.values()) for side in sides]
+    np.savez_compressed(RECORDED, keys=np.array(keys), fastest=np.array(fastest, np.float32),
+                        clocks=np.array(clocks, np.float32))  # fmt: skip
+
+
+def recorded() -> list[Side]:
+    """Return the recorded runs, as far as times are compared."""
+    with np.load(RECORDED) as data:
+        keys = [TimeKey(*map(str, key)) for key in data["keys"]]
+        runs = zip(data["fastest"].tolist(), data["clocks"].tolist(), strict=True)
+        return [run_of(keys, times, clocks) for times, clocks in runs]
+
+
+def run_of(keys: list[TimeKey], times: list[list[float]], clocks: list[float]) -> Side:
+    """Return one run."""
+    found = {
+        key: {number: PassTime(time, time) for number, time in enumerate(passes)}
+        for key, passes in zip(keys, times, strict=True)
+    }
+    return Side(RECORDED, {}, {}, {}, {}, found, dict(enumerate(clocks)), {})
+
+
+def joined(one: Side, other: Side) -> Side:
+    """Return two runs as one of twice as many passes."""
+    after = len(one.clocks)
+    times = {
+        key: passes | {after + number: time for number, time in other.times[key].items()}
+        for key, passes in one.times.items()
+    }
+    clocks = one.clocks | {after + number: clock for number, clock in other.clocks.items()}
+    return replace(one, times=times, clocks=clocks)
+
+
+def slowed(run: Side, framework: str) -> Side:
+    """Let the slowed softmax take the place of the steady one."""
+    one, other = (f"planted_{framework}.softmax_{name}" for name in ("slowed", "steady"))
+    times = {
+        key._replace(implementation=other) if key.implementation == one else key: passes
+        for key, passes in run.times.items()
+        if key.implementation != other
+    }
+    return replace(run, times=times)
+
+
+def show(name: str, same: Sequence[tuple[Side, Side]], near: Sequence[tuple[Side, Side]]) -> None:
+    """Print what the gate says of pairs of runs."""
+    alarms = sum(bool(compare_times(*pair).regressions) for pair in same)
+    found: Counter[str] = Counter()
+    for framework in FRAMEWORKS:
+        planted = f"planted_{framework}.softmax_steady"
+        for base, new in near:
+            slower = compare_times(base, slowed(new, framework)).slower
+            found[framework] += any(it.who.implementation == planted for it in slower)
+    print(f"{name}: {alarms} of {len(same)} comparisons of the same code have a false alarm")
+    for framework in FRAMEWORKS:
+        print(f"  10% slower, {framework}: found in {found[framework]} of {len(near)}")
+
+
+if __name__ == "__main__":
+    main()
