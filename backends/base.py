@@ -180,6 +180,11 @@ class Backend(ABC):
     def synchronize(self, value: Any) -> None:
         """Wait until `value` has been computed."""
 
+    @property
+    def is_synchronous(self) -> bool:
+        """Whether a call has its result when it returns, so that nothing is waited for."""
+        return False
+
     @abstractmethod
     def forward(self, call: Call, mode: str) -> Forward:
         """Return `(*arrays) -> value`, compiled once where `mode` compiles."""

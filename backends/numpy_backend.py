@@ -34,6 +34,10 @@ class NumpyBackend(Backend):
     def synchronize(self, value: Any) -> None:
         """NumPy has computed its results when it returns."""
 
+    @property
+    def is_synchronous(self) -> bool:
+        return True
+
     def forward(self, call: Call, mode: str) -> Forward:
         def run(*arrays: NDArray[Any]) -> Any:
             with np.errstate(all="ignore"):

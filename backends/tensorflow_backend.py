@@ -62,8 +62,12 @@ class TensorflowBackend(Backend):
         return np.asarray(_one_tensor(value).numpy())
 
     def synchronize(self, value: Any) -> None:
-        if self.device == "gpu":
+        if not self.is_synchronous:
             tf.test.experimental.sync_devices()
+
+    @property
+    def is_synchronous(self) -> bool:
+        return self.device == "cpu"
 
     def forward(self, call: Call, mode: str) -> Forward:
         return _compiled(call.direct(), mode)

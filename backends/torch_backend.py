@@ -49,8 +49,12 @@ class TorchBackend(Backend):
         return value.numpy()
 
     def synchronize(self, value: Any) -> None:
-        if self._device.type == "cuda":
+        if not self.is_synchronous:
             torch.cuda.synchronize()
+
+    @property
+    def is_synchronous(self) -> bool:
+        return self._device.type == "cpu"
 
     def forward(self, call: Call, mode: str) -> Forward:
         return self._compiled(call, mode)

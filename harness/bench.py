@@ -60,7 +60,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class _Process:
+class Process:
     """One process: a framework in a pass, with its benchmarks."""
 
     number: int
@@ -96,7 +96,7 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
         run.add(summaries(run))
 
 
-def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[_Process]:
+def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[Process]:
     """Return the processes of all passes: within a pass, all in random order."""
     dice, size = random.Random(timing.seed), machine.cache_bytes()  # noqa: S311 -- no secret
     size = size if timing.device == "cpu" else 0
@@ -106,22 +106,28 @@ def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[_P
         for threads in timing.threads
     }
     usable = machine.usable()
-    processes: list[_Process] = []
+    processes: list[Process] = []
     for number in range(1, timing.passes + 1):
         turns = [key for key, items in found.items() if items]
         dice.shuffle(turns)
         for name, threads in turns:
             turn, items = len(processes), found[name, threads]
             core = usable[turn % len(usable)]
-            processes.append(_Process(turn + 1, number, name, threads, core, items))
+            processes.append(Process(turn + 1, number, name, threads, core, items))
     return processes
 
 
-def _time(run: RunFile, process: _Process, timing: Timing, scratch: Path) -> Timed:
-    name = f"{process.framework}-{timing.device}-{process.threads}-pass{process.pass_number}"
-    result = run.path.with_name(f"{run.path.stem}-{name}-benchmark.json")
+def plan_of(run: RunFile, process: Process, timing: Timing, scratch: Path) -> dict[str, Any]:
+    """Return what `benchmark_suite` is told, as plain data.
+
+    Args:
+        run: holds the verdicts.
+        process: what is timed.
+        timing: how.
+        scratch: a folder for bits that nobody has judged.
+    """
     known = {row.fingerprint for row in run.rows(VerdictRow, "framework = ?", (process.framework,))}
-    plan = {
+    return {
         "framework": process.framework,
         "device": timing.device,
         "threads": process.threads,
@@ -134,16 +140,21 @@ def _time(run: RunFile, process: _Process, timing: Timing, scratch: Path) -> Tim
         "analyses": process.pass_number == 1,
         "max_time": _MAX_TIME,
     }
+
+
+def _time(run: RunFile, process: Process, timing: Timing, scratch: Path) -> Timed:
+    name = f"{process.framework}-{timing.device}-{process.threads}-pass{process.pass_number}"
+    result = run.path.with_name(f"{run.path.stem}-{name}-benchmark.json")
     load, started = machine.load(), machine.stamp()
     result.unlink(missing_ok=True)  # an older one must not be taken for this run's
-    _run_pytest(plan, result)
+    _run_pytest(plan_of(run, process, timing, scratch), result)
     document = json.loads(result.read_text())
     about = (process.number, process.pass_number, process.framework, timing.device)
     return Timed.read(document, about, process.threads, load, started, result.name, scratch)
 
 
 def _peaks(
-    processes: Sequence[_Process], timing: Timing, scratch: Path, say: Say
+    processes: Sequence[Process], timing: Timing, scratch: Path, say: Say
 ) -> list[MemoryRow]:
     """Measure each benchmark's peak memory once; hot or cold makes no difference to it."""
     items = {replace(item, cache="hot") for process in processes for item in process.benchmarks}
@@ -168,18 +179,22 @@ def _peaks(
     return rows
 
 
-def _run_pytest(plan: dict[str, Any], result: Path) -> None:
-    suite, plan_file = Path(__file__).with_name("benchmark_suite.py"), result.with_suffix(".plan")
-    command = [
-        sys.executable, "-m", "pytest", str(suite), "-q", "-p", "pytest_benchmark.plugin",
+def pytest_arguments(plan: dict[str, Any], result: Path) -> list[str]:
+    """Return what pytest is called with, so that it writes its JSON to `result`."""
+    return [
+        str(Path(__file__).with_name("benchmark_suite.py")), "-q", "-p", "pytest_benchmark.plugin",
         "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={result.parent}",
         f"--benchmark-json={result}", "--benchmark-disable-gc", "--benchmark-warmup=off",
         f"--benchmark-storage={plan['scratch']}",  # or it makes a folder where one stands
     ]  # fmt: skip
+
+
+def _run_pytest(plan: dict[str, Any], result: Path) -> None:
+    plan_file = result.with_suffix(".plan")
+    command = [sys.executable, "-m", "pytest", *pytest_arguments(plan, result)]
     plan_file.write_text(json.dumps(plan))
-    done = subprocess.run(
-        command, env=_environment(plan, plan_file), capture_output=True, text=True, check=False
-    )
+    environment = environment_of(plan, plan_file)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     plan_file.unlink()
     ran = done.returncode in (0, _SOME_RAISED) and result.exists()
     if not ran or not _timed_any(json.loads(result.read_text())):
@@ -193,7 +208,8 @@ def _timed_any(document: dict[str, Any]) -> bool:
     return any(item["extra_info"].get("kind") == "time" for item in document["benchmarks"])
 
 
-def _environment(plan: dict[str, Any], plan_file: Path) -> dict[str, str]:
+def environment_of(plan: dict[str, Any], plan_file: Path) -> dict[str, str]:
+    """Return the environment of a process that times what `plan_file` says."""
     # Settings of a pytest around us (options, xdist) are not for this one.
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {

@@ -35,14 +35,15 @@ _PLAN = json.loads(Path(os.environ[PLAN_VARIABLE]).read_text())
 _BENCHMARKS = [Benchmark(**item) for item in _PLAN["benchmarks"]]
 _KNOWN = frozenset(_PLAN["known"])
 _ROUND = 1e-4  # seconds that a round takes at least: a clock's own time must not count
-_TURNS = 3
+_TURNS = 6
 _ROUNDS = (3, 30)  # in each turn
+_PACES: dict[Benchmark, tuple[int, int]] = {}
 if _PLAN["threads"] == "one":
     limit_threads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {_PLAN["core"]})
 
-Timed = Callable[[], Any]
+Timed = Callable[[], None]
 
 
 @cache
@@ -118,17 +119,12 @@ def test_time(benchmark: Any, turn: int, item: Benchmark) -> None:
     backend, case = _backend(), Case.parse(item.case)
     function = _compiled(item.implementation, item.mode, case, item.direction)
     sets = [given[item.direction == "forward" :] for given in _sets(case, item.cache)]
-    backend.reset_peak()
-    begin = time.perf_counter()
-    backend.synchronize(function(*sets[0]))
-    first_call = time.perf_counter() - begin
     about = {**vars(item), "kind": "time", "copies": len(sets)}
     if turn == 0:  # later on, nothing is compiled any more
-        memory, memory_of = _memory(backend, function, sets[0], item)
-        about |= {"first_call": first_call, "memory": memory, "memory_of": memory_of}
+        about |= _first(backend, function, sets[0], item)
         about["fingerprints"] = _kept(backend, function(*sets[-1]), item, case)
     timed = _timed(backend, function, sets)
-    iterations, rounds = _pace(timed)
+    iterations, rounds = _pace(item, timed)
     benchmark.group = f"{case.operation} {case.shape} {item.direction} {item.threads} {item.cache}"
     benchmark.pedantic(timed, rounds=rounds, iterations=iterations, warmup_rounds=1)
     on_device = backend.device_times(lambda: function(*sets[0]), rounds)
@@ -149,25 +145,53 @@ def _sets(case: Case, state: str) -> list[list[Any]]:
 
 def _timed(backend: Backend, function: Any, sets: list[list[Any]]) -> Timed:
     """What stands under the clock: one call, and the wait for it."""
+    calls = [_call(backend, function, arrays) for arrays in sets]
+    if len(calls) == 1:
+        return calls[0]
+    following = cycle(calls)
+
+    def in_turn() -> None:
+        next(following)()
+
+    return in_turn
+
+
+def _call(backend: Backend, function: Any, arrays: list[Any]) -> Timed:
+    """One call to its end: the result is there, and is let go, as a user's is sooner or later."""
     wait = backend.synchronize
-    if len(sets) == 1:
-        arrays = sets[0]
-        return lambda: wait(function(*arrays))
-    following = cycle(sets).__next__
-    return lambda: wait(function(*following()))
+
+    def waited() -> None:
+        wait(function(*arrays))
+
+    def plain() -> None:
+        function(*arrays)
+
+    return plain if backend.is_synchronous else waited
 
 
-def _pace(timed: Timed) -> tuple[int, int]:
-    """Return how many calls a round has, and how many rounds there are."""
-    times = []
-    for _ in range(3):
-        begin = time.perf_counter()
-        timed()
-        times.append(time.perf_counter() - begin)
-    iterations = max(1, math.ceil(_ROUND / min(times)))
-    least, most = _ROUNDS
-    rounds = int(_PLAN["max_time"] / _TURNS / (min(times) * iterations))
-    return iterations, min(max(rounds, least), most)
+def _pace(item: Benchmark, timed: Timed) -> tuple[int, int]:
+    """Return how many calls a round has, and how many rounds there are; found in the first turn."""
+    if item not in _PACES:
+        times = [_seconds(timed) for _ in range(3)]
+        iterations = max(1, math.ceil(_ROUND / min(times)))
+        least, most = _ROUNDS
+        rounds = int(_PLAN["max_time"] / _TURNS / (min(times) * iterations))
+        _PACES[item] = iterations, min(max(rounds, least), most)
+    return _PACES[item]
+
+
+def _seconds(timed: Timed) -> float:
+    begin = time.perf_counter()
+    timed()
+    return time.perf_counter() - begin
+
+
+def _first(backend: Backend, function: Any, arrays: list[Any], item: Benchmark) -> dict[str, Any]:
+    """What the first call tells: its time, compiling included, and its memory."""
+    backend.reset_peak()
+    first_call = _seconds(_call(backend, function, arrays))
+    memory, memory_of = _memory(backend, function, arrays, item)
+    return {"first_call": first_call, "memory": memory, "memory_of": memory_of}
 
 
 def _memory(

@@ -172,13 +172,13 @@ def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> T
     alike = [np.array([_alike(key, *more) for key in keys]) for more in (("direction",), ())]
     groups = list(dict.fromkeys(whose))
     members = [np.array([it == who for it in whose]) for who in groups]
-    # Hot and cold inputs are for one kernel: what changes for one alone is the memory's doing.
-    kernels = [
-        members[groups.index(who)] & (cases == key.case)
-        for who, key in zip(whose, keys, strict=True)
-    ]
-    of_kernels = fastest(before, after, cases, alike, kernels).beside
-    single = _verdicts([Look(_agreed(spread.alone.each, of_kernels))], effect)
+    # Hot and cold inputs are for one kernel: a change of the code shows with both.
+    kernel_of = list(zip(whose, cases, strict=True))
+    kernels = list(dict.fromkeys(kernel_of))
+    parts = [np.array([it == kernel for it in kernel_of]) for kernel in kernels]
+    of_kernels = fastest(before, after, cases, alike, parts).beside
+    places = [kernels.index(kernel) for kernel in kernel_of]
+    single = _verdicts([Look(_agreed(spread.alone.each, of_kernels.at(places)))], effect)
     quick = fastest(before, after, cases, alike, members)
     alone, beside = spread.alone.over(members), spread.beside.over(members)
     looks = [

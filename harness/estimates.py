@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
+Members = NDArray[np.bool_]
+Names = NDArray[np.str_]
 _WITHIN = 0.95
 
 
@@ -35,6 +38,12 @@ class Estimates:
             return self.joined
         chances = stats.t.sf(np.abs(self.change) / self.error, self.degrees)
         return np.nan_to_num(np.asarray(chances), nan=1.0)
+
+    def at(self, places: Sequence[int]) -> Estimates:
+        """Return those at some places, in that order."""
+        joined = None if self.joined is None else self.joined[places]
+        degrees = np.broadcast_to(self.degrees, self.change.shape)[places]
+        return Estimates(self.change[places], self.error[places], degrees, joined)
 
     @property
     def interval(self) -> tuple[Floats, Floats]:

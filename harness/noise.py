@@ -13,12 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .estimates import Estimates, Floats
+from .estimates import Estimates, Floats, Members, Names
 
-Members = NDArray[np.bool_]
-Names = NDArray[np.str_]
 _SAMPLES = 1000
 _LEAST_FRAMEWORKS = 3  # from three on, one that has changed does not move their median
 _LEAST_BENCHMARKS = 12  # from so many on, the noise between the runs can be told

@@ -2,10 +2,10 @@
 
 What others take from a shared machine only adds, so that the fastest of all passes moves less from
 run to run than what is typical of them. How much depends on the framework, its mode, the shape and
-the direction: benchmarks alike in these tell it. Some jump all the same, by a page of memory or a
-branch of the processor: their tails are heavy, like those of Student's t with few degrees of
-freedom. A slow implementation is slow in several cases, a jump comes alone; so the probabilities of
-an implementation's cases are joined by Fisher's method.
+the direction: benchmarks alike in these tell it. Some jump all the same: the tails that were seen
+are heavy, like those of Student's t with few degrees of freedom. A slow implementation is slow in
+several cases, a jump comes alone; so the probabilities of an implementation's cases are joined by
+Fisher's method.
 
 The constants are from 21 runs of the same code on a shared machine; docs/timing.md has the figures.
 """
@@ -17,21 +17,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from .estimates import Estimates
-
-Floats = NDArray[np.float64]
-Members = NDArray[np.bool_]
-Names = NDArray[np.str_]
+from .estimates import Estimates, Floats, Members, Names
 
 _DEGREES = 3.0  # the tails that were seen
 _FLOOR = 0.006
 _LEAST_ALIKE = 6  # kernels, from which on their spread is told
 _PRIOR = 4  # kernels' worth of trust in what is typical of all
 _OWN = 3.0  # trust in a benchmark's own gap, beside 1 in that of those alike
-_TO_SIGMA = 1.4826  # from the median absolute deviation, for the normal distribution
 
 
 @dataclass(frozen=True)
@@ -111,8 +105,8 @@ def _of_those_alike(moved: Floats, group: Names) -> tuple[Floats, Floats]:
         sizes[number] = len(values)
         if len(values) >= _LEAST_ALIKE:
             middle[number] = np.median(values)
-            away = np.median(np.abs(values - middle[number]))
-            spread[number] = _TO_SIGMA * away * (1 + 1 / len(values))  # few look too calm
+            deviation = stats.median_abs_deviation(values, scale="normal")
+            spread[number] = deviation * (1 + 1 / len(values))  # few look too calm
     known = spread[~np.isnan(spread)]
     typical = np.median(known) if len(known) else np.nan
     mixed = np.sqrt((sizes * spread**2 + _PRIOR * typical**2) / (sizes + _PRIOR))
@@ -128,5 +122,4 @@ def _joined(moved: Floats, error: Floats) -> tuple[float, float, float]:
     weight = error**-2.0
     change = float((weight * moved).sum() / weight.sum())
     chances = stats.t.sf(np.sign(change) * moved / error, _DEGREES)
-    score = -2 * np.log(np.maximum(chances, np.finfo(float).tiny)).sum()
-    return change, float(weight.sum() ** -0.5), float(stats.chi2.sf(score, 2 * len(moved)))
+    return change, float(weight.sum() ** -0.5), float(stats.combine_pvalues(chances).pvalue)

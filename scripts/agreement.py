@@ -2,13 +2,12 @@
 
     python scripts/agreement.py
 
-Ours are what `bench` writes: from pytest-benchmark, in the process that `bench` starts for it.
-Theirs come from processes of their own, with one thread on the same core: for PyTorch
-`torch.utils.benchmark.Timer`, for JAX `timeit` with `block_until_ready`. Both take turns, now the
-one first and now the other, so that what the machine does meanwhile hits both; `apart` is the
-median over the turns, `spread` the middle half of them. Inputs are hot, or larger than the cache
-for both. A timer's own steps are part of what it shows, and weigh most in the smallest call. Ends
-with 1 where a median is more than 3% off.
+Ours are what `bench` writes: pytest-benchmark over the benchmark suite, in a process as `bench`
+starts it. In that process the framework's own timer takes turns with ours, in one turn before it
+and in the next after it, on the same core: for PyTorch `torch.utils.benchmark.Timer`, for JAX
+`timeit` with `block_until_ready`. It has its own inputs and its own way to call. Inputs are hot, or
+larger than the cache for both. `apart` is the median over all turns of all processes, `spread` the
+middle half of them. Ends with 1 where a median is more than 3% off.
 """
 
 from __future__ import annotations
@@ -16,25 +15,32 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import shutil
 import subprocess
 import sys
 import tempfile
 import timeit
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
+import pytest
 from lossdiff.cases.model import Case
-from lossdiff.harness.bench import Timing, time_passes
+from lossdiff.harness.bench import (
+    Process,
+    Timing,
+    environment_of,
+    plan_of,
+    pytest_arguments,
+    schedule,
+)
+from lossdiff.harness.benchmarks import Benchmark
 from lossdiff.harness.runfile import RunFile
-from lossdiff.harness.timing_rows import PassRow, ProcessRow, TimingRow
-from lossdiff.harness.worker import limit_threads
 
-TURNS, SECONDS, LIMIT = 21, 0.3, 0.03
+PROCESSES, SECONDS, LIMIT = 10, 0.05, 0.03
 CALLS = {"torch": ("torch.nn.functional.softmax", "eager"), "jax": ("jax.nn.softmax", "jit")}
-Times = dict[str, float]  # case → seconds
+Pairs = dict[str, list[tuple[float, float]]]  # case → seconds by both clocks, turn by turn
 
 
 @dataclass(frozen=True)
@@ -49,16 +55,14 @@ class Agreement:
 
 
 def main() -> int:
-    """Print the table, or, as a process of its own, time one framework by its own clock."""
+    """Print the table, or, as a process of its own, time one framework by both clocks."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=TURNS)
-    parser.add_argument("--theirs", nargs="+", metavar="FRAMEWORK CASE")
+    parser.add_argument("--processes", type=int, default=PROCESSES, help="for each framework")
+    parser.add_argument("--process", nargs=2, type=Path, metavar=("PLAN", "RESULT"))
     options = parser.parse_args()
-    if options.theirs:
-        framework, *cases = options.theirs
-        print(json.dumps(theirs_here(framework, cases)))
-        return 0
-    found = list(compared(options.turns))
+    if options.process:
+        return both_clocks(*options.process)
+    found = list(compared(options.processes))
     print(f"{'call':46} {'ours':>12} {'theirs':>12} {'apart':>8}   spread")
     for it in found:
         low, high = it.spread
@@ -67,42 +71,20 @@ def main() -> int:
     return int(any(abs(it.apart) > LIMIT for it in found))
 
 
-def compared(turns: int) -> Iterator[Agreement]:
+def compared(processes: int) -> Iterator[Agreement]:
     """Let both clocks take turns over all calls."""
     with tempfile.TemporaryDirectory(prefix="lossdiff-") as scratch:
-        judged = judged_run(Path(scratch))
-        for framework in CALLS:
-            cases = sorted(medians(judged, framework), key=size)
-            pairs = [turn(judged, framework, cases, number) for number in range(turns)]
-            for case in cases:
-                yield agreement(framework, case, [(one[case], other[case]) for one, other in pairs])
-
-
-def size(case: str) -> int:
-    """How many logits a case has."""
-    return math.prod(Case.parse(case).shape)
-
-
-def turn(judged: Path, framework: str, cases: list[str], number: int) -> tuple[Times, Times]:
-    """Time by both clocks; who is first changes from turn to turn."""
-    print(f"{framework}, turn {number + 1}", file=sys.stderr)
-    if number % 2:
-        others = theirs(framework, cases)
-        return ours(judged, framework, number), others
-    return ours(judged, framework, number), theirs(framework, cases)
-
-
-def agreement(framework: str, case: str, times: list[tuple[float, float]]) -> Agreement:
-    """What the turns come to."""
-    name, mode = CALLS[framework]
-    shape = "x".join(map(str, Case.parse(case).shape))
-    apart = [one / other - 1 for one, other in times]
-    low, _, high = quantiles(apart, n=4) if len(apart) > 1 else apart * 3
-    mine, other = (median(side) for side in zip(*times, strict=True))
-    return Agreement(f"{name} {mode} {shape}", mine, other, median(apart), (low, high))
-
-
-# --- ours ------------------------------------------------------------------------------------
+        with RunFile.open(judged_run(Path(scratch))) as run:
+            timing = Timing(processes)
+            todo = [picked(it) for it in schedule(run, list(CALLS), timing)]
+            plans = [plan_of(run, it, timing, Path(scratch)) for it in todo]
+        pairs: Pairs = {}
+        for number, plan in enumerate(plans, 1):
+            print(f"process {number} of {len(plans)}: {plan['framework']}", file=sys.stderr)
+            for case, times in timed(plan, Path(scratch)).items():
+                pairs.setdefault(f"{plan['framework']} {case}", []).extend(times)
+    for name in sorted(pairs, key=lambda it: (it.split()[0], size(it.split()[1]))):
+        yield agreement(*name.split(), pairs[name])
 
 
 def judged_run(folder: Path) -> Path:
@@ -118,47 +100,89 @@ def judged_run(folder: Path) -> Path:
     return path
 
 
-def ours(judged: Path, framework: str, number: int) -> Times:
-    """Time one pass, as `bench` does."""
-    path = judged.with_name(f"{framework}{number}.sqlite")
-    shutil.copy(judged, path)
-    with RunFile.reopen(path) as run:
-        for row in (PassRow, ProcessRow, TimingRow):
-            run.drop(row)
-        time_passes(run, [framework], Timing(1, seed=number), lambda _: None)
-    return medians(path, framework)
+def picked(process: Process) -> Process:
+    """Leave one benchmark for each case: hot, where its inputs can be."""
+    found: dict[str, Benchmark] = {}
+    for it in sorted(process.benchmarks, key=lambda it: it.cache == "hot"):
+        if it.direction == "forward" and (it.implementation, it.mode) == CALLS[it.framework]:
+            found[it.case] = it
+    return replace(process, benchmarks=tuple(found.values()))
 
 
-def medians(path: Path, framework: str) -> Times:
-    """Read the medians of a run with one pass: hot ones, of larger inputs than the cache cold."""
-    found: Times = {}
-    with RunFile.open(path) as run:
-        rows = [row for row in run.rows(PassRow, "direction = 'forward'")
-                if (row.implementation, row.mode) == CALLS[framework]]  # fmt: skip
-    for row in sorted(rows, key=lambda row: row.cache == "hot"):
-        found[row.case] = median(row.times)
-    return found
+def timed(plan: dict[str, Any], scratch: Path) -> Pairs:
+    """Start a process as `bench` does, in which both clocks take turns."""
+    files = scratch / "plan.json", scratch / "result.json"
+    files[0].write_text(json.dumps(plan))
+    command = [sys.executable, __file__, "--process", *map(str, files)]
+    environment = environment_of(plan, files[0])
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"timing failed: {(done.stdout + done.stderr).strip().splitlines()[-1]}")
+    ours, theirs = (json.loads(it.read_text()) for it in (files[1], files[1].with_suffix(".other")))
+    pairs: Pairs = {}
+    for entry in ours["benchmarks"]:
+        if entry["extra_info"]["kind"] == "time":
+            case = entry["extra_info"]["case"]
+            pairs.setdefault(case, []).append((entry["stats"]["median"], theirs[case].pop(0)))
+    return pairs
 
 
-# --- theirs ----------------------------------------------------------------------------------
+def agreement(framework: str, case: str, times: list[tuple[float, float]]) -> Agreement:
+    """What the turns come to."""
+    name, mode = CALLS[framework]
+    shape = "x".join(map(str, Case.parse(case).shape))
+    apart = [one / other - 1 for one, other in times]
+    low, middle, high = quantiles(apart, n=4)
+    mine, other = (median(side) for side in zip(*times, strict=True))
+    return Agreement(f"{name} {mode} {shape}", mine, other, middle, (low, high))
 
 
-def theirs(framework: str, cases: list[str]) -> Times:
-    """Time by the framework's own clock, in a fresh process."""
-    command = [sys.executable, __file__, "--theirs", framework, *cases]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: Times = json.loads(done.stdout)
-    return found
+def size(case: str) -> int:
+    """How many logits a case has."""
+    return math.prod(Case.parse(case).shape)
 
 
-def theirs_here(framework: str, cases: list[str]) -> Times:
-    """Time in this process, which may use one core."""
-    limit_threads(1)
-    clock = {"torch": torch_clock, "jax": jax_clock}[framework]
-    return {case: clock(Case.parse(case)) for case in cases}
+# --- in the process that is timed --------------------------------------------------------------
 
 
-def torch_clock(case: Case) -> float:
+def both_clocks(plan: Path, result: Path) -> int:
+    """Run the benchmark suite, and the framework's own timer between its turns."""
+    told = json.loads(plan.read_text())
+    other = OtherClock({"torch": torch_timer, "jax": jax_timer}[told["framework"]])
+    status = pytest.main(pytest_arguments(told, result), plugins=[other])
+    result.with_suffix(".other").write_text(json.dumps(other.times))
+    return int(status)
+
+
+class OtherClock:
+    """A plugin of pytest: in one turn it times before the benchmark suite does, then after it.
+
+    Attributes:
+        times: of each case seconds, turn by turn.
+    """
+
+    def __init__(self, timer_of: Callable[[Case], Callable[[], float]]) -> None:
+        self.times: dict[str, list[float]] = {}
+        self._timer_of = timer_of
+        self._timers: dict[str, Callable[[], float]] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        """Stand around each benchmark."""
+        told = item.callspec.params if hasattr(item, "callspec") else None
+        if told and told["turn"] % 2:
+            self._time(told["item"].case)
+        yield
+        if told and not told["turn"] % 2:
+            self._time(told["item"].case)
+
+    def _time(self, case: str) -> None:
+        if case not in self._timers:
+            self._timers[case] = self._timer_of(Case.parse(case))
+        self.times.setdefault(case, []).append(self._timers[case]())
+
+
+def torch_timer(case: Case) -> Callable[[], float]:
     """PyTorch's own, which finds its number of calls itself."""
     import torch
     from torch.utils.benchmark import Timer
@@ -166,10 +190,10 @@ def torch_clock(case: Case) -> float:
     x = torch.from_numpy(case.inputs().values.copy())
     given = {"F": torch.nn.functional, "x": x}
     timer = Timer("F.softmax(x, dim=-1)", globals=given, num_threads=1)
-    return float(timer.blocked_autorange(min_run_time=SECONDS).median)
+    return lambda: float(timer.blocked_autorange(min_run_time=SECONDS).median)
 
 
-def jax_clock(case: Case) -> float:
+def jax_timer(case: Case) -> Callable[[], float]:
     """What JAX's documentation says to do."""
     import jax
 
@@ -177,7 +201,7 @@ def jax_clock(case: Case) -> float:
     timer = timeit.Timer("softmax(x).block_until_ready()", globals=given)
     timer.timeit(3)  # the first compiles
     calls = max(1, int(SECONDS / 10 / (timer.timeit(3) / 3)))
-    return median(timer.repeat(10, calls)) / calls
+    return lambda: median(timer.repeat(10, calls)) / calls
 
 
 if __name__ == "__main__":

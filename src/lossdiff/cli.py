@@ -115,7 +115,7 @@ def check(
     **selection: Any,
 ) -> int:
     """Ask every framework the same questions, and judge the answers."""
-    extra = [_read(path) for path in case_files]
+    extra = [read_case(path) for path in case_files]
     whole = selected(suite(suite_name, seed=seed, count=count), operations, extra)
     folder = "" if no_cache else str(user_cache_path("lossdiff") / "compiled")
     plan = plan_of(sharded(whole, shard), **selection, shard=shard, cache=folder)
@@ -381,7 +381,3 @@ def _usage(error: click.UsageError) -> str:
         name = message.split("'")[1]
         return unknown("command", name, cli.list_commands(context))
     return message.removesuffix(".")
-
-
-def _read(path: Path) -> Any:
-    return read_case(path)

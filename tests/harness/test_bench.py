@@ -45,7 +45,10 @@ ROW = VerdictRow(
     "native", "eager", "cpu", "value", "within bound",
 )  # fmt: skip
 PROCESS = ProcessRow(1, 1, "numpy", "cpu", "one", 1, None, [], [], None, "", {}, "")
-SLOW = """
+LET_GO, TURNS = 0.002, 6
+SLOW = f"""
+import time
+
 import numpy as np
 
 def softmax(logits):
@@ -60,6 +63,13 @@ def softmax_breaks_down(logits):
     if calls > 3:
         raise RuntimeError("enough")
     return softmax(logits)
+
+class Held(np.ndarray):
+    def __del__(self):
+        time.sleep({LET_GO})
+
+def softmax_slow_to_let_go(logits):
+    return softmax(logits).view(Held)
 """
 
 
@@ -221,9 +231,26 @@ def test_times_are_those_of_the_standard_file_that_is_kept(timed: Path) -> None:
                          row.direction, row.case, row.threads, row.cache).id  # fmt: skip
         kept = [item["stats"]["data"] for item in document["benchmarks"] if name in item["name"]]
         assert row.times == [time for turn in kept for time in turn]
-        assert len(row.times) >= 9
+        assert len(row.times) >= 3 * TURNS
         assert min(row.times) > 0
         assert row.first_call > 0
+
+
+def test_a_result_is_let_go_under_the_clock(timed: Path) -> None:
+    (slow, *others) = [
+        row
+        for row in rows_of(timed, PassRow)
+        if row.implementation == "mine.softmax_slow_to_let_go"
+    ]
+
+    assert all(min(row.times) >= LET_GO for row in (slow, *others))
+
+
+def test_a_benchmark_keeps_its_pace_over_all_turns(timed: Path) -> None:
+    for row in rows_of(timed, PassRow):
+        assert len(row.iterations) == TURNS
+        assert len(set(row.iterations)) == 1
+        assert len(row.times) % TURNS == 0
 
 
 def test_a_timing_is_made_of_the_rounds_of_its_passes(timed: Path) -> None:

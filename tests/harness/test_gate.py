@@ -92,7 +92,7 @@ def test_the_same_code_raises_no_alarm(noise: Noise, passes: int) -> None:
     [
         (Noise(process=0.02, own=0.003), 3, 9),
         (Noise(process=0.01, own=0.01), 3, 9),
-        (Noise(process=0.003, own=0.02), 3, 5),
+        (Noise(process=0.003, own=0.02), 3, 6),
         (Noise(process=0.003, own=0.02), 6, 10),
     ],
 )
