@@ -29,6 +29,9 @@ from .timing_rows import MemoryRow
 
 PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
 _MAX_TIME = 0.04  # seconds of measured rounds for a benchmark, once it has its least number
+# What glibc's allocator comes to by itself, once an array of 32 MiB has been let go. Until then it
+# hands memory back at each call or not, as it happens to lie, and a call takes 40% longer or not.
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
 _SOME_RAISED = 1  # pytest's status; what ran is in the JSON all the same
 
 Say = Callable[[str], None]
@@ -213,6 +216,7 @@ def environment_of(plan: dict[str, Any], plan_file: Path) -> dict[str, str]:
     # Settings of a pytest around us (options, xdist) are not for this one.
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {
+        **_ALLOCATOR,
         **ours,
         PLAN_VARIABLE: str(plan_file),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",

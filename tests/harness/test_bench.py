@@ -295,6 +295,18 @@ def test_each_pass_has_fresh_processes_in_another_order(run: RunFile) -> None:
     assert found == bench.schedule(run, ["numpy", "torch", "jax", "tensorflow"], timing)
 
 
+def test_the_allocator_keeps_what_is_let_go_unless_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "5")
+
+    found = bench.environment_of({"device": "cpu"}, Path("plan"))
+
+    assert found["MALLOC_MMAP_THRESHOLD_"] == str(2**25)
+    assert found["MALLOC_TRIM_THRESHOLD_"] == "5"
+
+
 def test_what_came_out_under_the_clock_is_what_was_judged(timed: Path) -> None:
     verdicts = rows_of(timed, VerdictRow)
 
