@@ -15,19 +15,9 @@ from lossdiff.harness.oracle import solve
 from lossdiff.harness.oracle_second import solve_second
 from lossdiff.harness.precision import SOUND, Algorithm, precision_of
 
-from .test_bounds import (
-    PLAIN,
-    SEQUENTIAL,
-    SOUND_ONES,
-    SPREADS,
-    Question,
-    asked,
-    doubled,
-    pairwise,
-    sequential,
-    shifted,
-    sigmoid,
-)
+from .algorithms_of_elements import sigmoid
+from .algorithms_over_classes import SEQUENTIAL, SOUND_ONES, doubled, pairwise, sequential, shifted
+from .bound_questions import PLAIN, Question, asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +27,7 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Sum = Callable[[Array], Array]
 
+SPREADS = (1, 10, 100, 300)
 CLASSES = (1, 2, 10, 33, 1000, 70000)
 CANCELS = Algorithm(cancels=True)
 OPTIONS: dict[tuple[str, str | None], list[Options]] = {

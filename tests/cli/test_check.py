@@ -1,0 +1,187 @@
+"""`lossdiff check`: how it ends, and what it leaves; `merge` joins the parts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lossdiff.backends import FRAMEWORKS
+from lossdiff.harness.engine import Engine
+from lossdiff.harness.identity import ASKED
+from lossdiff.harness.recorder import Recorder
+from lossdiff.harness.rows import VerdictRow, WorkerRow
+from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.verdicts import STANDINGS
+
+from lossdiff import cli
+
+from .command import GOOD, HOSTILE, NUMPY, TINY, WRONG, never, write
+
+
+def test_a_check_without_findings_ends_with_0_and_leaves_a_run(lossdiff: Any) -> None:
+    ended = lossdiff("check", *NUMPY, "-o", "deep/run.sqlite")
+
+    assert ended.status == cli.OK
+    assert "run file: deep/run.sqlite" in ended.out
+    with RunFile.open(Path("deep/run.sqlite")) as run:
+        assert {row.case for row in run.rows(VerdictRow)} == {TINY[0].id}
+        assert run.meta.keys() == {"command", "started", "finished", "spent", *ASKED}
+
+
+def test_where_nothing_is_said_the_run_lies_in_this_folder(lossdiff: Any) -> None:
+    assert lossdiff("check", *NUMPY).status == cli.OK
+    assert list(Path().iterdir()) == [Path("lossdiff.sqlite")]
+
+
+def test_a_users_own_function_that_is_right_ends_with_0(lossdiff: Any) -> None:
+    impl = write("mine.py", GOOD)
+
+    ended = lossdiff("check", *NUMPY, "--impl", f"numpy={impl}")
+
+    assert ended.status == cli.OK
+    with RunFile.open(Path("lossdiff.sqlite")) as run:
+        mine = [row for row in run.rows(VerdictRow) if row.kind == "user"]
+    assert {row.implementation for row in mine} == {"mine.logsumexp"}
+    assert STANDINGS[mine[0].verdict] == "agrees"
+
+
+def test_a_users_own_function_that_is_wrong_ends_with_1(lossdiff: Any) -> None:
+    impl = write("mine.py", WRONG)
+
+    ended = lossdiff("check", *NUMPY, "--impl", f"numpy={impl}")
+
+    assert (ended.status, "Traceback" in ended.err) == (cli.FINDINGS, False)
+
+
+def test_hostile_functions_end_with_1_and_print_nothing(lossdiff: Any) -> None:
+    ended = lossdiff("check", *NUMPY[:2], "--operation", "softmax", "--impl",
+                     f"numpy={HOSTILE / 'deadly.py'}")  # fmt: skip
+
+    assert ended.status == cli.FINDINGS
+    assert "Traceback" not in ended.err
+    assert "hostile" not in ended.out + ended.err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def softmax(:", "mine.py cannot be imported: SyntaxError: invalid syntax (mine.py, line"),
+        ("import sys; sys.exit(0)", "mine.py cannot be imported: SystemExit: 0"),
+        ("x = 1", "mine.py holds no function named after an operation"),
+    ],
+)
+def test_a_users_file_that_cannot_be_used_ends_with_2(
+    lossdiff: Any, text: str, expected: str
+) -> None:
+    ended = lossdiff("check", *NUMPY, "--impl", f"numpy={write('mine.py', text)}")
+
+    assert ended.status == cli.USAGE
+    assert expected in ended.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--mode", "jit"], "numpy: has no such mode; it has eager"),
+        (["--device", "gpu"], "numpy: NumPy has no GPU"),
+    ],
+)
+def test_what_nobody_can_be_asked_ends_with_3(
+    lossdiff: Any, arguments: list[str], expected: str
+) -> None:
+    ended = lossdiff("check", *NUMPY, *arguments)
+
+    assert ended.status == cli.NOTHING
+    assert ended.error == f"lossdiff: nothing could be asked; {expected}"
+
+
+def test_only_a_framework_that_is_not_installed_ends_with_3(
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FRAMEWORKS, "jax", replace(FRAMEWORKS["jax"], imports=("no_such",)))
+
+    ended = lossdiff("check", "--backend", "jax")
+
+    assert ended.status == cli.NOTHING
+    assert "jax: no_such not installed; pip install 'lossdiff[jax]'" in ended.error
+
+
+def test_a_framework_that_is_not_installed_does_not_hinder_the_others(
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FRAMEWORKS, "jax", replace(FRAMEWORKS["jax"], imports=("no_such",)))
+
+    ended = lossdiff("check", *NUMPY, "--backend", "jax")
+
+    assert ended.status == cli.OK
+    with RunFile.open(Path("lossdiff.sqlite")) as run:
+        assert {row.framework: bool(row.absent) for row in run.rows(WorkerRow)} == {
+            "jax": True, "numpy": False
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["check", "bench"])
+def test_a_place_that_cannot_be_written_is_found_before_the_work(
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(Engine, "execute", never)
+    file = write("file", "")
+
+    ended = lossdiff(command, *NUMPY, "-o", f"{file}/run.sqlite")
+
+    assert ended.status == cli.USAGE
+    assert "cannot write file/run.sqlite" in ended.error
+
+
+def test_a_folder_is_no_place_for_a_run(lossdiff: Any) -> None:
+    Path("folder").mkdir()
+
+    ended = lossdiff("check", *NUMPY, "-o", "folder")
+
+    assert (ended.status, "'folder' is a directory" in ended.error) == (cli.USAGE, True)
+
+
+def test_a_file_that_is_no_run_isnever_overwritten(
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Engine, "execute", never)
+    notes = Path(write("notes.sqlite", "precious"))
+
+    ended = lossdiff("check", *NUMPY, "-o", notes)
+
+    assert ended.status == cli.USAGE
+    assert "notes.sqlite is not a lossdiff run file" in ended.error
+    assert notes.read_text() == "precious"
+
+
+def test_an_interrupted_check_keeps_what_it_has(
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(recorder: Recorder) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Recorder, "finish", interrupted)
+
+    ended = lossdiff("check", *NUMPY)
+
+    assert ended.status == 130
+    assert "interrupted" in ended.error
+    with RunFile.open(Path("lossdiff.sqlite")) as run:
+        assert run.meta["finished"] == ""
+        assert run.count(VerdictRow) > 0
+
+
+def test_the_parts_of_a_run_are_joined(lossdiff: Any) -> None:
+    for part in ("1/2", "2/2"):
+        lossdiff("check", "--backend", "numpy", "--suite", "worked", "--shard", part,
+                 "-o", f"{part[0]}.sqlite")  # fmt: skip
+
+    half = lossdiff("merge", "1.sqlite", "-o", "half.sqlite")
+    whole = lossdiff("merge", "1.sqlite", "2.sqlite", "-o", "whole.sqlite")
+
+    assert half.err == "numpy: shards that are missing still: 2\n"
+    assert (whole.status, whole.err) == (cli.OK, "")
+    with RunFile.open(Path("whole.sqlite")) as run:
+        assert {row.case for row in run.rows(VerdictRow)} == {case.id for case in TINY}

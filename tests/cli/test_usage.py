@@ -1,0 +1,93 @@
+"""What the command line accepts, what it refuses in one line, and how it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossdiff import cli
+
+from .command import as_process
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["chek"], "unknown command 'chek'; did you mean check? allowed: bench, check"),
+        (["check", "--sute", "quick"], "unknown option '--sute'; did you mean --suite"),
+        (["check", "--suite", "quikc"], "unknown suite 'quikc'; did you mean quick? allowed: qu"),
+        (["check", "--backend", "torsh"], "unknown framework 'torsh'; did you mean torch? allow"),
+        (["check", "--operation", "softmx"], "unknown operation 'softmx'; did you mean softmax "),
+        (["check", "--mode", "jot"], "unknown mode 'jot'; did you mean jit? allowed: eager, com"),
+        (["check", "--device", "gpus"], "unknown device 'gpus'; did you mean gpu"),
+        (["check", "--impl", "torsh=a.py"], "unknown framework 'torsh'; did you mean torch? all"),
+        (["check", "--impl", "torch"], "'torch' is not FRAMEWORK=FILE, such as torch=mine.py"),
+        (["check", "--impl", "torch="], "'torch=' is not FRAMEWORK=FILE"),
+        (["check", "--impl", "numpy=none.py"], "there is no file none.py"),
+        (["check", "--backend", "jax", "--impl", "torch=json"], "--impl names torch, which --ba"),
+        (["check", "--cases", "none.npz"], "there is no case file none.npz"),
+        (["check", "--seed", "-1"], "'--seed': -1 is not in the range x>=0"),
+        (["check", "--count", "0"], "'--count': 0 is not in the range x>=1"),
+        (["check", "--shard", "3/2"], "'3/2' is not I/N with I from 1 to N, such as 1/4"),
+        (["check", "--shard", "half"], "'half' is not I/N with I from 1 to N, such as 1/4"),
+        (["check", "--memory", "-1"], "'--memory': -1.0 is not in the range x>=0"),
+        (["merge", "-o", "a"], "Missing argument 'RUN.sqlite...'"),
+        (["merge", "a", "b"], "merge needs -o FILE, where the whole goes"),
+        (["merge", "a", "a", "-o", "b"], "a is named twice"),
+        (["merge", "a", "b", "-o", "a"], "-o a is one of the runs that are to be joined"),
+        (["merge", "a", "b", "-o", "c"], "there is no run file a"),
+        (["check", "--timeout", "0"], "'--timeout': 0.0 is not in the range x>0"),
+        (["check", "--jobs", "many"], "'--jobs': 'many' is not a valid integer range"),
+        (["check", "--backend"], "'--backend' requires an argument"),
+        (["check", "more"], "unexpected extra argument (more)"),
+        (["bench", "--dtype", "float31"], "unknown dtype 'float31'; did you mean float32"),
+        (["show"], "Missing argument 'RUN.sqlite'"),
+        (["show", "none.sqlite"], "there is no run file none.sqlite"),
+        (["show", "a", "--verdict", "inacurate"], "unknown verdict 'inacurate'; did you mean in"),
+        (["show", "a", "--format", "json"], "unknown format 'json'; did you mean jsonl"),
+        (["report"], "Missing argument 'RUN.sqlite...'"),
+        (["report", "none.sqlite"], "there is no run file none.sqlite"),
+        (["repro", "none.sqlite"], "Missing argument 'CASE_ID'"),
+        (["repro", "none.sqlite", "a"], "there is no run file none.sqlite"),
+        (["repro", "a", "b", "--timeout", "0"], "'--timeout': 0.0 is not in the range x>0"),
+        (["list", "operation"], "'operation'; did you mean operations"),
+        (["list"], "Missing argument 'operations|implementations|cases|ledger'"),
+    ],
+)
+def test_wrong_usage_is_said_in_one_line(
+    lossdiff: Any, arguments: list[str], expected: str
+) -> None:
+    ended = lossdiff(*arguments)
+
+    assert ended.status == cli.USAGE
+    assert expected in ended.error
+    assert ended.out == ""
+    assert list(Path().iterdir()) == []
+
+
+def test_without_a_command_the_help_is_shown(lossdiff: Any) -> None:
+    ended = lossdiff()
+
+    assert (ended.status, ended.err) == (cli.USAGE, "")
+    assert "check" in ended.out
+
+
+@pytest.mark.parametrize("command", ["check", "bench", "merge", "report", "show", "repro", "list"])
+def test_every_command_has_help(lossdiff: Any, command: str) -> None:
+    ended = lossdiff(command, "--help")
+
+    assert (ended.status, ended.err) == (cli.OK, "")
+    assert f"lossdiff {command}" in ended.out
+
+
+def test_it_is_a_program_with_the_statuses_that_are_promised() -> None:
+    version, usage = as_process("--version"), as_process("check", "--suite", "slow")
+
+    assert (version.returncode, version.stderr) == (cli.OK, "")
+    assert version.stdout.startswith("lossdiff, version ")
+    assert (usage.returncode, usage.stdout) == (cli.USAGE, "")
+    assert usage.stderr == (
+        "lossdiff: unknown suite 'slow'; allowed: quick, full, worked, fuzz, domain, onnx\n"
+    )  # fmt: skip

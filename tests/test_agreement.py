@@ -1,0 +1,72 @@
+"""The comparison of clocks, but for the clocks: what they say is given."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from lossdiff.harness.bench import Process
+from lossdiff.harness.benchmarks import Benchmark
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "agreement.py"
+SMALL, LARGE = "softmax/float32/64x10/normal/-/0", "softmax/float32/256x50257/normal/-/0"
+
+
+@pytest.fixture(scope="module")
+def script() -> Any:
+    spec = importlib.util.spec_from_file_location("agreement", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["agreement"] = module  # its dataclasses look themselves up
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_clocks_are_compared_turn_by_turn(script: Any) -> None:
+    """The machine was half as fast in the last turn; both saw it."""
+    found = script.agreement("torch", SMALL, [(1.02, 1.0), (1.01, 1.0), (2.02, 2.0)])
+
+    assert found.name == "torch.nn.functional.softmax eager 64x10"
+    assert found.apart == pytest.approx(0.01)
+    assert (found.ours, found.theirs) == (1.02, 1.0)
+
+
+def test_each_case_is_timed_once_and_hot_where_it_can_be(script: Any) -> None:
+    def benchmark(case: str, cache: Any, mode: str = "jit") -> Benchmark:
+        return Benchmark("jax", "jax.nn.softmax", mode, "cpu", "forward", case, "one", cache)
+
+    hot, cold, only = (
+        benchmark(SMALL, "hot"), benchmark(SMALL, "cold"), benchmark(LARGE, "cold")
+    )  # fmt: skip
+    other = benchmark(SMALL, "hot", "eager")
+
+    process = Process(1, 1, "jax", "one", 0, (hot, cold, only, other))
+
+    assert set(script.picked(process).benchmarks) == {hot, only}
+
+
+def test_the_other_clock_comes_now_after_the_benchmark_and_now_before_it(script: Any) -> None:
+    said: list[str] = []
+
+    def timer(case: Any) -> Any:
+        return lambda: said.append(case.id) or 0.5
+
+    clock = script.OtherClock(timer)
+    for turn in (0, 1):
+        item = SimpleNamespace(callspec=SimpleNamespace(
+            params={"turn": turn, "item": SimpleNamespace(case=SMALL)}
+        ))  # fmt: skip
+        around = clock.pytest_runtest_call(item)
+        next(around)
+        said.append("benchmark")
+        assert next(around, "ended") == "ended"
+    for around in [clock.pytest_runtest_call(SimpleNamespace())]:  # no benchmark of ours
+        assert list(around) == [None]
+
+    assert said == ["benchmark", SMALL, SMALL, "benchmark"]
+    assert clock.times == {SMALL: [0.5, 0.5]}
