@@ -7,7 +7,8 @@ are heavy, like those of Student's t with few degrees of freedom. A slow impleme
 several cases, a jump comes alone; so the probabilities of an implementation's cases are joined by
 Fisher's method.
 
-The constants are from 21 runs of the same code on a shared machine; docs/timing.md has the figures.
+The constants are from 21 runs of the same code on a shared machine; docs/timing.md says what came
+of them on 21 others.
 """
 
 from __future__ import annotations

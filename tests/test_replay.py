@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,17 @@ def replay() -> Any:
     return module
 
 
-def test_recorded_runs_of_the_same_code_raise_no_alarm_and_a_slowed_one_is_found(
-    replay: Any,
-) -> None:
-    runs = replay.recorded()
-    base, new = (replay.joined(*runs[at : at + 2]) for at in (4, 6))
+@pytest.fixture(scope="module")
+def pairs(replay: Any) -> list[tuple[Any, Any]]:
+    """Return neighbours of six passes each."""
+    return list(pairwise(replay.doubled(replay.recorded())))
 
-    slower = compare_times(base, replay.slowed(new, "torch")).slower
 
-    assert len(runs) == 21
-    assert compare_times(base, new).regressions == ()
-    assert {it.who.implementation for it in slower} == {"planted_torch.softmax_steady"}
+def test_recorded_runs_of_the_same_code_raise_no_alarm(pairs: Any) -> None:
+    assert [compare_times(base, new).regressions for base, new in pairs] == [()] * len(pairs)
+
+
+def test_a_slowed_implementation_is_found_in_every_recorded_pair(replay: Any, pairs: Any) -> None:
+    for base, new in pairs:
+        slower = compare_times(base, replay.slowed(new, "torch")).slower
+        assert {it.who.implementation for it in slower} == {"planted_torch.softmax_steady"}

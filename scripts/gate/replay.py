@@ -5,7 +5,7 @@
 
 Who changes the gate sees in a minute what becomes of its false alarms and of what it finds. The
 fastest call of each benchmark in each pass was kept, on the machine that docs/timing.md names. Six
-passes are two neighbouring runs taken as one, without the run during which a core was taken.
+passes are two neighbouring runs taken as one.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 from lossdiff.harness.comparison_time import compare_times
 from lossdiff.harness.sides import PassTime, Side, TimeKey, read_side
+from numpy.typing import NDArray
+from scipy import stats
 
 RECORDED = Path(__file__).with_name("recorded.npz")
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
-DISTURBED = 13
 NEAR = 2  # runs of six passes, at most so far apart, in which the slowed one is looked for
 
 
@@ -35,9 +36,9 @@ def main() -> None:
     if folder:
         record(folder)
     runs = recorded()
+    spreads(runs)
     show("three passes", list(pairwise(runs)), list(pairwise(runs)))
-    quiet = [run for number, run in enumerate(runs) if number != DISTURBED]
-    double = [joined(*quiet[at : at + 2]) for at in range(0, len(quiet) - 1, 2)]
+    double = doubled(runs)
     near = [
         (double[one], double[other])
         for one, other in permutations(range(len(double)), 2)
@@ -74,6 +75,11 @@ def run_of(keys: list[TimeKey], times: list[list[float]], clocks: list[float]) -
     return Side(RECORDED, {}, {}, {}, {}, found, dict(enumerate(clocks)), {})
 
 
+def doubled(runs: Sequence[Side]) -> list[Side]:
+    """Return neighbours as runs of six passes."""
+    return [joined(*runs[at : at + 2]) for at in range(0, len(runs) - 1, 2)]
+
+
 def joined(one: Side, other: Side) -> Side:
     """Return two runs as one of twice as many passes."""
     after = len(one.clocks)
@@ -94,6 +100,25 @@ def slowed(run: Side, framework: str) -> Side:
         if key.implementation != other
     }
     return replace(run, times=times)
+
+
+def spreads(runs: Sequence[Side]) -> None:
+    """Print how far the fastest calls of the same code differ, framework by framework."""
+    keys = list(runs[0].times)
+    times = np.log([[[it.fastest for it in run.times[key].values()] for run in runs]
+                    for key in keys])  # fmt: skip
+    of_passes = deviation((times - np.median(times, 2, keepdims=True)).reshape(len(keys), -1))
+    of_runs = deviation(np.diff(times.min(2))) / np.sqrt(2)
+    for framework in FRAMEWORKS:
+        mine = [key.framework == framework for key in keys]
+        for name, values in (("from pass to pass", of_passes), ("from run to run", of_runs)):
+            middle, high = np.percentile(values[mine], [50, 90])
+            print(f"{framework}: {name} {middle:.1%}, for a tenth of the benchmarks {high:.1%}")
+
+
+def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the robust standard deviation of each row."""
+    return np.asarray(stats.median_abs_deviation(values, axis=1, scale="normal"))
 
 
 def show(name: str, same: Sequence[tuple[Side, Side]], near: Sequence[tuple[Side, Side]]) -> None:
