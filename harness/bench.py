@@ -30,7 +30,7 @@ from .timing_rows import MemoryRow
 PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
 _MAX_TIME = 0.04  # seconds of measured rounds for a benchmark, once it has its least number
 # What glibc's allocator comes to by itself, once an array of 32 MiB has been let go. Until then it
-# hands memory back at each call or not, as it happens to lie, and a call takes 40% longer or not.
+# hands memory back at each call or not, as it happens to lie, and a call takes longer or not.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
 _SOME_RAISED = 1  # pytest's status; what ran is in the JSON all the same
 

@@ -287,7 +287,7 @@ def _surest(looks: Sequence[Look], smallest: float) -> tuple[Estimates, NDArray[
 
 
 def _passes(side: Side, keys: Sequence[TimeKey]) -> Floats:
-    """The logarithms of the fastest rounds of each benchmark, by pass; NaN where it is missing."""
+    """The logarithms of the fast rounds of each benchmark, by pass; NaN where it is missing."""
     numbers = sorted({number for key in keys for number in side.times[key]})
     table = [
         [side.times[key][n].fastest if n in side.times[key] else np.nan for n in numbers]

@@ -62,6 +62,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.process:
         return both_clocks(*options.process)
+    if options.processes < 1:
+        parser.error(f"--processes {options.processes}: allowed are 1 and more")
     found = list(compared(options.processes))
     print(f"{'call':46} {'ours':>12} {'theirs':>12} {'apart':>8}   spread")
     for it in found:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,19 +9,14 @@ import pytest
 from lossdiff.harness.bench import Process
 from lossdiff.harness.benchmarks import Benchmark
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "agreement.py"
+from .scripts import script
+
 SMALL, LARGE = "softmax/float32/64x10/normal/-/0", "softmax/float32/256x50257/normal/-/0"
 
 
-@pytest.fixture(scope="module")
-def script() -> Any:
-    spec = importlib.util.spec_from_file_location("agreement", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["agreement"] = module  # its dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module", name="script")
+def agreement() -> Any:
+    return script("agreement.py")
 
 
 def test_clocks_are_compared_turn_by_turn(script: Any) -> None:

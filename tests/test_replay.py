@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lossdiff.harness.comparison_time import compare_times
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "gate" / "replay.py"
+from .scripts import script
 
 
 @pytest.fixture(scope="module")
 def replay() -> Any:
-    spec = importlib.util.spec_from_file_location("replay", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("gate/replay.py")
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
     python scripts/gate/replay.py
     python scripts/gate/replay.py --record lossdiff-out/gate
 
-Who changes the gate sees in a minute what becomes of its false alarms and of what it finds. The
-fastest call of each benchmark in each pass was kept, on the machine that docs/timing.md names. Six
-passes are two neighbouring runs taken as one.
+Who changes the gate sees in a minute what becomes of its false alarms and of what it finds. What
+one round in twenty reaches was kept, of each benchmark in each pass, on the machine that
+docs/timing.md names. Six passes are two neighbouring runs taken as one.
 """
 
 from __future__ import annotations
