@@ -27,6 +27,21 @@ KILLS = int(os.environ.get("LOSSDIFF_KILLS", "3"))  # of the whole process; each
 _PATIENCE = 120.0  # seconds, before a test gives up; none is expected to wait for long
 
 
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """What runs in the background, as under nohup, has interrupts ignored; so would its child.
+
+    A handler of ours is no one's after exec. Nothing is run between fork and exec: a framework
+    that another test has imported may forbid it.
+    """
+    ignored = [s for s in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, lambda *_: None)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing disturbed."""
@@ -40,16 +55,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def started(path: Path, *options: str, command: tuple[str, ...] = CHECK) -> subprocess.Popen[str]:
     """Start the command line."""
     command = (sys.executable, "-m", "lossdiff", *command, "-o", str(path), *options)
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=_hears,  # noqa: PLW1509 -- pytest starts no thread
-    )  # fmt: skip
-
-
-def _hears() -> None:
-    """What runs in the background, as under nohup, has interrupts ignored; so would its child."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def until(happens: Callable[[], bool], process: subprocess.Popen[str]) -> None:
