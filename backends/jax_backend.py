@@ -60,12 +60,19 @@ class JaxBackend(Backend):
         return np.asarray(value)
 
     def synchronize(self, value: Any) -> None:
-        # The function for trees costs some microseconds more than the array's own method.
-        wait = getattr(value, "block_until_ready", None)
-        if wait is None:
-            jax.block_until_ready(value)
-        else:
-            wait()
+        jax.block_until_ready(value)
+
+    def ended(self, function: Callable[..., Any], arrays: list[Any]) -> Callable[[], None]:
+        def waited() -> None:
+            result = function(*arrays)
+            # The function for trees costs some microseconds more than an array's own method.
+            wait = getattr(result, "block_until_ready", None)
+            if wait is None:
+                jax.block_until_ready(result)
+            else:
+                wait()
+
+        return waited
 
     def forward(self, call: Call, mode: str) -> Forward:
         return _compiled(call.direct(), mode)

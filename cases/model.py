@@ -271,6 +271,11 @@ def _parse_options(text: str) -> Options:
         raise ValueError(str(error)) from error
 
 
+def forget_inputs() -> None:
+    """Drop the arrays that were drawn, where those that are needed again are kept otherwise."""
+    _inputs.cache_clear()
+
+
 @lru_cache(maxsize=1024)
 def _inputs(case: Case) -> Inputs:
     form = FORMATS[case.dtype]

@@ -13,7 +13,7 @@ import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import cycle
 from pathlib import Path
@@ -35,15 +35,25 @@ _PLAN = json.loads(Path(os.environ[PLAN_VARIABLE]).read_text())
 _BENCHMARKS = [Benchmark(**item) for item in _PLAN["benchmarks"]]
 _KNOWN = frozenset(_PLAN["known"])
 _ROUND = 1e-4  # seconds that a round takes at least: a clock's own time must not count
-_TURNS = 6
+_TURNS = 3
 _ROUNDS = (3, 30)  # in each turn
-_PACES: dict[Benchmark, tuple[int, int]] = {}
+_WARM = 5e-3  # seconds until the caches of a processor know a small call again
+_PACES: dict[Benchmark, Pace] = {}
 if _PLAN["threads"] == "one":
     limit_threads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {_PLAN["core"]})
 
 Timed = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a benchmark is timed in each turn: calls in a round, rounds, and rounds before them."""
+
+    iterations: int
+    rounds: int
+    warmup_rounds: int
 
 
 @cache
@@ -124,10 +134,10 @@ def test_time(benchmark: Any, turn: int, item: Benchmark) -> None:
         about |= _first(backend, function, sets[0], item)
         about["fingerprints"] = _kept(backend, function(*sets[-1]), item, case)
     timed = _timed(backend, function, sets)
-    iterations, rounds = _pace(item, timed)
+    pace = _pace(item, timed)
     benchmark.group = f"{case.operation} {case.shape} {item.direction} {item.threads} {item.cache}"
-    benchmark.pedantic(timed, rounds=rounds, iterations=iterations, warmup_rounds=1)
-    on_device = backend.device_times(lambda: function(*sets[0]), rounds)
+    benchmark.pedantic(timed, **vars(pace))
+    on_device = backend.device_times(lambda: function(*sets[0]), pace.rounds)
     benchmark.extra_info.update(about, device_times=on_device)
 
 
@@ -145,7 +155,7 @@ def _sets(case: Case, state: str) -> list[list[Any]]:
 
 def _timed(backend: Backend, function: Any, sets: list[list[Any]]) -> Timed:
     """What stands under the clock: one call, and the wait for it."""
-    calls = [_call(backend, function, arrays) for arrays in sets]
+    calls = [backend.ended(function, arrays) for arrays in sets]
     if len(calls) == 1:
         return calls[0]
     following = cycle(calls)
@@ -156,27 +166,15 @@ def _timed(backend: Backend, function: Any, sets: list[list[Any]]) -> Timed:
     return in_turn
 
 
-def _call(backend: Backend, function: Any, arrays: list[Any]) -> Timed:
-    """One call to its end: the result is there, and is let go, as a user's is sooner or later."""
-    wait = backend.synchronize
-
-    def waited() -> None:
-        wait(function(*arrays))
-
-    def plain() -> None:
-        function(*arrays)
-
-    return plain if backend.is_synchronous else waited
-
-
-def _pace(item: Benchmark, timed: Timed) -> tuple[int, int]:
-    """Return how many calls a round has, and how many rounds there are; found in the first turn."""
+def _pace(item: Benchmark, timed: Timed) -> Pace:
+    """Find the pace in the first turn, and keep it."""
     if item not in _PACES:
-        times = [_seconds(timed) for _ in range(3)]
-        iterations = max(1, math.ceil(_ROUND / min(times)))
+        fastest = min(_seconds(timed) for _ in range(3))
+        iterations = max(1, math.ceil(_ROUND / fastest))
         least, most = _ROUNDS
-        rounds = int(_PLAN["max_time"] / _TURNS / (min(times) * iterations))
-        _PACES[item] = iterations, min(max(rounds, least), most)
+        rounds = int(_PLAN["max_time"] / _TURNS / (fastest * iterations))
+        warmup_rounds = max(1, math.ceil(_WARM / (fastest * iterations)))
+        _PACES[item] = Pace(iterations, min(max(rounds, least), most), warmup_rounds)
     return _PACES[item]
 
 
@@ -187,10 +185,11 @@ def _seconds(timed: Timed) -> float:
 
 
 def _first(backend: Backend, function: Any, arrays: list[Any], item: Benchmark) -> dict[str, Any]:
-    """What the first call tells: its time, compiling included, and its memory."""
+    """What the first call tells: its time, where all had to be compiled, and its memory."""
     backend.reset_peak()
-    first_call = _seconds(_call(backend, function, arrays))
+    seconds = _seconds(backend.ended(function, arrays))
     memory, memory_of = _memory(backend, function, arrays, item)
+    first_call = None if _PLAN["compiled"] else seconds
     return {"first_call": first_call, "memory": memory, "memory_of": memory_of}
 
 

@@ -12,6 +12,7 @@ import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -20,14 +21,15 @@ from numpy.typing import NDArray
 from ..cases.model import Case
 from .estimates import Estimates, Floats
 from .noise import Whose, holm, spread_of
-from .noise_fastest import fastest
+from .noise_fastest import LEAST_PASSES, fastest
 from .sides import Side, TimeKey
 
 Speed = Literal["faster", "slower", "same", "unclear", "not comparable"]
 EFFECT = 0.05  # the smallest change that counts
 _LEVEL = 0.02  # of a false alarm anywhere in a comparison
-_LEAST_PASSES = 2
-SINGLE = "a run with 1 pass does not show its noise; bench --passes 3 does"
+_TRUST = 8.0  # in the fastest passes, beside 1 in the changes as they are, and beside others
+SINGLE = "a run with 1 pass does not show its noise; bench --passes 9 does"
+_LEAST_TOLD = 2  # passes, below which nothing is told
 _DIRECTIONS = 2  # faster and slower are two questions
 
 
@@ -161,31 +163,34 @@ def _incomparable(old: Side, new: Side, keys: Sequence[TimeKey]) -> str:
 
 
 def _is_repeated(old: Side, new: Side, key: TimeKey) -> bool:
-    return min(len(old.times[key]), len(new.times[key])) >= _LEAST_PASSES
+    return min(len(old.times[key]), len(new.times[key])) >= _LEAST_TOLD
 
 
 def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> TimeComparison:
-    clock = _log(new.clocks.values()).mean() - _log(old.clocks.values()).mean()
+    clock, quickest = (
+        float(of(_log(new.clocks.values())) - of(_log(old.clocks.values())))
+        for of in (np.mean, np.min)
+    )
     before, after, whose = _passes(old, keys), _passes(new, keys), [_who(key) for key in keys]
-    spread = spread_of(before, after, _whose(keys), float(clock))
-    cases = np.array([key.case for key in keys])
-    alike = [np.array([_alike(key, *more) for key in keys]) for more in (("direction",), ())]
+    spread = spread_of(before, after, _whose(keys), clock)
+    cases, frameworks, alike = (
+        np.array([of(key) for key in keys])
+        for of in (attrgetter("case"), attrgetter("framework"), _alike)
+    )
     groups = list(dict.fromkeys(whose))
     members = [np.array([it == who for it in whose]) for who in groups]
     # Hot and cold inputs are for one kernel: a change of the code shows with both.
     kernel_of = list(zip(whose, cases, strict=True))
     kernels = list(dict.fromkeys(kernel_of))
     parts = [np.array([it == kernel for it in kernel_of]) for kernel in kernels]
-    of_kernels = fastest(before, after, cases, alike, parts).beside
+    of_kernels = fastest(before, after, cases, frameworks, alike, parts, quickest)
     places = [kernels.index(kernel) for kernel in kernel_of]
     single = _verdicts([Look(_agreed(spread.alone.each, of_kernels.at(places)))], effect)
-    quick = fastest(before, after, cases, alike, members)
     alone, beside = spread.alone.over(members), spread.beside.over(members)
-    looks = [
-        Look(alone, 0.1),
-        Look(beside, 0.1, alone.change),
-        Look(quick.beside, 0.8, quick.itself - spread.shift),
-    ]
+    looks = [Look(alone), Look(beside, itself=alone.change)]
+    if min(before.shape[1], after.shape[1]) >= LEAST_PASSES:
+        quick = fastest(before, after, cases, frameworks, alike, members, quickest)
+        looks.append(Look(quick, _TRUST))
     wholes = _verdicts(looks, effect)
     benchmarks = tuple(
         replace(found, who=who, key=key, base=earlier, new=later)
@@ -201,11 +206,10 @@ def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> T
     )  # fmt: skip
 
 
-def _alike(key: TimeKey, *more: str) -> str:
-    """What benchmarks have in common that move alike."""
-    shared = ("framework", "device", "threads", "mode", *more)
+def _alike(key: TimeKey) -> str:
+    """What benchmarks have in common that others on the machine disturb alike."""
     shape = Case.parse(key.case).shape
-    return " ".join([*(getattr(key, name) for name in shared), str(shape)])
+    return " ".join([key.framework, key.device, key.threads, key.mode, str(shape)])
 
 
 def _whose(keys: Sequence[TimeKey]) -> Whose:
@@ -230,7 +234,7 @@ class Look:
 
     Attributes:
         found: the changes.
-        weight: its share of the chance of a false alarm.
+        weight: beside those of the other looks, its share of the chance of a false alarm.
         itself: where they are beside others: the changes as they are, which must count, too.
     """
 
@@ -272,17 +276,19 @@ def _surest(looks: Sequence[Look], smallest: float) -> tuple[Estimates, NDArray[
     itself must be as large as counts, too.
     """
     first, *others = looks
-    change, error, p = first.found.change, first.found.error, first.found.p / first.weight
+    total = sum(look.weight for look in looks)
+    change, error, p = first.found.change, first.found.error, first.found.p * total / first.weight
     degrees, is_beside = np.broadcast_to(first.found.degrees, p.shape), np.zeros(len(p), bool)
     for look in others:
         itself = look.found.change if look.itself is None else look.itself
         counts = (itself * look.found.change > 0) & (np.abs(itself) > smallest)
-        chances = np.where(counts, look.found.p, 1.0) / look.weight
+        chances = np.where(counts, look.found.p, 1.0) * total / look.weight
         surer = chances < p
         change = np.where(surer, look.found.change, change)
         error = np.where(surer, look.found.error, error)
         degrees = np.where(surer, look.found.degrees, degrees)
-        p, is_beside = np.where(surer, chances, p), is_beside | surer
+        p = np.where(surer, chances, p)
+        is_beside = np.where(surer, look.itself is not None, is_beside)
     return Estimates(change, error, degrees, np.minimum(p, 1.0)), is_beside
 
 

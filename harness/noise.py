@@ -46,8 +46,7 @@ class Changes:
         draws = np.random.default_rng(1)
         change = np.array([self.each.change[member].mean() for member in members])
         error = np.array([self._error_over(member, draws) for member in members])
-        scores = change / error
-        return Estimates(change, error * _inflation(scores[~np.isnan(scores)]), self.each.degrees)
+        return Estimates(change, error * inflation_of(change / error), self.each.degrees)
 
     def _error_over(self, member: Members, draws: np.random.Generator) -> float:
         """The largest of three: none of them sees all that can go wrong."""
@@ -103,13 +102,12 @@ def spread_of(before: Floats, after: Floats, whose: Whose, clock: float) -> Spre
         clock: by how much the fixed kernel says that the machine has changed, as a logarithm.
     """
     raw, resampled = _change(before, after)
-    groups = [whose.frameworks == name for name in np.unique(whose.frameworks)]
-    if len(groups) >= _LEAST_FRAMEWORKS:
-        shift, shifts = _shift(raw[:, None], groups), _shift(resampled, groups)
-        by = f"median of {len(groups)} frameworks"
-    else:  # too few to tell the machine from a framework
-        shift = shifts = np.array([clock])
-        by = "the fixed kernel"
+    shift, shifts = (
+        shift_of(found, whose.frameworks, clock) for found in (raw[:, None], resampled)
+    )
+    number = len(np.unique(whose.frameworks))
+    is_told = number >= _LEAST_FRAMEWORKS
+    by = f"median of {number} frameworks" if is_told else "the fixed kernel"
     degrees = before.shape[1] + after.shape[1] - 2.0
     alone = _changes(raw - shift[0], resampled - shifts, degrees)
     beside = _changes(*_change(*_beside(before, after, whose)), degrees)
@@ -130,7 +128,7 @@ def _changes(change: Floats, sampled: Floats, degrees: float) -> Changes:
     own *= np.sqrt((degrees + 2) / degrees)  # few passes look too calm
     noise = max(float(np.median(own[known])), _FLOOR) if known.any() else _FLOOR
     error = np.maximum(np.sqrt((degrees * own**2 + _PRIOR * noise**2) / (degrees + _PRIOR)), noise)
-    inflation = _inflation((change / error)[known])
+    inflation = inflation_of(change / error)
     each = Estimates(change, error * inflation, degrees + _PRIOR)
     return Changes(each, sampled, noise, inflation)
 
@@ -167,12 +165,24 @@ def _medians(times: Floats) -> Floats:
     return found
 
 
-def _shift(changes: Floats, groups: Sequence[Members]) -> Floats:
-    return _medians(np.array([_medians(changes[it].T) for it in groups]).T)
+def shift_of(changes: Floats, frameworks: Names, clock: float) -> Floats:
+    """Return by how much the machine has changed: what all frameworks share.
+
+    Args:
+        changes: logarithms, shape (benchmarks, samples).
+        frameworks: the framework of each benchmark.
+        clock: what the fixed kernel says; taken where the frameworks are too few to tell the
+            machine from one of them.
+    """
+    names = np.unique(frameworks)
+    if len(names) < _LEAST_FRAMEWORKS:
+        return np.array([clock])
+    return _medians(np.array([_medians(changes[frameworks == name].T) for name in names]).T)
 
 
-def _inflation(scores: Floats) -> float:
-    """How much wider the scores are spread than their errors say; most have no reason to move."""
+def inflation_of(scores: Floats) -> float:
+    """Return how much wider scores are spread than their errors say; most must not move."""
+    scores = scores[~np.isnan(scores)]
     if len(scores) < _LEAST_BENCHMARKS:
         return 1.0
     return max(1.0, _TO_SIGMA * float(np.median(np.abs(scores))))

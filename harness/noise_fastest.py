@@ -1,120 +1,94 @@
-"""A third look at a change: the fastest call of all passes, beside benchmarks that are alike.
+"""A third look at a change: that of the fastest of all passes.
 
-What others take from a shared machine only adds, so that the fastest of all passes moves less from
-run to run than what is typical of them. How much depends on the framework, its mode, the shape and
-the direction: benchmarks alike in these tell it. Some jump all the same: the tails that were seen
-are heavy, like those of Student's t with few degrees of freedom. A slow implementation is slow in
-several cases, a jump comes alone; so the probabilities of an implementation's cases are joined by
-Fisher's method.
+What others take from a shared machine only adds, and where it adds, passes differ. So the fastest
+of all passes moves little from run to run; how little, each benchmark says itself: where a third of
+the passes lie close to the fastest, hardly anything was added to them. If what is added is
+exponential, the fastest of n passes is off by 1/(n ln 1.5) of what lies between it and that third:
+many passes are worth more than long ones. Processes have their own luck, too, as with where their
+memory lies; one that was lucky alone is far from a third of them. A few passes tell what was added
+no better than to a half; benchmarks that are alike in framework, mode and shape are disturbed
+alike, and half of what is taken to be added is what is typical of them.
 
-The constants are from 21 runs of the same code on a shared machine; docs/timing.md says what came
-of them on 21 others.
+A slow implementation is slow in several cases, so their probabilities are joined by Fisher's
+method. docs/timing.md says what came of it on real runs.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from .estimates import Estimates, Floats, Members, Names
+from .noise import inflation_of, shift_of
 
-_DEGREES = 3.0  # the tails that were seen
-_FLOOR = 0.006
-_LEAST_ALIKE = 6  # kernels, from which on their spread is told
-_PRIOR = 4  # kernels' worth of trust in what is typical of all
-_OWN = 3.0  # trust in a benchmark's own gap, beside 1 in that of those alike
-
-
-@dataclass(frozen=True)
-class Fastest:
-    """Changes of implementations by the fastest call of all passes.
-
-    Attributes:
-        beside: the change beside what is alike, with error and probability.
-        itself: the change as it is, as a logarithm, nothing taken out.
-    """
-
-    beside: Estimates
-    itself: Floats
+_UNDISTURBED = 1 / 3  # of the passes: on a busy machine the median is not
+# Of the gap over the number of passes: two runs, and a quarter more, as tails are heavier.
+_SHARE = -1.25 * math.sqrt(2) / math.log1p(-_UNDISTURBED)
+_FLOOR = 0.008  # what passes of the same run do not show
+_BY_CHANCE = 1.5  # they are disturbed together, and all their scores are up to that much wider
+# Processes may be of two kinds, and all passes of a run of one kind by luck. Only of 2 times 8 is
+# an order that puts all of one run last rare enough: 1 in 12,870.
+LEAST_PASSES = 8
 
 
 def fastest(
     before: Floats,
     after: Floats,
     cases: Names,
-    alike: Sequence[Names],
+    frameworks: Names,
+    alike: Names,
     members: Sequence[Members],
-) -> Fastest:
-    """Judge implementations by their fastest calls.
+    clock: float,
+) -> Estimates:
+    """Judge implementations by the fastest of their passes, the machine's shift taken out.
 
     Args:
         before: logarithms of times, shape (benchmarks, passes); NaN where missing.
         after: the same of the other run.
         cases: the case of each benchmark; hot and cold inputs of one are one kernel.
-        alike: what benchmarks have in common that move alike, the narrowest first.
+        frameworks: the framework of each benchmark.
+        alike: what benchmarks have in common that are disturbed alike.
         members: the benchmarks of each implementation, in one mode and direction.
+        clock: by how much the fixed kernel says that the machine has changed, as a logarithm.
     """
-    change, gap = _change(before, after)
+    change, error = _changes(before, after, alike)
+    change -= shift_of(change[:, None], frameworks, clock)[0]
+    wider = inflation_of(change / error)
+    error *= wider if wider > _BY_CHANCE else 1.0
     kernels = [
         (number, member & (cases == case))
         for number, member in enumerate(members)
         for case in np.unique(cases[member])
     ]
     whose = np.array([number for number, _ in kernels])
-    first = np.array([int(np.argmax(kernel)) for _, kernel in kernels])
-    moved = np.array([change[kernel].mean() for _, kernel in kernels])
-    own = np.array([gap[kernel].mean() for _, kernel in kernels]) / 2
-    middle, spread = _beside(moved, [names[first] for names in alike])
-    error = np.maximum(np.sqrt((spread**2 + _OWN * own**2) / (1 + _OWN)), _FLOOR)
-    here = [whose == it for it in range(len(members))]
-    joined = [_joined((moved - middle)[mine], error[mine]) for mine in here]
+    moved, unsure = (
+        np.array([values[kernel].mean() for _, kernel in kernels]) for values in (change, error)
+    )
+    degrees = before.shape[1] + after.shape[1] - 2.0
+    here = [whose == number for number in range(len(members))]
+    joined = [_joined(moved[mine], unsure[mine], degrees) for mine in here]
     columns = np.array(joined).reshape(-1, 3).T
-    itself = np.array([moved[mine].mean() for mine in here])
-    return Fastest(Estimates(columns[0], columns[1], _DEGREES, columns[2]), itself)
+    return Estimates(columns[0], columns[1], degrees, columns[2])
 
 
-def _change(before: Floats, after: Floats) -> tuple[Floats, Floats]:
-    """The change of the fastest of all passes, and how far the next ones are from it."""
+def _changes(before: Floats, after: Floats, alike: Names) -> tuple[Floats, Floats]:
+    """The change of the fastest of all passes, and its standard error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of what is missing: NaN, as it should be
-        old, new = (np.sort(times, axis=1)[:, :2] for times in (before, after))
-        gap = np.nanmean([old[:, 1] - old[:, 0], new[:, 1] - new[:, 0]], axis=0)
-    return new[:, 0] - old[:, 0], gap
+        old, new = np.nanmin(before, axis=1), np.nanmin(after, axis=1)
+        third = [np.nanquantile(times, _UNDISTURBED, axis=1) for times in (before, after)]
+        gap = np.maximum(third[0] - old, third[1] - new)
+        typical = np.array([np.nanmedian(gap[alike == name]) for name in alike])
+    passes = np.minimum(*(np.sum(~np.isnan(times), axis=1) for times in (before, after)))
+    share = _SHARE / np.maximum(passes, 1)
+    return new - old, np.hypot(_FLOOR, share * np.sqrt((gap**2 + typical**2) / 2))
 
 
-def _beside(moved: Floats, alike: Sequence[Names]) -> tuple[Floats, Floats]:
-    """What moved all alike, and their spread, of the narrowest group that is large enough."""
-    middle, spread = np.full(len(moved), np.nan), np.full(len(moved), np.nan)
-    for names in alike:
-        unknown = np.isnan(spread)
-        wider = _of_those_alike(moved, names)
-        middle, spread = np.where(unknown, wider[0], middle), np.where(unknown, wider[1], spread)
-    return middle, spread
-
-
-def _of_those_alike(moved: Floats, group: Names) -> tuple[Floats, Floats]:
-    """What moved all kernels of a group, and how far they spread; NaN for small groups."""
-    names, place = np.unique(group, return_inverse=True)
-    middle, spread = np.full(len(names), np.nan), np.full(len(names), np.nan)
-    sizes = np.zeros(len(names))
-    for number in range(len(names)):
-        values = moved[(place == number) & ~np.isnan(moved)]
-        sizes[number] = len(values)
-        if len(values) >= _LEAST_ALIKE:
-            middle[number] = np.median(values)
-            deviation = stats.median_abs_deviation(values, scale="normal")
-            spread[number] = deviation * (1 + 1 / len(values))  # few look too calm
-    known = spread[~np.isnan(spread)]
-    typical = np.median(known) if len(known) else np.nan
-    mixed = np.sqrt((sizes * spread**2 + _PRIOR * typical**2) / (sizes + _PRIOR))
-    return middle[place], mixed[place]
-
-
-def _joined(moved: Floats, error: Floats) -> tuple[float, float, float]:
+def _joined(moved: Floats, error: Floats, degrees: float) -> tuple[float, float, float]:
     """Change, error and probability over the cases of an implementation."""
     known = ~np.isnan(moved) & ~np.isnan(error)
     if not known.any():
@@ -122,5 +96,5 @@ def _joined(moved: Floats, error: Floats) -> tuple[float, float, float]:
     moved, error = moved[known], error[known]
     weight = error**-2.0
     change = float((weight * moved).sum() / weight.sum())
-    chances = stats.t.sf(np.sign(change) * moved / error, _DEGREES)
+    chances = stats.t.sf(np.sign(change) * moved / error, degrees)
     return change, float(weight.sum() ** -0.5), float(stats.combine_pvalues(chances).pvalue)

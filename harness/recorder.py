@@ -11,7 +11,7 @@ import numpy as np
 
 from ..backends.base import Claim
 from ..cases.ledger import ledger
-from ..cases.model import Case
+from ..cases.model import Case, forget_inputs
 from ..cases.stored import worked_examples
 from .domain import Domains
 from .equivalences import EQUIVALENCES, answer_of, compared
@@ -190,6 +190,7 @@ class Recorder:
     def _question(self, case: Case) -> Question:
         question = self._questions.pop(case.id, None)
         if question is None:
+            forget_inputs()  # questions keep theirs; 1,024 more would grow with the cases
             question = question_of(case)
             self._elements += question.inputs.values.size + _BESIDES
         self._questions[case.id] = question  # the last one used stands last

@@ -151,6 +151,7 @@ def _summary(rows: Sequence[PassRow], kind: str, processes: Sequence[ProcessRow]
     worst = max((row.verdict for row in rows), key=lambda word: SEVERITY[base(word)])
     copies = [process.bandwidth for process in processes if process.bandwidth]
     events = [row.device_time for row in rows if row.device_time is not None]
+    first_calls = [row.first_call for row in rows if row.first_call is not None]
     memory = [row for row in rows if row.memory is not None]
     return TimingRow(
         **{name: getattr(first, name) for name in _KEY},
@@ -165,7 +166,7 @@ def _summary(rows: Sequence[PassRow], kind: str, processes: Sequence[ProcessRow]
         minimum=min(min(row.times) for row in rows),
         rounds=sum(len(row.times) for row in rows),
         passes=len(rows),
-        first_call=statistics.median(row.first_call for row in rows),
+        first_call=statistics.median(first_calls) if first_calls else None,
         computes=work.computes,
         moved=work.moved,
         bandwidth=statistics.median(copies) if copies else None,

@@ -21,7 +21,8 @@ class TimingRow:
         minimum: of all rounds.
         rounds: how many were timed, all passes together.
         passes: how many there were.
-        first_call: compilation and first call, median over the passes.
+        first_call: seconds of compilation and first call, in the first pass; later ones find what
+            was compiled.
         computes: what comes out, the same for all who are compared.
         moved: bytes that must be moved at least: inputs read once, results written once.
         bandwidth: bytes per second that a copy moved on the same device with as many threads,
@@ -52,7 +53,7 @@ class TimingRow:
     minimum: float
     rounds: int
     passes: int
-    first_call: float
+    first_call: float | None
     computes: str
     moved: int
     bandwidth: float | None
@@ -78,7 +79,7 @@ class PassRow:
         process: `number` of its `ProcessRow`.
         times: seconds of each round, of one call; in the order in which they were timed.
         iterations: how many calls a round had, in each turn.
-        first_call: compilation and first call.
+        first_call: as in `TimingRow`; None in later passes.
         device_time, memory, memory_of: as in `TimingRow`.
         fingerprints: quantity and digest of the bits that came out while it was timed; of the whole
             array, too, where a part of it is judged (`value:whole`).
@@ -96,7 +97,7 @@ class PassRow:
     cache: str
     times: list[float]
     iterations: list[int]
-    first_call: float
+    first_call: float | None
     device_time: float | None
     memory: int | None
     memory_of: str

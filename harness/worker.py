@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from ..backends import load_backend
 from ..backends.base import ARGUMENTS, Backend, Call, Claim, call_for, implementations_of
 from ..cases.model import Case
+from . import compile_caches
 from .asking import CALLS, answer_alone, observe, wrt_alone
 from .mark import Mark
 from .observation import Failure, Observation, one_line
@@ -118,7 +119,7 @@ def start(setup: Setup, loads: Event | None = None, mark: Mark | None = None) ->
     if setup.threads:
         limit_threads(setup.threads)
     if setup.cache is not None:
-        _keep_compiled(setup.cache)
+        os.environ.update(compile_caches.settings(setup.cache))
     log = os.open(setup.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -134,18 +135,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _keep_compiled(folder: str) -> None:
-    """Have JAX and PyTorch keep what they compile, also what is small and quick, or nothing."""
-    if folder:
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.join(folder, "jax")  # noqa: PTH118
-        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = os.path.join(folder, "torch")  # noqa: PTH118
-        os.environ["TORCHINDUCTOR_FX_GRAPH_CACHE"] = "1"
-    else:
-        os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
-        os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
 
 
 def limit_threads(threads: int) -> None:

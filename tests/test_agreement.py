@@ -42,16 +42,22 @@ def test_each_case_is_timed_once_and_hot_where_it_can_be(script: Any) -> None:
     assert set(script.picked(process).benchmarks) == {hot, only}
 
 
-def test_the_other_clock_comes_now_after_the_benchmark_and_now_before_it(script: Any) -> None:
+@pytest.mark.parametrize(
+    ("first_turn", "expected"),
+    [(0, ["benchmark", SMALL, SMALL, "benchmark"]), (1, [SMALL, "benchmark", "benchmark", SMALL])],
+)
+def test_the_other_clock_comes_now_after_the_benchmark_and_now_before_it(
+    script: Any, first_turn: int, expected: list[str]
+) -> None:
     said: list[str] = []
 
-    def timer(case: Any) -> Any:
+    def timer(case: Any, copies: int) -> Any:
         return lambda: said.append(case.id) or 0.5
 
-    clock = script.OtherClock(timer)
+    clock = script.OtherClock(timer, first_turn)
     for turn in (0, 1):
         item = SimpleNamespace(callspec=SimpleNamespace(
-            params={"turn": turn, "item": SimpleNamespace(case=SMALL)}
+            params={"turn": turn, "item": SimpleNamespace(case=SMALL, cache="hot")}
         ))  # fmt: skip
         around = clock.pytest_runtest_call(item)
         next(around)
@@ -60,5 +66,23 @@ def test_the_other_clock_comes_now_after_the_benchmark_and_now_before_it(script:
     for around in [clock.pytest_runtest_call(SimpleNamespace())]:  # no benchmark of ours
         assert list(around) == [None]
 
-    assert said == ["benchmark", SMALL, SMALL, "benchmark"]
+    assert said == expected
     assert clock.times == {SMALL: [0.5, 0.5]}
+
+
+def test_of_cold_inputs_the_other_clock_has_as_many_copies(
+    script: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script.machine, "cache_bytes", lambda: 2**28)
+    found: list[int] = []
+
+    def timer(case: Any, copies: int) -> Any:
+        found.append(copies)
+        return lambda: 0.5
+
+    clock = script.OtherClock(timer)
+    for case, cache in ((SMALL, "hot"), (LARGE, "cold")):
+        item = Benchmark("jax", "jax.nn.softmax", "jit", "cpu", "forward", case, "one", cache)
+        clock._time(item)
+
+    assert found == [1, 11]  # 2 times 256 MiB over 256 * 50257 * 4 bytes

@@ -1,20 +1,19 @@
-"""Judge recorded noise again: `recorded.npz` holds 21 runs of the same code, three passes each.
+"""Judge recorded noise again: `recorded.npz` holds runs of the same code, nine passes each.
 
     python scripts/gate/replay.py
     python scripts/gate/replay.py --record lossdiff-out/gate
 
-Who changes the gate sees in a minute what becomes of its false alarms and of what it finds. What
-one round in twenty reaches was kept, of each benchmark in each pass, on the machine that
-docs/timing.md names. Six passes are two neighbouring runs taken as one.
+Who changes the gate sees in minutes what becomes of its false alarms and of what it finds. What one
+round in twenty reaches was kept, of each benchmark in each pass, on the machine that docs/timing.md
+names.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise, permutations
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,6 @@ from scipy import stats
 
 RECORDED = Path(__file__).with_name("recorded.npz")
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
-NEAR = 2  # runs of six passes, at most so far apart, in which the slowed one is looked for
 
 
 def main() -> None:
@@ -37,14 +35,7 @@ def main() -> None:
         record(folder)
     runs = recorded()
     spreads(runs)
-    show("three passes", list(pairwise(runs)), list(pairwise(runs)))
-    double = doubled(runs)
-    near = [
-        (double[one], double[other])
-        for one, other in permutations(range(len(double)), 2)
-        if abs(one - other) <= NEAR
-    ]
-    show("six passes", list(permutations(double, 2)), near)
+    show(list(combinations(runs, 2)))
 
 
 def record(folder: Path) -> None:
@@ -73,22 +64,6 @@ def run_of(keys: list[TimeKey], times: list[list[float]], clocks: list[float]) -
         for key, passes in zip(keys, times, strict=True)
     }
     return Side(RECORDED, {}, {}, {}, {}, found, dict(enumerate(clocks)), {})
-
-
-def doubled(runs: Sequence[Side]) -> list[Side]:
-    """Return neighbours as runs of six passes."""
-    return [joined(*runs[at : at + 2]) for at in range(0, len(runs) - 1, 2)]
-
-
-def joined(one: Side, other: Side) -> Side:
-    """Return two runs as one of twice as many passes."""
-    after = len(one.clocks)
-    times = {
-        key: passes | {after + number: time for number, time in other.times[key].items()}
-        for key, passes in one.times.items()
-    }
-    clocks = one.clocks | {after + number: clock for number, clock in other.clocks.items()}
-    return replace(one, times=times, clocks=clocks)
 
 
 def slowed(run: Side, framework: str) -> Side:
@@ -121,18 +96,17 @@ def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(stats.median_abs_deviation(values, axis=1, scale="normal"))
 
 
-def show(name: str, same: Sequence[tuple[Side, Side]], near: Sequence[tuple[Side, Side]]) -> None:
+def show(pairs: Sequence[tuple[Side, Side]]) -> None:
     """Print what the gate says of pairs of runs."""
-    alarms = sum(bool(compare_times(*pair).regressions) for pair in same)
-    found: Counter[str] = Counter()
+    alarms = sum(bool(compare_times(*pair).regressions) for pair in pairs)
+    print(f"comparisons of the same code with a false alarm: {alarms} of {len(pairs)}")
     for framework in FRAMEWORKS:
         planted = f"planted_{framework}.softmax_steady"
-        for base, new in near:
+        found = 0
+        for base, new in pairs:
             slower = compare_times(base, slowed(new, framework)).slower
-            found[framework] += any(it.who.implementation == planted for it in slower)
-    print(f"{name}: {alarms} of {len(same)} comparisons of the same code have a false alarm")
-    for framework in FRAMEWORKS:
-        print(f"  10% slower, {framework}: found in {found[framework]} of {len(near)}")
+            found += any(it.who.implementation == planted for it in slower)
+        print(f"10% slower, {framework}: found in {found} of {len(pairs)}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def timing_options(command: C) -> C:
             click.option("--suite", "suite_name", default="quick", show_default=True,
                          metavar="NAME", type=Name("suite", BENCH_SUITES),
                          help="quick, or full with a language model's size."),
-            click.option("--passes", default=3, show_default=True, metavar="N",
+            click.option("--passes", default=9, show_default=True, metavar="N",
                          type=click.IntRange(min=1),
                          help="How often all is timed, in fresh processes."),
             click.option("--threads", multiple=True, default=("one",), show_default=True,

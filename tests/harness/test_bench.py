@@ -45,7 +45,7 @@ ROW = VerdictRow(
     "native", "eager", "cpu", "value", "within bound",
 )  # fmt: skip
 PROCESS = ProcessRow(1, 1, "numpy", "cpu", "one", 1, None, [], [], None, "", {}, "")
-LET_GO, TURNS = 0.002, 6
+LET_GO, TURNS = 0.002, 3
 SLOW = f"""
 import time
 
@@ -216,6 +216,7 @@ def test_both_directions_are_timed_where_both_were_judged(timed: Path) -> None:
 
 def test_times_are_those_of_the_standard_file_that_is_kept(timed: Path) -> None:
     sources = {row.number: row.source for row in rows_of(timed, ProcessRow)}
+    later = {row.number for row in rows_of(timed, ProcessRow) if row.pass_number > 1}
     passes = rows_of(timed, PassRow)
 
     assert set(sources.values()) == {
@@ -233,7 +234,7 @@ def test_times_are_those_of_the_standard_file_that_is_kept(timed: Path) -> None:
         assert row.times == [time for turn in kept for time in turn]
         assert len(row.times) >= 3 * TURNS
         assert min(row.times) > 0
-        assert row.first_call > 0
+        assert (row.first_call is None) == (row.process in later)
 
 
 def test_a_result_is_let_go_under_the_clock(timed: Path) -> None:
@@ -301,10 +302,34 @@ def test_the_allocator_keeps_what_is_let_go_unless_told_otherwise(
     monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "5")
 
-    found = bench.environment_of({"device": "cpu"}, Path("plan"))
+    found = bench.environment_of({"device": "cpu", "compiled": ""}, Path("plan"))
 
     assert found["MALLOC_MMAP_THRESHOLD_"] == str(2**25)
     assert found["MALLOC_TRIM_THRESHOLD_"] == "5"
+
+
+@pytest.mark.framework("jax")
+def test_what_is_compiled_in_a_later_pass_is_kept_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmarks, "_SIZES", {"softmax": ((4, 10),)})
+    monkeypatch.setattr(bench, "_MAX_TIME", 0.01)
+    plans = []
+
+    def watched(plan: dict[str, Any], file: Path) -> dict[str, str]:
+        kept = Path(plan["compiled"]) / "jax"
+        plans.append((plan["compiled"], plan["compiled"] != "" and any(kept.glob("*"))))
+        return environment(plan, file)
+
+    environment = bench.environment_of
+    monkeypatch.setattr(bench, "environment_of", watched)
+    path = str(tmp_path / "run.sqlite")
+
+    assert cli.run(["bench", "--backend", "jax", "--passes", "3", "-o", path]) == 0
+
+    (first, *_), (second, before), (third, after) = plans
+    assert (first, before, after) == ("", False, True)
+    assert second == third
 
 
 def test_what_came_out_under_the_clock_is_what_was_judged(timed: Path) -> None:

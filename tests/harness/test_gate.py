@@ -36,11 +36,13 @@ class Noise:
         process: what a process does to all of its benchmarks.
         own: each benchmark's own, from pass to pass.
         between: each benchmark's own, from run to run.
+        kinds: by how much half of all processes are slower than the others.
     """
 
     process: float
     own: float
     between: float = 0.0
+    kinds: float = 0.0
 
 
 def drawn(
@@ -49,7 +51,10 @@ def drawn(
     """Draw one run; some frameworks or implementations are slowed by a share."""
     slowed = slowed or {}
     machine = draws.normal(0, 0.05) + draws.normal(0, 0.02, passes)
-    processes = {name: draws.normal(0, noise.process, passes) for name in FRAMEWORKS}
+    processes = {
+        name: draws.normal(0, noise.process, passes) + noise.kinds * draws.integers(2, size=passes)
+        for name in FRAMEWORKS
+    }
     times = {}
     for key in KEYS:
         share = slowed.get(key.framework, 0) + slowed.get(f"{key.implementation} {key.mode}", 0)
@@ -81,6 +86,10 @@ def blamed(times: TimeComparison) -> set[str]:
         (Noise(process=0.003, own=0.02), 3),
         (Noise(process=0.01, own=0.01, between=0.02), 6),
         (Noise(process=0.02, own=0.08), 6),
+        (Noise(process=0.01, own=0.01, kinds=0.3), 3),
+        (Noise(process=0.01, own=0.01, kinds=0.3), 9),
+        (Noise(process=0.01, own=0.02, between=0.02), 9),
+        (Noise(process=0.02, own=0.08), 9),
     ],
 )
 def test_the_same_code_raises_no_alarm(noise: Noise, passes: int) -> None:
@@ -94,6 +103,8 @@ def test_the_same_code_raises_no_alarm(noise: Noise, passes: int) -> None:
         (Noise(process=0.01, own=0.01), 3, 9),
         (Noise(process=0.003, own=0.02), 3, 6),
         (Noise(process=0.003, own=0.02), 6, 10),
+        (Noise(process=0.01, own=0.02), 9, 10),
+        (Noise(process=0.01, own=0.01, kinds=0.3), 9, 6),
     ],
 )
 def test_ten_percent_of_one_implementation_are_seen(noise: Noise, passes: int, least: int) -> None:

@@ -215,24 +215,3 @@ def test_a_worker_on_the_cpu_sees_no_gpu(started: Any, device: str, visible: str
     started(Setup("numpy", device=device))
 
     assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
-
-
-@pytest.mark.parametrize(
-    ("cache", "expected"),
-    [
-        ("/cache", {"JAX_COMPILATION_CACHE_DIR": "/cache/jax",
-                    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-                    "TORCHINDUCTOR_CACHE_DIR": "/cache/torch",
-                    "TORCHINDUCTOR_FX_GRAPH_CACHE": "1"}),
-        ("", {"JAX_ENABLE_COMPILATION_CACHE": "false",
-              "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}),
-    ],
-)  # fmt: skip
-def test_what_is_compiled_is_kept_in_a_folder_or_not_at_all(
-    monkeypatch: pytest.MonkeyPatch, cache: str, expected: dict[str, str]
-) -> None:
-    monkeypatch.setattr(worker.os, "environ", environment := {})
-
-    worker._keep_compiled(cache)
-
-    assert environment == expected

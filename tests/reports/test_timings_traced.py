@@ -55,7 +55,8 @@ def passes() -> Iterator[PassRow]:
                 wrong = process.framework == WRONG and process.pass_number == 2
                 yield PassRow(
                     process.number, case, name, process.framework, "eager", "cpu", direction,
-                    "one", cache, times.tolist(), [1], draws.uniform(0.1, 0.5),
+                    "one", cache, times.tolist(), [1],
+                    draws.uniform(0.1, 0.5) if process.pass_number == 1 else None,
                     draws.uniform(1e-4, 5e-4) if process.framework == "torch" else None,
                     int(draws.integers(1e5, 1e6)) if process.framework == "jax" else None,
                     "xla" if process.framework == "jax" else "", {},
@@ -206,7 +207,7 @@ def raw_of(path: Path, framework: str, case: str, direction: str, cache: str) ->
     memory = [row["memory"] for row in rows if row["memory"] is not None]
     return Raw(
         tuple(tuple(json.loads(row["times"])) for row in rows),
-        tuple(row["first_call"] for row in rows),
+        tuple(row["first_call"] for row in rows if row["first_call"] is not None),
         tuple(row["device_time"] for row in rows if row["device_time"] is not None),
         tuple(1e8 / median(json.loads(row["copies"])) for row in rows),
         max(memory) if memory else of_process[0] if of_process else None,
