@@ -140,9 +140,12 @@ def _ratios(run_file: Path, framework: str) -> Iterator[float]:
 def line(name: str, it: Pair) -> str:
     """What one pair gave, in a line."""
     missed = [
-        f"; {framework} slowed by {found.slowed:.1%}: {what} MISSED"
+        f"; {framework}: {what} MISSED"
         for framework, found in it.planted.items()
-        for what, is_found in (("", found.found), ("wrong bit ", found.bit_found))
+        for what, is_found in (
+            (f"slower by {found.slowed:.1%}", found.found),
+            ("wrong bit", found.bit_found),
+        )
         if not is_found
     ]
     return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -382,3 +384,17 @@ def test_two_frameworks_may_have_a_function_of_the_same_name(
     again.recall()
     assert [again.has(claim, "eager", CASE) for claim in (CLAIM, other)] == [True, True]
     assert not again.has(replace(CLAIM, framework="jax"), "eager", CASE)
+
+
+def test_the_arrays_of_a_question_that_is_no_longer_kept_are_let_go(
+    run: RunFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_ELEMENTS", 1)
+    made, other = made_for(run, "quick"), Case.parse("softmax/float32/4x10/normal/-/1")
+    made.record("torch", CASE, Observation(CASE.id, CLAIM.name, "eager", {"value": right()}))
+    drawn = weakref.ref(CASE.inputs().values)
+
+    made.record("torch", other, Observation(other.id, CLAIM.name, "eager", {"value": right()}))
+
+    gc.collect()
+    assert drawn() is None
