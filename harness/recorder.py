@@ -28,7 +28,7 @@ from .worker import Catalogue
 
 _BATCH = 500  # rows that are committed together, at most
 _EVERY = 1.0  # seconds between two commits, at most
-_ELEMENTS = 2**17  # of solved cases that are kept for the next framework, 300 bytes each
+_ELEMENTS = 2**16  # of solved cases that are kept for the next framework, 300 bytes each
 _BESIDES = 64  # elements that would take what a solved case takes besides
 
 
