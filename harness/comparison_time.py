@@ -29,7 +29,7 @@ EFFECT = 0.05  # the smallest change that counts
 _LEVEL = 0.02  # of a false alarm anywhere in a comparison
 _TRUST = 8.0  # in the fastest passes, beside 1 in the changes as they are, and beside others
 SINGLE = "a run with 1 pass does not show its noise; bench --passes 9 does"
-_LEAST_TOLD = 2  # passes, below which nothing is told
+_LEAST_REPEATED = 2  # passes
 _DIRECTIONS = 2  # faster and slower are two questions
 
 
@@ -163,7 +163,7 @@ def _incomparable(old: Side, new: Side, keys: Sequence[TimeKey]) -> str:
 
 
 def _is_repeated(old: Side, new: Side, key: TimeKey) -> bool:
-    return min(len(old.times[key]), len(new.times[key])) >= _LEAST_TOLD
+    return min(len(old.times[key]), len(new.times[key])) >= _LEAST_REPEATED
 
 
 def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> TimeComparison:

@@ -29,7 +29,7 @@ _UNDISTURBED = 1 / 3  # of the passes: on a busy machine the median is not
 # Of the gap over the number of passes: two runs, and a quarter more, as tails are heavier.
 _SHARE = -1.25 * math.sqrt(2) / math.log1p(-_UNDISTURBED)
 _FLOOR = 0.008  # what passes of the same run do not show
-_BY_CHANCE = 1.5  # they are disturbed together, and all their scores are up to that much wider
+_BY_CHANCE = 1.5  # benchmarks are disturbed together: of the same code scores are that wide, too
 # Processes may be of two kinds, and all passes of a run of one kind by luck. Only of 2 times 8 is
 # an order that puts all of one run last rare enough: 1 in 12,870.
 LEAST_PASSES = 8
@@ -82,7 +82,8 @@ def _changes(before: Floats, after: Floats, alike: Names) -> tuple[Floats, Float
         old, new = np.nanmin(before, axis=1), np.nanmin(after, axis=1)
         third = [np.nanquantile(times, _UNDISTURBED, axis=1) for times in (before, after)]
         gap = np.maximum(third[0] - old, third[1] - new)
-        typical = np.array([np.nanmedian(gap[alike == name]) for name in alike])
+        names, place = np.unique(alike, return_inverse=True)
+        typical = np.array([np.nanmedian(gap[alike == name]) for name in names])[place]
     passes = np.minimum(*(np.sum(~np.isnan(times), axis=1) for times in (before, after)))
     share = _SHARE / np.maximum(passes, 1)
     return new - old, np.hypot(_FLOOR, share * np.sqrt((gap**2 + typical**2) / 2))
