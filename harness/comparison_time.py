@@ -183,14 +183,13 @@ def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> T
     kernel_of = list(zip(whose, cases, strict=True))
     kernels = list(dict.fromkeys(kernel_of))
     parts = [np.array([it == kernel for it in kernel_of]) for kernel in kernels]
-    of_kernels = fastest(before, after, cases, frameworks, alike, parts, quickest)
+    quick = fastest(before, after, cases, frameworks, alike, quickest)
     places = [kernels.index(kernel) for kernel in kernel_of]
-    single = _verdicts([Look(_agreed(spread.alone.each, of_kernels.at(places)))], effect)
+    single = _verdicts([Look(_agreed(spread.alone.each, quick.over(parts).at(places)))], effect)
     alone, beside = spread.alone.over(members), spread.beside.over(members)
     looks = [Look(alone), Look(beside, itself=alone.change)]
     if min(before.shape[1], after.shape[1]) >= LEAST_PASSES:
-        quick = fastest(before, after, cases, frameworks, alike, members, quickest)
-        looks.append(Look(quick, _TRUST))
+        looks.append(Look(quick.over(members), _TRUST))
     wholes = _verdicts(looks, effect)
     benchmarks = tuple(
         replace(found, who=who, key=key, base=earlier, new=later)

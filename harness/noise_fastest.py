@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
@@ -35,44 +36,62 @@ _BY_CHANCE = 1.5  # benchmarks are disturbed together: of the same code scores a
 LEAST_PASSES = 8
 
 
+@dataclass(frozen=True)
+class Fastest:
+    """The change of the fastest pass of each benchmark.
+
+    Attributes:
+        change: as a logarithm, the machine's shift taken out.
+        error: its standard error.
+        cases: the case of each; hot and cold inputs of one are one kernel.
+        degrees: of freedom of the error.
+    """
+
+    change: Floats
+    error: Floats
+    cases: Names
+    degrees: float
+
+    def over(self, members: Sequence[Members]) -> Estimates:
+        """Return what each of some groups of benchmarks says together."""
+        columns = np.array([self._joined(member) for member in members]).reshape(-1, 3).T
+        return Estimates(columns[0], columns[1], self.degrees, columns[2])
+
+    def _joined(self, member: Members) -> tuple[float, float, float]:
+        """Change, error and probability over the cases of a group."""
+        kernels = [member & (self.cases == case) for case in np.unique(self.cases[member])]
+        moved, error = (
+            np.array([values[kernel].mean() for kernel in kernels])
+            for values in (self.change, self.error)
+        )
+        known = ~np.isnan(moved) & ~np.isnan(error)
+        if not known.any():
+            return np.nan, np.nan, 1.0
+        moved, error = moved[known], error[known]
+        weight = error**-2.0
+        change = float((weight * moved).sum() / weight.sum())
+        chances = stats.t.sf(np.sign(change) * moved / error, self.degrees)
+        return change, float(weight.sum() ** -0.5), float(stats.combine_pvalues(chances).pvalue)
+
+
 def fastest(
-    before: Floats,
-    after: Floats,
-    cases: Names,
-    frameworks: Names,
-    alike: Names,
-    members: Sequence[Members],
-    clock: float,
-) -> Estimates:
-    """Judge implementations by the fastest of their passes, the machine's shift taken out.
+    before: Floats, after: Floats, cases: Names, frameworks: Names, alike: Names, clock: float
+) -> Fastest:
+    """Compare the fastest passes of two runs.
 
     Args:
         before: logarithms of times, shape (benchmarks, passes); NaN where missing.
         after: the same of the other run.
-        cases: the case of each benchmark; hot and cold inputs of one are one kernel.
+        cases: the case of each benchmark.
         frameworks: the framework of each benchmark.
         alike: what benchmarks have in common that are disturbed alike.
-        members: the benchmarks of each implementation, in one mode and direction.
         clock: by how much the fixed kernel says that the machine has changed, as a logarithm.
     """
     change, error = _changes(before, after, alike)
     change -= shift_of(change[:, None], frameworks, clock)[0]
     wider = inflation_of(change / error)
     error *= wider if wider > _BY_CHANCE else 1.0
-    kernels = [
-        (number, member & (cases == case))
-        for number, member in enumerate(members)
-        for case in np.unique(cases[member])
-    ]
-    whose = np.array([number for number, _ in kernels])
-    moved, unsure = (
-        np.array([values[kernel].mean() for _, kernel in kernels]) for values in (change, error)
-    )
-    degrees = before.shape[1] + after.shape[1] - 2.0
-    here = [whose == number for number in range(len(members))]
-    joined = [_joined(moved[mine], unsure[mine], degrees) for mine in here]
-    columns = np.array(joined).reshape(-1, 3).T
-    return Estimates(columns[0], columns[1], degrees, columns[2])
+    return Fastest(change, error, cases, before.shape[1] + after.shape[1] - 2.0)
 
 
 def _changes(before: Floats, after: Floats, alike: Names) -> tuple[Floats, Floats]:
@@ -87,15 +106,3 @@ def _changes(before: Floats, after: Floats, alike: Names) -> tuple[Floats, Float
     passes = np.minimum(*(np.sum(~np.isnan(times), axis=1) for times in (before, after)))
     share = _SHARE / np.maximum(passes, 1)
     return new - old, np.hypot(_FLOOR, share * np.sqrt((gap**2 + typical**2) / 2))
-
-
-def _joined(moved: Floats, error: Floats, degrees: float) -> tuple[float, float, float]:
-    """Change, error and probability over the cases of an implementation."""
-    known = ~np.isnan(moved) & ~np.isnan(error)
-    if not known.any():
-        return np.nan, np.nan, 1.0
-    moved, error = moved[known], error[known]
-    weight = error**-2.0
-    change = float((weight * moved).sum() / weight.sum())
-    chances = stats.t.sf(np.sign(change) * moved / error, degrees)
-    return change, float(weight.sum() ** -0.5), float(stats.combine_pvalues(chances).pvalue)

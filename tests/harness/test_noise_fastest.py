@@ -26,7 +26,7 @@ def drawn(draws: np.random.Generator, *, busy: float = 0.3, slowed: float = 0.0)
 
 
 def look(before: Any, after: Any, frameworks: Any = ONE, clock: float = 0.0) -> Estimates:
-    return fastest(before, after, CASE, frameworks, CASE, MEMBERS, clock)
+    return fastest(before, after, CASE, frameworks, CASE, clock).over(MEMBERS)
 
 
 def test_ten_percent_are_seen_through_passes_that_were_disturbed() -> None:
