@@ -7,7 +7,7 @@ import multiprocessing
 from pebble import ProcessPool
 
 from ..backends import FRAMEWORKS
-from ..backends.base import DeviceAbsentError
+from .isolation import why_no_start
 from .plan import START_TIMEOUT, Plan, why_absent
 from .worker import Catalogue, Setup, UserFileError, catalogue, start
 
@@ -27,8 +27,6 @@ def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
                 offered[name] = pool.schedule(catalogue, timeout=START_TIMEOUT).result()
             except UserFileError:
                 raise
-            except DeviceAbsentError as error:
-                absent[name] = str(error)
             except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
-                absent[name] = f"does not start: {type(error).__name__}: {error}"
+                absent[name] = why_no_start(error)
     return offered, {name: reason for name, reason in absent.items() if reason}

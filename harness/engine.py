@@ -10,20 +10,17 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
-from pebble import ProcessExpired
-
 from ..backends import FRAMEWORKS
-from ..backends.base import DeviceAbsentError
+from ..backends.base import Claim, DeviceAbsentError
 from .cluster import Cluster
 from .domain import Search, next_questions
 from .interrupts import Interrupts
-from .isolation import Cell, Incident, LostError, Settled
+from .isolation import Cell, Incident, Settled, why_no_start
 from .lanes import GROUP, Asked, Lane, Questions, lanes_of
 from .onnx_reference import answer_onnx
 from .plan import Plan, why_absent
@@ -151,10 +148,10 @@ class Engine:
             return  # the other workers have taken everything
         if not work and all(worker.lane != lane for worker in self._workers):
             self._progress(lane.name, "starting", 0, 0)
-        extra = self._plan.extra.get(lane.framework, ())
         setup = Setup(
-            lane.framework, self._plan.device, extra, threads=lane.threads, cache=self._plan.cache
-        )
+            lane.framework, self._plan.device, lane.files, threads=lane.threads,
+            cache=self._plan.cache,
+        )  # fmt: skip
         worker = _Worker(lane)
         self._workers.append(worker)  # before its cell: the events of a cell have an owner
         worker.cell = self._make_cell(setup, self._limits, self._report)
@@ -181,20 +178,26 @@ class Engine:
             offered: Catalogue = worker.cell.offered(future)
         except UserFileError:
             raise
-        except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
+        except Exception as error:
             self._end(worker)
-            self._excuse(lane, _why_no_start(error))
+            reason = why_no_start(error)
+            if lane.files and not isinstance(error, DeviceAbsentError | ImportError):
+                raise UserFileError(f"{', '.join(lane.files)}: {reason}") from error
+            self._excuse(lane, reason)
             return
         self.spent.imported(lane.name, offered.seconds)
         if lane not in self._work:  # the first of its workers that is ready
-            if not lane.threads:  # whose environment names its one thread
+            if lane.files:
+                self._unproven.discard(lane.framework)
+                self._publish()
+            elif not lane.threads:  # whose environment names its one thread
                 self._introduce(WorkerRow(lane.framework, self._plan.device, offered.environment))
             self._recorder.meet(lane.framework, offered)
-            self._open(lane, offered)
+            self._open(lane, offered.own if lane.files else offered.claims)
 
-    def _open(self, lane: Lane, offered: Catalogue) -> None:
-        questions = Questions(self._plan, lane, offered.claims, self._recorder)
-        searches = [] if lane.threads else list(self._batches(lane, offered))
+    def _open(self, lane: Lane, claims: Sequence[Claim]) -> None:
+        questions = Questions(self._plan, lane, claims, self._recorder)
+        searches = [] if lane.threads else list(self._batches(lane, claims))
         self._work[lane] = work = _Work(
             questions.total - questions.left, questions.total,
             deque(questions.shares()), deque(searches),
@@ -211,7 +214,9 @@ class Engine:
         if all(old.absent for old in before):
             self._run.drop(WorkerRow, where, (row.framework, row.device))
             self._run.add([row])
-        self._unproven.discard(row.framework)
+        self._publish()
+
+    def _publish(self) -> None:
         if not self._unproven:  # from here on the command line was right
             self._run.publish()
 
@@ -222,6 +227,7 @@ class Engine:
             return
         self._progress(lane.name, reason, 0, 0)
         if all(other.framework != lane.framework for other in others):
+            self._unproven.discard(lane.framework)
             self._introduce(WorkerRow(lane.framework, self._plan.device, {}, reason))
 
     def _end(self, worker: _Worker) -> None:
@@ -256,14 +262,14 @@ class Engine:
             self._search(worker)
         return worker.waiting.popleft() if worker.waiting else []
 
-    def _batches(self, lane: Lane, offered: Catalogue) -> Iterator[list[Search]]:
+    def _batches(self, lane: Lane, claims: Sequence[Claim]) -> Iterator[list[Search]]:
         operations = self._plan.suite.operations
-        claims = [
+        wanted = [
             claim
-            for claim in offered.claims
+            for claim in claims
             if (not operations or claim.operation in operations) and self._plan.asks(claim)
         ]
-        for batch in self._recorder.domains.batches(claims, lane.modes):
+        for batch in self._recorder.domains.batches(wanted, lane.modes):
             if takes(self._plan.shard, batch[0]):
                 yield batch
 
@@ -326,11 +332,3 @@ def _refuse_other_versions(run: RunFile, old: WorkerRow, new: WorkerRow) -> None
                 f"{run.path} was begun with {package} {before.get(package, 'absent')}; here is "
                 f"{now.get(package, 'none')}: begin a new run, or go back to that version"
             )
-
-
-def _why_no_start(error: Exception) -> str:
-    if isinstance(error, DeviceAbsentError):
-        return str(error)
-    if isinstance(error, ProcessExpired | FutureTimeoutError | LostError):
-        return f"its process died or hung at the import: {error}"
-    return f"does not import: {type(error).__name__}: {error}"

@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 from pebble import ProcessExpired, ProcessPool
 
+from ..backends.base import DeviceAbsentError
 from ..cases.model import Case
 from .lanes import Asked
 from .mark import Mark
@@ -171,7 +172,7 @@ class Cell:
         name, mode, case = suspect = group[at]
         others = [part for part in (group[:at] + group[at + 1 :],) if part]
         known = (name, mode) in self._deadly or (name, mode, case.id) in self._suspects
-        if known or ended.kind == "timed out":
+        if known:
             self._deadly.add((name, mode))
             return Settled([_failed(suspect, ended)], others, [Incident(suspect, ended, "judged")])
         self._suspects.add((name, mode, case.id))
@@ -224,6 +225,19 @@ def _ended(error: BaseException) -> Ended:
     if isinstance(error, (*_DEATHS, LostError)):
         return Ended("crashed", "the process ended without an answer")
     return Ended("crashed", f"the answer was lost: {one_line(error)}")
+
+
+def why_no_start(error: Exception) -> str:
+    """Return why a worker offers nothing."""
+    if isinstance(error, DeviceAbsentError):
+        return str(error)
+    if isinstance(error, ProcessExpired):
+        return f"its process died at the import, with status {error.exitcode}"
+    if isinstance(error, FutureTimeoutError):
+        return f"it was not imported within {START_TIMEOUT:g} s"
+    if isinstance(error, LostError):
+        return "its process ended at the import, without a word"
+    return f"does not import: {type(error).__name__}: {one_line(error)}"
 
 
 @contextmanager

@@ -1,9 +1,10 @@
 """From suite to groups: which worker is asked what, and in which order.
 
 A lane is work for equal workers: one framework, its plain modes or one mode that compiles, with
-as many threads as it likes or with one. Its questions are dealt out in shares by dtype and
-shape, so that what is compiled for one operator serves the next, and each share is asked in
-groups of one signature.
+as many threads as it likes or with one. A user's files have lanes of their own: whatever they
+change in a framework must not change what is said of it. The questions of a lane are dealt out in
+shares by dtype and shape, so that what is compiled for one operator serves the next, and each share
+is asked in groups of one signature.
 """
 
 from __future__ import annotations
@@ -33,17 +34,20 @@ class Lane:
         framework: whose workers.
         modes: in which it is asked.
         threads: that each may use; 0 for as many as the framework likes.
+        files: a user's files or modules, whose functions alone are asked; none for the framework's.
     """
 
     framework: str
     modes: tuple[str, ...]
     threads: int = 0
+    files: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """As the progress shows it."""
         compiling = [mode for mode in self.modes if mode in _COMPILING]
-        return ", ".join([self.framework, *compiling, *(["one thread"] if self.threads else [])])
+        more = [*(["--impl"] if self.files else []), *(["one thread"] if self.threads else [])]
+        return ", ".join([self.framework, *compiling, *more])
 
     @property
     def workers(self) -> int:
@@ -54,21 +58,25 @@ class Lane:
 
 def lanes_of(plan: Plan) -> list[Lane]:
     """Return the lanes of a plan; those of a user's own files first, which may not import."""
-    names = sorted(plan.frameworks, key=lambda name: name not in plan.extra)
-    lanes = [lane for name in names for lane in _lanes(plan, name, 0)]
-    if any(map(is_threaded, plan.suite.cases)):
-        lanes += [lane for name in names for lane in _lanes(plan, name, 1)]
-    return lanes
+    theirs = [(name, files) for name in plan.frameworks if (files := plan.extra.get(name))]
+    ours = [(name, ()) for name in plan.frameworks]
+    threads = (0, 1) if any(map(is_threaded, plan.suite.cases)) else (0,)
+    return [
+        Lane(name, modes, number, files)
+        for number, (name, files) in product(threads, [*theirs, *ours])
+        for modes in _modes_together(plan, name)
+    ]
 
 
-def _lanes(plan: Plan, framework: str, threads: int) -> Iterator[Lane]:
+def _modes_together(plan: Plan, framework: str) -> Iterator[tuple[str, ...]]:
+    """Yield the modes that one process is asked in."""
     modes = plan.modes_of(framework)
     plain = tuple(mode for mode in modes if mode not in _COMPILING)
     if plain or not modes:
-        yield Lane(framework, plain, threads)
+        yield plain
     for mode in modes:
         if mode in _COMPILING:
-            yield Lane(framework, (mode,), threads)
+            yield (mode,)
 
 
 @dataclass(frozen=True)

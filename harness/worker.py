@@ -67,11 +67,13 @@ class Catalogue:
         claims: of its implementations.
         environment: versions, machine and flags.
         seconds: how long the import took.
+        own: the claims of a user's files among them.
     """
 
     claims: tuple[Claim, ...]
     environment: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    own: tuple[Claim, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,8 @@ def catalogue(ticket: int = 0) -> Catalogue:
         "cores": os.cpu_count(),
         "platform": platform.platform(),
     }
-    return Catalogue(claims, {**backend.environment(), **machine}, seconds)
+    own = tuple(found.claim for found in backend.extra)
+    return Catalogue(claims, {**backend.environment(), **machine}, seconds, own)
 
 
 def ask(ticket: int, questions: Sequence[tuple[str, str, Case]]) -> Answers:

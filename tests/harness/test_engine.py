@@ -267,9 +267,11 @@ def test_who_never_returns_is_found_and_the_others_are_judged(tmp_path: Path) ->
     assert verdicts(rows) == {
         "softmax": "agrees",
         "softmax_is_deaf": "timed out",
+        "softmax_leaves_a_thread_that_sleeps": "agrees",  # the others are not blamed for it
         "softmax_pretends_to_be_done": "crashed",
+        "softmax_sleeps": "timed out",
     }
-    assert rows["softmax_is_deaf"].note == "no answer within 1 s"
+    assert rows["softmax_is_deaf"].note == rows["softmax_sleeps"].note == "no answer within 1 s"
 
 
 def test_whatever_ends_a_process_is_a_verdict_for_the_one_that_did_it(tmp_path: Path) -> None:
@@ -286,13 +288,11 @@ def test_whatever_ends_a_process_is_a_verdict_for_the_one_that_did_it(tmp_path: 
         "softmax_leaves_a_thread_that_exits": "agrees",  # the others are not blamed for it
         "softmax_returns_a_huge_array": "mismatched",
         "softmax_sets_an_alarm": "agrees",
-        "softmax_sleeps": "timed out",
         "softmax_swells": "crashed",
     }
     assert "-6" in rows["softmax_aborts"].note  # SIGABRT
     assert rows["softmax_exits_with_0"].note == "the process ended without an answer"
     assert rows["softmax_swells"].note == "the process took more than 0.5 GiB of memory"
-    assert rows["softmax_sleeps"].note == "no answer within 16 s"
     alive = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
     assert ["sleep", "3600.125"] not in alive
 
@@ -344,14 +344,42 @@ def test_a_file_that_cannot_be_used_stops_the_run_before_it_begins(tmp_path: Pat
         values_of(tmp_path, str(tmp_path / "mine.py"))
 
 
-def test_a_file_that_kills_its_process_at_the_import_is_reported(tmp_path: Path) -> None:
+def test_a_file_that_kills_its_process_at_the_import_stops_the_run(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import os\nos._exit(9)\n")
-    extra = {"numpy": (str(tmp_path / "mine.py"),)}
 
-    rows, workers, *_ = executed(tmp_path / "run.sqlite", Plan(SOFTMAX, ("numpy",), extra=extra))
+    with pytest.raises(UserFileError, match=r"mine\.py: its process died at .*, with status 9"):
+        values_of(tmp_path, str(tmp_path / "mine.py"))
 
-    assert rows == []
-    assert "its process died or hung at the import" in workers[0].absent
+
+def test_a_file_for_a_framework_that_is_missing_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    absent = replace(FRAMEWORKS["jax"], imports=("no_such_package",))
+    monkeypatch.setitem(FRAMEWORKS, "jax", absent)
+    plan = Plan(SOFTMAX, ("jax", "numpy"), extra={"jax": ("mine.py",)})
+
+    rows, workers, *_ = executed(tmp_path / "run.sqlite", plan)
+
+    assert {worker.framework: bool(worker.absent) for worker in workers} == {
+        "jax": True, "numpy": False
+    }  # fmt: skip
+    assert {row.framework for row in rows} == {"numpy"}
+
+
+def test_what_a_file_changes_in_a_framework_does_not_change_what_is_said_of_it(
+    tmp_path: Path,
+) -> None:
+    alone, *_ = executed(tmp_path / "alone.sqlite", Plan(TINY, ("numpy",)))
+    extra = {"numpy": (str(HOSTILE / "poisonous.py"),)}
+
+    beside, *_ = executed(tmp_path / "beside.sqlite", Plan(TINY, ("numpy",), extra=extra))
+
+    def said(rows: list[VerdictRow]) -> set[tuple[str, ...]]:
+        return {(row.implementation, row.case, row.quantity, row.verdict) for row in rows}
+
+    theirs = {it for it in said(beside) if it[0].startswith("poisonous.")}
+    assert said(beside) - theirs == said(alone)
+    assert {verdict for *_, verdict in theirs} == {"raised", "unsupported"}
 
 
 # --- the domain of validity ------------------------------------------------------------------
@@ -429,8 +457,8 @@ def test_a_large_case_is_asked_again_with_one_thread(tmp_path: Path) -> None:
 
     assert (relation.left, relation.cases, relation.agrees) == ("mine.softmax", 1, True)
     assert nondeterministic == []
-    lanes = {framework: (done, total) for framework, _, done, total in told.steps}
-    assert lanes == {"numpy": (2, 2), "numpy, one thread": (1, 1)}
+    lanes = {framework: (done, total) for framework, _, done, total in told.steps if total}
+    assert lanes == {"numpy, --impl": (2, 2), "numpy, --impl, one thread": (1, 1)}
 
 
 def test_other_bits_with_one_thread_are_explained_and_told(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import threading
 import time
 
 import numpy as np
@@ -20,6 +22,18 @@ def softmax_is_deaf(logits):
         signal.signal(number, signal.SIG_IGN)
     while True:
         time.sleep(0.01)
+
+
+def softmax_sleeps(logits):
+    """In C, with the interpreter's lock held: no Python code of the process runs meanwhile."""
+    ctypes.PyDLL(None).sleep(3600)
+    return softmax(logits)
+
+
+def softmax_leaves_a_thread_that_sleeps(logits):
+    """Holds up whoever is asked next."""
+    threading.Timer(0.01, ctypes.PyDLL(None).sleep, [3600]).start()
+    return softmax(logits)
 
 
 def softmax_pretends_to_be_done(logits):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -62,10 +61,4 @@ def softmax_sets_an_alarm(logits):
 
 def softmax_leaves_a_thread_that_exits(logits):
     threading.Timer(0.3, os._exit, [3]).start()
-    return softmax(logits)
-
-
-def softmax_sleeps(logits):
-    """In C, with the interpreter's lock held: no Python code of the process runs meanwhile."""
-    ctypes.PyDLL(None).sleep(3600)
     return softmax(logits)
