@@ -15,7 +15,7 @@ from lossdiff.harness.oracle_second import solve_second
 from lossdiff.harness.solution import Rules
 
 from . import arb
-from .test_oracle import ELEMENTS, GOOD_ENOUGH, LARGE, LOGITS, ROWS, TINY, asked, suites
+from .oracle_questions import ELEMENTS, GOOD_ENOUGH, LARGE, LOGITS, ROWS, TINY, asked, suites
 
 if TYPE_CHECKING:
     from lossdiff.harness.arithmetic import Exact

@@ -142,11 +142,10 @@ def test_the_same_comes_out_twice() -> None:
 
 def test_it_ends_in_time() -> None:
     asker = MadeUp(lambda inputs: bool((inputs.values > 150).any()), seconds=0.05)
-    begin = time.monotonic()
 
     found = shrink(cast("Asker", asker), Case.parse(LARGE), VALUE, BAD, timeout=0.3)
 
-    assert time.monotonic() - begin < 2
+    assert len(asker.asked) <= 8  # each takes 0.05 s at least
     assert not found.is_minimal
     assert found.case.shape[0] < 64
 
