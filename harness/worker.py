@@ -116,6 +116,8 @@ def start(setup: Setup, loads: Event | None = None, mark: Mark | None = None) ->
         mark.start()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Workers share the cores: a thread that spins while it waits takes one from the others.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if setup.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if setup.threads:

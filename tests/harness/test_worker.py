@@ -186,7 +186,7 @@ THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"
 def started(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Start this process as a worker, without what cannot be taken back."""
     cores: list[Any] = []
-    for name in (*THREADS, "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES"):
+    for name in (*THREADS, "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "as it was")
     monkeypatch.setattr(os, "dup2", lambda *_: None)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 2, 3}, raising=False)
@@ -208,6 +208,19 @@ def test_a_worker_may_use_as_many_threads_as_the_framework_likes(started: Any) -
 
 def test_a_worker_of_one_thread_has_one_core_too(started: Any) -> None:
     assert started(Setup("numpy", threads=1)) == (["1"] * 4, [[2]])
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_that_wait_leave_the_cores_to_the_other_workers(
+    started: Any, monkeypatch: pytest.MonkeyPatch, before: str | None, after: str
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    if before:
+        monkeypatch.setenv("OMP_WAIT_POLICY", before)
+
+    started(Setup("numpy"))
+
+    assert os.environ["OMP_WAIT_POLICY"] == after
 
 
 @pytest.mark.parametrize(("device", "visible"), [("cpu", ""), ("gpu", "as it was")])
