@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
@@ -14,15 +12,8 @@ from lossdiff.cases.layouts import laid_out
 from lossdiff.cases.model import Case
 from numpy.typing import NDArray
 
-VALUES = {"logits": "normal", "log_probs": "log_probs", "probs": "probs"}
-TARGETS = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
-DTYPES = {
-    "float16": np.float16,
-    "bfloat16": ml_dtypes.bfloat16,
-    "float32": np.float32,
-    "float64": np.float64,
-    "int64": np.int64,
-}
+from .asking import DTYPES, simple_questions
+
 WRONG_BY_DESIGN = {"numpy.textbook.softmax_over_axis_0"}  # the classes are on the last axis
 
 
@@ -36,7 +27,7 @@ def values(backend: Backend) -> dict[tuple[str, str], NDArray[Any]]:
     """Ask every implementation each kind of target that it claims, once."""
     return {
         (implementation.name, case.id): _value(backend, implementation, case)
-        for implementation, case in _simple_questions(backend)
+        for implementation, case in simple_questions(backend)
     }
 
 
@@ -110,7 +101,7 @@ def test_every_recipe_but_the_composed_one_has_a_gradient_by_hand(backend: Backe
 
 def test_gradients_by_hand_are_those_of_differences(backend: Backend) -> None:
     """In float64, against central differences of the function itself."""
-    for implementation, case in _simple_questions(backend, dtype="float64"):
+    for implementation, case in simple_questions(backend, dtype="float64"):
         if implementation.vjp is None:
             continue
         call = _call(backend, implementation.name, case.id)
@@ -212,7 +203,7 @@ def test_an_option_that_is_not_claimed_is_missing(backend: Backend) -> None:
 def test_every_operation_is_answered(backend: Backend) -> None:
     answered = {implementation.operation for implementation in backend.implementations.values()}
 
-    assert answered == {case.operation for _, case in _simple_questions(backend)}
+    assert answered == {case.operation for _, case in simple_questions(backend)}
     assert {"softmax", "nll_loss", "binary_cross_entropy_with_logits"} <= answered
 
 
@@ -227,17 +218,6 @@ def test_the_environment_names_what_decides_a_result(backend: Backend) -> None:
     assert environment["versions"].keys() == {"numpy", "scipy", "ml_dtypes"}
     assert environment["device"] == "cpu"
     assert "threads" in environment
-
-
-def _simple_questions(
-    backend: Backend, dtype: str = "float32"
-) -> Iterator[tuple[Implementation, Case]]:
-    for implementation in backend.implementations.values():
-        for kind in sorted(implementation.targets) or [""]:
-            target = f"/{kind}.{TARGETS[kind]}" if kind else ""
-            bare = f"{implementation.operation}{target}/{dtype}/4x10"
-            family = VALUES[Case.parse(f"{bare}/normal/-/0").contract.domain]
-            yield implementation, Case.parse(f"{bare}/{family}/-/0")
 
 
 def _call(backend: Backend, name: str, case_id: str) -> Call:

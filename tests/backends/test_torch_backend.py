@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
@@ -13,29 +12,17 @@ from lossdiff.backends.base import DeviceAbsentError, call_for, implementations_
 from lossdiff.cases.layouts import laid_out
 from lossdiff.cases.model import Case, Inputs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from .asking import DTYPES, Answer, Answers, arrays_of, ask, call_of, own, simple_answers
 
-    from lossdiff.backends.base import Backend, Call, Implementation
-    from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from lossdiff.backends.base import Backend, Implementation
 
 pytestmark = pytest.mark.framework("torch")
 
-VALUES = {"logits": "normal", "log_probs": "log_probs", "probs": "probs"}
-TARGETS = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
-DTYPES = {
-    "float16": np.float16,
-    "bfloat16": ml_dtypes.bfloat16,
-    "float32": np.float32,
-    "float64": np.float64,
-    "int64": np.int64,
-}
 EXP = Case.parse("exp/float32/4x10/normal/-/0")
 INDEX = Case.parse("cross_entropy/index.random/float32/4x10/normal/-/0")
 CROSS_ENTROPY = "torch.nn.functional.cross_entropy"
 WRONG_BY_DESIGN = {"torch.textbook.softmax_over_axis_0"}  # the classes are on the last axis
-
-Answer = tuple["NDArray[Any]", "list[NDArray[Any] | None]"]
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +31,9 @@ def backend() -> Backend:
 
 
 @pytest.fixture(scope="module")
-def answers(backend: Backend) -> dict[tuple[str, str], Answer]:
+def answers(backend: Backend) -> Answers:
     """Ask every implementation each kind of target that it claims, once."""
-    return {
-        (implementation.name, case.id): _ask(backend, implementation, case)
-        for implementation, case in _simple_questions(backend)
-    }
+    return simple_answers(backend)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -103,11 +87,11 @@ def test_what_is_not_a_tensor_is_refused(backend: Backend, value: object) -> Non
 
 
 def test_every_answer_has_the_dtype_and_shape_of_the_contract(
-    answers: dict[tuple[str, str], Answer], backend: Backend
+    answers: Answers, backend: Backend
 ) -> None:
     wrong = []
     for (name, case_id), (value, _) in answers.items():
-        call = _call(backend.implementations[name], Case.parse(case_id))
+        call = call_of(backend.implementations[name], Case.parse(case_id))
         if (value.dtype, value.shape) != (np.float32, call.shape):
             wrong.append((name, case_id, value.dtype, value.shape))
 
@@ -115,14 +99,15 @@ def test_every_answer_has_the_dtype_and_shape_of_the_contract(
 
 
 def test_implementations_of_one_question_agree(
-    answers: dict[tuple[str, str], Answer],
+    answers: Answers,
 ) -> None:
     first: dict[str, tuple[str, Answer]] = {}
     for (name, case_id), answer in answers.items():
         if name in WRONG_BY_DESIGN:
             continue
         one, expected = first.setdefault(case_id, (name, answer))
-        for quantity, other in zip(_flat(expected), _flat(answer), strict=True):
+        one_by_one = zip([expected[0], *expected[1]], [answer[0], *answer[1]], strict=True)
+        for quantity, other in one_by_one:
             if quantity is None or other is None:
                 continue
             np.testing.assert_allclose(
@@ -131,7 +116,7 @@ def test_implementations_of_one_question_agree(
 
 
 def test_every_gradient_has_the_dtype_and_shape_of_the_logits(
-    answers: dict[tuple[str, str], Answer],
+    answers: Answers,
 ) -> None:
     wrong = [
         question
@@ -144,7 +129,7 @@ def test_every_gradient_has_the_dtype_and_shape_of_the_logits(
 
 
 def test_every_gradient_that_the_contract_asks_for_flows(
-    answers: dict[tuple[str, str], Answer],
+    answers: Answers,
 ) -> None:
     without = {
         name
@@ -156,10 +141,10 @@ def test_every_gradient_that_the_contract_asks_for_flows(
 
 
 def test_forward_and_forward_backward_give_the_same_value(backend: Backend) -> None:
-    call = _call(backend.implementations[CROSS_ENTROPY], INDEX)
+    call = call_of(backend.implementations[CROSS_ENTROPY], INDEX)
 
-    alone = backend.forward(call, "eager")(*_arrays(backend, call, INDEX))
-    value, _ = _ask(backend, backend.implementations[CROSS_ENTROPY], INDEX)
+    alone = backend.forward(call, "eager")(*arrays_of(backend, call, INDEX))
+    value, _ = ask(backend, backend.implementations[CROSS_ENTROPY], INDEX)
 
     backend.synchronize(alone)
     np.testing.assert_array_equal(backend.to_numpy(alone), value)
@@ -171,9 +156,9 @@ def test_logits_of_three_axes_that_lie_in_another_order_have_their_gradient(
 ) -> None:
     """As a user gets them: classes last, moved to axis 1 by a view."""
     case = Case.parse("cross_entropy/index.random/float32/2x3x5/normal/reduction=none/0")
-    call = _call(backend.implementations[name], case)
+    call = call_of(backend.implementations[name], case)
     run = backend.forward_backward(call, "eager")
-    cotangent, values, target = _arrays(backend, call, case, cotangent=True)
+    cotangent, values, target = arrays_of(backend, call, case, cotangent=True)
     moved = backend.to_array(np.ascontiguousarray(case.inputs().values.transpose(0, 2, 1)))
     view = moved.permute(0, 2, 1)
     assert not view.is_contiguous()
@@ -190,7 +175,7 @@ def test_logits_of_three_axes_that_lie_in_another_order_have_their_gradient(
 
 def test_numpy_arrays_that_lie_in_another_order_are_taken_as_they_are(backend: Backend) -> None:
     case = Case.parse("softmax/float32/2x3x5/normal/axis=1/0")
-    call = _call(backend.implementations["torch.softmax"], case)
+    call = call_of(backend.implementations["torch.softmax"], case)
     values = case.inputs().values
     moved = np.ascontiguousarray(values.transpose(1, 2, 0)).transpose(2, 0, 1)
     assert not moved.flags.c_contiguous
@@ -205,8 +190,8 @@ def test_numpy_arrays_that_lie_in_another_order_are_taken_as_they_are(backend: B
 
 
 def test_asking_twice_gives_the_same_gradient_and_leaves_no_trace(backend: Backend) -> None:
-    call = _call(backend.implementations[CROSS_ENTROPY], INDEX)
-    arrays = _arrays(backend, call, INDEX, cotangent=True)
+    call = call_of(backend.implementations[CROSS_ENTROPY], INDEX)
+    arrays = arrays_of(backend, call, INDEX, cotangent=True)
     run = backend.forward_backward(call, "eager")
 
     first, second = (run(*arrays)[1][0] for _ in range(2))
@@ -216,8 +201,8 @@ def test_asking_twice_gives_the_same_gradient_and_leaves_no_trace(backend: Backe
 
 
 def test_an_answer_of_the_wrong_dtype_reaches_the_judge(backend: Backend) -> None:
-    value = backend.forward(_call(_implementation("exp", lambda x: x.double()), EXP), "eager")(
-        *_arrays(backend, _call(_implementation("exp", lambda x: x), EXP), EXP)
+    value = backend.forward(call_of(own(backend, "exp", lambda x: x.double()), EXP), "eager")(
+        *arrays_of(backend, call_of(own(backend, "exp", lambda x: x), EXP), EXP)
     )
 
     assert backend.to_numpy(value).dtype == np.float64
@@ -225,7 +210,7 @@ def test_an_answer_of_the_wrong_dtype_reaches_the_judge(backend: Backend) -> Non
 
 def test_a_value_that_is_cut_from_its_inputs_has_no_gradient(backend: Backend) -> None:
     with pytest.raises(RuntimeError, match="does not require grad"):
-        _ask(backend, _implementation("exp", lambda x: x.detach() * 1), EXP)
+        ask(backend, own(backend, "exp", lambda x: x.detach() * 1), EXP)
 
 
 def test_an_argument_that_does_not_take_part_has_no_gradient(backend: Backend) -> None:
@@ -233,7 +218,7 @@ def test_an_argument_that_does_not_take_part_has_no_gradient(backend: Backend) -
     module = ModuleType("mine")
     vars(module).update(cross_entropy=lambda x, _: x.sum(), targets={"cross_entropy": {"soft"}})
 
-    _, (by_logits, by_target) = _ask(backend, next(implementations_of(module, "torch")), soft)
+    _, (by_logits, by_target) = ask(backend, next(implementations_of(module, "torch")), soft)
 
     assert by_logits is not None
     assert by_target is None
@@ -268,14 +253,14 @@ def test_a_second_derivative_is_what_comes_out_by_hand(backend: Backend, operati
 
 
 def test_the_gradient_of_a_line_has_no_derivative(backend: Backend) -> None:
-    line = _implementation("exp", lambda x: x * 2)
+    line = own(backend, "exp", lambda x: x * 2)
 
     assert _second(backend, line, [1.0], [1.0], [1.0]) is None
 
 
 def test_a_second_derivative_leaves_no_trace_in_its_arguments(backend: Backend) -> None:
     case = Case.parse("sigmoid/float64/4x10/normal/-/0")
-    call = _call(backend.implementations["torch.sigmoid"], case)
+    call = call_of(backend.implementations["torch.sigmoid"], case)
     arrays = [backend.to_array(case.inputs().values) for _ in range(3)]
 
     backend.second(call, "eager")(*arrays)
@@ -284,7 +269,7 @@ def test_a_second_derivative_leaves_no_trace_in_its_arguments(backend: Backend) 
 
 
 def test_compiled_functions_are_not_differentiated_twice(backend: Backend) -> None:
-    call = _call(backend.implementations[CROSS_ENTROPY], INDEX)
+    call = call_of(backend.implementations[CROSS_ENTROPY], INDEX)
 
     with pytest.raises(NotImplementedError, match="does not differentiate twice"):
         backend.second(call, "compile")
@@ -322,7 +307,7 @@ def test_bad_labels_raise_before_anything_is_computed(backend: Backend) -> None:
     case = INDEX.with_target("index", "too_large")
 
     with pytest.raises(IndexError, match="out of bounds"):
-        _ask(backend, backend.implementations[CROSS_ENTROPY], case)
+        ask(backend, backend.implementations[CROSS_ENTROPY], case)
 
 
 def test_a_gpu_that_torch_does_not_see_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,46 +323,3 @@ def test_the_environment_names_what_decides_a_result(backend: Backend) -> None:
     assert environment["versions"].keys() == {"torch"}
     assert environment["gpu"] is None
     assert environment.keys() >= {"threads", "cpu_capability", "deterministic"}
-
-
-def _simple_questions(backend: Backend) -> Iterator[tuple[Implementation, Case]]:
-    for implementation in backend.implementations.values():
-        for kind in sorted(implementation.targets) or [""]:
-            target = f"/{kind}.{TARGETS[kind]}" if kind else ""
-            bare = f"{implementation.operation}{target}/float32/4x10"
-            family = VALUES[Case.parse(f"{bare}/normal/-/0").contract.domain]
-            yield implementation, Case.parse(f"{bare}/{family}/-/0")
-
-
-def _implementation(operation: str, function: Callable[..., Any]) -> Implementation:
-    module = ModuleType("mine")
-    setattr(module, operation, function)
-    return next(implementations_of(module, "torch"))
-
-
-def _call(implementation: Implementation, case: Case) -> Call:
-    return call_for(implementation, case, case.inputs())
-
-
-def _arrays(backend: Backend, call: Call, case: Case, *, cotangent: bool = False) -> list[Any]:
-    given = [getattr(case.inputs(), name) for name in call.arguments]
-    if cotangent:
-        given.insert(0, case.cotangent(call.shape).astype(case.inputs().values.dtype))
-    return [backend.to_array(array) for array in given]
-
-
-def _ask(backend: Backend, implementation: Implementation, case: Case) -> Answer:
-    call = _call(implementation, case)
-    try:
-        run = backend.forward_backward(call, "eager")
-        value, gradients = run(*_arrays(backend, call, case, cotangent=True))
-    except Exception as error:
-        error.add_note(f"{implementation.name} was asked {case.id}")
-        raise
-    return backend.to_numpy(value), [
-        None if gradient is None else backend.to_numpy(gradient) for gradient in gradients
-    ]
-
-
-def _flat(answer: Answer) -> list[NDArray[Any] | None]:
-    return [answer[0], *answer[1]]

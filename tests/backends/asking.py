@@ -1,0 +1,89 @@
+"""How the tests ask a backend: everyday questions, and a function of one's own."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import ml_dtypes
+import numpy as np
+from lossdiff.backends.base import call_for, implementations_of
+from lossdiff.cases.model import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lossdiff.backends.base import Backend, Call, Implementation
+    from numpy.typing import NDArray
+
+VALUES = {"logits": "normal", "log_probs": "log_probs", "probs": "probs"}
+TARGETS = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
+DTYPES = {
+    "float16": np.float16,
+    "bfloat16": ml_dtypes.bfloat16,
+    "float32": np.float32,
+    "float64": np.float64,
+    "int64": np.int64,
+}
+
+Answer = tuple["NDArray[Any]", "list[NDArray[Any] | None]"]  # the value, and the gradients
+Answers = dict[tuple[str, str], Answer]  # by implementation and case
+
+
+def simple_questions(
+    backend: Backend, dtype: str = "float32"
+) -> Iterator[tuple[Implementation, Case]]:
+    """Yield each implementation with each kind of target that it claims."""
+    for implementation in backend.implementations.values():
+        for kind in sorted(implementation.targets) or [""]:
+            target = f"/{kind}.{TARGETS[kind]}" if kind else ""
+            bare = f"{implementation.operation}{target}/{dtype}/4x10"
+            family = VALUES[Case.parse(f"{bare}/normal/-/0").contract.domain]
+            yield implementation, Case.parse(f"{bare}/{family}/-/0")
+
+
+def simple_answers(backend: Backend) -> Answers:
+    """Ask all of these questions."""
+    return {
+        (implementation.name, case.id): ask(backend, implementation, case)
+        for implementation, case in simple_questions(backend)
+    }
+
+
+def own(backend: Backend, operation: str, function: Callable[..., Any]) -> Implementation:
+    """Return a function as an implementation of an operation."""
+    module = ModuleType("mine")
+    setattr(module, operation, function)
+    return next(implementations_of(module, backend.framework))
+
+
+def call_of(implementation: Implementation, case: Case) -> Call:
+    return call_for(implementation, case, case.inputs())
+
+
+def arrays_of(backend: Backend, call: Call, case: Case, *, cotangent: bool = False) -> list[Any]:
+    """Return the arrays that a call takes, behind a cotangent if one is wanted."""
+    given = [getattr(case.inputs(), name) for name in call.arguments]
+    if cotangent:
+        given.insert(0, case.cotangent(call.shape).astype(case.inputs().values.dtype))
+    return [backend.to_array(array) for array in given]
+
+
+def ask(
+    backend: Backend, implementation: Implementation, case: Case, mode: str = "eager"
+) -> Answer:
+    """Return the value and the gradients; None where there is no gradient."""
+    call = call_of(implementation, case)
+    try:
+        run = backend.forward_backward(call, mode)
+        value, gradients = run(*arrays_of(backend, call, case, cotangent=True))
+    except Exception as error:
+        error.add_note(f"{implementation.name} was asked {case.id} in mode {mode}")
+        raise
+    found = [None if gradient is None else backend.to_numpy(gradient) for gradient in gradients]
+    return backend.to_numpy(value), found
+
+
+def given(answer: Answer) -> list[NDArray[Any]]:
+    """Return the value, and the gradients that there are."""
+    return [array for array in (answer[0], *answer[1]) if array is not None]
