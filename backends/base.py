@@ -213,20 +213,9 @@ class Backend(ABC):
         """Return `forward` as a user would write it, for the clock."""
         return self.forward(call, mode)
 
-    def ended(self, function: Callable[..., Any], arrays: list[Any]) -> Callable[[], None]:
-        """Return one call to its end, for the clock.
-
-        The result is there, and is let go, as a user's is sooner or later.
-        """
-        wait = self.synchronize
-
-        def waited() -> None:
-            wait(function(*arrays))
-
-        def plain() -> None:
-            function(*arrays)
-
-        return plain if self.is_synchronous else waited
+    def wait_for(self, result: Any) -> Callable[[Any], Any] | None:
+        """Return what waits soonest for results like this one, for the clock; None for nothing."""
+        return None if self.is_synchronous else self.synchronize
 
     def copied(self, array: Any) -> Any:
         """Return a copy on the device: the yardstick of a GPU's memory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
@@ -62,17 +63,11 @@ class JaxBackend(Backend):
     def synchronize(self, value: Any) -> None:
         jax.block_until_ready(value)
 
-    def ended(self, function: Callable[..., Any], arrays: list[Any]) -> Callable[[], None]:
-        def waited() -> None:
-            result = function(*arrays)
-            # The function for trees costs some microseconds more than an array's own method.
-            wait = getattr(result, "block_until_ready", None)
-            if wait is None:
-                jax.block_until_ready(result)
-            else:
-                wait()
-
-        return waited
+    def wait_for(self, result: Any) -> Callable[[Any], Any]:
+        # The function for trees costs some microseconds more than an array's own method.
+        if isinstance(result, jax.Array):
+            return methodcaller("block_until_ready")
+        return self.synchronize
 
     def forward(self, call: Call, mode: str) -> Forward:
         return _compiled(call.direct(), mode)

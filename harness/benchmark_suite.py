@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from lossdiff.harness.asking import judged_part
 from lossdiff.harness.bench import PLAN_VARIABLE
 from lossdiff.harness.benchmarks import Benchmark, copies_of
 from lossdiff.harness.judge import fingerprint
+from lossdiff.harness.under_clock import calling
 from lossdiff.harness.worker import Setup, limit_threads, load
 from numpy.typing import NDArray
 
@@ -43,8 +43,6 @@ if _PLAN["threads"] == "one":
     limit_threads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {_PLAN["core"]})
-
-Timed = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -153,20 +151,13 @@ def _sets(case: Case, state: str) -> list[list[Any]]:
     return [[backend.to_array(array.copy()) for array in given] for _ in range(copies)]
 
 
-def _timed(backend: Backend, function: Any, sets: list[list[Any]]) -> Timed:
-    """What stands under the clock: one call, and the wait for it."""
-    calls = [backend.ended(function, arrays) for arrays in sets]
-    if len(calls) == 1:
-        return calls[0]
-    following = cycle(calls)
-
-    def in_turn() -> None:
-        next(following)()
-
-    return in_turn
+def _timed(backend: Backend, function: Any, sets: list[list[Any]]) -> Callable[[], object]:
+    result = function(*sets[0])
+    backend.synchronize(result)  # or it would go on beside what is timed
+    return calling(function, sets, backend.wait_for(result))
 
 
-def _pace(item: Benchmark, timed: Timed) -> Pace:
+def _pace(item: Benchmark, timed: Callable[[], object]) -> Pace:
     """Find the pace in the first turn, and keep it."""
     if item not in _PACES:
         fastest = min(_seconds(timed) for _ in range(3))
@@ -178,7 +169,7 @@ def _pace(item: Benchmark, timed: Timed) -> Pace:
     return _PACES[item]
 
 
-def _seconds(timed: Timed) -> float:
+def _seconds(timed: Callable[[], object]) -> float:
     begin = time.perf_counter()
     timed()
     return time.perf_counter() - begin
@@ -187,7 +178,7 @@ def _seconds(timed: Timed) -> float:
 def _first(backend: Backend, function: Any, arrays: list[Any], item: Benchmark) -> dict[str, Any]:
     """What the first call tells: its time, where all had to be compiled, and its memory."""
     backend.reset_peak()
-    seconds = _seconds(backend.ended(function, arrays))
+    seconds = _seconds(lambda: backend.synchronize(function(*arrays)))
     memory, memory_of = _memory(backend, function, arrays, item)
     first_call = None if _PLAN["compiled"] else seconds
     return {"first_call": first_call, "memory": memory, "memory_of": memory_of}

@@ -16,10 +16,10 @@ def replay() -> Any:
     return script("gate/replay.py")
 
 
-@pytest.fixture(scope="module")
-def pairs(replay: Any) -> list[tuple[Any, Any]]:
+@pytest.fixture(scope="module", params=["first", "second"])
+def pairs(replay: Any, request: pytest.FixtureRequest) -> list[tuple[Any, Any]]:
     """Return neighbours."""
-    return list(pairwise(replay.recorded()))
+    return list(pairwise(replay.recorded(replay.HERE / f"recorded_{request.param}.npz")))
 
 
 def test_recorded_runs_of_the_same_code_raise_no_alarm(pairs: Any) -> None:
@@ -33,3 +33,10 @@ def test_a_slowed_implementation_is_found_in_every_recorded_pair_of_neighbours(
     for base, new in pairs:
         slower = compare_times(base, replay.slowed(new, framework)).slower
         assert {it.who.implementation for it in slower} == {f"planted_{framework}.softmax_steady"}
+
+
+def test_a_run_may_be_taken_as_if_it_held_one_framework(replay: Any, pairs: Any) -> None:
+    base, new = (replay.alone(run, "torch") for run in pairs[0])
+
+    assert {key.framework for key in base.times} == {"torch"}
+    assert compare_times(base, new).shift_by == "the fixed kernel"

@@ -1,11 +1,11 @@
-"""Judge recorded noise again: `recorded.npz` holds runs of the same code, nine passes each.
+"""Judge recorded noise again: each `recorded_*.npz` holds runs of the same code, nine passes each.
 
     python scripts/gate/replay.py
-    python scripts/gate/replay.py --record lossdiff-out/gate
+    python scripts/gate/replay.py --record lossdiff-out/gate recorded_third.npz
 
-Who changes the gate sees in minutes what becomes of its false alarms and of what it finds. What one
-round in twenty reaches was kept, of each benchmark in each pass, on the machine that docs/timing.md
-names.
+Who changes the gate sees in minutes what becomes of its false alarms and of what it finds, with all
+frameworks, and as if each had been timed alone. What one round in twenty reaches was kept, of each
+benchmark in each pass, on the machine that docs/timing.md names.
 """
 
 from __future__ import annotations
@@ -22,48 +22,61 @@ from lossdiff.harness.sides import PassTime, Side, TimeKey, read_side
 from numpy.typing import NDArray
 from scipy import stats
 
-RECORDED = Path(__file__).with_name("recorded.npz")
+HERE = Path(__file__).parent
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
 
 
 def main() -> None:
     """Print the counts, or record other runs."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--record", type=Path, metavar="FOLDER", help="of `experiment.py`")
-    folder = parser.parse_args().record
-    if folder:
-        record(folder)
-    runs = recorded()
-    spreads(runs)
-    show(list(combinations(runs, 2)))
+    parser.add_argument("--record", nargs=2, metavar=("FOLDER", "NAME"),
+                        help="of `experiment.py`, and of the file beside this one")  # fmt: skip
+    given = parser.parse_args().record
+    if given:
+        record(Path(given[0]), HERE / given[1])
+    for path in sorted(HERE.glob("recorded_*.npz")):
+        runs = recorded(path)
+        print(f"--- {path.name}")
+        spreads(runs)
+        print("with all frameworks")
+        show(runs, FRAMEWORKS)
+        for framework in FRAMEWORKS:
+            print(f"with {framework} alone")
+            show([alone(run, framework) for run in runs], [framework])
 
 
-def record(folder: Path) -> None:
+def record(folder: Path, out: Path) -> None:
     """Keep the fastest calls of the runs of an experiment."""
     paths = sorted(folder.glob("run*.sqlite"), key=lambda path: int(path.stem.removeprefix("run")))
     sides = [read_side(path) for path in paths]
     keys = sorted(set.intersection(*(set(side.times) for side in sides)))
     fastest = [[[it.fastest for it in side.times[key].values()] for key in keys] for side in sides]
     clocks = [list(side.clocks.values()) for side in sides]
-    np.savez_compressed(RECORDED, keys=np.array(keys), fastest=np.array(fastest, np.float32),
+    np.savez_compressed(out, keys=np.array(keys), fastest=np.array(fastest, np.float32),
                         clocks=np.array(clocks, np.float32))  # fmt: skip
 
 
-def recorded() -> list[Side]:
+def recorded(path: Path) -> list[Side]:
     """Return the recorded runs, as far as times are compared."""
-    with np.load(RECORDED) as data:
+    with np.load(path) as data:
         keys = [TimeKey(*map(str, key)) for key in data["keys"]]
         runs = zip(data["fastest"].tolist(), data["clocks"].tolist(), strict=True)
-        return [run_of(keys, times, clocks) for times, clocks in runs]
+        return [Side(path, {}, {}, {}, {}, times_of(keys, times), dict(enumerate(clocks)), {})
+                for times, clocks in runs]  # fmt: skip
 
 
-def run_of(keys: list[TimeKey], times: list[list[float]], clocks: list[float]) -> Side:
-    """Return one run."""
-    found = {
+def times_of(keys: list[TimeKey], times: list[list[float]]) -> dict[TimeKey, dict[int, PassTime]]:
+    """Return the times of one run."""
+    return {
         key: {number: PassTime(time, time) for number, time in enumerate(passes)}
         for key, passes in zip(keys, times, strict=True)
     }
-    return Side(RECORDED, {}, {}, {}, {}, found, dict(enumerate(clocks)), {})
+
+
+def alone(run: Side, framework: str) -> Side:
+    """Return a run as if it held one framework."""
+    times = {key: passes for key, passes in run.times.items() if key.framework == framework}
+    return replace(run, times=times)
 
 
 def slowed(run: Side, framework: str) -> Side:
@@ -96,11 +109,12 @@ def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(stats.median_abs_deviation(values, axis=1, scale="normal"))
 
 
-def show(pairs: Sequence[tuple[Side, Side]]) -> None:
-    """Print what the gate says of pairs of runs."""
+def show(runs: Sequence[Side], frameworks: Sequence[str]) -> None:
+    """Print what the gate says of each run and each later one."""
+    pairs = list(combinations(runs, 2))
     alarms = sum(bool(compare_times(*pair).regressions) for pair in pairs)
     print(f"comparisons of the same code with a false alarm: {alarms} of {len(pairs)}")
-    for framework in FRAMEWORKS:
+    for framework in frameworks:
         planted = f"planted_{framework}.softmax_steady"
         found = 0
         for base, new in pairs:

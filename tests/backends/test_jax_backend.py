@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import ml_dtypes
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import DeviceAbsentError, call_for, implementations_of
+from lossdiff.backends.base import DeviceAbsentError, call_for
 from lossdiff.cases.model import Case, Inputs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from .asking import DTYPES, Answer, Answers, arrays_of, ask, call_of, given, own, simple_answers
 
-    from lossdiff.backends.base import Backend, Call, Implementation
-    from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from lossdiff.backends.base import Backend, Implementation
 
 pytestmark = pytest.mark.framework("jax")
 
-VALUES = {"logits": "normal", "log_probs": "log_probs", "probs": "probs"}
-TARGETS = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
-DTYPES = {
-    "float16": np.float16,
-    "bfloat16": ml_dtypes.bfloat16,
-    "float32": np.float32,
-    "float64": np.float64,
-    "int64": np.int64,
-}
 INDEX_CASE = "cross_entropy/index.random/float32/4x10/normal/-/0"
 NATIVE_CROSS_ENTROPY = "optax.losses.softmax_cross_entropy_with_integer_labels"
-
-Answer = tuple["NDArray[Any]", "list[NDArray[Any]]"]
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +27,9 @@ def backend() -> Backend:
 
 
 @pytest.fixture(scope="module")
-def answers(backend: Backend) -> dict[tuple[str, str], Answer]:
+def answers(backend: Backend) -> Answers:
     """Ask every implementation each kind of target that it claims, once."""
-    return {
-        (implementation.name, case.id): _ask(backend, implementation, case)
-        for implementation, case in _simple_questions(backend)
-    }
+    return simple_answers(backend)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -82,11 +65,11 @@ def test_what_is_not_an_array_of_jax_is_refused(backend: Backend, value: object)
 
 
 def test_every_answer_has_the_dtype_and_shape_of_the_contract(
-    answers: dict[tuple[str, str], Answer], backend: Backend
+    answers: Answers, backend: Backend
 ) -> None:
     wrong = []
     for (name, case_id), (value, _) in answers.items():
-        call = _call(backend.implementations[name], Case.parse(case_id))
+        call = call_of(backend.implementations[name], Case.parse(case_id))
         if value.dtype != np.float32 or value.shape != call.shape:
             wrong.append((name, case_id, value.dtype, value.shape))
 
@@ -94,7 +77,7 @@ def test_every_answer_has_the_dtype_and_shape_of_the_contract(
 
 
 def test_every_answer_to_everyday_inputs_is_finite(
-    answers: dict[tuple[str, str], Answer],
+    answers: Answers,
 ) -> None:
     nonfinite = [
         question
@@ -105,22 +88,20 @@ def test_every_answer_to_everyday_inputs_is_finite(
     assert nonfinite == []
 
 
-def test_implementations_of_one_question_agree(
-    answers: dict[tuple[str, str], Answer], backend: Backend
-) -> None:
+def test_implementations_of_one_question_agree(answers: Answers, backend: Backend) -> None:
     first: dict[str, tuple[str, Answer]] = {}
     for (name, case_id), answer in answers.items():
         if name == "jax.textbook.softmax_over_axis_0":
             continue  # it is wrong by design: the classes are on the last axis
         one, expected = first.setdefault(case_id, (name, answer))
-        for quantity, other in zip(_flat(expected), _flat(answer), strict=True):
+        for quantity, other in zip(given(expected), given(answer), strict=True):
             np.testing.assert_allclose(
                 other, quantity, rtol=1e-4, atol=1e-6, err_msg=f"{name} against {one}: {case_id}"
             )
 
 
 def test_every_gradient_has_the_shape_of_the_logits(
-    answers: dict[tuple[str, str], Answer],
+    answers: Answers,
 ) -> None:
     wrong = [
         question
@@ -132,27 +113,40 @@ def test_every_gradient_has_the_shape_of_the_logits(
 
 
 def test_jit_and_eager_agree_in_dtype_shape_and_nearly_in_value(
-    answers: dict[tuple[str, str], Answer], backend: Backend
+    answers: Answers, backend: Backend
 ) -> None:
     for (name, case_id), eager in answers.items():
         implementation = backend.implementations[name]
         if implementation.kind != "native":
             continue
-        jitted = _ask(backend, implementation, Case.parse(case_id), mode="jit")
-        for one, other in zip(_flat(eager), _flat(jitted), strict=True):
+        jitted = ask(backend, implementation, Case.parse(case_id), mode="jit")
+        for one, other in zip(given(eager), given(jitted), strict=True):
             assert (one.dtype, one.shape) == (other.dtype, other.shape), (name, case_id)
             np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
 def test_forward_gives_the_value_alone(backend: Backend) -> None:
     case = Case.parse(INDEX_CASE)
-    call = _call(backend.implementations[NATIVE_CROSS_ENTROPY], case)
-    arrays = _arrays(backend, call, case)
+    call = call_of(backend.implementations[NATIVE_CROSS_ENTROPY], case)
+    arrays = arrays_of(backend, call, case)
 
     eager, jitted = (backend.forward(call, mode)(*arrays) for mode in ("eager", "jit"))
 
     backend.synchronize((eager, jitted))
     np.testing.assert_allclose(backend.to_numpy(jitted), backend.to_numpy(eager), rtol=1e-6)
+
+
+@pytest.mark.parametrize("tree", [lambda x: x, lambda x: (x, (x + 1,))], ids=["array", "tuple"])
+def test_a_result_has_been_waited_for(backend: Backend, tree: Any) -> None:
+    import jax
+
+    result = tree(jax.numpy.ones(1000))
+
+    wait = backend.wait_for(result)
+
+    assert wait is not None
+    wait(result)
+    assert all(leaf.is_ready() for leaf in jax.tree.leaves(result))
 
 
 @pytest.mark.parametrize(("mode", "traces"), [("eager", 3), ("jit", 1)])
@@ -164,10 +158,10 @@ def test_jit_traces_once_and_eager_each_time(backend: Backend, mode: str, traces
         return logits * 2
 
     case = Case.parse("exp/float32/4x10/normal/-/0")
-    call = _call(_implementation("exp", exp), case)
+    call = call_of(own(backend, "exp", exp), case)
     run = backend.forward_backward(call, mode)
     for _ in range(3):
-        run(*_arrays(backend, call, case, cotangent=True))
+        run(*arrays_of(backend, call, case, cotangent=True))
 
     assert traces == len(calls)
 
@@ -175,7 +169,7 @@ def test_jit_traces_once_and_eager_each_time(backend: Backend, mode: str, traces
 def test_an_answer_of_the_wrong_dtype_reaches_the_judge(backend: Backend) -> None:
     case = Case.parse("exp/float32/4x10/normal/-/0")
 
-    value, _ = _ask(backend, _implementation("exp", lambda x: x.astype("float16")), case)
+    value, _ = ask(backend, own(backend, "exp", lambda x: x.astype("float16")), case)
 
     assert value.dtype == np.float16
 
@@ -184,7 +178,7 @@ def test_an_answer_that_is_not_an_array_is_refused(backend: Backend) -> None:
     case = Case.parse("exp/float32/4x10/normal/-/0")
 
     with pytest.raises(TypeError, match="returned tuple"):
-        _ask(backend, _implementation("exp", lambda x: (x, x)), case)
+        ask(backend, own(backend, "exp", lambda x: (x, x)), case)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +224,7 @@ def test_an_ignored_row_has_no_gradient(backend: Backend) -> None:
     assert ignored.any()
 
     for name in ("jax.recipes.cross_entropy", "jax.recipes.cross_entropy_by_nll"):
-        _, (gradient,) = _ask(backend, backend.implementations[name], case)
+        _, (gradient,) = ask(backend, backend.implementations[name], case)
         assert not gradient[ignored].any()
         assert gradient[~ignored].any(axis=1).all()
 
@@ -245,7 +239,7 @@ def test_nan_in_an_ignored_row_spoils_neither_the_loss_nor_its_gradient(
     plain = case.inputs()
     assert plain.target is not None
 
-    value, (gradient,) = _ask(backend, backend.implementations["jax.recipes.cross_entropy"], case)
+    value, (gradient,) = ask(backend, backend.implementations["jax.recipes.cross_entropy"], case)
 
     assert gradient is not None
     assert np.isfinite(value)
@@ -256,7 +250,7 @@ def test_nan_in_an_ignored_row_spoils_neither_the_loss_nor_its_gradient(
 def test_a_masked_class_that_is_no_target_costs_nothing(backend: Backend) -> None:
     case = Case.parse("cross_entropy/one_hot.top/float32/4x10/neg_inf/-/0")
 
-    value, (gradient,) = _ask(
+    value, (gradient,) = ask(
         backend, backend.implementations["jax.recipes.cross_entropy_soft"], case
     )
 
@@ -293,7 +287,7 @@ def test_a_second_derivative_is_what_comes_out_by_hand(backend: Backend, operati
 
 
 def test_the_gradient_of_a_line_has_the_derivative_0(backend: Backend) -> None:
-    line = _implementation("exp", lambda x: x * 2)
+    line = own(backend, "exp", lambda x: x * 2)
 
     assert backend.to_numpy(_second(backend, line, [1.0], [1.0], [1.0])).tolist() == [0.0]
 
@@ -325,46 +319,3 @@ def test_the_environment_names_what_decides_a_result(backend: Backend) -> None:
     assert environment["enable_x64"] is True
     assert environment["gpu"] is None
     assert environment.keys() >= {"devices", "default_matmul_precision", "xla_flags"}
-
-
-def _simple_questions(backend: Backend) -> Iterator[tuple[Implementation, Case]]:
-    for implementation in backend.implementations.values():
-        for kind in sorted(implementation.targets) or [""]:
-            target = f"/{kind}.{TARGETS[kind]}" if kind else ""
-            bare = f"{implementation.operation}{target}/float32/4x10"
-            family = VALUES[Case.parse(f"{bare}/normal/-/0").contract.domain]
-            yield implementation, Case.parse(f"{bare}/{family}/-/0")
-
-
-def _implementation(operation: str, function: Callable[..., Any]) -> Implementation:
-    module = ModuleType("mine")
-    setattr(module, operation, function)
-    return next(implementations_of(module, "jax"))
-
-
-def _call(implementation: Implementation, case: Case) -> Call:
-    return call_for(implementation, case, case.inputs())
-
-
-def _arrays(backend: Backend, call: Call, case: Case, *, cotangent: bool = False) -> list[Any]:
-    given = [getattr(case.inputs(), name) for name in call.arguments]
-    if cotangent:
-        given.insert(0, case.cotangent(call.shape).astype(case.inputs().values.dtype))
-    return [backend.to_array(array) for array in given]
-
-
-def _ask(
-    backend: Backend, implementation: Implementation, case: Case, mode: str = "eager"
-) -> Answer:
-    call = _call(implementation, case)
-    try:
-        run = backend.forward_backward(call, mode)
-        value, gradients = run(*_arrays(backend, call, case, cotangent=True))
-    except Exception as error:
-        error.add_note(f"{implementation.name} was asked {case.id} in mode {mode}")
-        raise
-    return backend.to_numpy(value), [backend.to_numpy(gradient) for gradient in gradients]
-
-
-def _flat(answer: Answer) -> list[NDArray[Any]]:
-    return [answer[0], *answer[1]]
