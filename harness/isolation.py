@@ -235,9 +235,9 @@ def why_no_start(error: Exception) -> str:
         return f"its process died at the import, with status {error.exitcode}"
     if isinstance(error, FutureTimeoutError):
         return f"it was not imported within {START_TIMEOUT:g} s"
-    if isinstance(error, LostError):
-        return "its process ended at the import, without a word"
-    return f"does not import: {type(error).__name__}: {one_line(error)}"
+    if isinstance(error, (*_DEATHS, LostError)):  # pebble had not heard yet that it had begun
+        return "its process died at the import"
+    return f"does not import: {one_line(error)}"
 
 
 @contextmanager

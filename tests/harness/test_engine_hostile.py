@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import psutil
 import pytest
 from lossdiff.backends import FRAMEWORKS
+from lossdiff.backends.base import DeviceAbsentError
+from lossdiff.harness.isolation import LostError, why_no_start
 from lossdiff.harness.plan import Plan
 from lossdiff.harness.progress_rows import IncidentRow
 from lossdiff.harness.rows import VerdictRow
 from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.verdicts import standing
 from lossdiff.harness.worker import UserFileError
+from pebble import ProcessExpired
 
 from .engine_runs import SOFTMAX, TINY, executed
 
@@ -169,7 +173,7 @@ def test_a_file_that_cannot_be_used_stops_the_run_before_it_begins(tmp_path: Pat
 def test_a_file_that_kills_its_process_at_the_import_stops_the_run(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("import os\nos._exit(9)\n")
 
-    with pytest.raises(UserFileError, match=r"mine\.py: its process died at .*, with status 9"):
+    with pytest.raises(UserFileError, match=r"mine\.py: its process died at the import"):
         values_of(tmp_path, str(tmp_path / "mine.py"))
 
 
@@ -202,3 +206,18 @@ def test_what_a_file_changes_in_a_framework_does_not_change_what_is_said_of_it(
     theirs = {it for it in said(beside) if it[0].startswith("poisonous.")}
     assert said(beside) - theirs == said(alone)
     assert {verdict for *_, verdict in theirs} == {"raised", "unsupported"}
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (DeviceAbsentError("numpy sees no GPU"), "numpy sees no GPU"),
+        (ProcessExpired("gone", code=9), "its process died at the import, with status 9"),
+        (BrokenProcessPool("All workers expired"), "its process died at the import"),
+        (LostError("gone"), "its process died at the import"),
+        (TimeoutError(), "it was not imported within 300 s"),
+        (ImportError("no numpy\nhere"), "does not import: ImportError: no numpy"),
+    ],
+)
+def test_why_a_worker_offers_nothing_is_said_in_one_line(error: Exception, expected: str) -> None:
+    assert why_no_start(error) == expected
