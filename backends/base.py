@@ -214,7 +214,7 @@ class Backend(ABC):
         return self.forward(call, mode)
 
     def wait_for(self, result: Any) -> Callable[[Any], Any] | None:
-        """Return what waits soonest for results like this one, for the clock; None for nothing."""
+        """Return what waits for results like this one, and little else; None for nothing."""
         return None if self.is_synchronous else self.synchronize
 
     def copied(self, array: Any) -> Any:

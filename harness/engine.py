@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ..backends import FRAMEWORKS
-from ..backends.base import Claim, DeviceAbsentError
+from ..backends.base import Claim
 from .cluster import Cluster
 from .domain import Search, next_questions
 from .interrupts import Interrupts
@@ -83,6 +83,7 @@ class Engine:
         self._work: dict[Lane, _Work] = {}
         self._queue: deque[Lane] = deque()
         self._unproven = set(plan.extra)  # frameworks whose user's files may not import
+        self._suspected: dict[str, str] = {}  # those whose user's files came with no start, and why
         self._jobs = plan.jobs or max(2, os.cpu_count() or 1)
         self._interrupts = Interrupts(lambda: self._events.put((None, 0, None)))
         memory = plan.memory if cluster else plan.memory or share_of_memory(self._jobs)
@@ -178,11 +179,12 @@ class Engine:
             offered: Catalogue = worker.cell.offered(future)
         except UserFileError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
             self._end(worker)
             reason = why_no_start(error)
-            if lane.files and not isinstance(error, DeviceAbsentError | ImportError):
-                raise UserFileError(f"{', '.join(lane.files)}: {reason}") from error
+            if lane.files:
+                self._suspected[lane.framework] = f"{', '.join(lane.files)}: {reason}"
+                self._blame_files(lane.framework)
             self._excuse(lane, reason)
             return
         self.spent.imported(lane.name, offered.seconds)
@@ -194,6 +196,13 @@ class Engine:
                 self._introduce(WorkerRow(lane.framework, self._plan.device, offered.environment))
             self._recorder.meet(lane.framework, offered)
             self._open(lane, offered.own if lane.files else offered.claims)
+            self._blame_files(lane.framework)
+
+    def _blame_files(self, framework: str) -> None:
+        """If the framework itself starts, a user's files were why a process with them did not."""
+        starts = any(it.framework == framework and not it.files for it in self._work)
+        if starts and framework in self._suspected:
+            raise UserFileError(self._suspected[framework])
 
     def _open(self, lane: Lane, claims: Sequence[Claim]) -> None:
         questions = Questions(self._plan, lane, claims, self._recorder)

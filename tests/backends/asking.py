@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ml_dtypes
 import numpy as np
 from lossdiff.backends.base import call_for, implementations_of
-from lossdiff.cases.model import Case
+from lossdiff.cases.model import Case, Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +24,13 @@ DTYPES = {
     "float32": np.float32,
     "float64": np.float64,
     "int64": np.int64,
+}
+
+# x, cotangent v, direction t, and the derivative of v·f′ along t. σ(log 3) = 3/4, where σ″ is
+# −3/32; softmax([0, log 3]) = [1/4, 3/4], where it is p (c − Σ p c), c = (t − Σ p t)(v − Σ p v).
+BY_HAND = {
+    "sigmoid": ([[0.0, np.log(3)]], [[1.0, 0.5]], [[1.0, 4.0]], [[0.0, -3 / 16]]),
+    "softmax": ([[0.0, np.log(3)]], [[1.0, 0.0]], [[0.0, 1.0]], [[-3 / 32, 3 / 32]]),
 }
 
 Answer = tuple["NDArray[Any]", "list[NDArray[Any] | None]"]  # the value, and the gradients
@@ -87,3 +94,29 @@ def ask(
 def given(answer: Answer) -> list[NDArray[Any]]:
     """Return the value, and the gradients that there are."""
     return [array for array in (answer[0], *answer[1]) if array is not None]
+
+
+def second_of(
+    backend: Backend, implementation: Implementation, values: Any, *seeds: Any, mode: str
+) -> Any:
+    """Return the second derivative for a cotangent along a direction, the framework's own array."""
+    case = Case(implementation.operation, "file:made", np.shape(values), "float64")
+    call = call_for(implementation, case, Inputs(np.array(values)))
+    arrays = [backend.to_array(np.array(array)) for array in (*seeds, values)]
+    return backend.second(call, mode)(*arrays)
+
+
+def assert_nan_in_ignored_rows_spoils_nothing(backend: Backend, name: str, options: str) -> None:
+    """Ask a loss whose ignored rows hold NaN: it and its gradient in the other rows are finite."""
+    case = Case.parse(
+        f"cross_entropy/index.some_ignored/float32/4x10/nan_where_ignored/{options}/0"
+    )
+    target = case.inputs().target
+    assert target is not None
+
+    value, (gradient,) = ask(backend, backend.implementations[name], case)
+
+    assert gradient is not None
+    assert np.isfinite(value)
+    np.testing.assert_array_equal(gradient.any(axis=1), target != -100)
+    assert np.isfinite(gradient).all()

@@ -12,6 +12,7 @@ from lossdiff.backends.base import DeviceAbsentError, call_for
 from lossdiff.cases.model import Case, Inputs
 
 from .asking import (
+    BY_HAND,
     DTYPES,
     Answers,
     arrays_of,
@@ -19,12 +20,13 @@ from .asking import (
     call_of,
     given,
     own,
+    second_of,
     simple_answers,
     simple_questions,
 )
 
 if TYPE_CHECKING:
-    from lossdiff.backends.base import Backend, Implementation
+    from lossdiff.backends.base import Backend
     from numpy.typing import NDArray
 
 pytestmark = pytest.mark.framework("tensorflow")
@@ -291,22 +293,6 @@ def test_an_answer_that_is_not_one_tensor_is_refused(backend: Backend, mode: str
 
 # --- the second derivative -------------------------------------------------------------------
 
-# x, cotangent v, direction t, and the derivative of v·f′ along t. σ(log 3) = 3/4, where σ″ is
-# −3/32; softmax([0, log 3]) = [1/4, 3/4], where it is p (c − Σ p c), c = (t − Σ p t)(v − Σ p v).
-BY_HAND = {
-    "sigmoid": ([[0.0, np.log(3)]], [[1.0, 0.5]], [[1.0, 4.0]], [[0.0, -3 / 16]]),
-    "softmax": ([[0.0, np.log(3)]], [[1.0, 0.0]], [[0.0, 1.0]], [[-3 / 32, 3 / 32]]),
-}
-
-
-def _second(
-    backend: Backend, implementation: Implementation, values: Any, *seeds: Any, mode: str = "eager"
-) -> Any:
-    case = Case(implementation.operation, "file:made", np.shape(values), "float64")
-    call = call_for(implementation, case, Inputs(np.array(values)))
-    arrays = [backend.to_array(np.array(array)) for array in (*seeds, values)]
-    return backend.second(call, mode)(*arrays)
-
 
 @pytest.mark.parametrize("mode", ["eager", "function", "xla"])
 @pytest.mark.parametrize(("operation", "name"), [("sigmoid", "tf.math.sigmoid"),
@@ -316,7 +302,7 @@ def test_a_second_derivative_is_what_comes_out_by_hand(
 ) -> None:
     x, v, t, expected = BY_HAND[operation]
 
-    got = _second(backend, backend.implementations[name], x, v, t, mode=mode)
+    got = second_of(backend, backend.implementations[name], x, v, t, mode=mode)
 
     np.testing.assert_allclose(backend.to_numpy(got), expected, rtol=1e-14, atol=1e-16)
 
@@ -325,7 +311,7 @@ def test_a_second_derivative_is_what_comes_out_by_hand(
 def test_the_gradient_of_a_line_has_no_derivative(backend: Backend, mode: str) -> None:
     line = own(backend, "exp", lambda x: x * 2)
 
-    assert _second(backend, line, [1.0], [1.0], [1.0], mode=mode) is None
+    assert second_of(backend, line, [1.0], [1.0], [1.0], mode=mode) is None
 
 
 def test_a_value_that_is_cut_from_its_inputs_has_no_second_derivative(backend: Backend) -> None:
@@ -333,7 +319,7 @@ def test_a_value_that_is_cut_from_its_inputs_has_no_second_derivative(backend: B
 
     cut = own(backend, "exp", lambda x: tf.exp(tf.stop_gradient(x)))
 
-    assert _second(backend, cut, [1.0], [1.0], [1.0]) is None
+    assert second_of(backend, cut, [1.0], [1.0], [1.0], mode="eager") is None
 
 
 @pytest.mark.parametrize("mode", ["eager", "function"])

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import DeviceAbsentError, call_for, implementations_of
+from lossdiff.backends.base import DeviceAbsentError, implementations_of
 from lossdiff.cases.layouts import laid_out
-from lossdiff.cases.model import Case, Inputs
+from lossdiff.cases.model import Case
 
-from .asking import DTYPES, Answer, Answers, arrays_of, ask, call_of, own, simple_answers
+from .asking import (
+    BY_HAND,
+    DTYPES,
+    Answer,
+    Answers,
+    arrays_of,
+    ask,
+    call_of,
+    own,
+    second_of,
+    simple_answers,
+)
 
 if TYPE_CHECKING:
-    from lossdiff.backends.base import Backend, Implementation
+    from lossdiff.backends.base import Backend
 
 pytestmark = pytest.mark.framework("torch")
 
@@ -226,28 +237,12 @@ def test_an_argument_that_does_not_take_part_has_no_gradient(backend: Backend) -
 
 # --- the second derivative -------------------------------------------------------------------
 
-# x, cotangent v, direction t, and the derivative of v·f′ along t. σ(log 3) = 3/4, where σ″ is
-# −3/32; softmax([0, log 3]) = [1/4, 3/4], where it is p (c − Σ p c), c = (t − Σ p t)(v − Σ p v).
-BY_HAND = {
-    "sigmoid": ([[0.0, np.log(3)]], [[1.0, 0.5]], [[1.0, 4.0]], [[0.0, -3 / 16]]),
-    "softmax": ([[0.0, np.log(3)]], [[1.0, 0.0]], [[0.0, 1.0]], [[-3 / 32, 3 / 32]]),
-}
-
-
-def _second(
-    backend: Backend, implementation: Implementation, values: Any, *seeds: Any, mode: str = "eager"
-) -> Any:
-    case = Case(implementation.operation, "file:made", np.shape(values), "float64")
-    call = call_for(implementation, case, Inputs(np.array(values)))
-    arrays = [backend.to_array(np.array(array)) for array in (*seeds, values)]
-    return backend.second(call, mode)(*arrays)
-
 
 @pytest.mark.parametrize("operation", BY_HAND)
 def test_a_second_derivative_is_what_comes_out_by_hand(backend: Backend, operation: str) -> None:
     x, v, t, expected = BY_HAND[operation]
 
-    got = _second(backend, backend.implementations[f"torch.{operation}"], x, v, t)
+    got = second_of(backend, backend.implementations[f"torch.{operation}"], x, v, t, mode="eager")
 
     np.testing.assert_allclose(backend.to_numpy(got), expected, rtol=1e-14, atol=1e-16)
 
@@ -255,7 +250,7 @@ def test_a_second_derivative_is_what_comes_out_by_hand(backend: Backend, operati
 def test_the_gradient_of_a_line_has_no_derivative(backend: Backend) -> None:
     line = own(backend, "exp", lambda x: x * 2)
 
-    assert _second(backend, line, [1.0], [1.0], [1.0]) is None
+    assert second_of(backend, line, [1.0], [1.0], [1.0], mode="eager") is None
 
 
 def test_a_second_derivative_leaves_no_trace_in_its_arguments(backend: Backend) -> None:

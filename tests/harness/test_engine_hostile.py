@@ -192,6 +192,28 @@ def test_a_file_for_a_framework_that_is_missing_does_not_stop_the_others(
     assert {row.framework for row in rows} == {"numpy"}
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("raise RuntimeError('half installed')", "does not import: RuntimeError: half installed"),
+        ("import os\nos._exit(9)", "its process died at the import"),
+    ],
+)
+def test_a_file_is_not_blamed_for_a_framework_that_does_not_start_without_it_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+) -> None:
+    (tmp_path / "scipy").mkdir()
+    (tmp_path / "scipy/__init__.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)  # workers search where we do
+    extra = {"numpy": (str(HOSTILE / "answers.py"),)}
+
+    rows, workers, *_ = executed(tmp_path / "run.sqlite", Plan(SOFTMAX, ("numpy",), extra=extra))
+
+    assert [worker.framework for worker in workers] == ["numpy"]
+    assert reason in workers[0].absent
+    assert rows == []
+
+
 def test_what_a_file_changes_in_a_framework_does_not_change_what_is_said_of_it(
     tmp_path: Path,
 ) -> None:
