@@ -62,6 +62,6 @@ def load_backend(framework: str, device: str = "cpu") -> Backend:
         ImportError: the framework is not installed, or does not import.
         DeviceAbsentError: the framework sees no such device.
     """
-    module = import_module(f".{framework}_backend", __package__)
+    module = import_module(f".{framework}.adapter", __package__)
     backend: Backend = module.BACKEND(device)
     return backend

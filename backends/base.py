@@ -244,15 +244,18 @@ class Backend(ABC):
     def facts(self) -> dict[str, Any]:
         """Return what else decides a result: device name, threads, flags."""
 
+    @classmethod
+    def module_names(cls) -> list[str]:
+        """Return the full names of the modules that hold the framework's implementations."""
+        return [f"{__package__}.{cls.framework}.{name}" for name in cls.modules]
+
     @cached_property
     def implementations(self) -> dict[str, Implementation]:
         """The implementations by name, a user's own included."""
         found = [
             implementation
-            for name in self.modules
-            for implementation in implementations_of(
-                import_module(f".{name}", __package__), self.framework
-            )
+            for name in self.module_names()
+            for implementation in implementations_of(import_module(name), self.framework)
         ]
         named: dict[str, Implementation] = {}
         for implementation in [*found, *self.extra]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+_SINGLE = 24  # bits of float32's significand
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Format:
     def unit_roundoff(self) -> float:
         """Half the distance from 1 to the next number: 2^-precision."""
         return 2.0**-self.precision
+
+    @property
+    def accumulator_roundoff(self) -> float:
+        """The unit roundoff in which sums run: that of float32 for the 16-bit formats."""
+        return 2.0**-_SINGLE if self.precision < _SINGLE else self.unit_roundoff
 
     @property
     def tiny(self) -> float:

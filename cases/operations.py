@@ -1,6 +1,6 @@
 """The operations that are asked about: what each takes, and which options it has.
 
-The contract (the right value of each operation) is computed by `harness.oracle`;
+The contract (the right value of each operation) is computed by `harness.oracle.solve`;
 `docs/contract.md` states it in words and formulas.
 """
 

@@ -75,7 +75,9 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
     if name == "worked":
         return _ordered(name, worked())
     if name == "domain":
-        return Suite(name, ())  # its questions follow from the answers: see `harness.domain`
+        return Suite(
+            name, ()
+        )  # its questions follow from the answers: see `harness.engine.validity`
     if name == "fuzz":
         return _ordered(name, _fuzz(seed, count))
     cases = listed(name)

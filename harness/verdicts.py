@@ -54,7 +54,7 @@ MEANINGS: dict[str, str] = {
     "unsupported": "not claimed: no verdict on quality",
 }
 
-# What must hold, by the name in `relation:NAME`; see `harness.relations`.
+# What must hold, by the name in `relation:NAME`; see `harness.relations.metamorphic`.
 RELATION_MEANINGS: dict[str, str] = {
     "shift": "adding one number to all logits of a row changes nothing, and logsumexp by that "
     "number",

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from ..harness.comparison import Comparison, Lost
-from ..harness.comparison_accuracy import AccuracyChange
-from ..harness.comparison_time import Speed, TimeChange
+from ..harness.comparing import AccuracyChange, Comparison, Lost, Speed, TimeChange
 from .numbers import counted, seconds, three
 
 _SHOWN = 30  # lines of a table; the rest is counted

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..harness.conventions import MEANINGS
-from ..harness.rows import VerdictRow
-from ..harness.runfile import RunFile
+from ..harness.judging import MEANINGS
+from ..harness.runfile import RunFile, VerdictRow
 from ..harness.verdicts import CONVENTION
 from .legend import mark_of
 from .survey import NO_ANSWER, TEXTBOOK, Question, Survey, options_text, way_of

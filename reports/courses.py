@@ -6,10 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..harness.history import Course, history
-from ..harness.runfile import RunFile
-from ..harness.sides import side_of
-from ..harness.timing_rows import PassRow
+from ..harness.comparing import Course, history, side_of
+from ..harness.runfile import PassRow, RunFile
 from .comparison_markdown import share
 from .numbers import seconds
 

@@ -13,8 +13,7 @@ from itertools import product
 from typing import Any
 
 from ..cases.sweeps import SWEEPS
-from ..harness.rows import DomainRow
-from ..harness.runfile import RunFile
+from ..harness.runfile import DomainRow, RunFile
 from .numbers import magnitude
 from .survey import KINDS, dtype_order, way_of
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..harness.rows import VerdictRow
+from ..harness.runfile import VerdictRow
 from ..harness.verdicts import base
 from .legend import mark_of
 from .survey import KINDS, Asked, Found, Survey, dtype_order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..harness.history import Course, History
+from ..harness.comparing import Course, History
 from .comparison_markdown import share, table
 from .numbers import counted, seconds
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from ..harness.comparison import Comparison
-from ..harness.comparison_time import TimeChange
+from ..harness.comparing import Comparison, TimeChange
 
 _CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # none in XML
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..harness.rows import RelationRow
+from ..harness.runfile import RelationRow
 from ..harness.verdicts import RELATION, RELATION_MEANINGS
 from .survey import Survey, dtype_order
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..cases.operations import DTYPES
-from ..harness.rows import VerdictRow
-from ..harness.runfile import RunFile
+from ..harness.runfile import RunFile, VerdictRow
 from .columns import Column, column_name, column_of
 from .legend import mark_of
 

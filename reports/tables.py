@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..harness.rows import VerdictRow, WorkedRow, WorkerRow
-from ..harness.runfile import RunFile
+from ..harness.runfile import RunFile, VerdictRow, WorkedRow, WorkerRow
 from .columns import column_of
 from .legend import mark_of
 from .survey import TEXTBOOK, Asked, Place, Survey, dtype_order, way_of

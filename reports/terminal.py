@@ -12,8 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..harness.rows import VerdictRow
-from ..harness.runfile import RunFile
+from ..harness.runfile import RunFile, VerdictRow
 from .domain import Domain, DomainLine, domain_of
 from .findings import Alarm, alarms, groups
 from .legend import mark_of

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..harness.runfile import RunFile
-from ..harness.timing_rows import TimingRow
+from ..harness.runfile import RunFile, TimingRow
 from .legend import Mark, mark_of
 from .survey import way_of
 

@@ -28,8 +28,9 @@ from typing import Any
 
 import pytest
 from lossdiff.cases.model import Case
-from lossdiff.harness import machine
-from lossdiff.harness.bench import (
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.timing import machine
+from lossdiff.harness.timing.bench import (
     Process,
     Timing,
     environment_of,
@@ -37,8 +38,7 @@ from lossdiff.harness.bench import (
     pytest_arguments,
     schedule,
 )
-from lossdiff.harness.benchmarks import Benchmark, copies_of, work_of
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.timing.benchmarks import Benchmark, copies_of, work_of
 
 PROCESSES, SECONDS, LIMIT = 10, 0.05, 0.03
 LONGER = {"max_time": 1.0}  # seconds for each benchmark: more rounds of the largest calls

@@ -15,11 +15,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lossdiff.cases.ledger import Entry, ledger
-from lossdiff.harness.rows import VerdictRow
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.verdicts import RELATION
 
-from lossdiff.reproducing import NothingToShowError, reproduce
+from lossdiff._cli.repro import NothingToShowError, reproduce
 
 FOLDER = Path(__file__).parents[1] / "docs" / "to_report"
 TO_REPORT = "to be reported"

@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from lossdiff.harness.rows import VerdictRow
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import VerdictRow
 
 CORES = os.cpu_count() or 1
 

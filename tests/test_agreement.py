@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from lossdiff.harness.bench import Process
-from lossdiff.harness.benchmarks import Benchmark
+from lossdiff.harness.timing.bench import Process
+from lossdiff.harness.timing.benchmarks import Benchmark
 
 from .scripts import script
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from lossdiff.harness.rows import VerdictRow
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.verdicts import standing
 
-from .harness.interruption import content
+from .harness.engine.interruption import content
 from .test_killed import asked, until
 
 pytestmark = pytest.mark.cluster

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from lossdiff.harness.progress_rows import AskedRow, IncidentRow
-from lossdiff.harness.rows import VerdictRow
-from lossdiff.harness.runfile import RunFile, RunFileError, draft_of
-from lossdiff.harness.runlock import writing
+from lossdiff.harness.runfile.file import RunFile, RunFileError, draft_of
+from lossdiff.harness.runfile.lock import writing
+from lossdiff.harness.runfile.resume_rows import AskedRow, IncidentRow
+from lossdiff.harness.runfile.rows import VerdictRow
 
-from .harness.interruption import content
+from .harness.engine.interruption import content
 
 CHECK = ("check", "--backend", "numpy", "--operation", "softmax")
 BENCH = ("bench", "--backend", "numpy", "--passes", "1")

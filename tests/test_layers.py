@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,16 +14,21 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {
     "lossdiff": "src/lossdiff",
     "lossdiff.cases": "cases",
-    "lossdiff.cases.data": "cases/data",
     "lossdiff.backends": "backends",
     "lossdiff.harness": "harness",
     "lossdiff.reports": "reports",
-    "lossdiff.reports.templates": "reports/templates",
 }
+
+
+def _module(package: str, path: Path) -> str:
+    parts = [package, *path.with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 FILES = {
-    package + ("" if path.stem == "__init__" else f".{path.stem}"): path
+    _module(package, path.relative_to(ROOT / folder)): path
     for package, folder in FOLDERS.items()
-    for path in sorted((ROOT / folder).glob("*.py"))
+    for path in sorted((ROOT / folder).rglob("*.py"))
 }
 
 # Layer by layer, from below: what each may import of this project.
@@ -33,20 +39,19 @@ ALLOWED = {
     "lossdiff.reports": (
         "lossdiff.cases",
         "lossdiff.reports",
-        "lossdiff.harness.runfile",
-        "lossdiff.harness.rows",
-        "lossdiff.harness.timing_rows",
         "lossdiff.harness.verdicts",
-        "lossdiff.harness.conventions",
-        "lossdiff.harness.comparison",
-        "lossdiff.harness.comparison_accuracy",
-        "lossdiff.harness.comparison_time",
-        "lossdiff.harness.history",
-        "lossdiff.harness.sides",
+        "lossdiff.harness.judging",
+        "lossdiff.harness.runfile",
+        "lossdiff.harness.comparing",
     ),
     "lossdiff": ("lossdiff",),
 }
-# A framework's files begin with the name of one of its packages.
+# Inside `harness` a package may import only what stands left of it.
+ORDER = (
+    "answers", "verdicts", "oracle", "bounds", "judging", "runfile", "relations", "workers",
+    "engine", "timing", "comparing", "repro",
+)  # fmt: skip
+# A framework's files lie in the folder of its name.
 FRAMEWORKS = {
     "numpy": ("numpy", "scipy"),
     "torch": ("torch",),
@@ -55,13 +60,14 @@ FRAMEWORKS = {
 }
 # Every framework's arrays come from and go to NumPy's.
 FOREIGN = {"scipy", "torch", "jax", "jaxlib", "optax", "tensorflow", "keras", "tf_keras"}
-JUDGES = ("arithmetic", "oracle", "bounds", "judge", "conventions", "verdicts")
+JUDGES = ("oracle", "bounds", "judging", "verdicts")
+STATISTICS = {  # of times: they judge no answer
+    (f"lossdiff.harness.comparing.{name}", "scipy")
+    for name in ("noise", "noise_fastest", "estimates")
+}
 # pytest runs this file by its path, in a process of its own for each framework: it has no
 # package to be relative to, and it is the one place that needs pytest.
-STATISTICS = {
-    (f"lossdiff.harness.{name}", "scipy") for name in ("noise", "noise_fastest", "estimates")
-}
-BENCHMARK_SUITE = "lossdiff.harness.benchmark_suite"
+BENCHMARK_SUITE = "lossdiff.harness.timing.pytest_suite"
 
 
 @dataclass(frozen=True)
@@ -109,9 +115,12 @@ def _inside(name: str, package: str) -> bool:
 
 def owner_of(name: str) -> str:
     """Return the framework that a file of `backends` belongs to; empty for the shared ones."""
-    stem = name.rpartition(".")[2].partition("_")[0]
-    owners = [framework for framework, packages in FRAMEWORKS.items() if stem in packages]
-    return owners[0] if owners and layer_of(name) == "lossdiff.backends" else ""
+    parts = name.split(".")
+    return (
+        parts[2]
+        if parts[:2] == ["lossdiff", "backends"] and parts[2:3] != ["base"] and parts[2:]
+        else ""
+    )
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -122,6 +131,57 @@ def test_imports_go_one_way(name: str) -> None:
     upward = [module for module in own if not any(_inside(module, home) for home in allowed)]
 
     assert upward == [], f"{name} may import {', '.join(allowed)}"
+
+
+def room_of(name: str) -> str:
+    """Return the package, or the file, directly below `harness` that a module lies in."""
+    parts = name.split(".")
+    return parts[2] if parts[:2] == ["lossdiff", "harness"] and parts[2:] else ""
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if room_of(name)])
+def test_packages_of_the_harness_import_only_what_stands_left_of_them(name: str) -> None:
+    place = ORDER.index(room_of(name))
+    rooms = {room_of(item.module) for item in imports_of(name)} - {room_of(name), ""}
+
+    assert [room for room in rooms if ORDER.index(room) > place] == []
+
+
+def test_the_order_names_every_package_of_the_harness() -> None:
+    assert set(ORDER) == {room_of(name) for name in FILES} - {""}
+
+
+@cache
+def _entrances() -> set[str]:
+    """The rooms of `harness`, and the names in `__all__`, some of which are those of files, too."""
+    found = {f"lossdiff.harness.{room}" for room in ORDER}
+    for name in list(found):
+        for node in ast.parse(FILES[name].read_text()).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                found |= {f"{name}.{public}" for public in ast.literal_eval(node.value)}
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != BENCHMARK_SUITE])
+def test_a_package_of_the_harness_is_entered_by_its_front_door(name: str) -> None:
+    """What others may use stands in `__init__.py`; its files are its own business."""
+    inner = [
+        item.module
+        for item in imports_of(name)
+        if room_of(item.module) not in ("", room_of(name)) and item.module not in _entrances()
+    ]
+
+    assert inner == []
+
+
+@pytest.mark.parametrize("room", [room for room in ORDER if f"lossdiff.harness.{room}" in FILES])
+def test_a_package_of_the_harness_says_what_one_comes_here_for(room: str) -> None:
+    path = FILES[f"lossdiff.harness.{room}"]
+    if path.name != "__init__.py":
+        return
+    tree = ast.parse(path.read_text())
+
+    assert (ast.get_docstring(tree) or "").startswith("Come here for")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -160,7 +220,7 @@ def test_every_file_of_backends_has_an_owner_or_is_shared() -> None:
 @pytest.mark.parametrize("stem", JUDGES)
 def test_who_judges_knows_no_backend(stem: str) -> None:
     """An oracle that shared code with an implementation would share its errors."""
-    seen, waiting = set(), [f"lossdiff.harness.{stem}"]
+    seen, waiting = set(), [name for name in FILES if room_of(name) == stem]
     while waiting:
         name = waiting.pop()
         if name in seen or name not in FILES:
@@ -174,7 +234,7 @@ def test_who_judges_knows_no_backend(stem: str) -> None:
 def test_only_the_worker_loads_backends() -> None:
     users = [name for name in FILES if "load_backend" in _names(name) and "backends" not in name]
 
-    assert users == ["lossdiff.harness.worker"]
+    assert users == ["lossdiff.harness.workers.process"]
 
 
 def test_modules_are_imported_by_computed_names_in_few_places() -> None:
@@ -184,8 +244,8 @@ def test_modules_are_imported_by_computed_names_in_few_places() -> None:
     assert dynamic == [
         "lossdiff.backends",  # a framework's adapter
         "lossdiff.backends.base",  # its implementations
-        "lossdiff.backends.tensorflow_backend",  # what TensorFlow has no public name for
-        "lossdiff.harness.worker",  # a user's own
+        "lossdiff.backends.tensorflow.adapter",  # what TensorFlow has no public name for
+        "lossdiff.harness.workers.process",  # a user's own
     ]
 
 
@@ -208,7 +268,7 @@ def test_pytest_is_imported_by_the_benchmark_suite_alone() -> None:
 def test_onnx_is_imported_for_its_own_suite_alone() -> None:
     users = [name for name in FILES if "onnx" in {item.top for item in imports_of(name)}]
 
-    assert users == ["lossdiff.cases.onnx_suite", "lossdiff.harness.onnx_reference"]
+    assert users == ["lossdiff.cases.onnx_suite", "lossdiff.harness.engine.onnx"]
 
 
 def test_nobody_imports_the_benchmark_suite() -> None:

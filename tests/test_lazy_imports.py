@@ -37,9 +37,9 @@ def loaded_by(code: str) -> set[str]:
     "code",
     [
         "import lossdiff",
-        "import lossdiff.cli, lossdiff.__main__",
-        "import lossdiff.harness.engine, lossdiff.harness.bench, lossdiff.harness.catalogues",
-        "import lossdiff.harness.worker",
+        "import lossdiff._cli.main, lossdiff.__main__",
+        "import lossdiff.harness.engine, lossdiff.harness.timing, lossdiff.harness.repro",
+        "import lossdiff.harness.workers.process",
         "import lossdiff.reports.html, lossdiff.reports.terminal",
         "import lossdiff.backends.base",
     ],
@@ -50,13 +50,13 @@ def test_importing_ours_imports_no_framework(code: str) -> None:
 
 @pytest.mark.onnx
 def test_the_cases_of_onnx_import_onnx_and_no_framework() -> None:
-    code = "from lossdiff.cli import run; run(['list', 'cases', '--suite', 'onnx'])"
+    code = "from lossdiff._cli.main import run; run(['list', 'cases', '--suite', 'onnx'])"
 
     assert loaded_by(code) == {"onnx"}
 
 
 def test_listing_what_there_is_imports_no_framework() -> None:
-    code = "from lossdiff.cli import run; run(['list', 'operations']); run(['list', 'cases'])"
+    code = "from lossdiff._cli.main import run; run(['list', 'operations']); run(['list', 'cases'])"
 
     assert loaded_by(code) == set()
 

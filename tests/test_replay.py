@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from lossdiff.harness.comparison_time import compare_times
+from lossdiff.harness.comparing.times import compare_times
 
 from .scripts import script
 

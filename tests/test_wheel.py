@@ -66,7 +66,7 @@ def test_nothing_else_is_in_the_wheel(wheel: set[str]) -> None:
     assert {name.partition("/")[0].rpartition(".")[2] for name in others} == {"dist-info"}
 
 
-@pytest.mark.parametrize("word", ["test_", "conftest", "__pycache__", ".pyc"])
+@pytest.mark.parametrize("word", ["/test_", "conftest", "__pycache__", ".pyc"])
 def test_no_tests_and_no_caches_are_in_the_wheel(wheel: set[str], word: str) -> None:
     assert [name for name in wheel if word in name] == []
 

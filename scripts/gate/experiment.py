@@ -22,8 +22,8 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from lossdiff.harness.comparison import compare
-from lossdiff.harness.sides import read_side
+from lossdiff.harness.comparing.compare import compare
+from lossdiff.harness.comparing.snapshot import read_side
 
 HERE = Path(__file__).parent
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")

@@ -17,8 +17,8 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from lossdiff.harness.comparison_time import compare_times
-from lossdiff.harness.sides import PassTime, Side, TimeKey, read_side
+from lossdiff.harness.comparing.snapshot import PassTime, Side, TimeKey, read_side
+from lossdiff.harness.comparing.times import compare_times
 from numpy.typing import NDArray
 from scipy import stats
 

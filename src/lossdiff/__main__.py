@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .cli import run
+from ._cli.main import run
 
 
 def main() -> None:

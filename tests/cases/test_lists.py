@@ -7,8 +7,8 @@ from lossdiff.cases.factors import CLASSES, OUT_OF_RANGE, RANKS, ROWS
 from lossdiff.cases.lists import _bad_input, _blocks, _laid_out, _sizes, _unreduced
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import OPERATIONS
-from lossdiff.harness.judge import judge, question_of
-from lossdiff.harness.observation import Failure
+from lossdiff.harness.answers import Failure
+from lossdiff.harness.judging.judge import judge, question_of
 
 
 def test_every_number_of_classes_and_rows_and_every_rank_is_asked() -> None:

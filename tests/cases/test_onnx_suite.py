@@ -25,7 +25,7 @@ from lossdiff.cases.onnx_suite import (
 )
 from lossdiff.cases.operations import Options
 from lossdiff.cases.suites import suite
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.runfile.file import RunFile
 
 ONNX = pytest.mark.onnx
 DATA = np.arange(12.0).reshape(2, 3, 2)

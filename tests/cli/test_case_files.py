@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lossdiff.harness.engine import Engine
-from lossdiff.harness.rows import VerdictRow
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.engine.scheduler import Engine
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import VerdictRow
 
-from lossdiff import cli
+from lossdiff._cli import main as cli
 
 from .command import NUMPY, TINY, never
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from lossdiff.backends import FRAMEWORKS
-from lossdiff.harness.engine import Engine
-from lossdiff.harness.identity import ASKED
-from lossdiff.harness.recorder import Recorder
-from lossdiff.harness.rows import VerdictRow, WorkerRow
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.engine.identity import ASKED
+from lossdiff.harness.engine.recorder import Recorder
+from lossdiff.harness.engine.scheduler import Engine
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import STANDINGS
 
-from lossdiff import cli
+from lossdiff._cli import main as cli
 
 from .command import GOOD, HOSTILE, NUMPY, TINY, WRONG, never, write
 

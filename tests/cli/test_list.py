@@ -9,7 +9,7 @@ from lossdiff.cases.ledger import ledger
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.cases.suites import SUITES, suite
 
-from lossdiff import cli
+from lossdiff._cli import main as cli
 
 from .command import GOOD, NUMPY, write
 

@@ -10,7 +10,7 @@ import pytest
 from lossdiff.cases.onnx_suite import collected
 from lossdiff.cases.suites import suite
 
-from lossdiff import cli
+from lossdiff._cli import main as cli
 
 from .command import NUMPY, rows_of
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lossdiff import cli
+from lossdiff._cli import main as cli
 
 from .command import write
 

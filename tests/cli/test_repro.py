@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from lossdiff.backends import FRAMEWORKS
-from lossdiff.harness.rows import DomainRow, VerdictRow
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import DomainRow, VerdictRow
 
-from lossdiff import cli
+from lossdiff._cli import main as cli
 
 from .command import GOOD, NUMPY, TINY, WRONG, write
 
@@ -135,7 +135,9 @@ def test_a_framework_that_is_missing_is_named(
     lossdiff: Any, run_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     absent = replace(FRAMEWORKS["numpy"], imports=("no_numpy",), extra="torch")
-    monkeypatch.setattr("lossdiff.harness.asker.FRAMEWORKS", {**FRAMEWORKS, "numpy": absent})
+    monkeypatch.setattr(
+        "lossdiff.harness.repro.session.FRAMEWORKS", {**FRAMEWORKS, "numpy": absent}
+    )
 
     ended = lossdiff("repro", run_file, softmax_case(run_file))
 

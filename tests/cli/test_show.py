@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lossdiff.harness.rows import VerdictRow
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import VerdictRow
 
-from lossdiff import cli
+from lossdiff._cli import main as cli
 
 from .command import TINY, rows_of
 

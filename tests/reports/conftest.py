@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.runfile.file import RunFile
 from lossdiff.reports.html import write_report
 
 from . import sample

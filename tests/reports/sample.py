@@ -9,9 +9,15 @@ from pathlib import Path
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES, Options, TargetKind
 from lossdiff.cases.stored import worked_examples
-from lossdiff.harness.rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
-from lossdiff.harness.runfile import RunFile
-from lossdiff.harness.timing_rows import TimingRow
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import (
+    DomainRow,
+    RelationRow,
+    VerdictRow,
+    WorkedRow,
+    WorkerRow,
+)
+from lossdiff.harness.runfile.timing_rows import TimingRow
 
 HOSTILE = "</script><script>window.hacked=1</script><img src=x onerror='window.hacked=1'>"
 NEW = {"torch.compile.broken_softmax", HOSTILE}

@@ -10,14 +10,14 @@ from statistics import median
 from typing import Any
 
 import pytest
-from lossdiff.harness.rows import WorkerRow
-from lossdiff.harness.runfile import RunFile
-from lossdiff.harness.timed import summaries
-from lossdiff.harness.timing_rows import PassRow
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import WorkerRow
+from lossdiff.harness.runfile.timing_rows import PassRow
+from lossdiff.harness.timing.results import summaries
 from lossdiff.reports.courses import Courses, courses_of
 from lossdiff.reports.html import render, write_report
 
-from ..harness.test_comparison import NAMES, SLOW, add, timed, verdicts
+from ..harness.comparing.test_compare import NAMES, SLOW, add, timed, verdicts
 from .browser import browser
 
 Made = Callable[..., Path]

@@ -7,8 +7,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 import pytest
 from lossdiff.cases.sweeps import SWEEPS
-from lossdiff.harness.rows import DomainRow
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import DomainRow
 from lossdiff.reports import numbers
 from lossdiff.reports.domain import Domain, by_way, domain_of, shown
 from lossdiff.reports.domain_chart import domain_charts, domain_figure

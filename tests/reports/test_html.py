@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lossdiff.harness.rows import VerdictRow
-from lossdiff.harness.runfile import RunFile, RunFileError
+from lossdiff.harness.runfile.file import RunFile, RunFileError
+from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.verdicts import STANDINGS, base
 from lossdiff.reports.html import render, write_report
 from lossdiff.reports.legend import MARKS

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from lossdiff.harness.observation import AGAIN
-from lossdiff.harness.relations import RELATIONS
-from lossdiff.harness.repeats import THREADS
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.answers import AGAIN
+from lossdiff.harness.relations.determinism import THREADS
+from lossdiff.harness.relations.metamorphic import RELATIONS
+from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.verdicts import RELATION_MEANINGS
 from lossdiff.reports.relations import (
     REPEATED,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from lossdiff.cases.model import Case
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.runfile.file import RunFile
 from lossdiff.reports import numbers
 from lossdiff.reports.columns import column_name, column_of
 from lossdiff.reports.excerpts import excerpt

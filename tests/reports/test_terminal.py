@@ -4,8 +4,8 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
-from lossdiff.harness.rows import VerdictRow
-from lossdiff.harness.runfile import RunFile
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.reports.terminal import summary, verdict_table
 from rich.console import Console, RenderableType
 

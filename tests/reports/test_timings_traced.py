@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lossdiff.harness.rows import VerdictRow
-from lossdiff.harness.runfile import RunFile
-from lossdiff.harness.timed import summaries
-from lossdiff.harness.timing_rows import MemoryRow, PassRow, ProcessRow
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import VerdictRow
+from lossdiff.harness.runfile.timing_rows import MemoryRow, PassRow, ProcessRow
+from lossdiff.harness.timing.results import summaries
 from lossdiff.reports.html import render
 
 CASES = {

@@ -1,0 +1,1 @@
+"""JAX and Optax: the adapter, and one file of implementations for each namespace."""

@@ -1,0 +1,152 @@
+"""The adapter of JAX, with Optax's losses."""
+
+from __future__ import annotations
+
+import os
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import jax
+import numpy as np
+
+from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+
+class JaxBackend(Backend):
+    """JAX on the CPU or on a GPU, with 64-bit types; modes `eager` and `jit`.
+
+    JAX chooses its platforms once in a process: after a backend on the CPU, none on a GPU can
+    be had in the same process.
+    """
+
+    framework = "jax"
+    modules = (
+        "nn",
+        "numpy",
+        "lax",
+        "scipy_special",
+        "optax_losses",
+        "recipes",
+        "textbook",
+    )
+    packages = ("jax", "jaxlib", "optax", "ml_dtypes")
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        jax.config.update("jax_enable_x64", True)
+        if device == "cpu":
+            jax.config.update("jax_platforms", "cpu")  # or JAX would initialise the GPUs too
+        else:
+            # Other frameworks' workers share the GPU; JAX would take three quarters of it.
+            os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        try:
+            self._device = jax.devices(device)[0]
+        except RuntimeError as error:
+            raise DeviceAbsentError(f"jax sees no {device.upper()}") from error
+        self._held = 0
+
+    def to_array(self, array: NDArray[Any]) -> jax.Array:
+        return jax.device_put(array, self._device)
+
+    def to_numpy(self, value: jax.Array) -> NDArray[Any]:
+        if not isinstance(value, jax.Array):
+            raise TypeError(f"returned {type(value).__name__}, not jax.Array")
+        return np.asarray(value)
+
+    def synchronize(self, value: Any) -> None:
+        jax.block_until_ready(value)
+
+    def wait_for(self, result: Any) -> Callable[[Any], Any]:
+        # The function for trees costs some microseconds more than an array's own method.
+        is_array = isinstance(result, jax.Array)
+        return methodcaller("block_until_ready") if is_array else jax.block_until_ready
+
+    def forward(self, call: Call, mode: str) -> Forward:
+        return _compiled(call.direct(), mode)
+
+    def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
+        positions = call.positions
+
+        def run(cotangent: jax.Array, *arrays: jax.Array) -> tuple[Any, tuple[Any, ...]]:
+            def of_leaves(*leaves: jax.Array) -> Any:
+                given = list(arrays)
+                for position, leaf in zip(positions, leaves, strict=True):
+                    given[position] = leaf
+                return call(*given)
+
+            value, pullback = jax.vjp(of_leaves, *(arrays[position] for position in positions))
+            return value, pullback(_like(cotangent, value))
+
+        return _compiled(run, mode)
+
+    def second(self, call: Call, mode: str) -> SecondOrder:
+        if mode != "jit":  # operator by operator it would take seconds to compile
+            raise NotImplementedError("asked in the mode jit only")
+
+        def run(cotangent: jax.Array, direction: jax.Array, *arrays: jax.Array) -> Any:
+            def gradient(x: jax.Array) -> jax.Array:
+                value, pullback = jax.vjp(lambda leaf: call(leaf, *arrays[1:]), x)
+                (result,) = pullback(_like(cotangent, value))
+                return result
+
+            # Reverse over reverse: functions with a custom vjp have no forward mode.
+            _, pullback = jax.vjp(gradient, arrays[0])
+            return pullback(direction)[0]
+
+        return jax.jit(run)
+
+    def forget(self) -> None:
+        # Compiling slows down as programs pile up, and 2,200 of them take 3 GB.
+        jax.clear_caches()
+
+    def copied(self, array: jax.Array) -> jax.Array:
+        return jax.numpy.copy(array)
+
+    def reset_peak(self) -> None:
+        stats = self._device.memory_stats() if self.device == "gpu" else None
+        self._held = (stats or {}).get("bytes_in_use", 0)
+
+    def peak(self) -> int | None:
+        if self.device != "gpu":
+            return None
+        # JAX's peak is that of the process and cannot be reset: an upper bound.
+        stats = self._device.memory_stats() or {}
+        return stats["peak_bytes_in_use"] - self._held if "peak_bytes_in_use" in stats else None
+
+    def compiled_memory(self, function: Any, arrays: list[Any]) -> int | None:
+        analysis = function.lower(*arrays).compile().memory_analysis()
+        if analysis is None:
+            return None
+        return int(analysis.temp_size_in_bytes + analysis.output_size_in_bytes)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "gpu": self._device.device_kind if self.device == "gpu" else None,
+            "devices": [str(device) for device in jax.devices()],
+            "cpus": os.cpu_count(),
+            "default_matmul_precision": jax.config.jax_default_matmul_precision,
+            "enable_x64": jax.config.jax_enable_x64,
+            "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        }
+
+
+def _compiled(function: Callable[..., T], mode: str) -> Callable[..., T]:
+    compiled: Callable[..., T] = jax.jit(function) if mode == "jit" else function
+    return compiled
+
+
+def _like(cotangent: jax.Array, value: Any) -> jax.Array:
+    """Give the cotangent the value's dtype: a wrong one is for the judge to see."""
+    if not isinstance(value, jax.Array):
+        raise TypeError(f"returned {type(value).__name__}, not jax.Array")
+    return cotangent if cotangent.dtype == value.dtype else cotangent.astype(value.dtype)
+
+
+BACKEND = JaxBackend

@@ -1,0 +1,1 @@
+"""NumPy and SciPy: the adapter, and one file of implementations for each namespace."""

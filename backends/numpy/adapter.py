@@ -1,0 +1,69 @@
+"""The adapter of NumPy and SciPy; gradients are the hand-written `NAME_vjp` functions."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward
+
+
+class NumpyBackend(Backend):
+    """NumPy and SciPy on the CPU; mode `eager`."""
+
+    framework = "numpy"
+    modules = ("functions", "scipy_special", "recipes", "textbook")
+    packages = ("numpy", "scipy", "ml_dtypes")
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        if device == "gpu":
+            raise DeviceAbsentError("NumPy has no GPU")
+
+    def to_array(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array
+
+    def to_numpy(self, value: Any) -> NDArray[Any]:
+        if not isinstance(value, np.ndarray | np.generic):
+            raise TypeError(f"returned {type(value).__name__}, not a NumPy array")
+        return np.asarray(value)
+
+    def synchronize(self, value: Any) -> None:
+        """NumPy has computed its results when it returns."""
+
+    @property
+    def is_synchronous(self) -> bool:
+        return True
+
+    def forward(self, call: Call, mode: str) -> Forward:
+        def run(*arrays: NDArray[Any]) -> Any:
+            with np.errstate(all="ignore"):
+                return call(*arrays)
+
+        return run
+
+    def timed(self, call: Call, mode: str) -> Forward:
+        np.seterr(all="ignore")  # once, not under the clock
+        return call.direct()
+
+    def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
+        def run(cotangent: NDArray[Any], *arrays: NDArray[Any]) -> tuple[Any, tuple[Any, ...]]:
+            with np.errstate(all="ignore"):
+                gradients = call.vjp(cotangent, *arrays)
+                if not isinstance(gradients, tuple | list):
+                    kind = type(gradients).__name__
+                    raise TypeError(f"the vjp returned {kind}, not a tuple of gradients")
+                gradients = tuple(gradients)[: len(call.wrt)]
+                missing = len(call.wrt) - len(gradients)
+                return call(*arrays), (*gradients, *[None] * missing)
+
+        return run
+
+    def facts(self) -> dict[str, Any]:
+        return {"threads": os.environ.get("OMP_NUM_THREADS", "default")}
+
+
+BACKEND = NumpyBackend

@@ -1,0 +1,1 @@
+"""TensorFlow and Keras: the adapter, and one file of implementations for each namespace."""

@@ -1,0 +1,169 @@
+"""The adapter of TensorFlow, and of Keras on top of it."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+# Both are read once, at the import. Keras must run on TensorFlow whatever the user's
+# environment says; the log level is theirs to choose, and 2 leaves errors alone.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+if keras.config.backend() != "tensorflow":
+    raise ImportError(f"keras was imported before, with the backend {keras.config.backend()}")
+
+# One tf.function for each call is what we mean to have; TensorFlow takes it for a mistake.
+tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.getMessage())
+
+
+class TensorflowBackend(Backend):
+    """TensorFlow on the CPU or on a GPU; modes `eager`, `function` and `xla`."""
+
+    framework = "tensorflow"
+    modules = (
+        "nn",
+        "keras_losses",
+        "keras_activations",
+        "keras_ops",
+        "recipes",
+        "textbook",
+    )
+    packages = ("tensorflow", "keras", "ml_dtypes")
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        self._held = 0
+        if device == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+            return
+        gpus = tf.config.get_visible_devices("GPU")
+        if not gpus:
+            raise DeviceAbsentError("tensorflow sees no GPU")
+        for gpu in gpus:  # or TensorFlow takes all of its memory at once
+            tf.config.experimental.set_memory_growth(gpu, enable=True)
+
+    def to_array(self, array: NDArray[Any]) -> tf.Tensor:
+        with tf.device(f"/{self.device.upper()}:0"):
+            return tf.constant(array, dtype=array.dtype)
+
+    def to_numpy(self, value: tf.Tensor) -> NDArray[Any]:
+        # A scalar comes as a NumPy scalar; np.asarray of the tensor itself fails in bfloat16.
+        return np.asarray(_one_tensor(value).numpy())
+
+    def synchronize(self, value: Any) -> None:
+        if not self.is_synchronous:
+            tf.test.experimental.sync_devices()
+
+    @property
+    def is_synchronous(self) -> bool:
+        return self.device == "cpu"
+
+    def forward(self, call: Call, mode: str) -> Forward:
+        return _compiled(call.direct(), mode)
+
+    def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
+        def run(cotangent: tf.Tensor, *arrays: tf.Tensor) -> tuple[Any, tuple[Any, ...]]:
+            inputs = [arrays[position] for position in call.positions]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(inputs)
+                value = _one_tensor(call(*arrays))
+            # A result of another dtype is for the judge to see, no reason to stop here.
+            cotangent = tf.cast(cotangent, value.dtype)
+            gradients = tape.gradient(value, inputs, output_gradients=cotangent)
+            return value, tuple(map(_dense, gradients))
+
+        return _compiled(run, mode)
+
+    def second(self, call: Call, mode: str) -> SecondOrder:
+        def run(cotangent: tf.Tensor, direction: tf.Tensor, *arrays: tf.Tensor) -> Any:
+            x = arrays[0]
+            with tf.GradientTape(watch_accessed_variables=False) as outer:
+                outer.watch(x)
+                with tf.GradientTape(watch_accessed_variables=False) as inner:
+                    inner.watch(x)
+                    value = _one_tensor(call(*arrays))
+                seed = tf.cast(cotangent, value.dtype)
+                gradient = inner.gradient(value, x, output_gradients=seed)
+            if gradient is None:
+                return None
+            return _dense(outer.gradient(gradient, x, output_gradients=direction))
+
+        compiled = _compiled(run, mode)
+
+        def refused_or_run(*arrays: tf.Tensor) -> Any:
+            try:
+                return compiled(*arrays)
+            except LookupError as error:  # an operation whose gradient has none is registered so
+                raise NotImplementedError(str(error)) from error
+
+        return refused_or_run
+
+    def copied(self, array: tf.Tensor) -> tf.Tensor:
+        return tf.raw_ops.DeepCopy(x=array)  # tf.identity gives the same buffer
+
+    def reset_peak(self) -> None:
+        if self.device == "gpu":
+            tf.config.experimental.reset_memory_stats("GPU:0")
+            self._held = tf.config.experimental.get_memory_info("GPU:0")["current"]
+
+    def peak(self) -> int | None:
+        if self.device != "gpu":
+            return None
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"]) - self._held
+
+    def facts(self) -> dict[str, Any]:
+        gpus = tf.config.get_visible_devices("GPU") if self.device == "gpu" else []
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        return {
+            "gpu": details[0].get("device_name") if details else None,
+            "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
+            "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
+            "onednn": _internal("util._pywrap_util_port", "IsMklEnabled"),
+            "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
+            "XLA_FLAGS": os.environ.get("XLA_FLAGS"),
+            "tensor_float_32": tf.config.experimental.tensor_float_32_execution_enabled(),
+            "deterministic": _internal("framework.config", "is_op_determinism_enabled"),
+            "keras_backend": keras.config.backend(),
+            "floatx": keras.config.floatx(),
+            "epsilon": keras.config.epsilon(),
+        }
+
+
+def _compiled(function: Forward, mode: str) -> Forward:
+    if mode == "eager":
+        return function
+    compiled: Forward = tf.function(function, autograph=False, jit_compile=mode == "xla")
+    return compiled
+
+
+def _one_tensor(value: Any) -> tf.Tensor:
+    if not isinstance(value, tf.Tensor):
+        raise TypeError(f"returned {type(value).__name__}, not tf.Tensor")
+    return value
+
+
+def _dense(gradient: Any) -> tf.Tensor | None:
+    """Return the gradient of tf.gather as a tensor too; None stays None."""
+    return None if gradient is None else tf.convert_to_tensor(gradient)
+
+
+def _internal(module: str, function: str) -> Any:
+    """Ask what TensorFlow has no public function for; None where a version has moved it."""
+    try:
+        return getattr(import_module(f"tensorflow.python.{module}"), function)()
+    except (ImportError, AttributeError):
+        return None
+
+
+BACKEND = TensorflowBackend

@@ -1,0 +1,1 @@
+"""PyTorch: the adapter, and one file of implementations for each namespace."""

@@ -1,0 +1,133 @@
+"""The adapter of PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
+
+
+class TorchBackend(Backend):
+    """PyTorch on the CPU or on CUDA; modes `eager` and `compile`."""
+
+    framework = "torch"
+    modules = (
+        "functions",
+        "functional",
+        "modules",
+        "special",
+        "recipes",
+        "textbook",
+    )
+    packages = ("torch",)
+
+    def __init__(self, device: str = "cpu") -> None:
+        super().__init__(device)
+        if device == "gpu" and not torch.cuda.is_available():
+            raise DeviceAbsentError("torch sees no GPU")
+        self._device = torch.device("cuda" if device == "gpu" else "cpu")
+        self._held = 0
+
+    def to_array(self, array: NDArray[Any]) -> torch.Tensor:
+        # Strides are kept, so that they are what is asked about.
+        if array.dtype == ml_dtypes.bfloat16:
+            return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to(self._device)
+        return torch.from_numpy(array).to(self._device)
+
+    def to_numpy(self, value: torch.Tensor) -> NDArray[Any]:
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(f"returned {type(value).__name__}, not torch.Tensor")
+        value = value.detach().cpu().contiguous()
+        if value.dtype == torch.bfloat16:
+            return value.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        return value.numpy()
+
+    def synchronize(self, value: Any) -> None:
+        if not self.is_synchronous:
+            torch.cuda.synchronize()
+
+    @property
+    def is_synchronous(self) -> bool:
+        return self._device.type == "cpu"
+
+    def forward(self, call: Call, mode: str) -> Forward:
+        return self._compiled(call, mode)
+
+    def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
+        function = self._compiled(call, mode)
+
+        def run(cotangent: torch.Tensor, *arrays: torch.Tensor) -> tuple[Any, tuple[Any, ...]]:
+            leaves = [array.detach() for array in arrays]
+            inputs = [leaves[position].requires_grad_() for position in call.positions]
+            value = function(*leaves)
+            gradients = torch.autograd.grad(value, inputs, cotangent, allow_unused=True)
+            return value, gradients
+
+        return run
+
+    def second(self, call: Call, mode: str) -> SecondOrder:
+        if mode == "compile":
+            raise NotImplementedError("torch.compile does not differentiate twice")
+
+        def run(cotangent: torch.Tensor, direction: torch.Tensor, *arrays: torch.Tensor) -> Any:
+            x, *others = (array.detach() for array in arrays)
+            x.requires_grad_()
+            value = call(x, *others)
+            (gradient,) = torch.autograd.grad(value, [x], cotangent, create_graph=True)
+            if not gradient.requires_grad:
+                return None
+            return torch.autograd.grad(gradient, [x], direction, allow_unused=True)[0]
+
+        return run
+
+    def _compiled(self, call: Call, mode: str) -> Forward:
+        return torch.compile(call, dynamic=False) if mode == "compile" else call.direct()
+
+    def copied(self, array: torch.Tensor) -> torch.Tensor:
+        return array.clone()
+
+    def cache_bytes(self) -> int:
+        if self._device.type != "cuda":
+            return 0
+        return getattr(torch.cuda.get_device_properties(self._device), "L2_cache_size", 0)
+
+    def reset_peak(self) -> None:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+            self._held = torch.cuda.memory_allocated()
+
+    def peak(self) -> int | None:
+        if self._device.type != "cuda":
+            return None
+        return torch.cuda.max_memory_allocated() - self._held
+
+    def device_times(self, run: Callable[[], Any], rounds: int) -> list[float]:
+        if self._device.type != "cuda":
+            return []
+        pairs = [[torch.cuda.Event(enable_timing=True) for _ in "be"] for _ in range(rounds)]
+        for begin, end in pairs:
+            begin.record()
+            run()
+            end.record()
+        torch.cuda.synchronize()
+        return [begin.elapsed_time(end) / 1e3 for begin, end in pairs]  # it says milliseconds
+
+    def facts(self) -> dict[str, Any]:
+        gpu = torch.cuda.get_device_name() if self._device.type == "cuda" else None
+        return {
+            "gpu": gpu,
+            "threads": torch.get_num_threads(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "float32_matmul_precision": torch.get_float32_matmul_precision(),
+            "deterministic": torch.are_deterministic_algorithms_enabled(),
+        }
+
+
+BACKEND = TorchBackend

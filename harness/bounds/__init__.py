@@ -1,0 +1,20 @@
+"""Come here for how far a correct computation may be from the exact answer.
+
+`bound` returns the largest error of an `Algorithm` in a dtype, element by element. `SOUND` is the
+algorithm that nobody has to excuse; `LADDER` lists those that explain a larger error.
+"""
+
+from __future__ import annotations
+
+from .algorithms import LADDER, SOUND, Algorithm
+from .bound import bound
+from .float64_terms import Answers, plain_solution
+
+__all__ = [
+    "LADDER",
+    "SOUND",
+    "Algorithm",
+    "Answers",
+    "bound",
+    "plain_solution",
+]

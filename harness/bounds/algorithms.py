@@ -1,0 +1,189 @@
+"""Roundings and sums: what the bounds of all operations are made of; see `harness.bounds.bound`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...cases.dtypes import FORMATS
+from ...cases.model import Case
+from ..oracle import Floats, Solution
+
+# Relative errors of library functions, in u. Measured over float32, the worst of NumPy, PyTorch,
+# JAX and TensorFlow: exp 3.6 (2.5 ulp), log 4.6 (3.8 ulp), log1p 5.4 (4.0 ulp).
+C_EXP = 5.0  # exp, log
+C_LOG1P = 8.0
+# In 16 bits they are computed in float32 and rounded: half an ulp is 1; a whole one is allowed.
+C_NARROW = 2.0
+# exp(d) as 2^(d log2 e), as GPUs have it: the product and the rounded constant (0.23u).
+BASE_2 = 1.25
+_LONG = 0.1  # of h·u: a longer sum is taken in blocks
+_BLOCKS = 17  # what NumPy's sum adds to the depth of a tree
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """How the quantity may have been computed.
+
+    Attributes:
+        sequential: sums run from first to last (h = n − 1), not in blocks.
+        cancels: forms that cancel, such as lse − x, 1 − σ(x), log(1 − p).
+        unshifted: log, and the factor log2 e, meet the logits or ℓ themselves, not their distance
+            from the maximum: log Σ exp(x), log(softmax x), 2^(x log2 e − m log2 e). Only where
+            exp(x) neither overflows nor underflows.
+        narrow: every intermediate is rounded to T, and sums run in T.
+    """
+
+    sequential: bool = False
+    cancels: bool = False
+    unshifted: bool = False
+    narrow: bool = False
+
+
+SOUND = Algorithm()
+# The ladder of explanations: verdict, and the algorithms that it stands for.
+LADDER: tuple[tuple[str, Algorithm], ...] = (
+    ("order", Algorithm(sequential=True)),
+    ("formula", Algorithm(cancels=True)),
+    ("formula", Algorithm(cancels=True, sequential=True)),
+    ("formula", Algorithm(cancels=True, unshifted=True)),
+    ("formula", Algorithm(cancels=True, unshifted=True, sequential=True)),
+    ("narrow", Algorithm(narrow=True)),
+    ("narrow", Algorithm(narrow=True, sequential=True)),
+    ("narrow", Algorithm(narrow=True, cancels=True)),
+    ("narrow", Algorithm(narrow=True, cancels=True, sequential=True)),
+)
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The roundings of an algorithm in a dtype.
+
+    Attributes:
+        u: unit roundoff of the accumulating dtype.
+        s: unit roundoff of the storing dtype where it differs, else 0.
+        eta: one smallest subnormal of the storing dtype.
+        eta_a: that of the accumulating dtype.
+        c: relative error of exp and log, in u.
+        c_log1p: that of log1p, and of any logarithm that log1p may stand for.
+        base_2: what exp(d) loses as a power of 2, in d·u.
+        reach: log of the largest number of the accumulating dtype; exp(±reach) is its last.
+    """
+
+    u: float
+    s: float
+    eta: float
+    eta_a: float
+    reach: float
+    algorithm: Algorithm
+    c: float = C_EXP
+    c_log1p: float = C_LOG1P
+    base_2: float = BASE_2
+
+    def unshifted(self, x: Floats) -> Floats:
+        """abs(x) where the algorithm has no shift and exp(x) is in range, else 0."""
+        size = np.abs(x)
+        return np.where(size < self.reach, size, 0.0) * self.algorithm.unshifted
+
+    def tree(self, n: int) -> float:
+        """The depth h of a sum in blocks: min(n − 1, ⌈log2 n⌉ + 17).
+
+        NumPy's own: up to 127 terms in 8 lanes of 14 additions, 3 to join them and 7 for what is
+        left over, which is 24 = ⌈log2 127⌉ + 17; longer ones in halves. Blocks or threads of 16
+        terms are within it. In 16 bits ⌈log2 n⌉ + 1: by pairs.
+        """
+        blocks = 1 if self.algorithm.narrow else _BLOCKS
+        return min(n - 1.0, float(np.ceil(np.log2(n))) + blocks) if n > 1 else 0.0
+
+    def depth(self, n: int) -> float:
+        """Return h for a sum of n terms; in blocks where hu would exceed 0.1."""
+        if self.algorithm.sequential and (n - 1) * self.u <= _LONG:
+            return max(n - 1.0, 0.0)
+        return self.tree(n)
+
+    def sum_of_exps(self, n: int) -> float:
+        """Return hu for a sum ŝ of n terms that are not negative, with s/ŝ and ŝ/s ≤ 1 + hu.
+
+        fl(a + b) is good to u·fl(a + b), and partial sums of such terms do not exceed ŝ, so
+        s ≤ ŝ(1 + hu). The other way round is Jeannerod and Rump, "Improved error bounds for inner
+        products in floating-point arithmetic", SIAM J. Matrix Anal. Appl. 34(2), 2013,
+        doi 10.1137/120894488. For sums from first to last neither needs hu < 1: a sum of 16-bit
+        ones that sticks at 1/u is within it. In blocks (hu)² is nothing.
+        """
+        return (max(n - 1.0, 0.0) if self.algorithm.sequential else self.tree(n)) * self.u
+
+
+def precision_of(dtype: str, algorithm: Algorithm) -> Precision:
+    """Return the roundings of an algorithm in a dtype; 16-bit sums run in float32 if not narrow."""
+    form, single = FORMATS[dtype], FORMATS["float32"]
+    u, eta, reach = form.unit_roundoff, form.smallest, float(np.log(form.max))
+    if dtype not in ("float16", "bfloat16"):
+        return Precision(u, 0.0, eta, eta, reach, algorithm)
+    if algorithm.narrow:
+        return Precision(u, 0.0, eta, eta, reach, algorithm, C_NARROW, C_NARROW, 0.0)
+    reach = float(np.log(single.max))
+    return Precision(single.unit_roundoff, u, eta, single.smallest, reach, algorithm)
+
+
+def count(solution: Solution) -> int:
+    """The number of losses that the reduction sums."""
+    return solution.row_losses.size
+
+
+def times(weights: Floats, values: Floats) -> Floats:
+    """weights·values, where 0 times infinity is 0."""
+    return np.where(weights == 0, 0.0, weights * values)
+
+
+def divisor_depth(case: Case, solution: Solution, q: Precision) -> float:
+    """The depth of the divisor of a mean: a sum of weights; a number of rows is exact."""
+    if solution.rules.mean_over == "weights":
+        return q.depth(count(solution)) + q.depth(case.shape[case.class_axis])
+    return q.depth(count(solution)) if case.options.weight else 0.0
+
+
+def divisor_error(case: Case, solution: Solution, q: Precision) -> float:
+    """ρ, the relative error of a divisor that sums weights of both signs; else 0.
+
+    The sum is good to h u Σ abs(w), which is h u times the condition of Σ w; where w · target is
+    added up the products are rounded, too. What is divided by D(1 ± ρ) is good to
+    (B + abs(y)ρ)/(1 − ρ). Beyond ρ = 1 a divisor has no digit, and explains nothing.
+    """
+    if solution.condition <= 1.0:
+        return 0.0
+    depth = min(divisor_depth(case, solution, q) + 1, float(solution.addends))
+    return solution.condition * depth * q.u
+
+
+def divided(limit: Floats, exact: Floats, rho: float) -> Floats:
+    """Return the bound of a quotient from that with a perfect divisor: (B + abs(y)ρ)/(1 − ρ)."""
+    if not rho:
+        return limit
+    return (limit + np.abs(exact) * rho) / (1 - rho) if rho < 1 else np.zeros_like(limit)
+
+
+def underflow(v: Floats, solution: Solution, q: Precision) -> Floats:
+    """η max(abs(v), 1): what a subnormal product loses before it is multiplied by v, or after."""
+    down, up = max(solution.unit, 1.0), min(solution.unit, 1.0)
+    return np.maximum(q.eta_a / up * (np.abs(v) / down), q.eta_a)
+
+
+def reduced(case: Case, solution: Solution, rows: Floats, v: Floats, q: Precision) -> Floats:
+    """The bound of the loss from those of its rows: Σ abs(B)/D + abs(Σ)[(h_N + h_D + 6)u + s].
+
+    h_N is the depth of the sum of losses, zeros left out, as adding 0 is exact, and at once or
+    class by class; h_D that of the divisor. Terms of a loss are not negative, so their sum has no
+    cancellation; where given log-probs are positive the sum of magnitudes stands for abs(loss).
+    """
+    if case.options.reduction == "none":
+        return rows
+    losses = np.abs(np.nan_to_num(solution.row_losses, nan=0.0, posinf=0.0, neginf=0.0))
+    n, classes = int(np.count_nonzero(losses)), case.shape[case.class_axis]
+    h = q.depth(n)
+    if losses.shape == case.shape:
+        h = max(h, q.depth(losses.size // max(classes, 1)) + q.depth(classes))
+    h += divisor_depth(case, solution, q) + 6
+    scale = np.abs(np.broadcast_to(v, losses.shape))
+    finite = np.where(np.isfinite(rows.reshape(losses.shape)), rows.reshape(losses.shape), 0.0)
+    return np.asarray((finite * scale).sum() + (losses * (scale * (h * q.u + q.s))).sum())

@@ -1,0 +1,60 @@
+"""How far from the exact value a correct computation can be, element by element.
+
+First-order rounding-error analysis after Blanchard, Higham, Higham, "Accurately computing
+the log-sum-exp and softmax functions", IMA J. Numer. Anal. 41(4), 2021,
+doi 10.1093/imanum/draa038, without its simplification: fl(d_i) = d_i(1 + δ), so that each
+summand exp(−d_i) carries a relative error (d_i + c)u and the sum Σ p_i(d_i + c)u + hu. Since
+Σ p_i d_i = H − L = E lies in [0, ln C], the sum is good to (E + c + h)u: the spread of the
+logits is gone. Where exp(d) is 2^(d log2 e), as on GPUs, the product is rounded and log2 e too,
+by 0.23u in float32: 1.25d more in each summand, and 1.25E in the sum.
+
+u is the unit roundoff of the accumulating dtype A; s that of the storing dtype T where they
+differ (16-bit results accumulated in float32), else 0; η one smallest subnormal of T; h the
+depth of a summation. exp and log are allowed relative errors of c = 5 u, log1p 8 u: 2.5 and 4 ulp
+where the mantissa is near 1, up to 5 and 8 where it is near 2.
+
+Nothing here is vacuous: a sum of terms that are not negative is good to hu at any length (see
+`Precision.sum_of_exps`), and it counts as 1 + hu in a quotient and as log(1 + hu) in a logarithm.
+
+Relative errors end where numbers are subnormal. There exp's c/2 ulp are c/2 of A's η, which the
+division by a sum ≥ 1 does not enlarge, and the quotient is rounded once more: (c + 1)/2 η where
+A = T. Where A is wider its subnormals are below η/2, and η is enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...cases.model import Case
+from ..answers import SECOND
+from ..oracle import Elements, Floats, Rows, Solution
+from .algorithms import C_EXP, Algorithm, precision_of
+from .classwise import rows_bound
+from .elementwise import elements_bound
+from .second_order import second_bound
+
+
+def bound(case: Case, solution: Solution, quantity: str, algorithm: Algorithm) -> Floats:
+    """Return the largest error that the algorithm can make, in the shape of the quantity."""
+    precision = precision_of(case.dtype, algorithm)
+    terms = solution.terms
+    exact = solution.quantities[quantity].to_float()
+    if quantity == SECOND:
+        return second_bound(case, solution, exact, precision)
+    with np.errstate(all="ignore"):
+        if isinstance(terms, Rows):
+            n = exact.shape[0] if exact.ndim and case.class_axis else case.shape[0]
+            if n < case.shape[0]:  # of a large array only the first rows are judged
+                case, terms = replace(case, shape=(n, *case.shape[1:])), terms.head(n)
+            result = rows_bound(case, solution, terms, quantity, precision)
+        elif isinstance(terms, Elements):
+            result = elements_bound(case, solution, terms, quantity, precision)
+        else:
+            raise TypeError("a refusal has no bound")
+    # A gradient is p, subnormal, times a factor up to 2.
+    eta = precision.eta * (1.0 if quantity == "value" else 2.0)
+    if precision.s == 0:
+        eta *= (C_EXP + 1) / 2
+    return np.where(np.isfinite(result), result, 0.0).reshape(exact.shape) + eta

@@ -1,0 +1,261 @@
+"""The bounds of operations over classes; see `harness.bounds.bound` for the notation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ...cases.model import Case
+from ..oracle import Floats, Rows, Solution
+from .algorithms import Precision, divided, divisor_depth, divisor_error, reduced, times, underflow
+
+
+def rows_bound(
+    case: Case, solution: Solution, terms: Rows, quantity: str, precision: Precision
+) -> Floats:
+    """Return the bound of a quantity, in its shape or in one of as many elements."""
+    terms = positive(terms)
+    result = _ROWS[case.operation](case, solution, terms, quantity, precision)
+    if case.contract.is_loss:
+        if quantity == "value" and case.options.reduction == "none":
+            result = result * solution.unit
+        result = result + _underflow(case, solution, terms, quantity, precision)
+        exact = _flat(solution, quantity, case).reshape(result.shape)
+        result = divided(result, exact, divisor_error(case, solution, precision))
+    if result.ndim == 2 and case.shape:
+        axis = case.class_axis
+        rest = case.shape[:axis] + case.shape[axis + 1 :]
+        if result.size == int(np.prod(case.shape)):
+            return np.moveaxis(result.reshape(*rest, case.shape[axis]), -1, axis)
+    return result
+
+
+def positive(terms: Rows) -> Rows:
+    """Errors add up by magnitude, whatever the signs of the weights."""
+    return replace(terms, w=np.abs(terms.w)) if (terms.w < 0).any() else terms
+
+
+def _underflow(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+    """What tiny weights lose where products of theirs are subnormal.
+
+    Such a product is off by η/2 of the accumulating dtype, before it is divided by a D that may be
+    as small (η/D), or after (η), and whatever multiplies it then: 1 + ℓ in each term of a loss, p
+    of as many terms as ΣW has in a gradient, 1/p where a weight is divided by a probability.
+    """
+    per_row, eta = np.count_nonzero(t.w, axis=1), underflow(t.v, solution, q)
+    if quantity == "value":
+        each = np.where(t.w > 0, (1.0 + t.l) * _column(eta), 0.0)  # the sum of l may overflow
+        lost = each.sum(axis=1) + 2.0 * eta
+        return lost if case.options.reduction == "none" else np.asarray(lost.sum())
+    lost = ((per_row + 3.0) * eta)[:, None] * np.ones_like(t.d)
+    if quantity == "gradient_target":
+        return lost * (1.0 + t.l)
+    return np.where(t.w > 0, lost / t.p, 0.0) if case.contract.domain == "probs" else lost
+
+
+def _flat(solution: Solution, quantity: str, case: Case) -> Floats:
+    """The exact quantity as (R, C) or (R,), like the terms."""
+    exact = solution.quantities[quantity].to_float()
+    if exact.shape != case.shape:
+        return exact.reshape(-1)
+    classes = case.shape[case.class_axis]
+    rows = int(np.prod(np.delete(case.shape, case.class_axis)))
+    return np.moveaxis(exact, case.class_axis, -1).reshape(rows, classes)
+
+
+def _log_prob(t: Rows, q: Precision) -> Floats:
+    """ℓ = d + L: [2d + L + c'L + 1.25E + E + c + h]u, absolute, c' = c of log1p.
+
+    d and its rounding give 2d, the sum (2.25E + c + h), the logarithm c'L (log, log1p, or log2
+    times ln 2, which is c + 1.3), the addition L. The sum counts with its logarithm, log(1 + hu).
+    lse − x adds abs(lse)u. Unshifted forms add c(abs(lse) + ℓ)u for a logarithm of that size:
+    log Σ exp(x) has c abs(lse) where a perfect logarithm (Blanchard et al.) has abs(lse),
+    log(softmax x) has cℓ, and the form wholly in base 2 has 2.5 abs(lse) + 4.5ℓ.
+    """
+    row = t.log_sum * (1 + q.c_log1p) + (1 + q.base_2) * t.entropy_gap + q.c
+    if q.algorithm.cancels:
+        row = row + np.abs(t.lse)
+    unshifted = q.c * (q.unshifted(_column(t.lse)) + q.unshifted(t.l))
+    rounding = t.d * (2 * q.u) + (_column(row) + unshifted) * q.u  # 2d may overflow
+    return rounding + np.log1p(q.sum_of_exps(t.d.shape[1]))
+
+
+def _prob(t: Rows, q: Precision) -> Floats:
+    """P = exp(−d)/Σ: (2.25(d + E) + 2c + h + 2)u, relative.
+
+    exp(fl(d)) is good to (d + c)u, and as 2^(d log2 e) to (2.25d + c)u; Σ to the mean of that and
+    h; the rest is a division, or a reciprocal and a product. exp(x − lse) has the roundings of
+    lse, of x − lse and of L besides: abs(lse) + ℓ + c'L. Unshifted, lse is only good to
+    c abs(lse); exp(x)/Σexp(x) is as good as the shifted form, without d and E; and
+    2^(fl(x log2 e) − m) has 1.25(abs(x) + Σ p abs(x)) ≤ 2.5 abs(lse) + 1.25(ℓ + E + L).
+    """
+    away = 1 + q.base_2
+    sound = t.d * (away * q.u) + _column(away * t.entropy_gap + 2 * q.c + 2) * q.u
+    extra = np.zeros_like(sound)
+    if q.algorithm.cancels:
+        extra = t.l + _column(np.abs(t.lse) + q.c_log1p * t.log_sum)
+    extra = extra + q.c * q.unshifted(_column(t.lse))
+    return _exponential(sound, extra * q.u, q.sum_of_exps(t.d.shape[1]))
+
+
+def _prob_from_log(t: Rows, q: Precision) -> Floats:
+    """exp(log p): B_ℓ + (c + 2 + 1.25ℓ)u, with u_T·ℓ where log p was stored in T; relative."""
+    hu = q.sum_of_exps(t.d.shape[1])
+    last = (q.c + 2 + q.base_2 * t.l) * q.u + q.s * t.l
+    sound = replace(q, algorithm=replace(q.algorithm, cancels=False, unshifted=False))
+    plain = _log_prob(t, sound) - np.log1p(hu)
+    return _exponential(plain + last, _log_prob(t, q) - np.log1p(hu) - plain, hu) + q.s
+
+
+def _exponential(exponent: Floats, extra: Floats, hu: float) -> Floats:
+    """The relative error e^A(1 + hu) − 1 of an exponential whose argument is off by A.
+
+    Beyond A = log 2 a probability may be off by itself, no digit is left, and the bound explains
+    nothing: first the extra of a form that cancels is left out, then all.
+    """
+    limit = np.log(2.0)
+    spent = np.where(exponent + extra < limit, exponent + extra, exponent)
+    return np.where(spent < limit, np.expm1(spent) * (1 + hu) + hu, 0.0)
+
+
+def _column(row: Floats) -> Floats:
+    return np.asarray(row)[:, None]
+
+
+def _softmax(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+    """Value: p[(2.25(d + E) + 2c + h + 2)u + s].
+
+    Gradient p_j(v_j − m), m = Σ p_i v_i: m is good to Σ p_i abs(v_i)(ρ_i + s + (h + 1)u), ρ the
+    relative error of p; the product adds ρ_j and two roundings; p_j v_j − p_j m two of p_j v_j.
+    """
+    rho = _prob(t, q)
+    if quantity == "value":
+        return times(t.p, rho + q.s)
+    g = np.abs(_flat(solution, quantity, case))
+    h = q.depth(t.d.shape[1])
+    mean = times(t.p * np.abs(t.v), rho + q.s + (h + 1) * q.u).sum(axis=1, keepdims=True)
+    inner = np.broadcast_to(mean, t.p.shape) + 2 * q.u * np.abs(t.v)
+    return times(t.p, inner) + times(g, rho + 2 * q.s + 4 * q.u)
+
+
+def _log_softmax(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+    """Value: B_ℓ + sℓ. Gradient v_j − p_j V, V = Σ v: V is good to (h + 1)u Σ abs(v)."""
+    if quantity == "value":
+        return _log_prob(t, q) + q.s * t.l
+    g = np.abs(_flat(solution, quantity, case))
+    h = q.depth(t.d.shape[1])
+    total = np.abs(t.v.sum(axis=1, keepdims=True))
+    magnitude = np.abs(t.v).sum(axis=1, keepdims=True)
+    relative = times(t.p, _prob_from_log(t, q) + q.u)
+    return relative * total + t.p * magnitude * (h + 1) * q.u + g * (q.u + q.s)
+
+
+def _logsumexp(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+    """Value a + L: (2.25E + c + h + c'L)u for L, abs(lse)(u + s) for the sum. Gradient v·p.
+
+    Unshifted: c abs(lse)u for log Σ exp(x). From first to last it may be n − 1 times
+    log(e^y + e^x) = max + log1p(e^−Δ): each is rounded, abs(y)u, and its tail of at most log 2 is
+    good to (0.7c' + c/2 + 0.3)u. An early y counts with its share of the sum, which leaves less
+    than abs(lse) + 0.4 of abs(y): (n − 1)(abs(lse) + (c + c')/2 + 3)u.
+    """
+    if quantity == "value":
+        bracket = (1 + q.base_2) * t.entropy_gap + q.c + q.c_log1p * t.log_sum
+        bracket = bracket + q.c * q.unshifted(t.lse)
+        size, n = np.abs(t.lse), t.d.shape[1]
+        result = bracket * q.u + np.log1p(q.sum_of_exps(n)) + size * (q.u + q.s)
+        if q.algorithm.sequential and not q.algorithm.narrow:
+            steps = (n - 1) * (size + (q.c + q.c_log1p) / 2 + 3) * q.u + size * q.s
+            result = np.maximum(result, steps)
+        return result
+    return times(t.p * np.abs(t.v), _prob(t, q) + q.s + 2 * q.u)
+
+
+def _class_weights(case: Case) -> Floats:
+    weight = case.inputs().weight
+    return np.ones(1) if weight is None else weight.astype(np.float64)
+
+
+def _terms_of_rows(t: Rows, q: Precision) -> float:
+    """The depth of Σ W ℓ over the classes; zeros do not count, as adding 0 is exact."""
+    return q.depth(int(np.count_nonzero(t.w, axis=1).max(initial=0)))
+
+
+def _cross_entropy(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+    """Row: Σ W(B_ℓ + sℓ) + r[(h_C + 6)u + s], h_C the depth of as many terms as W has.
+
+    Gradient by logits (p ΣW − W)/D: ΣW·p[expm1(B_ℓ + (c + 2 + 1.25ℓ)u + sℓ) + s] + abs(g)(u + 2s)
+    + (6 + h_C + h_D)u(p ΣW + W), times the cotangent over D. Gradient by target:
+    w(B_ℓ + sℓ) + abs(g)((5 + h_D)u + 2s).
+    """
+    h_c, h_d = _terms_of_rows(t, q), divisor_depth(case, solution, q)
+    log_prob = _log_prob(t, q) + q.s * t.l
+    if quantity == "value":
+        rows = times(t.w, log_prob).sum(axis=1)
+        rows = rows + times(t.w, t.l).sum(axis=1) * ((h_c + 6) * q.u + q.s)
+        return reduced(case, solution, rows, t.v, q)
+    g = np.abs(_flat(solution, quantity, case))
+    v = np.abs(t.v)[:, None]
+    if quantity == "gradient_target":
+        per_target = g / t.l if t.l.all() else v * _class_weights(case) / solution.unit
+        last = np.full_like(g, (5 + h_d) * q.u + 2 * q.s)
+        return times(per_target, log_prob) + times(g, last)
+    total = t.w.sum(axis=1, keepdims=True)
+    relative = total * times(t.p, _prob_from_log(t, q))
+    rounding = (6 + h_c + h_d) * q.u * (t.p * total + t.w)
+    return (relative + rounding) * v + g * (q.u + 2 * q.s)
+
+
+def _nll_loss(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+    """Only products and sums of what is given: Σ abs(W·lp)(2u + s), then as reduced."""
+    if quantity == "value":
+        rows = np.abs(times(t.w, t.l)).sum(axis=1) * (2 * q.u + q.s)
+        return reduced(case, solution, rows, t.v, q)
+    g = np.abs(_flat(solution, quantity, case))
+    return g * ((6 + divisor_depth(case, solution, q)) * q.u + q.s)
+
+
+def _cross_entropy_probs(
+    case: Case, solution: Solution, t: Rows, quantity: str, q: Precision
+) -> Floats:
+    """ℓ = −log p is good to cu relative; the gradient −W/p to (6 + h_C + h_D)u.
+
+    In 16 bits W/D may be subnormal before it is divided by p: η/p more.
+    Where a convention divides p by Σp, the sum adds (h + 3)u to ℓ and the logarithms
+    Σ p abs(log p) cu ≤ c ln C u, if it is done on them; the gradient (−W/p + ΣW)/Σx has terms
+    that cancel, at most abs(g) + 2 ΣW/Σx; that by the target, −w log(p/Σp), adds (h + 3)u w.
+    """
+    h_c, h_d = _terms_of_rows(t, q), divisor_depth(case, solution, q)
+    total, classes = t.w.sum(axis=1), t.d.shape[1]
+    divided = (q.depth(classes) + 3 + q.c * (1 + np.log(classes))) * q.u + 2 * q.s
+    if quantity == "value":
+        rows = np.abs(times(t.w, t.l)).sum(axis=1) * ((q.c + h_c + 6) * q.u + 2 * q.s)
+        if solution.rules.renormalise:
+            rows = rows + total * divided
+        return reduced(case, solution, rows, t.v, q)
+    g = np.abs(_flat(solution, quantity, case))
+    bracket = np.full_like(g, (q.c + 6 + h_c + h_d) * q.u + 2 * q.s)
+    if solution.rules.renormalise and quantity == "gradient_target":
+        weight = case.inputs().weight
+        w = np.ones(classes) if weight is None else np.abs(weight.astype(np.float64))
+        rounded = (q.depth(classes) + 3) * q.u + 2 * q.s
+        return times(g, bracket) + np.abs(t.v)[:, None] * w * rounded
+    if not solution.rules.renormalise:
+        lost = q.eta if q.algorithm.narrow and quantity == "gradient_logits" else 0.0
+        return times(g, bracket) + np.where(g > 0, lost / t.p, 0.0)
+    x = case.inputs().values.astype(np.float64)
+    sums = np.maximum(x.sum(axis=case.class_axis).reshape(-1), solution.rules.clip or 0.0)
+    magnitude = g + 2 * (np.abs(t.v) * total / sums)[:, None]
+    return times(magnitude, bracket + divided + q.c * np.abs(t.l) * q.u)
+
+
+_RowsBound = Callable[[Case, Solution, Rows, str, Precision], Floats]
+_ROWS: dict[str, _RowsBound] = {
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "logsumexp": _logsumexp,
+    "nll_loss": _nll_loss,
+    "cross_entropy": _cross_entropy,
+    "cross_entropy_probs": _cross_entropy_probs,
+}

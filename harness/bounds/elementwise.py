@@ -1,0 +1,185 @@
+"""The bounds of operations of one element; see `harness.bounds.bound` for the notation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ...cases.model import Case
+from ..oracle import Elements, Floats, Solution
+from .algorithms import Precision, divided, divisor_error, reduced, times, underflow
+
+
+def _sigmoid_of(x: Floats) -> Floats:
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1.0, e) / (1.0 + e)
+
+
+def _log1p_exp(x: Floats) -> Floats:
+    return np.log1p(np.exp(-np.abs(x)))
+
+
+def _softplus(x: Floats) -> Floats:
+    return np.maximum(x, 0.0) + _log1p_exp(x)
+
+
+def elements_bound(
+    case: Case, solution: Solution, terms: Elements, quantity: str, precision: Precision
+) -> Floats:
+    """Return the bound of a quantity, in its shape."""
+    exact = np.abs(solution.quantities[quantity].to_float())
+    terms = of_magnitudes(terms)
+    result = _ELEMENTS[case.operation](case, solution, terms, quantity, precision, exact)
+    if not case.contract.is_loss:
+        return result
+    if quantity == "value" and case.options.reduction == "none":
+        result = result * solution.unit
+    result = result + _underflow(case, solution, terms, quantity, precision)
+    return divided(result, exact, divisor_error(case, solution, precision))
+
+
+def of_magnitudes(terms: Elements) -> Elements:
+    """Errors add up by magnitude, whatever the signs of the weights."""
+    return replace(terms, w=np.abs(terms.w))
+
+
+def _underflow(case: Case, solution: Solution, t: Elements, quantity: str, q: Precision) -> Floats:
+    """What tiny weights lose where products of theirs are subnormal; see `bounds_rows`.
+
+    The products with w, with pos_weight and with v are off by η/2 each, times what they multiply:
+    the other two, and softplus, which is below 1 + abs(x), a logarithm or a sigmoid; 1/p(1 − p)
+    in a gradient by p.
+    """
+    size = 1.0 + np.where(np.isfinite(t.x), np.abs(t.x), 0.0)  # at infinity σ is exactly 0 or 1
+    if case.contract.domain == "probs":
+        spread = t.x * (1.0 - t.x)
+        size = 1.0 / spread if quantity == "gradient_logits" else 1.0 - np.log(spread)
+    eta = size * (2.0 * underflow(t.v, solution, q))
+    w = t.w * solution.unit
+    lost = eta + eta * w + eta * np.abs(t.pos_weight)  # the weights alone may overflow
+    if quantity != "value" or case.options.reduction == "none":
+        return lost
+    return np.asarray(np.where(np.isfinite(lost), lost, 0.0).sum())
+
+
+def _exp(
+    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+) -> Floats:
+    """Value and gradient: c u, relative, and two roundings of v·e^x; 2^(x log2 e) adds 1.25x."""
+    bracket = q.c + (0 if quantity == "value" else 2) + _base_2(t, q)
+    return y * (bracket * q.u + q.s)
+
+
+def _base_2(t: Elements, q: Precision) -> Floats:
+    """What e^−abs(x), made as a power of 2, loses: 1.25 abs(x), in u."""
+    return q.base_2 * q.unshifted(t.x)
+
+
+def _sigmoid(
+    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+) -> Floats:
+    """Value: (c + 3)u relative: e^−abs(x), 1 + e, the quotient.
+
+    Gradient vσ(1 − σ): twice that; 1 − σ from a rounded σ cancels. The value has no form that
+    cancels: 1 − σ(−x) and (1 + tanh(x/2))/2 keep no digit where σ is small.
+    """
+    if quantity == "value":
+        return y * ((q.c + 3 + _base_2(t, q)) * q.u + q.s)
+    result = y * ((2 * (q.c + 3) + 4 + _base_2(t, q)) * q.u + 2 * q.s)
+    if q.algorithm.cancels:
+        sigma = _sigmoid_of(t.x)
+        result = result + np.abs(t.v) * sigma * sigma * (q.c + 4) * q.u
+    return result
+
+
+def _log_sigmoid(
+    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+) -> Floats:
+    """Value: (c + c' + 2)u relative, 15u; log σ cancels to (c + 4)u absolute. Gradient vσ(−x).
+
+    x − softplus(x) cancels to 2x u for x > 0, and (c + 1)x u if softplus is log(1 + e^x).
+    """
+    is_value = quantity == "value"
+    sound = q.c + q.c_log1p + 2 if is_value else q.c + 5
+    result = y * ((sound + _base_2(t, q)) * q.u + q.s)
+    if q.algorithm.cancels:
+        scale = np.ones_like(t.x) if is_value else np.abs(t.v) * _sigmoid_of(t.x)
+        result = result + scale * (q.c + 4) * q.u
+        if is_value:
+            own = np.where(t.x > 0, 2 * t.x + q.c * q.unshifted(t.x), 0.0)
+            result = result + own * q.u
+    return result
+
+
+def _bce_with_logits(
+    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+) -> Floats:
+    """Sound: p z softplus(−x) + (1 − z) softplus(x) has no negative terms: 18u relative.
+
+    Cancelling (max(x, 0) − xz + log1p e^−abs(x), and PyTorch's form with pos_weight):
+    [3 abs(x)(1 + pz) + 13(1 + pz) log1p e^−abs(x) + abs(l)]u; with softplus as log(1 + e^x), a
+    logarithm of the size of x, c abs(x)(1 + pz)u more.
+    Gradient by logits: the two terms (1 − z)σ(x) and pzσ(−x), each good to (c + 5)u;
+    cancelling: [8σ(1 − z + pz) + pz + abs(g)]u. By target: −x and (p − 1) softplus(−x).
+    """
+    hit, miss, w = np.abs(t.pos_weight) * t.z, 1.0 - t.z, t.w
+    v = np.abs(t.v)
+    softplus = q.c + q.c_log1p + 2
+    if quantity == "value":
+        losses = np.abs(np.nan_to_num(solution.row_losses, posinf=0.0))
+        rows = losses * ((softplus + 3 + _base_2(t, q)) * q.u + q.s)
+        if q.algorithm.cancels:
+            tail = q.c * q.unshifted(t.x) + (q.c + q.c_log1p) * _log1p_exp(t.x)
+            tail = np.abs(t.x) * (3 * q.u) + tail * q.u  # 3 abs(x) may overflow
+            rows = rows + w * tail * (1 + hit) + losses * q.u
+        return reduced(case, solution, rows, t.v, q)
+    if quantity == "gradient_target":
+        extra = np.abs(t.pos_weight - 1.0) * _softplus(-t.x)
+        result = v * w * (np.abs(t.x) * (3 * q.u) + extra * ((softplus + 3) * q.u)) + y * q.s
+        if q.algorithm.cancels:
+            step = softplus * q.u
+            both = _softplus(-t.x) * (np.abs(t.pos_weight) * step) + _softplus(t.x) * step
+            result = result + v * w * both
+        return result
+    sigma = _sigmoid_of(t.x)
+    terms = miss * sigma + hit * _sigmoid_of(-t.x)
+    result = v * w * terms * ((q.c + 5 + _base_2(t, q)) * q.u) + y * (4 * q.u + 2 * q.s)
+    if q.algorithm.cancels:
+        loose = (q.c + 3) * sigma * (miss + hit) + hit
+        result = result + v * w * (loose * q.u) + y * q.u
+    return result
+
+
+def _bce(
+    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+) -> Floats:
+    """Value: z log p to (c + 2)u, (1 − z) log1p(−p) to 10u; log(1 − p) loses u absolute.
+
+    Gradient by probs: z/p and (1 − z)/(1 − p), each good to 6u. By target: both logarithms.
+    """
+    v, w = np.abs(t.v), t.w
+    log_p, log_rest = np.abs(np.log(t.x)), np.abs(np.log1p(-t.x))
+    miss = 1.0 - t.z
+    if quantity == "value":
+        rows = w * (times(t.z, log_p) * (q.c + 2) + times(miss, log_rest) * (q.c_log1p + 2))
+        rows = rows * q.u + np.abs(np.nan_to_num(solution.row_losses, posinf=0.0)) * (2 * q.u + q.s)
+        if q.algorithm.cancels:
+            rows = rows + w * miss * q.u
+        return reduced(case, solution, rows, t.v, q)
+    if quantity == "gradient_target":
+        result = v * w * ((log_p + log_rest) * (q.c_log1p + 2) * q.u) + y * q.s
+        return result + v * w * q.u if q.algorithm.cancels else result
+    terms = times(t.z, 1.0 / t.x) + times(miss, 1.0 / (1.0 - t.x))
+    return v * w * (terms * (6 * q.u)) + y * (2 * q.u + q.s)
+
+
+_ElementsBound = Callable[[Case, Solution, Elements, str, Precision, Floats], Floats]
+_ELEMENTS: dict[str, _ElementsBound] = {
+    "sigmoid": _sigmoid,
+    "log_sigmoid": _log_sigmoid,
+    "binary_cross_entropy": _bce,
+    "binary_cross_entropy_with_logits": _bce_with_logits,
+    "exp": _exp,
+}

@@ -1,0 +1,81 @@
+"""Terms of the bounds in plain float64, where the oracle would be too slow or is not needed.
+
+A bound needs d, L and p to a few digits only. What is missing of the exact quantities are the
+magnitudes that they are rounded at: the answer itself serves for them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...cases.model import Case, Inputs
+from ..oracle import Elements, Exact, Floats, Rows, Rules, Solution
+
+Answers = dict[str, Floats]
+# Relations hold under every convention; of these the divided probabilities have the widest bound.
+_LOOSEST = Rules(renormalise="before")
+
+
+def plain_solution(case: Case, inputs: Inputs, cotangent: Floats, answers: Answers) -> Solution:
+    """Return the terms of a case and, in the place of exact quantities, given answers.
+
+    Args:
+        case: of finite inputs, without options that change the loss.
+        inputs: its arrays.
+        cotangent: of the result, in its shape.
+        answers: float64 arrays, finite.
+    """
+    quantities = {name: Exact.of(answer) for name, answer in answers.items()}
+    if not case.contract.reads_classes:
+        terms, losses = _elements(case, inputs, cotangent)
+        return Solution("", quantities, terms, losses)
+    rows, row_losses = _rows(case, inputs, cotangent)
+    return Solution("", quantities, rows, row_losses, _LOOSEST)
+
+
+def _elements(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[Elements, Floats]:
+    x = inputs.values.astype(np.float64)
+    zeros, ones = np.zeros(x.shape), np.ones(x.shape)
+    z = zeros if inputs.target is None else inputs.target.astype(np.float64)
+    v = np.broadcast_to(cotangent / _divisor(case, x.size), x.shape)
+    if case.contract.domain == "probs":
+        losses = -(z * np.log(x) + (1 - z) * np.log1p(-x))
+    else:
+        losses = np.maximum(x, 0) - x * z + np.log1p(np.exp(-np.abs(x)))
+    return Elements(x, z, ones, ones, v), losses
+
+
+def _rows(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[Rows, Floats]:
+    axis = case.class_axis
+    x = _by_row(inputs.values.astype(np.float64), axis)
+    a = x.max(axis=1)
+    d = a[:, None] - x
+    log_sum = np.log(np.exp(-d).sum(axis=1))
+    l = d + log_sum[:, None]
+    if case.contract.domain != "logits":
+        l = -x if case.contract.domain == "log_probs" else -np.log(x)
+    p = np.exp(-l)
+    gap = (p * d).sum(axis=1)
+    if not case.contract.is_loss:
+        reduces = case.operation == "logsumexp"
+        v = cotangent.reshape(-1, 1) if reduces else _by_row(cotangent, axis)
+        return Rows(d, l, p, a + log_sum, log_sum, gap, np.zeros(()), v), np.zeros(0)
+    w = _weights(case, inputs, x.shape)
+    v = np.broadcast_to(cotangent.reshape(-1) / _divisor(case, len(x)), (len(x),))
+    return Rows(d, l, p, a + log_sum, log_sum, gap, w, v), (w * l).sum(axis=1)
+
+
+def _weights(case: Case, inputs: Inputs, shape: tuple[int, ...]) -> Floats:
+    assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
+    if case.target_kind == "index":
+        return (np.arange(shape[1]) == inputs.target.reshape(-1, 1)).astype(np.float64)
+    return _by_row(inputs.target.astype(np.float64), case.class_axis)
+
+
+def _by_row(array: Floats, axis: int) -> Floats:
+    return np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+
+
+def _divisor(case: Case, count: int) -> int:
+    is_mean = case.contract.is_loss and case.options.reduction == "mean"
+    return count if is_mean else 1

@@ -1,0 +1,171 @@
+"""Two runs compared: answers, coverage and times, and what fails the gate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .accuracy import AccuracyChange, compare_accuracy
+from .snapshot import Answer, Side, TimeKey, names_of, read_side
+from .times import EFFECT, SINGLE, TimeComparison, compare_times
+
+_ASKED = ("suite", "benchmarks", "seed", "count")  # what decides which cases there are
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What one implementation no longer answers, or is no longer timed at.
+
+    Attributes:
+        what: answers or timings.
+        implementation, framework, mode: whose.
+        count: how many.
+        example: one of them.
+    """
+
+    what: Literal["answers", "timings"]
+    implementation: str
+    framework: str
+    mode: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What only one of the runs holds.
+
+    Attributes:
+        vanished: what only the base holds.
+        appeared: what only the new run holds.
+        unreached: what only one holds because the other was cut off before it.
+        incomparable: why nothing is said of it: the runs were asked different things.
+    """
+
+    vanished: tuple[Lost, ...]
+    appeared: tuple[Lost, ...]
+    unreached: tuple[Lost, ...] = ()
+    incomparable: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs.
+
+    Attributes:
+        base, new: the runs.
+        answers: how many answers both hold.
+        accuracy: those that changed.
+        coverage: what only one holds.
+        times: the benchmarks that both hold.
+    """
+
+    base: Side
+    new: Side
+    answers: int
+    accuracy: tuple[AccuracyChange, ...]
+    coverage: Coverage
+    times: TimeComparison
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Names that tell the runs apart."""
+        base, new = names_of((self.base, self.new))
+        return base, new
+
+    @property
+    def regressions(self) -> tuple[str, ...]:
+        """What fails the gate, one line each."""
+        wrong = [
+            f"{change.answer.implementation} {change.answer.mode}: {change.kind} "
+            f"({change.answer.quantity} of {change.answer.case})"
+            for change in self.accuracy
+            if change.is_regression
+        ]
+        lost = [
+            f"{it.implementation} {it.mode}: {it.count} {it.what} vanished ({it.example})"
+            for it in self.coverage.vanished
+        ]
+        return (*wrong, *lost, *self.times.regressions)
+
+    @property
+    def incomplete(self) -> str:
+        """Which run was cut off, and what could not be compared for that; empty if none was."""
+        names = [name for name, side in zip(self.names, (self.base, self.new), strict=True)
+                 if side.is_cut_off]  # fmt: skip
+        if not names:
+            return ""
+        counts = Counter[str]()
+        for it in self.coverage.unreached:
+            counts[it.what] += it.count
+        counts["timings of one pass"] = sum(it.reason == SINGLE for it in self.times.benchmarks)
+        lacking = [f"{count} {what}" for what, count in counts.items() if count]
+        left = f"; not compared: {', '.join(lacking)}" if lacking else ""
+        return f"{' and '.join(names)} {'were' if len(names) > 1 else 'was'} cut off{left}"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the runs have nothing in common."""
+        return not self.answers and not self.times.compared
+
+
+def compare(base: Path, new: Path, *, effect: float = EFFECT) -> Comparison:
+    """Compare two runs.
+
+    Args:
+        base: the older run file.
+        new: the newer one.
+        effect: the smallest change of a time that counts, as a share.
+
+    Raises:
+        RunFileError: one of them is missing, damaged, or no run.
+    """
+    return compare_sides(read_side(base), read_side(new), effect=effect)
+
+
+def compare_sides(base: Side, new: Side, *, effect: float = EFFECT) -> Comparison:
+    """Compare two runs that have been read."""
+    return Comparison(
+        base,
+        new,
+        len(base.answers.keys() & new.answers.keys()),
+        compare_accuracy(base, new),
+        _coverage(base, new),
+        compare_times(base, new, effect=effect),
+    )
+
+
+def _coverage(base: Side, new: Side) -> Coverage:
+    differing = [
+        f"{name} {base.meta[name]} and {new.meta[name]}"
+        for name in _ASKED
+        if name in base.meta and name in new.meta and base.meta[name] != new.meta[name]
+        and not (name == "seed" and base.meta.get("suite") == "bench")  # of the order alone
+    ]  # fmt: skip
+    if differing:
+        reason = f"they were asked different things: {', '.join(differing)}"
+        return Coverage((), (), incomparable=reason)
+    missing, more = _only(base, new), _only(new, base)
+    unreached = (missing if new.is_cut_off else ()) + (more if base.is_cut_off else ())
+    return Coverage(() if new.is_cut_off else missing, () if base.is_cut_off else more, unreached)
+
+
+def _only(one: Side, other: Side) -> tuple[Lost, ...]:
+    answers = [
+        key for key, rows in one.answers.items()
+        if key not in other.answers and any(row.verdict != "unsupported" for row in rows)
+    ]  # fmt: skip
+    timings = [key for key in one.times if key not in other.times]
+    return (*_lost("answers", answers), *_lost("timings", timings))
+
+
+def _lost(
+    what: Literal["answers", "timings"], keys: Iterable[Answer | TimeKey]
+) -> tuple[Lost, ...]:
+    keys = list(keys)
+    counts = Counter((key.implementation, key.framework, key.mode) for key in keys)
+    examples = {(key.implementation, key.framework, key.mode): key.case for key in reversed(keys)}
+    return tuple(Lost(what, *who, count, examples[who]) for who, count in counts.items())

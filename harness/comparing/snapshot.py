@@ -1,0 +1,209 @@
+"""One side of a comparison: a run as far as a comparison needs it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...cases.model import Case
+from ..runfile import PassRow, ProcessRow, RunFile, VerdictRow, WorkerRow
+
+_MACHINE = ("cpu", "cores", "gpu")
+_FEW = 3  # versions that a name can hold
+_FASTEST = 0.05  # of the rounds: the one fastest of hundreds is luck
+
+
+class Answer(NamedTuple):
+    """What was asked of whom: what two runs have in common."""
+
+    case: str
+    implementation: str
+    framework: str
+    mode: str
+    device: str
+    quantity: str
+
+
+class TimeKey(NamedTuple):
+    """One benchmark, in whatever run."""
+
+    framework: str
+    implementation: str
+    mode: str
+    device: str
+    case: str
+    direction: str
+    threads: str
+    cache: str
+
+    @property
+    def label(self) -> str:
+        """The benchmark in words, without who it is."""
+        case = Case.parse(self.case)
+        shape = "x".join(map(str, case.shape))
+        threads = "1 thread" if self.threads == "one" else "all threads"
+        return f"{case.dtype} {shape} {self.direction}, {threads}, {self.cache}"
+
+
+@dataclass(frozen=True)
+class PassTime:
+    """One benchmark in one pass, in seconds.
+
+    Attributes:
+        fastest: what one round in twenty reaches: what others take from a shared machine only adds.
+        median: of the rounds, for people to read.
+    """
+
+    fastest: float
+    median: float
+
+
+@dataclass(frozen=True)
+class Side:
+    """A run.
+
+    Attributes:
+        path: its file.
+        meta: of the run file.
+        machine: processor, cores and GPU: what makes times comparable.
+        versions: of the packages of each framework.
+        answers: for each question the verdicts.
+        times: for each benchmark its passes by number.
+        clocks: for each pass by number, seconds of the fixed kernel: the machine's own speed.
+        bits: for each question of a pass the fingerprints that were seen under the clock.
+    """
+
+    path: Path
+    meta: dict[str, str]
+    machine: dict[str, Any]
+    versions: dict[str, dict[str, str]]
+    answers: dict[Answer, list[VerdictRow]]
+    times: dict[TimeKey, dict[int, PassTime]]
+    clocks: dict[int, float]
+    bits: dict[tuple[str, ...], set[str]]
+
+    @property
+    def name(self) -> str:
+        """How it is called: its label, the commit that it was timed at, or its file."""
+        return self.meta.get("label") or self.meta.get("commit") or self.path.name
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the run ended before all was asked, or timed."""
+        return "" in (self.meta.get("finished", "not said"), self.meta.get("timed", "not said"))
+
+    def version_of(self, framework: str) -> str:
+        """The versions of a framework's packages, in one line."""
+        return ", ".join(f"{name} {it}" for name, it in self.versions.get(framework, {}).items())
+
+
+def names_of(sides: Sequence[Side]) -> list[str]:
+    """Return a name for each run that tells it from the others: by versions, if few differ."""
+    packages = [
+        {name: it for versions in side.versions.values() for name, it in versions.items()}
+        for side in sides
+    ]
+    differing = [
+        name for name in dict.fromkeys(name for found in packages for name in found)
+        if len({found[name] for found in packages if name in found}) > 1
+    ]  # fmt: skip
+    if len(differing) > _FEW:
+        differing = []
+    names = []
+    for side, found in zip(sides, packages, strict=True):
+        versions = [f"{name} {found[name]}" for name in differing if name in found]
+        own = side.meta.get("label") or ("" if versions else side.name)
+        names.append(", ".join(filter(None, [own, *versions])))
+    return _told_apart(_told_apart(names, [side.path.name for side in sides]))
+
+
+def _told_apart(names: Sequence[str], by: Sequence[str] = ()) -> list[str]:
+    """Return names with what tells those apart that are the same: their place, at last."""
+    given = by or [f"run {number}" for number in range(1, len(names) + 1)]
+    return [
+        name if names.count(name) == 1 or name == more else f"{name} ({more})"
+        for name, more in zip(names, given, strict=True)
+    ]
+
+
+def read_side(path: Path) -> Side:
+    """Read a run file.
+
+    Raises:
+        RunFileError: it is missing, damaged, or no run.
+    """
+    with RunFile.open(path) as run:
+        return side_of(run)
+
+
+def side_of(run: RunFile) -> Side:
+    """Read a run that is open."""
+    processes = list(run.rows(ProcessRow))
+    environments = [row.environment for row in run.rows(WorkerRow) if not row.absent]
+    answers: dict[Answer, list[VerdictRow]] = {}
+    for row in run.rows(VerdictRow):
+        key = Answer(*(getattr(row, name) for name in Answer._fields))
+        answers.setdefault(key, []).append(row)
+    rows = list(run.rows(PassRow))
+    return Side(
+        run.path,
+        run.meta,
+        _machine(environments),
+        _versions(run),
+        answers,
+        _times(rows, {row.number: row.pass_number for row in processes}),
+        _clocks(processes),
+        _bits(rows),
+    )
+
+
+def _machine(environments: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        name: next((env[name] for env in environments if env.get(name)), None) for name in _MACHINE
+    }
+
+
+def _versions(run: RunFile) -> dict[str, dict[str, str]]:
+    return {row.framework: row.environment.get("versions", {})
+            for row in run.rows(WorkerRow) if not row.absent}  # fmt: skip
+
+
+def _times(rows: list[PassRow], numbers: dict[int, int]) -> dict[TimeKey, dict[int, PassTime]]:
+    times: dict[TimeKey, dict[int, PassTime]] = {}
+    for row in rows:
+        key = TimeKey(*(getattr(row, name) for name in TimeKey._fields))
+        times.setdefault(key, {})[numbers[row.process]] = PassTime(
+            _fastest(row.times), statistics.median(row.times)
+        )
+    return times
+
+
+def _fastest(times: Sequence[float]) -> float:
+    return float(np.quantile(times, _FASTEST, method="inverted_cdf"))
+
+
+def _clocks(processes: list[ProcessRow]) -> dict[int, float]:
+    """The speed of the machine in each pass, median over its processes."""
+    found: dict[int, list[float]] = {}
+    for row in processes:
+        if row.compute:
+            found.setdefault(row.pass_number, []).append(min(row.compute))
+    return {number: statistics.median(values) for number, values in found.items()}
+
+
+def _bits(rows: list[PassRow]) -> dict[tuple[str, ...], set[str]]:
+    bits: dict[tuple[str, ...], set[str]] = {}
+    for row, quantity, digest in _fingerprints(rows):
+        key = (row.case, row.implementation, row.framework, row.mode, row.device, quantity,
+               row.threads, row.direction)  # fmt: skip
+        bits.setdefault(key, set()).add(digest)
+    return bits
+
+
+def _fingerprints(rows: list[PassRow]) -> Iterator[tuple[PassRow, str, str]]:
+    return ((row, name, digest) for row in rows for name, digest in row.fingerprints.items())

@@ -1,0 +1,26 @@
+"""Come here for a whole run: from a plan to the rows of a run file.
+
+`Engine` sends batches to workers and hands their answers on to be judged and recorded.
+"""
+
+from __future__ import annotations
+
+from .catalogues import catalogues
+from .identity import ASKED, difference, identity
+from .merge import merge
+from .plan import Plan
+from .recorder import Recorder
+from .scheduler import Engine
+from .shards import sharded
+
+__all__ = [
+    "ASKED",
+    "Engine",
+    "Plan",
+    "Recorder",
+    "catalogues",
+    "difference",
+    "identity",
+    "merge",
+    "sharded",
+]

@@ -1,0 +1,31 @@
+"""What the frameworks offer, asked of each in a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+
+from pebble import ProcessPool
+
+from ...backends import FRAMEWORKS
+from ..workers import START_TIMEOUT, Catalogue, Setup, UserFileError, catalogue, start, why_no_start
+from .plan import Plan, why_absent
+
+
+def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
+    """Return the catalogue of each framework, and why others have none."""
+    offered: dict[str, Catalogue] = {}
+    absent: dict[str, str] = {}
+    for name in plan.frameworks:
+        absent[name] = why_absent(FRAMEWORKS[name], plan)
+        if absent[name]:
+            continue
+        setup = Setup(name, plan.device, plan.extra.get(name, ()))
+        context = multiprocessing.get_context("spawn")
+        with ProcessPool(1, context=context, initializer=start, initargs=[setup]) as pool:
+            try:
+                offered[name] = pool.schedule(catalogue, timeout=START_TIMEOUT).result()
+            except UserFileError:
+                raise
+            except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
+                absent[name] = why_no_start(error)
+    return offered, {name: reason for name, reason in absent.items() if reason}

@@ -1,0 +1,81 @@
+"""What makes two runs the same questions: compared where a run goes on, or runs are joined."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+
+from ...cases.suites import Suite
+from .plan import Plan
+
+# Entries of `meta`, and how the command line calls them.
+QUESTIONS = {
+    "version": "lossdiff",
+    "suite": "--suite",
+    "seed": "--seed",
+    "count": "--count",
+    "operations": "--operation",
+    "cases": "--cases",
+    "questions": "the questions",
+}
+ASKED = {
+    **QUESTIONS,
+    "shard": "--shard",
+    "frameworks": "--backend",
+    "modes": "--mode",
+    "device": "--device",
+    "implementations": "--impl",
+    "functions": "the functions of --impl",
+}
+
+
+def identity(plan: Plan, whole: Suite, *, seed: int = 0, count: int = 0) -> dict[str, str]:
+    """Return the entries of `meta` that say what is asked of whom.
+
+    Args:
+        plan: what is asked; of a shard.
+        whole: the suite before it was sharded.
+        seed: of the suite.
+        count: of the suite.
+    """
+    given = [case.id for case in whole.cases if case.given is not None and "file:" in case.id]
+    return {
+        "version": metadata.version("lossdiff"),
+        "suite": whole.name,
+        "seed": str(seed),
+        "count": str(count),
+        "operations": " ".join(whole.operations),
+        "cases": " ".join(given),
+        "questions": _digest(case.id for case in whole.cases),
+        "shard": "/".join(map(str, plan.shard)),
+        "frameworks": " ".join(sorted(plan.frameworks)),
+        "modes": " ".join(plan.modes),
+        "device": plan.device,
+        "implementations": json.dumps(plan.extra) if plan.extra else "",
+        "functions": _digest(
+            Path(place).read_text(errors="replace") for places in plan.extra.values()
+            for place in places if place.endswith(".py")
+        ),
+    }  # fmt: skip
+
+
+def difference(before: Mapping[str, str], now: Mapping[str, str], among: Mapping[str, str]) -> str:
+    """Return the first thing in which two runs differ, in words; empty if there is none."""
+    for key, name in among.items():
+        old, new = before.get(key, ""), now.get(key, "")
+        if old != new:
+            if key in ("questions", "functions"):
+                return f"{name} have changed"
+            return f"{name} {old or '(none)'}, not {new or '(none)'}"
+    return ""
+
+
+def _digest(texts: Iterable[str]) -> str:
+    digest, between = sha256(), ""
+    for text in texts:
+        digest.update((between + text).encode(errors="backslashreplace"))
+        between = "\n"
+    return digest.hexdigest()[:16]

@@ -1,0 +1,273 @@
+"""Joining runs: of shards, of frameworks, of devices, of machines.
+
+Runs that asked different questions are no parts of one, and are refused. A framework that two
+runs asked is taken once, if both came to the same verdicts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..relations import EQUIVALENCES, Kept, compared
+from ..runfile import (
+    AnswerRow,
+    AskedRow,
+    DomainRow,
+    IncidentRow,
+    LevelRow,
+    MemoryRow,
+    PassRow,
+    ProcessRow,
+    RelationRow,
+    Row,
+    RunFile,
+    RunFileError,
+    TimingRow,
+    VerdictRow,
+    WorkedRow,
+    WorkerRow,
+)
+from .identity import QUESTIONS, difference
+
+_TIMED = ("benchmarks", "passes", "label", "commit")
+_BATCH = 5000  # rows that are written together
+Place = tuple[str, str]  # framework and device
+Parts = dict[str, set[int]]  # of each framework
+
+
+def merge(paths: Sequence[Path], into: RunFile) -> Parts:
+    """Write what several runs hold into one; returns the shards that are missing still.
+
+    Args:
+        paths: of the runs.
+        into: a new run.
+
+    Raises:
+        RunFileError: a run cannot be read, is not complete, or is no part of the same whole.
+    """
+    with ExitStack() as stack:
+        runs = [stack.enter_context(RunFile.open(path)) for path in paths]
+        for run in runs:
+            _check(runs[0], run)
+        mine = _shared_out(runs)
+        for run, places in zip(runs, mine, strict=True):
+            into.add_given(run.given())
+            _copy(run, places, into)
+        _add_workers(runs, into)
+        _add_relations(runs, mine, into)
+        parts, number = _parts(runs), _number(runs[0])
+        into.set_meta(**_meta(runs, parts, number))
+    everything = set(range(1, number + 1))
+    return {name: everything - there for name, there in parts.items() if everything - there}
+
+
+def _check(first: RunFile, run: RunFile) -> None:
+    """Refuse what is no part of the same whole, and say why."""
+    one, other = first.meta, run.meta
+    if reason := difference(one, other, QUESTIONS):
+        example = _only_in(first, run)
+        raise RunFileError(
+            f"{run.path} asked other questions than {first.path}: {reason}"
+            + (f"; for example {example}" if example else "")
+        )
+    if _number(first) != _number(run):
+        raise RunFileError(
+            f"{run.path} is shard {other['shard']}, and {first.path} is shard {one['shard']}: "
+            "parts of one whole have the same number of parts"
+        )
+    if not other.get("finished"):
+        raise RunFileError(f"{run.path} is not complete: go on with it first, with --resume")
+
+
+def _only_in(first: RunFile, run: RunFile) -> str:
+    """Return a case that one run asked and the other did not."""
+    cases = [{row.case for row in it.rows(VerdictRow)} for it in (first, run)]
+    only = sorted(cases[0] ^ cases[1])
+    return only[0] if only else ""
+
+
+# --- who is taken from which run -------------------------------------------------------------
+
+
+def _shared_out(runs: Sequence[RunFile]) -> list[set[Place]]:
+    """Return the frameworks and devices that are taken from each run."""
+    taken: list[set[Place]] = []
+    for number, run in enumerate(runs):
+        mine = {(row.framework, row.device) for row in run.rows(WorkerRow) if not row.absent}
+        for earlier, places in zip(runs[:number], taken, strict=True):
+            for place in sorted(mine & places):
+                if _is_repeated(earlier, run, place):
+                    mine.discard(place)
+        taken.append(mine)
+    return taken
+
+
+def _is_repeated(one: RunFile, other: RunFile, place: Place) -> bool:
+    """Whether two runs asked a framework the same and heard the same; parts have nothing shared.
+
+    Raises:
+        RunFileError: they asked in part the same, or came to different verdicts.
+    """
+    _check_versions(one, other, place)
+    answers, again = _verdicts(one, place), _verdicts(other, place)
+    shared = answers.keys() & again.keys()
+    if not shared:
+        return False
+    for key in sorted(answers.keys() | again.keys()):
+        if answers.get(key) != again.get(key):
+            name, mode, case, quantity = key
+            said = [" and ".join(found.get(key, ("nothing",))) for found in (answers, again)]
+            raise RunFileError(
+                f"{one.path} and {other.path} both asked {place[0]} on {place[1]}, and differ: "
+                f"{name} ({mode}), {quantity} of {case}: {said[0]}, and {said[1]}"
+            )
+    return True
+
+
+def _verdicts(run: RunFile, place: Place) -> dict[tuple[str, str, str, str], tuple[str, ...]]:
+    found: dict[tuple[str, str, str, str], tuple[str, ...]] = {}
+    for row in run.rows(VerdictRow, "framework = ? AND device = ?", place):
+        key = (row.implementation, row.mode, row.case, row.quantity)
+        found[key] = tuple(sorted((*found.get(key, ()), row.verdict)))
+    return found
+
+
+def _check_versions(one: RunFile, other: RunFile, place: Place) -> None:
+    before, now = (_versions(run, place) for run in (one, other))
+    for package in sorted(before.keys() | now.keys()):
+        if before.get(package) != now.get(package):
+            raise RunFileError(
+                f"{one.path} has {package} {before.get(package, 'absent')}, and {other.path} has "
+                f"{package} {now.get(package, 'absent')}: compare them, they are no parts of one"
+            )
+
+
+def _versions(run: RunFile, place: Place) -> dict[str, str]:
+    rows = run.rows(WorkerRow, "framework = ? AND device = ?", place)
+    return next((row.environment.get("versions", {}) for row in rows), {})
+
+
+# --- what is written -------------------------------------------------------------------------
+
+
+def _copy(run: RunFile, places: set[Place], into: RunFile) -> None:
+    by_framework = {framework for framework, _ in places}
+    into_add = _Batches(into)
+    for row in run.rows(VerdictRow):
+        into_add(row, (row.framework, row.device) in places)
+    placed: Any
+    for placed in (DomainRow, TimingRow, AnswerRow, IncidentRow, AskedRow, LevelRow):
+        for other in run.rows(placed):
+            into_add(other, (other.framework, other.device) in places)
+    for worked in run.rows(WorkedRow):
+        into_add(worked, worked.framework in by_framework)
+    into_add.end()
+    _copy_passes(run, places, into)
+
+
+def _copy_passes(run: RunFile, places: set[Place], into: RunFile) -> None:
+    """What timings were made of; processes are numbered on."""
+    before = max((row.number for row in into.rows(ProcessRow)), default=0)
+    into.add(
+        [replace(row, number=row.number + before) for row in run.rows(ProcessRow)
+         if (row.framework, row.device) in places]
+    )  # fmt: skip
+    into.add(
+        [replace(row, process=row.process + before) for row in run.rows(PassRow)
+         if (row.framework, row.device) in places]
+    )  # fmt: skip
+    into.add([row for row in run.rows(MemoryRow) if (row.framework, row.device) in places])
+
+
+class _Batches:
+    """Writes rows in batches."""
+
+    def __init__(self, into: RunFile) -> None:
+        self._into, self._rows = into, list[Row]()
+
+    def __call__(self, row: Row, taken: bool) -> None:
+        self._rows += [row] if taken else []
+        if len(self._rows) >= _BATCH:
+            self.end()
+
+    def end(self) -> None:
+        self._into.add(self._rows)
+        self._rows = []
+
+
+def _add_workers(runs: Sequence[RunFile], into: RunFile) -> None:
+    rows = [row for run in runs for row in run.rows(WorkerRow)]
+    present = {(row.framework, row.device) for row in rows if not row.absent}
+    kept: list[WorkerRow] = []
+    for row in rows:
+        if row not in kept and not (row.absent and (row.framework, row.device) in present):
+            kept.append(row)
+    into.add(kept)
+
+
+def _add_relations(runs: Sequence[RunFile], mine: Sequence[set[Place]], into: RunFile) -> None:
+    """Relations are counted over all parts; two routes may lie in two of them."""
+    routes = [relation.name for relation in EQUIVALENCES]
+    kept = Kept()
+    for run, places in zip(runs, mine, strict=True):
+        kept.add(
+            row
+            for row in run.rows(RelationRow)
+            if row.relation not in routes and (row.framework, row.device) in places
+        )
+    into.add([*kept.rows(), *compared(lambda: into.rows(AnswerRow))])
+
+
+def _number(run: RunFile) -> int:
+    return int(run.meta.get("shard", "1/1").rpartition("/")[2])
+
+
+def _parts(runs: Iterable[RunFile]) -> Parts:
+    """Return the shards that each framework has."""
+    parts: Parts = {}
+    for run in runs:
+        meta = run.meta
+        own = {int(part) for part in meta.get("shard", "1/1").partition("/")[0].split("+")}
+        known = json.loads(meta.get("parts") or "{}")
+        for row in run.rows(WorkerRow):
+            if not row.absent:
+                there = set(known.get(row.framework, own))
+                parts.setdefault(row.framework, set()).update(there)
+    return parts
+
+
+def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
+    metas = [run.meta for run in runs]
+    complete = all(len(there) == number for there in parts.values())
+    every = "+".join(map(str, sorted(set().union(*parts.values())))) if parts else "1"
+    extra: dict[str, list[str]] = {}
+    for meta in metas:
+        extra.update(json.loads(meta.get("implementations") or "{}"))
+    # Of how it was timed, what all have in common; what one did not finish, the whole did not.
+    timed = {key: metas[0][key] for key in _TIMED if len({it.get(key) for it in metas}) == 1
+             and key in metas[0]}  # fmt: skip
+    ends = [meta["timed"] for meta in metas if "timed" in meta]
+    return {
+        **timed,
+        **({"timed": max(ends) if all(ends) else ""} if ends else {}),
+        **{key: metas[0].get(key, "") for key in QUESTIONS},
+        "started": min(meta["started"] for meta in metas),
+        "finished": max(meta["finished"] for meta in metas),
+        "shard": "1/1" if complete else f"{every}/{number}",
+        "parts": "" if complete else json.dumps({name: sorted(it) for name, it in parts.items()}),
+        "frameworks": " ".join(sorted(_words(metas, "frameworks"))),
+        "modes": " ".join(sorted(_words(metas, "modes"))),
+        "device": " ".join(sorted(_words(metas, "device"))),
+        "implementations": json.dumps(extra) if extra else "",
+        "functions": "",
+        "joined": "\n".join(meta.get("joined") or meta["command"] for meta in metas),
+    }
+
+
+def _words(metas: Iterable[Mapping[str, str]], key: str) -> Iterator[str]:
+    yield from {word for meta in metas for word in meta.get(key, "").split()}

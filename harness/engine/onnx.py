@@ -1,0 +1,129 @@
+"""What ONNX itself answers: the outputs that its node cases expect, and its reference evaluator.
+
+Both are judged like everybody's answers: values only, in mode `eager`. ONNX is no framework of
+`backends`: it asks, and it answers nothing but its own suite. Its evaluator is NumPy code, so it
+runs in the judging process, not in a worker.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+
+from ...backends.base import Claim
+from ...cases.model import Case, Inputs
+from ...cases.onnx_suite import LOG_PROB, OPERATORS, collected
+from ...cases.operations import OPERATIONS
+from ..answers import Failure, Observation, one_line
+from ..runfile import WorkerRow
+from ..workers import Catalogue
+from .recorder import Recorder
+
+FRAMEWORK = "onnx"
+_EXPECTED = "onnx.backend.test"  # where its node cases live
+_EVALUATOR = "onnx.reference"
+_MODE = "eager"
+_OPTIONS = frozenset({"axis", "weight", "ignore_index", "reduction"})
+_ARGUMENTS = ("values", "target", "weight")
+
+
+def answer_onnx(
+    cases: Sequence[Case], recorder: Recorder, progress: Callable[[str, str, int, int], None]
+) -> WorkerRow:
+    """Judge what ONNX answers to the cases of its suite; returns its environment."""
+    environment = {"versions": _versions(), "device": "cpu"}
+    recorder.meet(FRAMEWORK, Catalogue(claims(), environment))
+    progress(FRAMEWORK, "asking", 0, len(cases))
+    expected = {node.case.id: node for node in collected().cases}
+    for case in cases:
+        if case.id in expected:
+            node = expected[case.id]
+            claim = _claim(f"{_EXPECTED}.{node.operator}", case.operation)
+            answer = Observation(case.id, claim.name, _MODE, {"value": node.expected})
+            if not recorder.has(claim, _MODE, case):
+                recorder.record(FRAMEWORK, case, answer)
+        for claim in _evaluators(case):
+            reason = claim.unsupported(case)
+            if recorder.has(claim, _MODE, case):
+                continue
+            if reason:
+                recorder.unsupported(claim, case, reason)
+            else:
+                recorder.record(FRAMEWORK, case, evaluated(claim, case))
+    progress(FRAMEWORK, "done", len(cases), len(cases))
+    return WorkerRow(FRAMEWORK, "cpu", environment)
+
+
+def claims() -> tuple[Claim, ...]:
+    """Return what ONNX answers: two names for each operator."""
+    pairs = [
+        (f"{place}.{operator}", operation)
+        for place in (_EVALUATOR, _EXPECTED)
+        for operator, operation in OPERATORS.items()
+    ]
+    log_prob = (f"{_EXPECTED}.SoftmaxCrossEntropyLoss.{LOG_PROB}", "log_softmax")
+    return tuple(_claim(name, operation) for name, operation in [*pairs, log_prob])
+
+
+def _claim(name: str, operation: str) -> Claim:
+    contract = OPERATIONS[operation]
+    targets = frozenset({"index"}) if contract.is_loss else frozenset[str]()
+    options = _OPTIONS & frozenset(contract.options)
+    return Claim(name, FRAMEWORK, operation, "native", targets, options)
+
+
+def _evaluators(case: Case) -> Iterator[Claim]:
+    for operator, operation in OPERATORS.items():
+        if operation == case.operation:
+            yield _claim(f"{_EVALUATOR}.{operator}", operation)
+
+
+def evaluated(claim: Claim, case: Case) -> Observation:
+    """Ask ONNX's reference evaluator a case."""
+    from onnx.reference import ReferenceEvaluator
+
+    feeds = _feeds(case, case.inputs())
+    evaluator = ReferenceEvaluator(_node(claim.name.rpartition(".")[2], case, list(feeds)))
+    begin = time.perf_counter()
+    answer: Any
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            answer = np.asarray(evaluator.run(None, feeds)[0])
+        except Exception as error:  # noqa: BLE001 -- whatever it raises is an answer
+            answer = Failure("raised", one_line(error))
+    seconds = time.perf_counter() - begin
+    said = dict.fromkeys(one_line(str(warning.message)) for warning in caught)
+    return Observation(case.id, claim.name, _MODE, {"value": answer}, seconds, "; ".join(said))
+
+
+def _feeds(case: Case, inputs: Inputs) -> dict[str, Any]:
+    feeds = {name: array for name in _ARGUMENTS if (array := getattr(inputs, name)) is not None}
+    if case.operation == "logsumexp":
+        feeds["axes"] = np.array([case.options.axis])
+    return feeds
+
+
+def _node(operator: str, case: Case, inputs: list[str]) -> Any:
+    """Return the node that asks a case; the evaluator takes the latest opset that onnx knows."""
+    from onnx import helper
+
+    attributes: dict[str, Any] = {}
+    if case.contract.is_loss:
+        attributes["reduction"] = case.options.reduction
+        if "ignore_index" in case.needs:
+            attributes["ignore_index"] = case.options.ignore_index
+    elif case.operation == "logsumexp":
+        attributes["keepdims"] = 0
+    else:
+        attributes["axis"] = case.options.axis
+    return helper.make_node(operator, inputs, ["result"], **attributes)
+
+
+def _versions() -> dict[str, str]:
+    return {name: metadata.version(name) for name in ("onnx", "numpy")}

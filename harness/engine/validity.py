@@ -1,0 +1,224 @@
+"""The domain of validity: from which magnitude on an implementation is no longer right.
+
+Every sweep (`cases.sweeps`) is asked at some levels first; between the last level that is right
+and the first that is not it is halved, to four digits, so that three can be shown, or to the
+exact number of classes or rows. Two limits are looked for: where an answer first leaves the
+sound bound, and where it first becomes a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+from ...backends.base import Claim
+from ...cases.model import Case
+from ...cases.operations import DTYPES, OPERATIONS, TargetKind
+from ...cases.sweeps import SWEEPS, Sweep, family_of
+from ..answers import Observation
+from ..judging import Question, Verdict, judge
+from ..runfile import DomainRow, LevelRow
+from ..verdicts import SEVERITY, base, standing
+from ..workers import Asked
+
+Key = tuple[str, str, str, str, str]  # framework, implementation, mode, dtype, sweep
+_TARGETS: tuple[tuple[TargetKind, str], ...] = (
+    ("index", "random"), ("one_hot", "random"), ("multi_label", "binary"),
+)  # fmt: skip
+_BY_SIZE = ("float16", "bfloat16")  # where a count can outgrow the accumulator
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a suite looks for; everything, where empty."""
+
+    operations: tuple[str, ...] = ()
+    sweeps: tuple[str, ...] = tuple(SWEEPS)
+    dtypes: tuple[str, ...] = DTYPES
+    modes: tuple[str, ...] = ()
+
+    def has(self, claim: Claim, mode: str, dtype: str, sweep: Sweep) -> bool:
+        """Whether an implementation is asked in a sweep."""
+        operation = OPERATIONS[claim.operation]
+        if operation.domain != "logits" or (
+            self.operations and operation.name not in self.operations
+        ):
+            return False
+        if sweep.counts and (dtype not in _BY_SIZE or claim.kind == "textbook"):
+            return False
+        if sweep.losses_only and not operation.is_loss:
+            return False
+        fits = operation.reads_classes or not sweep.counts or sweep.losses_only
+        return fits and sweep.name in self.sweeps and (not self.modes or mode in self.modes)
+
+
+SCOPES = {
+    "quick": Scope(
+        ("softmax", "log_softmax", "cross_entropy"), ("offset", "spread"), ("float32",), ("eager",)
+    ),
+    "full": Scope(modes=("eager", "jit", "function")),
+    "domain": Scope(),
+}
+
+
+@dataclass
+class Search:
+    """Two limits of one implementation in one sweep.
+
+    Attributes:
+        seen: for each magnitude that was answered the verdict, its quantity and the case.
+    """
+
+    claim: Claim
+    mode: str
+    dtype: str
+    sweep: Sweep
+    seen: dict[float, tuple[Verdict, str, str]] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        """Who is asked, and in which sweep."""
+        return self.claim.framework, self.claim.name, self.mode, self.dtype, self.sweep.name
+
+    def wanted(self) -> list[float]:
+        """Return the magnitudes that are to be asked next; none at the end."""
+        levels = [level for level in self.sweep.levels_in(self.dtype) if level not in self.seen]
+        if levels and not self.seen:
+            return [min(levels)]  # who dies there has found its end, and dies no second time
+        if levels:
+            return [] if self._is_dead else levels
+        between = (self._between(bad) for bad in (("finding",), ("finding", "explained")))
+        return sorted({middle for middle in between if middle is not None})
+
+    def case(self, magnitude: float) -> Case:
+        """Return the question at a magnitude."""
+        taken = (item for item in _TARGETS if item[0] in self.claim.targets)
+        kind, family = next(taken, (None, ""))
+        values, shape = family_of(self.sweep, magnitude), self.sweep.shape(magnitude)
+        return Case(self.claim.operation, values, shape, self.dtype, kind, family)
+
+    def row(self, device: str) -> DomainRow:
+        """Return what was found."""
+        left, broken = self._first(("finding", "explained")), self._first(("finding",))
+        nothing = (Verdict(""), "", "")
+        by, quantity, case = nothing if broken is None else self.seen[broken]
+        return DomainRow(
+            implementation=self.claim.name,
+            framework=self.claim.framework,
+            kind=self.claim.kind,
+            operation=self.claim.operation,
+            mode=self.mode,
+            device=device,
+            dtype=self.dtype,
+            sweep=self.sweep.name,
+            leaves_bound_at=left,
+            left_by="" if left is None else self.seen[left][0].word,
+            breaks_at=broken,
+            broken_by=by.word,
+            quantity=quantity,
+            case=case,
+            asked_to=max(self.seen, default=0.0),
+        )
+
+    @property
+    def _is_dead(self) -> bool:
+        """Whether the process died or hung at the smallest magnitude that was asked."""
+        verdict, _, _ = self.seen[min(self.seen)]
+        return verdict.word in ("crashed", "timed out")
+
+    def _first(self, bad: tuple[str, ...]) -> float | None:
+        wrong = (at for at, (verdict, _, _) in self.seen.items() if standing(verdict.word) in bad)
+        return min(wrong, default=None)
+
+    def _between(self, bad: tuple[str, ...]) -> float | None:
+        """The next magnitude between the last right one and the first wrong one."""
+        wrong = self._first(bad)
+        right = max((at for at in self.seen if wrong is not None and at < wrong), default=None)
+        if wrong is None or right is None:
+            return None
+        return _middle(right, wrong, whole=self.sweep.counts)
+
+
+def _middle(low: float, high: float, *, whole: bool) -> float | None:
+    """The number half-way, of whole numbers or of those with four digits; None if there is none.
+
+    Between distant powers of ten half-way is meant of the exponents.
+    """
+    if whole:
+        middle = float((int(low) + int(high)) // 2)
+    else:
+        middle = float(f"{low**0.5 * high**0.5 if high > 4 * low else (low + high) / 2:.4g}")
+    return middle if low < middle < high else None
+
+
+class Domains:
+    """The searches of a run."""
+
+    def __init__(self, suite: str, device: str, question: Callable[[Case], Question]) -> None:
+        self._scope, self._device = SCOPES.get(suite), device
+        self._question = question
+        self._searches: dict[Key, Search] = {}
+        self._answered: dict[Key, dict[float, tuple[Verdict, str, str]]] = {}
+
+    def recall(self, levels: Iterable[LevelRow]) -> None:
+        """Take over what was answered before a run was interrupted."""
+        for row in levels:
+            key = (row.framework, row.implementation, row.mode, row.dtype, row.sweep)
+            seen = self._answered.setdefault(key, {})
+            seen[row.magnitude] = (Verdict(row.verdict), row.quantity, row.case)
+
+    def batches(self, claims: Sequence[Claim], modes: Iterable[str]) -> Iterator[list[Search]]:
+        """Yield searches that one worker takes together: those of one mode, dtype and sweep."""
+        if self._scope is None:
+            return
+        for mode, dtype, sweep in product(modes, self._scope.dtypes, SWEEPS.values()):
+            batch = [
+                Search(claim, mode, dtype, sweep)
+                for claim in sorted(claims, key=lambda claim: (claim.operation, claim.name))
+                if self._scope.has(claim, mode, dtype, sweep)
+            ]
+            for search in batch:
+                search.seen.update(self._answered.pop(search.key, {}))
+            self._searches.update({search.key: search for search in batch})
+            if batch:
+                yield batch
+
+    def see(self, claim: Claim, case: Case, observation: Observation) -> LevelRow:
+        """Judge one answer, and return what came of it; its worst quantity counts."""
+        question = self._question(case)
+        name, _, magnitude = case.family.partition("@")
+        found = [
+            (judge(question, quantity, answer), quantity)
+            for quantity, answer in observation.answers.items()
+            if quantity in question.solution.quantities
+        ]
+        key = (claim.framework, claim.name, observation.mode, case.dtype, name)
+        verdict, quantity = max(found, key=lambda item: SEVERITY[base(item[0].word)])
+        self._searches[key].seen[float(magnitude)] = (verdict, quantity, case.id)
+        return LevelRow(
+            framework=claim.framework,
+            implementation=claim.name,
+            mode=observation.mode,
+            device=self._device,
+            dtype=case.dtype,
+            sweep=name,
+            magnitude=float(magnitude),
+            verdict=verdict.word,
+            quantity=quantity,
+            case=case.id,
+        )
+
+    def rows(self) -> list[DomainRow]:
+        """Return what was found."""
+        return [search.row(self._device) for search in self._searches.values() if search.seen]
+
+
+def next_questions(searches: Iterable[Search]) -> list[Asked]:
+    """Return what searches want to know next, questions of one case together."""
+    wanted = [
+        (search.claim.name, search.mode, search.case(magnitude))
+        for search in searches
+        for magnitude in search.wanted()
+    ]
+    return sorted(wanted, key=lambda item: (item[2].shape, item[2].id, item[0]))

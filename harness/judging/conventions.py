@@ -1,0 +1,112 @@
+"""Documented choices in which frameworks differ from the contract, each by name.
+
+A convention is other `Rules` for the oracle: an answer that misses the contract but is no finding
+under a convention, with that convention's own exact value and bounds, is judged
+`convention:NAME`. To add one, add a rule to
+`harness.oracle.solution.Rules` and its name here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ...cases.model import Case
+from ...cases.targets import LABELS
+from ..oracle import Rules
+
+MEANINGS: dict[str, str] = {
+    "mean_over_rows": "the mean divides by the number of rows, not by the sum of the weights "
+    "of the rows that count (Keras: sum_over_batch_size)",
+    "mean_over_nonzero_weights": "the mean divides by the number of rows whose weight is not 0 "
+    "(TensorFlow: SUM_BY_NONZERO_WEIGHTS)",
+    "mean_over_weights": "the mean of one-hot, soft or multi-label targets divides by the sum of "
+    "the weights, as that of index targets does (Keras: mean_with_sample_weight)",
+    "weights_scale_rows": "the weight of a row's class multiplies its whole smoothed loss "
+    "(Keras: class_weight, sample_weight)",
+    "nothing_counts_as_zero": "the mean is 0 where its divisor is, as where no row counts (Keras, "
+    "TensorFlow: a safe division)",
+    "bad_index_as_zeros": "a label out of range means no class at all, as one_hot makes it",
+    "bad_index_wraps": "negative labels count from the end, as in Python indexing",
+    "bad_index_is_nan": "a label out of range gives NaN (JAX: take_along_axis fills)",
+    "clip_1e-7": "probabilities are clipped to [1e-7, 1 - 1e-7] first (Keras: epsilon)",
+    "renormalised": "probabilities are divided by their sum first (Keras)",
+    "renormalised_clip_1e-7": "probabilities are divided by their sum, then clipped (Keras)",
+    "clip_1e-7_renormalised": "probabilities are clipped, then divided by their sum "
+    "(Keras: sparse_categorical_crossentropy)",
+    "log_floor_-100": "a logarithm is never below -100 (PyTorch: binary_cross_entropy)",
+    "promoted": "the result has the widest dtype of all floating arguments, not that of the "
+    "first (NumPy, JAX, and PyTorch for soft targets)",
+    "dtype_of_logits": "the gradient by the target has the dtype of the logits, not that of the "
+    "target",
+    "dtypes_refused": "arguments of different dtypes, or an index target that is not int64, are "
+    "refused (TensorFlow, PyTorch)",
+    "undefined_nan": "no agreed answer; NaN was given",
+    "undefined_zero": "no agreed answer; 0 was given",
+    "undefined_inf": "no agreed answer; an infinity was given",
+    "undefined_number": "no agreed answer; another number was given",
+    "undefined_error": "no agreed answer; an error was raised",
+}
+
+
+def conventions_for(case: Case) -> Iterator[tuple[str, Rules]]:
+    """Yield the conventions that could change the answer to a case, plainest first."""
+    if case.contract.is_loss:
+        yield from _of_means(case)
+        yield from _of_weights(case)
+    labels = LABELS.get(case.target_family)
+    may_be_bad = case.is_given or (labels is not None and labels.is_bad)
+    if case.target_kind == "index" and may_be_bad:
+        yield "bad_index_as_zeros", Rules(bad_index="zeros")
+        yield "bad_index_wraps", Rules(bad_index="wrap")
+        yield "bad_index_is_nan", Rules(bad_index="nan")
+        yield "bad_index_as_zeros", Rules(bad_index="zeros", mean_over="rows")
+    if case.contract.domain == "probs":
+        yield "clip_1e-7", Rules(clip=1e-7)
+        yield "log_floor_-100", Rules(log_floor=-100.0)
+        if case.contract.reads_classes:
+            yield "renormalised", Rules(renormalise="before")
+            yield "renormalised_clip_1e-7", Rules(renormalise="before", clip=1e-7)
+            yield "clip_1e-7_renormalised", Rules(renormalise="after", clip=1e-7)
+            yield "mean_over_rows", Rules(clip=1e-7, mean_over="rows")
+
+
+def _of_means(case: Case) -> Iterator[tuple[str, Rules]]:
+    if case.options.reduction != "mean":
+        return
+    if case.target_kind == "index":
+        yield "nothing_counts_as_zero", Rules(nothing_counts_is_zero=True)
+        yield "mean_over_rows", Rules(mean_over="rows")
+        if _is_weighted(case):
+            yield "mean_over_nonzero_weights", Rules(mean_over="nonzero_weights")
+    elif _is_weighted(case):
+        yield "mean_over_weights", Rules(mean_over="weights")
+        yield "mean_over_nonzero_weights", Rules(mean_over="nonzero_weights")
+
+
+def _of_weights(case: Case) -> Iterator[tuple[str, Rules]]:
+    if not _is_weighted(case) or not case.options.label_smoothing:
+        return
+    if case.target_kind in ("index", "one_hot"):
+        yield "weights_scale_rows", Rules(weights_scale_rows=True)
+        if case.options.reduction == "mean":
+            yield "weights_scale_rows", Rules(weights_scale_rows=True, mean_over="rows")
+            yield "weights_scale_rows", Rules(weights_scale_rows=True, mean_over="nonzero_weights")
+
+
+def _is_weighted(case: Case) -> bool:
+    """Whether there are class weights; a case from a file holds the arrays themselves."""
+    given = case.given is not None and case.given.weight is not None
+    return case.options.weight is not None or given
+
+
+def undefined_answer(got: np.ndarray) -> str:
+    """Name what was given where there is no agreed answer."""
+    kinds = {
+        "nan": np.isnan(got).any(),
+        "inf": np.isinf(got).any(),
+        "zero": (got == 0).any(),
+        "number": (np.isfinite(got) & (got != 0)).any(),
+    }
+    return "undefined_" + "+".join(name for name, seen in kinds.items() if seen)

@@ -1,0 +1,116 @@
+"""The oracle for operations over classes: softmax, logsumexp, cross-entropy and nll.
+
+The formulas stand in `harness.oracle.softmax` and `harness.oracle.losses`; here a case becomes rows
+of logits, in parts where it is large.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+
+from ...cases.model import Case, Inputs
+from .double_double import Exact, Floats
+from .losses import divisor_of, given_losses, solve_loss, targets
+from .softmax import (
+    as_rows,
+    back,
+    deviations,
+    log_softmax_gradient,
+    log_sum_exp,
+    softmax,
+    terms_of,
+    undefine,
+)
+from .solution import Rows, Rules, Solution
+
+
+def solve_rows(case: Case, inputs: Inputs, rules: Rules) -> Solution:
+    """Solve an operation over classes."""
+    axis = case.class_axis
+    rest = case.shape[:axis] + case.shape[axis + 1 :]
+    x = as_rows(inputs.values, axis)
+    if not case.contract.is_loss:
+        return _solve_array(case, x, rest, axis)
+    soft = softmax(x) if case.contract.domain == "logits" else given_losses(case, x, rules)
+    return solve_loss(case, inputs, rules, soft, rest, axis)
+
+
+def solve_large(case: Case, inputs: Inputs, rules: Rules) -> Solution:
+    """Arrays are solved in their first rows, a reduced loss in all, part by part.
+
+    Beyond the first part float64 will do for narrower dtypes: it is good to 2^-20 of their ulp.
+    """
+    n = case.judged_rows
+    if not case.contract.is_loss or case.options.reduction == "none":
+        return solve_rows(*part_of(case, inputs, 0, n), rules)
+    summed = replace(case, options=replace(case.options, reduction="sum"))
+    solver = solve_rows if case.dtype == "float64" else _solve_plainly
+    parts = [
+        (solver if begin else solve_rows)(*part_of(summed, inputs, begin, begin + n), rules)
+        for begin in range(0, case.shape[0], n)
+    ]
+    divisor = divisor_of(case, inputs, rules)
+    first, *_ = parts
+    quantities = {name: divisor.divide(exact, rules) for name, exact in first.quantities.items()}
+    total = Exact.of(0.0)
+    for part in parts:
+        total = total + part.quantities["value"]
+    quantities["value"] = divisor.divide(total, rules)
+    every = [part.terms for part in parts if isinstance(part.terms, Rows)]
+    terms = Rows(
+        *(np.concatenate([getattr(rows, name.name) for rows in every]) for name in fields(Rows))
+    )
+    terms = replace(terms, v=terms.v / divisor.exact.to_float())
+    losses = np.concatenate([part.row_losses for part in parts])
+    condition, addends = divisor.condition, divisor.addends
+    return Solution("", quantities, terms, losses, condition=condition, addends=addends)
+
+
+def _solve_plainly(case: Case, inputs: Inputs, rules: Rules) -> Solution:
+    """Solve the sum of row losses of everyday logits in float64; others exactly."""
+    x = as_rows(inputs.values, case.class_axis)
+    if case.contract.domain != "logits" or not np.isfinite(x).all():
+        return solve_rows(case, inputs, rules)
+    a = x.max(axis=1)
+    d = a[:, None] - x
+    e = np.exp(-d)
+    e[np.arange(len(x)), x.argmax(axis=1)] = 0.0
+    log_sum = np.log1p(e.sum(axis=1))
+    l = d + log_sum[:, None]
+    p = np.exp(-l)
+    target = targets(case, inputs, rules, (x.shape[0], x.shape[1]))
+    w = target.w.to_float()
+    losses = np.where(target.is_nan, np.nan, (w * l).sum(axis=1))
+    gap = (p * d).sum(axis=1)
+    terms = Rows(d, l, p, a + log_sum, log_sum, gap, w, np.ones(len(x)))
+    return Solution("", {"value": Exact.of(losses).sum()}, terms, losses)
+
+
+def part_of(case: Case, inputs: Inputs, begin: int, end: int) -> tuple[Case, Inputs]:
+    """Return the same question about some of the rows."""
+    values = inputs.values[begin:end]
+    target = None if inputs.target is None else inputs.target[begin:end]
+    return replace(case, shape=values.shape), replace(inputs, values=values, target=target)
+
+
+def _solve_array(case: Case, x: Floats, rest: tuple[int, ...], axis: int) -> Solution:
+    soft = softmax(x)
+    reduces = case.operation == "logsumexp"
+    cotangent = case.cotangent(rest if reduces else case.shape)
+    v = cotangent.reshape(-1, 1) if reduces else as_rows(cotangent, axis)
+    terms = terms_of(soft, v=v)
+    if case.operation == "logsumexp":
+        value, gradient = log_sum_exp(soft), soft.p * Exact.of(v)
+    elif case.operation == "log_softmax":
+        value, gradient = -soft.l, log_softmax_gradient(soft, v)
+    else:
+        value, gradient = soft.p, soft.p * deviations(soft, v).exact
+    undefined = soft.undefined
+    if reduces:
+        value = undefine(value, undefined).map(lambda part: part.reshape(rest))
+    else:
+        value = back(undefine(value, undefined), rest, axis)
+    gradient = back(undefine(gradient, undefined), rest, axis)
+    return Solution(quantities={"value": value, "gradient_logits": gradient}, terms=terms)

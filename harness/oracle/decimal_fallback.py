@@ -1,0 +1,145 @@
+"""Where the terms of a result cancel by coincidence: slow, in decimals, as exactly as need be.
+
+No formula of the oracle cancels by its form, but terms can meet by chance: a soft target that is
+the softmax itself, a logsumexp next to 0. A result is then good to some 2^-94 of its terms only.
+`cancelled` finds those that lose more than `MOST_LOST` bits, `recomputed` answers them again with
+Python's `decimal`: exp and ln are correctly rounded there, whatever the platform, and exponents
+have no end. The digits double until enough of them are left; a numerator that is 0 without any
+rounding is 0 at once.
+
+From pairs to results: exp is good to 2^-95 (see `arithmetic`), two terms with a few more roundings
+to 2^-93.5 of the larger one. Where no more than 19 bits of it are lost, 2^-73.5 of the result is
+left: 2^-20 ulp of float64.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, Inexact, getcontext, localcontext
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
+
+from .double_double import Exact, Floats, Ints
+from .solution import Mask
+
+MOST_LOST = 19  # bits
+# Beyond 660 digits a result is below 2^-20 ulp for any terms that float64 can hold: it is 0.
+DIGITS = (60, 120, 240, 480, 700)
+_LEFT = 32  # decimal digits of a result that have to be good: 2^-106, less what sums lose
+_MOST_WORK = 2**18  # numbers that are looked at in one quantity; what is left stays as it is
+_WIDE_ROW = 2**12
+_DIGITS_OF_WIDE_ROWS = DIGITS[:3]  # more would take minutes
+_LOG2_10 = math.log2(10)
+_T = TypeVar("_T")
+_Key = tuple[float, ...]
+_Parts = tuple[float, float, int]
+
+Term = tuple[Decimal, Decimal]
+"""A result, and the size of the terms that it was made of."""
+ElementTerm = Callable[..., Term]
+"""What answers, asked with a row and the numbers of an element."""
+
+
+def quotient(numerator: Decimal, size: Decimal, divisor: Decimal) -> Term:
+    """Return numerator/divisor as a term; 0 for good if the numerator is 0 without rounding."""
+    if not numerator and not getcontext().flags[Inexact]:
+        return numerator, numerator
+    return numerator / divisor, size / abs(divisor)
+
+
+def once_a_row(function: Callable[[int], _T]) -> Callable[[int], _T]:
+    """Remember what a function finds of a row with the digits of the context."""
+
+    @lru_cache(maxsize=len(DIGITS))
+    def known(row: int, _: int) -> tuple[_T, bool]:
+        result = function(row)
+        return result, bool(getcontext().flags[Inexact])
+
+    def remembered(row: int) -> _T:
+        context = getcontext()
+        result, rounded = known(row, context.prec)
+        if rounded:
+            context.flags[Inexact] = True
+        return result
+
+    return remembered
+
+
+def cancelled(result: Exact, *terms: Exact) -> Mask:
+    """Return where a finite result has lost too many bits of its largest term, any shape."""
+    return lost(result, *(term.exponent for term in terms)) > MOST_LOST
+
+
+def lost(result: Exact, *exponents: Ints) -> Ints:
+    """Return how many bits a result lies below terms of such exponents; 0 if it is not finite."""
+    largest = exponents[0]
+    for exponent in exponents[1:]:
+        largest = np.maximum(largest, exponent)
+    return np.where(np.isfinite(result.hi), largest - result.exponent, 0)
+
+
+def recomputed(
+    fast: Exact, suspect: Mask, slow: ElementTerm, *arguments: Floats, classes: int = 1
+) -> Exact:
+    """Return an array in which the suspects are replaced by slow answers.
+
+    Args:
+        fast: shape (R, C).
+        suspect: which of them to replace, shape (R, C).
+        slow: called with a row and with the element's arguments, in the context of the digits
+            that are wanted. Equal arguments of one row are asked about once.
+        arguments: finite numbers, shape (R, C).
+        classes: how many numbers a row has to be computed from, beside its suspects.
+    """
+    if not suspect.any():
+        return fast
+    hi, lo, exponent = fast.hi.copy(), fast.lo.copy(), fast.exponent.copy()
+    work = 0
+    for row in np.flatnonzero(suspect.any(axis=1)).tolist():
+        columns = np.flatnonzero(suspect[row])
+        work += classes + len(columns)
+        if work > _MOST_WORK and work > classes + len(columns):
+            break
+        digits = DIGITS if classes <= _WIDE_ROW else _DIGITS_OF_WIDE_ROWS
+        numbers = [array[row, columns].tolist() for array in arguments]
+        given = list(zip(*numbers, strict=True)) if numbers else [()] * len(columns)
+        known = _answers(slow, row, set(given), digits)
+        parts = np.array([known[key] for key in given])
+        new = Exact.scaled(parts[:, 0], parts[:, 1], parts[:, 2])
+        hi[row, columns], lo[row, columns], exponent[row, columns] = new.hi, new.lo, new.exponent
+    return Exact(hi, lo, exponent)
+
+
+def _answers(
+    slow: ElementTerm, row: int, keys: set[_Key], digits: Iterable[int]
+) -> dict[_Key, _Parts]:
+    """The slow answers to a row's elements, as pairs with exponents."""
+    found: dict[_Key, _Parts] = {}
+    for precision in digits:
+        context = Context(precision, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])
+        with localcontext(context) as current:
+            for key in keys - found.keys():
+                current.clear_flags()
+                value, size = slow(row, *key)
+                if abs(value).scaleb(precision - _LEFT) >= size:
+                    found[key] = _parts(value)
+    return found | dict.fromkeys(keys - found.keys(), (0.0, 0.0, 0))
+
+
+def _parts(value: Decimal) -> _Parts:
+    """A decimal as a pair with an exponent."""
+    if not value:
+        return 0.0, 0.0, 0
+    # near enough to log2 of the value for a pair that neither overflows nor underflows
+    exponent = math.floor(value.adjusted() * _LOG2_10)
+    mantissa = value / _power_of_two(exponent, getcontext().prec)
+    hi = float(mantissa)
+    return hi, float(mantissa - Decimal(hi)), exponent
+
+
+@lru_cache
+def _power_of_two(exponent: int, _: int) -> Decimal:
+    return Decimal(2) ** exponent

@@ -1,0 +1,176 @@
+"""The second derivative along a fixed direction: d/dε of `gradient_logits` at x + ε·t, ε = 0.
+
+With q_j(t) = t_j − Σ p t, the deviation from the mean, and V the sum of the cotangents v:
+
+| operation | along t |
+|---|---|
+| `softmax` | p_j (c_j − Σ p c), c = q(t)·q(v) |
+| `log_softmax` | −V p_j q_j(t) |
+| `logsumexp` | v p_j q_j(t) |
+| `cross_entropy` | ΣW/D · p_j q_j(t) |
+| `nll_loss` | 0 |
+| `cross_entropy_probs` | W/x² · t/D |
+| `exp`, `sigmoid`, `log_sigmoid` | v t e^x, −v t σ(x) σ(−x) tanh(x/2), −v t σ(x) σ(−x) |
+| `binary_cross_entropy_with_logits` | w (1 − z + pz) σ(x) σ(−x) t/D |
+| `binary_cross_entropy` | w (z/x² + (1 − z)/(1 − x)²) t/D |
+
+NaN stands where `gradient_logits` has no agreed answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...cases.model import Case, Inputs
+from . import decimal_classwise as slowly
+from .classwise import part_of
+from .clipping import limits
+from .decimal_fallback import MOST_LOST, cancelled, recomputed
+from .double_double import ZERO_EXPONENT, Exact, Floats, constant, where
+from .elementwise import Logistic, by_class, product, scale
+from .losses import Target, divisor_of, given_losses, row_scale, settled, targets
+from .softmax import (
+    Softmax,
+    as_rows,
+    back,
+    column,
+    deviations,
+    from_mean,
+    of_top,
+    softmax,
+    undefine,
+)
+from .solution import CONTRACT, Mask, Rules
+
+_ROUNDINGS = 2  # bits that a product of two deviations is worse than one of them
+
+
+def solve_second(case: Case, inputs: Inputs, rules: Rules = CONTRACT) -> Exact | None:
+    """Return the second derivative along `Case.direction`, in the shape of `gradient_logits`.
+
+    Returns None under rules that change the logarithm of a probability: nobody differentiates
+    those twice.
+
+    Args:
+        case: the question; its answer is no error.
+        inputs: its arrays, in their dtypes.
+        rules: the contract, or those of a convention.
+    """
+    if rules.renormalise or rules.log_floor is not None:
+        return None
+    with np.errstate(all="ignore"):
+        return (_of_rows if case.contract.reads_classes else _of_elements)(case, inputs, rules)
+
+
+def _of_rows(case: Case, inputs: Inputs, rules: Rules) -> Exact:
+    """As `gradient_logits`: of large arrays the first rows."""
+    if not case.shape or case.judged_rows >= case.shape[0]:
+        return _rows(case, inputs, rules)
+    part, of_part = part_of(case, inputs, 0, case.judged_rows)
+    if not case.contract.is_loss or case.options.reduction == "none":
+        return _rows(part, of_part, rules)
+    summed = replace(part, options=replace(case.options, reduction="sum"))
+    return divisor_of(case, inputs, rules).divide(_rows(summed, of_part, rules), rules)
+
+
+def _rows(case: Case, inputs: Inputs, rules: Rules) -> Exact:
+    axis = case.class_axis
+    rest = case.shape[:axis] + case.shape[axis + 1 :]
+    x, t = as_rows(inputs.values, axis), as_rows(case.direction(), axis)
+    if case.contract.is_loss:
+        return back(_of_loss(case, inputs, rules, x, t), rest, axis)
+    soft = softmax(x)
+    if case.operation == "softmax":
+        along = _of_softmax(soft, t, as_rows(case.cotangent(case.shape), axis))
+    else:
+        if case.operation == "logsumexp":
+            v = case.cotangent(rest).reshape(-1)
+        else:
+            v = -as_rows(case.cotangent(case.shape), axis).sum(axis=1)  # eighths: exact
+        along = soft.p * deviations(soft, t).exact * column(Exact.of(v))
+    return back(undefine(along, soft.undefined), rest, axis)
+
+
+def _of_softmax(soft: Softmax, t: Floats, v: Floats) -> Exact:
+    """Return p_j (c_j − Σ p c) with c = q(t)·q(v), shape (R, C)."""
+    left, right = deviations(soft, t), deviations(soft, v)
+    c = left.exact * right.exact
+    top = c.map(lambda part: of_top(soft, part))
+    # c has lost bits before, and the roundings of two factors; c_j − c_top may lose more
+    size = c.exponent + np.maximum(left.lost, right.lost) + _ROUNDINGS
+    size = np.maximum(size, of_top(soft, size)[:, None])
+    is_top = np.arange(t.shape[1]) == soft.top[:, None]
+    inner, bits = from_mean(soft, c - column(top), np.where(is_top, ZERO_EXPONENT, size))
+    gaps = t - of_top(soft, t)[:, None], v - of_top(soft, v)[:, None]
+    slow = slowly.second_deviation(soft.x, *gaps)
+    return soft.p * recomputed(inner, bits > MOST_LOST, slow, *gaps, classes=t.shape[1])
+
+
+def _of_loss(case: Case, inputs: Inputs, rules: Rules, x: Floats, t: Floats) -> Exact:
+    """Return the derivative of the gradient of Σ W ℓ / D, shape (R, C)."""
+    rows, classes = x.shape
+    axis = case.class_axis
+    target = targets(case, inputs, rules, (rows, classes))
+    zeros = constant(x.shape, 0.0)
+    if case.contract.domain == "logits":
+        soft = softmax(x)
+        along = soft.p * deviations(soft, t).exact * _total_weight(target)
+    else:
+        soft, along = given_losses(case, x, rules), zeros
+        if case.contract.domain == "probs":
+            along = target.w / (soft.p * soft.p) * Exact.of(t)
+            along = where((target.w.hi == 0) | _outside(case, rules, x), zeros, along)
+    rest = case.shape[:axis] + case.shape[axis + 1 :]
+    along = along * column(row_scale(case, rules, target, rest))
+    return settled(rules, soft, target, along)
+
+
+def _total_weight(target: Target) -> Exact:
+    """ΣW of each row, shape (R, 1)."""
+    total = column(target.w.sum())
+    if not (target.w.hi < 0).any():
+        return total
+    suspect = cancelled(total, column(abs(target.w).sum()))
+    slow = slowly.weights_sum(target.exact)
+    return recomputed(total, suspect, slow, classes=target.w.shape[1])
+
+
+def _outside(case: Case, rules: Rules, x: Floats) -> Mask:
+    """Where probabilities are clipped, and move no more."""
+    if rules.clip is None:
+        return np.zeros(x.shape, np.bool_)
+    low, high = limits(case.dtype, rules.clip)
+    return np.asarray((x < low) | (x > high))
+
+
+def _of_elements(case: Case, inputs: Inputs, rules: Rules) -> Exact:
+    x, t = inputs.values.astype(np.float64), Exact.of(case.direction())
+    if case.contract.is_loss:
+        return _of_binary(case, inputs, rules, x) * t
+    at, v = Logistic(Exact.of(x)), Exact.of(case.cotangent(case.shape))
+    if case.operation == "exp":
+        slope = at.x.exp()
+    else:
+        slope = -(at.sigmoid() * at.sigmoid(-1))
+        if case.operation == "sigmoid":
+            slope = slope * at.tanh_of_half()
+    return slope * v * t
+
+
+def _of_binary(case: Case, inputs: Inputs, rules: Rules, x: Floats) -> Exact:
+    """Return the derivative of each element's gradient by itself, over D."""
+    assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
+    z = Exact.of(inputs.target.astype(np.float64))
+    w = by_class(inputs.weight, case)
+    miss, of_x = 1.0 - z, Exact.of(x)
+    if case.contract.domain == "logits":
+        at = Logistic(of_x)
+        hit = Exact.of(by_class(inputs.pos_weight, case)) * z
+        slope = product(miss + hit, at.sigmoid() * at.sigmoid(-1))
+    else:
+        rest = 1.0 - of_x
+        slope = product(z, 1.0 / (of_x * of_x)) + product(miss, 1.0 / (rest * rest))
+        slope = where(_outside(case, rules, x), constant(x.shape, 0.0), slope)
+    return product(Exact.of(w), slope) * scale(case, w, rules)

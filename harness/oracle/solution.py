@@ -1,0 +1,115 @@
+"""What the oracle answers with, and the rules that it answers under."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .double_double import Exact, Floats
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The choices on which frameworks differ; the defaults are the contract.
+
+    Attributes:
+        mean_over: what `mean` divides by, where it is not what the contract says: `rows` (their
+            number), `nonzero_weights` (the number of rows whose weight is not 0) or `weights`
+            (Σ w · target, of one-hot and soft targets too).
+        weights_scale_rows: the weight of the target's class multiplies the whole smoothed loss of
+            a row, not each class its own term.
+        nothing_counts_is_zero: a mean whose divisor is 0, as where no row counts, is 0.
+        bad_index: what a label out of range does: `error`, `zeros` (no class is meant),
+            `wrap` (negative ones count from the end) or `nan`.
+        clip: probabilities are first clipped to [clip, 1 − clip], both rounded to the dtype.
+        renormalise: probabilities are divided by their sum over the classes, `before` or
+            `after` they are clipped; empty for not at all.
+        log_floor: a logarithm of a probability is never below this number.
+    """
+
+    mean_over: str = ""
+    weights_scale_rows: bool = False
+    nothing_counts_is_zero: bool = False
+    bad_index: str = "error"
+    clip: float | None = None
+    renormalise: str = ""
+    log_floor: float | None = None
+
+
+CONTRACT = Rules()
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What the bounds need to know of operations over classes; shape (R, C) or (R,).
+
+    Attributes:
+        d, l, p: a − x, ℓ and p of each element; l is −log p of given probabilities.
+        lse: a + L of each row.
+        log_sum: L of each row.
+        entropy_gap: E = Σ p d of each row, in [0, ln C].
+        w: the effective weights W = weight · target.
+        v: cotangents times 1/D: of each row (R,) for losses, of each element otherwise.
+    """
+
+    d: Floats
+    l: Floats
+    p: Floats
+    lse: Floats
+    log_sum: Floats
+    entropy_gap: Floats
+    w: Floats = field(default_factory=lambda: np.zeros(()))
+    v: Floats = field(default_factory=lambda: np.zeros(()))
+
+    def head(self, rows: int) -> Rows:
+        """Return the terms of the first rows."""
+        parts = {item.name: getattr(self, item.name) for item in fields(self)}
+        return Rows(**{name: part[:rows] if part.ndim else part for name, part in parts.items()})
+
+
+@dataclass(frozen=True)
+class Elements:
+    """What the bounds need to know of operations of one element; any shape.
+
+    Attributes:
+        x: the first argument.
+        z: the target, 0 where there is none.
+        w, pos_weight: the weights of each element.
+        v: cotangents times 1/D.
+    """
+
+    x: Floats
+    z: Floats
+    w: Floats
+    pos_weight: Floats
+    v: Floats
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The right answer to a case under some rules.
+
+    Attributes:
+        refusal: why the right answer is an error; then there is nothing else.
+        quantities: `value`, `gradient_logits`, and `gradient_target` for soft targets.
+        terms: what the bounds are made of.
+        row_losses: the losses before they are reduced, shape (R,) or that of the elements.
+        rules: under which this is the answer.
+        condition: Σ abs(w)/abs(Σ w) of a divisor that adds up weights, else 1.
+        addends: how many weights other than 0 the divisor adds up.
+        unit: a power of two that w of `terms` and `row_losses` are divided by, and v multiplied,
+            so that no number of float64 overflows or underflows; 1 but for extreme weights.
+    """
+
+    refusal: str = ""
+    quantities: dict[str, Exact] = field(default_factory=dict)
+    terms: Rows | Elements | None = None
+    row_losses: Floats = field(default_factory=lambda: np.zeros(0))
+    rules: Rules = CONTRACT
+    condition: float = 1.0
+    addends: int = 1
+    unit: float = 1.0

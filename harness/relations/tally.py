@@ -1,0 +1,75 @@
+"""Tally of relation checks: one row for each relation, implementation, mode and dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from ...backends.base import Claim
+from ...cases.model import Case
+from ..answers import Related
+from ..runfile import RelationRow
+
+Key = tuple[str, ...]  # the values of `RelationRow.key`
+
+
+class Kept:
+    """Counts what the workers compared.
+
+    The order in which comparisons come does not matter, so that parts of a run can be joined.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
+        self._rows: dict[Key, RelationRow] = {}
+        self._changed: dict[Key, RelationRow] = {}
+
+    def see(self, claim: Claim, mode: str, case: Case, related: Related) -> None:
+        """Take note of one comparison."""
+        seen = RelationRow(
+            relation=related.relation,
+            left=claim.name,
+            right=claim.name,
+            framework=claim.framework,
+            mode=mode,
+            dtype=case.dtype,
+            cases=1,
+            largest_difference=max(related.difference, 0.0),
+            largest_ratio=max(related.ratio, 0.0),
+            agrees=related.holds,
+            note=related.note,
+            device=self._device,
+        )
+        self.add([seen])
+        self._changed[_key(seen)] = self._rows[_key(seen)]
+
+    def add(self, rows: Iterable[RelationRow]) -> None:
+        """Take over what was counted before."""
+        for row in rows:
+            old = self._rows.get(_key(row))
+            self._rows[_key(row)] = row if old is None else _joined(old, row)
+
+    def changed(self) -> list[RelationRow]:
+        """Return the rows that are new or other than when this was last asked."""
+        changed, self._changed = list(self._changed.values()), {}
+        return changed
+
+    def rows(self) -> list[RelationRow]:
+        """Return one row for each relation, implementation, mode and dtype."""
+        return [row for _, row in sorted(self._rows.items())]
+
+
+def _key(row: RelationRow) -> Key:
+    return tuple(getattr(row, name) for name in row.key)
+
+
+def _joined(one: RelationRow, other: RelationRow) -> RelationRow:
+    notes = sorted({one.note, other.note} - {""})
+    return replace(
+        one,
+        cases=one.cases + other.cases,
+        largest_difference=max(one.largest_difference, other.largest_difference),
+        largest_ratio=max(one.largest_ratio, other.largest_ratio),
+        agrees=one.agrees and other.agrees,
+        note=notes[0] if notes else "",
+    )

@@ -1,0 +1,21 @@
+"""Come here for showing one verdict to somebody else: a smaller case, and a script.
+
+`Session` asks one framework one question at a time, `shrink` reduces a case, `script` writes it.
+"""
+
+from __future__ import annotations
+
+from .script import Origin, script, why_not_shown
+from .session import Asker, AskerError, Point
+from .shrink import TIMEOUT, shrink
+
+__all__ = [
+    "TIMEOUT",
+    "Asker",
+    "AskerError",
+    "Origin",
+    "Point",
+    "script",
+    "shrink",
+    "why_not_shown",
+]

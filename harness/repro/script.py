@@ -1,0 +1,403 @@
+"""A script that shows one verdict: NumPy, the framework, bit-exact inputs, the exact answer.
+
+The script needs nothing of ours. It ends with status 0 if the verdict shows, and 1 if not.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...backends.base import ARGUMENTS, result_shape
+from ...cases.dtypes import format_of
+from ...cases.model import Case
+from ..answers import SECOND, Failure
+from ..bounds import SOUND
+from ..judging import Question, Verdict
+from ..verdicts import MEANINGS, base
+from ..workers import wrt_alone
+from .calls import Asked, call_lines
+from .literals import array_text, modules_needed
+from .session import Asker, AskerError, Point
+
+_ALL = 16  # elements up to which all are compared; of more, the worst
+_WORST = 4
+_HANGS = 60  # seconds after which a script says that nothing came back
+_RUN_LIMIT = 300.0
+_PREAMBLES = {
+    "numpy": ("import numpy as np",),
+    "torch": ("import numpy as np", "import torch"),
+    "jax": ("import jax", "import jax.numpy as jnp", "import numpy as np"),
+    "tensorflow": ("import numpy as np", "import tensorflow as tf"),
+}
+_MEANT = {
+    "value": "the value",
+    "gradient_logits": "the gradient by `{first}`",
+    "gradient_target": "the gradient by `target`",
+    "hvp_logits": "the derivative of the gradient by `{first}` along `direction`",
+}
+_TO_FLOAT64 = {
+    "numpy": "np.asarray(got).astype(np.float64)",
+    "torch": "got.detach().cpu().double().numpy()",
+    "jax": "np.asarray(got).astype(np.float64)",
+    "tensorflow": "np.asarray(got.numpy()).astype(np.float64)",
+}
+_SETTINGS = {  # read once, at the import
+    "jax": {"JAX_ENABLE_X64": "1"},
+    "tensorflow": {"TF_CPP_MIN_LOG_LEVEL": "2"},
+}
+_ON_CPU = {"jax": {"JAX_PLATFORMS": "cpu"}, "tensorflow": {"CUDA_VISIBLE_DEVICES": ""}}
+_KEPT_SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a finding comes from.
+
+    Attributes:
+        case: the id that it has in its run.
+        version: of this program, as the run was made.
+        is_shrunk: whether the case is a smaller one.
+    """
+
+    case: str
+    version: str
+    is_shrunk: bool
+
+
+def script(asker: Asker, case: Case, point: Point, verdict: Verdict, origin: Origin) -> str:
+    """Return the text of a script that shows a verdict.
+
+    Args:
+        asker: who is asked once more, for the numbers that the script compares with.
+        case: the question.
+        point: which answer of whom.
+        verdict: on it.
+        origin: where it comes from.
+
+    Raises:
+        SourceError: the text of the implementation cannot be had.
+    """
+    return _Writer(asker, case, point, verdict, origin).text()
+
+
+def why_not_shown(text: str, word: str) -> str:
+    """Run a script as its reader will; return why it does not show its verdict, or nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", "-"], input=text.encode(), cwd=folder, capture_output=True,
+                timeout=_RUN_LIMIT, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return "" if word == "timed out" else f"it does not end within {_RUN_LIMIT:g} s"
+    said = (done.stdout or done.stderr).decode(errors="replace").strip().splitlines()
+    if "not reproduced" in (said[-1] if said else ""):
+        return said[-1]
+    if done.returncode and word != "crashed":
+        error = done.stderr.decode(errors="replace").strip().splitlines()
+        return error[-1] if error else f"it ended with status {done.returncode}"
+    return ""
+
+
+class _Writer:
+    def __init__(
+        self, asker: Asker, case: Case, point: Point, verdict: Verdict, origin: Origin
+    ) -> None:
+        self._asker, self._case, self._point = asker, case, point
+        self._verdict, self._origin = verdict, origin
+        self._inputs = case.inputs()
+        self._source = asker.source(case, point)
+        self._asked = self._what_is_asked()
+        self._question: Question = asker.question(case)
+
+    def _what_is_asked(self) -> Asked:
+        names = {name: name for name in ARGUMENTS} | {"values": self._case.contract.domain}
+        given = [name for name in ARGUMENTS if getattr(self._inputs, name) is not None]
+        wrt = wrt_alone(self._point.quantity, by_hand=self._asker.framework == "numpy")
+        if self._point.whole:
+            soft = self._case.target_kind in ("soft", "multi_label")
+            wrt = ("values", "target") if soft else ("values",)
+        return Asked(
+            self._asker.framework, self._point.mode, self._point.quantity, self._source,
+            tuple(names[name] for name in given), tuple(names[name] for name in wrt),
+            of_scalar=not result_shape(self._case),
+        )  # fmt: skip
+
+    def text(self) -> str:
+        """The whole script."""
+        body = [*self._arrays(), "", *self._shown()]
+        head = f"{self._header()}\n\n{self._imports(chr(10).join(body))}"
+        parts = [head, *self._source.definitions]
+        gap = "\n\n\n" if self._source.definitions else "\n\n"
+        return "\n\n\n".join(parts) + gap + "\n".join(body) + "\n"
+
+    # --- before the call
+
+    def _header(self) -> str:
+        case, point, verdict = self._case, self._point, self._verdict
+        options = ", ".join(f"{key}={value}" for key, value in case.options.given().items())
+        target = f", {case.target_kind} target" if case.target_kind else ""
+        shape = "x".join(map(str, case.shape))
+        meaning = MEANINGS[base(verdict.word)]
+        facts = {
+            "question": f"{case.operation}{target}, {case.dtype}, shape {shape}",
+            "options": options,
+            "asked": f"{_MEANT[point.quantity].format(first=case.contract.domain)}; "
+            f"mode {point.mode}, device {self._asker.device}",
+            "verdict": f"{verdict.word}: {meaning}",
+            "note": verdict.note,
+            "versions": self._versions(),
+            "found by": f"lossdiff {self._origin.version}, in the case {self._origin.case}"
+            + (", shrunk" if self._origin.is_shrunk else ""),
+        }
+        lines = [f"{point.implementation}, {point.quantity}: {verdict.word}", ""]
+        lines += [f"{key:<9} {value}" for key, value in facts.items() if value]
+        lines += ["", "Ends with status 0 if this shows, with 1 if not."]
+        return "\n".join(f"# {_printable(line)}".rstrip() for line in lines)
+
+    def _versions(self) -> str:
+        facts = self._asker.offered.environment
+        versions = {**facts.get("versions", {}), "numpy": facts.get("numpy", np.__version__)}
+        named = [f"{name} {version}" for name, version in versions.items()]
+        others = [f"Python {facts.get('python')}", facts.get("platform"), facts.get("cpu")]
+        return ", ".join([*named, *(str(item) for item in others if item)])
+
+    def _imports(self, body: str) -> str:
+        settings = self._settings()
+        lines = {"import sys", *_PREAMBLES[self._asker.framework], *self._source.imports}
+        lines |= {*modules_needed(body), *(["import os"] if settings else [])}
+        lines |= {"import ml_dtypes"} if "ml_dtypes." in body else set()
+        lines |= {"import threading"} if "threading." in body else set()
+        lines |= {"import os"} if "os._exit" in body else set()
+        future = {line for line in lines if line.startswith("from __future__")}
+        standard = sorted((line for line in lines - future if _is_standard(line)), key=_order)
+        others = sorted(lines - future - set(standard), key=_order)
+        before = [*future, *(standard if settings else [])]
+        if settings:
+            return "\n".join([*before, "", *settings, "", *others])
+        return "\n".join([*before, *standard, "", *others])
+
+    def _settings(self) -> list[str]:
+        framework, facts = self._asker.framework, self._asker.offered.environment
+        settings = dict(_SETTINGS.get(framework, {}))
+        if self._asker.device == "cpu":
+            settings |= _ON_CPU.get(framework, {})
+        if any("keras" in line for line in self._source.imports):
+            settings["KERAS_BACKEND"] = "tensorflow"
+        settings |= {name: facts[name] for name in _KEPT_SETTINGS if facts.get(name)}
+        return [f'os.environ["{name}"] = {_quoted(value)}' for name, value in settings.items()]
+
+    def _arrays(self) -> Iterator[str]:
+        named = dict(zip(self._asked.arrays, self._given(), strict=True))
+        dtype = self._inputs.values.dtype
+        shape = result_shape(self._case)
+        if self._asked.cotangent:
+            named["cotangent"] = self._case.cotangent(shape).astype(dtype)
+        if self._asked.quantity == SECOND:
+            named["direction"] = self._case.direction().astype(dtype)
+        for name, array in named.items():
+            yield f"{name} = {array_text(array, self._asker.framework, self._asker.device)}"
+
+    def _given(self) -> Iterator[NDArray[Any]]:
+        for name in ARGUMENTS:
+            array = getattr(self._inputs, name)
+            if array is not None:
+                yield array
+
+    # --- the call, and what is said of it
+
+    def _shown(self) -> list[str]:
+        call, word = call_lines(self._asked), base(self._verdict.word)
+        undivided = call[1:] if call[0] == "" else call
+        if word in ("crashed", "timed out"):
+            return self._crashing(call) if word == "crashed" else self._timed(call)
+        if word == "raised" or self._verdict.word.endswith(":dtypes_refused"):
+            return self._raising(undivided)
+        if self._question.solution.refusal:
+            return self._accepting(undivided)
+        is_of_another_dtype = self._verdict.word.endswith((":promoted", ":dtype_of_logits"))
+        if word == "mismatched" or is_of_another_dtype:
+            return [*call, "", *self._mismatch()]
+        return [*call, "", *self._compared()]
+
+    def _crashing(self, call: list[str]) -> list[str]:
+        return [
+            f'print("the next call {_note(self._verdict)}", flush=True)',
+            *call,
+            *_ends("not reproduced: the process is still there", 1),
+        ]
+
+    def _timed(self, call: list[str]) -> list[str]:
+        return [
+            "",
+            "",
+            "def give_up():",
+            f'    print("reproduced: nothing came back within {_HANGS} s", flush=True)',
+            "    os._exit(0)",
+            "",
+            "",
+            f"timer = threading.Timer({_HANGS}, give_up)",
+            "timer.daemon = True",
+            "timer.start()",
+            *call,
+            *_ends("not reproduced: an answer came back", 1),
+        ]
+
+    def _raising(self, call: list[str]) -> list[str]:
+        kind = self._verdict.note.partition(":")[0]
+        return [
+            "try:",
+            *(f"    {line}".rstrip() for line in call),
+            "except BaseException as error:",
+            '    print(f"raised {error!r}")',
+            f'    if type(error).__name__ == "{kind}":',
+            *(f"        {line}" for line in _ends(f"reproduced: {self._verdict.word}", 0)),
+            *(f"    {line}" for line in _ends("not reproduced: another error", 1)),
+            'print("got", got)',
+            *_ends("not reproduced: nothing was raised", 1),
+        ]
+
+    def _accepting(self, call: list[str]) -> list[str]:
+        return [
+            "try:",
+            *(f"    {line}".rstrip() for line in call),
+            "except Exception as error:",
+            '    print(f"raised {error!r}")',
+            *(f"    {line}" for line in _ends("not reproduced: an error was due, and came", 1)),
+            f'print("an error is due: {self._question.solution.refusal}")',
+            'print("got", got)',
+            *_ends(f"reproduced: {self._verdict.word}", 0),
+        ]
+
+    def _mismatch(self) -> list[str]:
+        target = self._point.quantity == "gradient_target"
+        due = self._inputs.target if target else self._inputs.values
+        assert due is not None  # noqa: S101 -- or there would be no gradient by it
+        shape = result_shape(self._case) if self._point.quantity == "value" else due.shape
+        return [
+            f'DUE = ("{due.dtype.name}", {shape})',
+            'dtype = getattr(got, "dtype", None)',
+            'dtype = str(getattr(dtype, "name", dtype)).removeprefix("torch.")',
+            'found = (dtype, tuple(getattr(got, "shape", ())))',
+            'print(f"got {type(got).__name__} of dtype and shape {found}, due {DUE}")',
+            "if found != DUE:",
+            *(f"    {line}" for line in _ends(f"reproduced: {self._verdict.word}", 0)),
+            *_ends("not reproduced: dtype and shape are right", 1),
+        ]
+
+    def _compared(self) -> list[str]:
+        word, dtype = self._verdict.word, self._case.dtype
+        mark = "no agreed answer" if _kind(word) == "undefined" else "wrong"
+        return [
+            "# Index, exact value (to 17 digits), bound, and what came back. The bound is the",
+            f"# largest error of a sound computation in {dtype} on these inputs.",
+            "DUE = [",
+            *(
+                f"    ({index}, {exact}, {bound}, {got}),"
+                for index, exact, bound, got in self._due()
+            ),
+            "]",
+            f"got = {_TO_FLOAT64[self._asker.framework]}",
+            "wrong, same = 0, True",
+            "for index, exact, bound, before in DUE:",
+            "    number = float(got[index])",
+            f"    is_wrong = {_IS_WRONG[_kind(word)]}",
+            "    wrong += is_wrong",
+            "    same &= repr(number) == repr(float(before))",
+            f'    mark = "  <-- {mark}" if is_wrong else ""',
+            f"    at = f\"{self._point.quantity}{{list(index) or ''}}\"",
+            '    print(f"{at}: got {number}, exact {exact}, bound {bound:.2g}{mark}")',
+            'bits = "the same bits" if same else "other bits than when this was written"',
+            "if wrong:",
+            f'    print(f"reproduced: {word}, {{bits}}")',
+            "else:",
+            '    print("not reproduced")',
+            "sys.exit(0 if wrong else 1)",
+        ]
+
+    def _due(self) -> Iterable[tuple[str, str, str, str]]:
+        """Index, exact value, bound and answer of each element, or of the worst ones."""
+        answer = self._asker.answer(self._case, self._point)
+        if isinstance(answer, Failure):
+            raise AskerError(f"the answer does not come a second time: {answer.message}")
+        solution = self._question.solution
+        exact = np.asarray(solution.quantities[self._point.quantity].to_float())
+        bound = self._question.bound(solution, self._point.quantity, SOUND)
+        assert bound is not None  # noqa: S101 -- pairwise sums are never vacuous here
+        form = format_of(answer.dtype)
+        if form is not None:  # what is beyond the format is due as an infinity
+            rounded = form.round(exact).astype(np.float64)
+            exact = np.where(np.isinf(rounded), rounded, exact)
+        got = answer.astype(np.float64)
+        for index in _shown_of(got, exact, bound):
+            yield (
+                repr(index),
+                *(
+                    _number(float(array[index]))
+                    for array in (exact, bound.reshape(exact.shape), got)
+                ),
+            )  # type: ignore[misc]
+
+
+_IS_WRONG = {
+    "numbers": "np.isfinite(number) and not abs(number - exact) <= bound",
+    "nonfinite": "number != exact and not (np.isfinite(number) and np.isfinite(exact))",
+    "undefined": "repr(number) == repr(float(before))  # no agreed answer",
+}
+
+
+def _kind(word: str) -> str:
+    if word.startswith("convention:undefined_"):
+        return "undefined"
+    return "nonfinite" if word == "nonfinite" else "numbers"
+
+
+def _shown_of(got: NDArray[Any], exact: NDArray[Any], bound: NDArray[Any]) -> list[tuple[int, ...]]:
+    with np.errstate(all="ignore"):
+        error = np.abs(got - exact) / bound.reshape(exact.shape)
+    error = np.where(got == exact, 0.0, np.where(np.isnan(error), np.inf, error))
+    order = np.argsort(-error, axis=None, kind="stable")
+    flat = sorted(order[: _WORST if got.size > _ALL else None].tolist())
+    return [tuple(map(int, np.unravel_index(at, got.shape))) for at in flat]
+
+
+def _number(number: float) -> str:
+    if np.isnan(number):
+        return "np.nan"
+    if np.isinf(number):
+        return "np.inf" if number > 0 else "-np.inf"
+    return repr(number)
+
+
+def _ends(message: str, status: int) -> list[str]:
+    return [f'print("{message}")', f"sys.exit({status})"]
+
+
+def _note(verdict: Verdict) -> str:
+    status = verdict.note.rpartition(" ")[2]
+    return f"is said to kill the process (status {status})"
+
+
+def _order(line: str) -> tuple[bool, str]:
+    return line.startswith("from "), line
+
+
+def _is_standard(line: str) -> bool:
+    return line.split()[1].partition(".")[0] in sys.stdlib_module_names
+
+
+def _quoted(value: str) -> str:
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _printable(line: str) -> str:
+    """Error messages may hold anything; a comment holds one line of it."""
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in line)

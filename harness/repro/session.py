@@ -1,0 +1,132 @@
+"""One question at a time, asked in a process of its own and judged in this one.
+
+Whoever dies or does not return gives a verdict like any other; the next question finds a fresh
+process.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from numpy.typing import NDArray
+from pebble import ProcessExpired, ProcessPool
+
+from ...backends import FRAMEWORKS
+from ...cases.model import Case
+from ..answers import Failure
+from ..judging import Question, Verdict, judge, question_of
+from ..workers import START_TIMEOUT, Catalogue, Setup, Source, ask_alone, catalogue, source, start
+
+
+class AskerError(RuntimeError):
+    """A framework cannot be asked here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Which answer of whom.
+
+    Attributes:
+        implementation: its name.
+        mode: how it is run.
+        quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
+        whole: whether all gradients are asked along, as a run does, or this quantity alone.
+    """
+
+    implementation: str
+    mode: str
+    quantity: str
+    whole: bool = False
+
+
+class Asker:
+    """Asks the implementations of one framework; use it in a `with` statement.
+
+    Attributes:
+        offered: what the framework offers, its versions among it.
+    """
+
+    def __init__(self, framework: str, device: str = "cpu", extra: tuple[str, ...] = ()) -> None:
+        """Start the process and import the framework there.
+
+        Raises:
+            AskerError: the framework is missing, or does not start.
+            UserFileError: a file of implementations cannot be used.
+        """
+        if framework not in FRAMEWORKS:
+            raise AskerError(f"{framework} is not asked in a process; nothing can be shown of it")
+        missing = FRAMEWORKS[framework].missing
+        if missing:
+            extra_name = FRAMEWORKS[framework].extra
+            raise AskerError(
+                f"{' and '.join(missing)} not installed; pip install 'lossdiff[{extra_name}]'"
+            )
+        self.framework, self.device, self.extra = framework, device, extra
+        self._question: Question | None = None
+        context = multiprocessing.get_context("spawn")
+        loads = context.Event()
+        setup = Setup(framework, device, extra)
+        self._pool = ProcessPool(1, context=context, initializer=start, initargs=[setup, loads])
+        try:
+            self.offered: Catalogue = self._pool.schedule(catalogue, timeout=START_TIMEOUT).result()
+        except (ProcessExpired, FutureTimeoutError, ImportError, RuntimeError) as error:
+            self._end()
+            raise AskerError(f"{framework} does not start: {error}") from error
+        except BaseException:
+            self._end()
+            raise
+        loads.set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self._pool.stop()
+        self._pool.join()
+
+    def verdict(self, case: Case, point: Point, timeout: float = 120.0) -> Verdict:
+        """Ask and judge; a crash and a time-out are verdicts too.
+
+        Args:
+            case: the question.
+            point: which answer.
+            timeout: seconds that the answer may take.
+        """
+        question = self.question(case)
+        solution = question.solution
+        if not solution.refusal and point.quantity not in solution.quantities:
+            return Verdict("unsupported", note=f"the case has no {point.quantity}")
+        return judge(question, point.quantity, self.answer(case, point, timeout))
+
+    def answer(self, case: Case, point: Point, timeout: float = 120.0) -> NDArray[Any] | Failure:
+        """Ask; returns the array, or why there is none."""
+        future = self._pool.schedule(ask_alone, args=[case, *vars(point).values()], timeout=timeout)
+        try:
+            return future.result()
+        except FutureTimeoutError:
+            return Failure("timed out", f"no answer within {timeout:g} s")
+        except ProcessExpired as error:
+            return Failure("crashed", f"the process died with status {error.exitcode}")
+
+    def question(self, case: Case) -> Question:
+        """Return a case ready to be judged; the last one is kept."""
+        if self._question is None or self._question.case.id != case.id:
+            self._question = question_of(case)
+        return self._question
+
+    def source(self, case: Case, point: Point) -> Source:
+        """Return the program text of an implementation, and of the call that asks it the case."""
+        future = self._pool.schedule(source, args=[case, *vars(point).values()], timeout=120)
+        return future.result()

@@ -1,0 +1,39 @@
+"""Come here for the run file: one SQLite file for each run, one table for each kind of row.
+
+`RunFile` reads and writes it, `writing` holds its lock. The columns are the fields of the row
+classes in `rows`, `timing_rows` and `resume_rows`; `schema` stores them.
+"""
+
+from __future__ import annotations
+
+from .file import RunFile, RunFileError, draft_of
+from .lock import writing
+from .resume_rows import AnswerRow, AskedRow, BitsRow, IncidentRow, LevelRow, WaitingRow
+from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
+from .schema import Row, array_of, packed
+from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
+
+__all__ = [
+    "AnswerRow",
+    "AskedRow",
+    "BitsRow",
+    "DomainRow",
+    "IncidentRow",
+    "LevelRow",
+    "MemoryRow",
+    "PassRow",
+    "ProcessRow",
+    "RelationRow",
+    "Row",
+    "RunFile",
+    "RunFileError",
+    "TimingRow",
+    "VerdictRow",
+    "WaitingRow",
+    "WorkedRow",
+    "WorkerRow",
+    "array_of",
+    "draft_of",
+    "packed",
+    "writing",
+]

@@ -1,0 +1,337 @@
+"""The run file: everything asked and answered by one command, in one SQLite file.
+
+Everything that shows or compares runs reads them through `RunFile`; `harness.runfile.schema`
+defines the format. A writer holds the lock of the file (`harness.runfile.lock`). While a run is
+written a write-ahead log stands beside it, so that a process that is killed leaves what it had
+committed, and readers need not wait; once it is closed, it is one file.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from ...cases.dtypes import FORMATS
+from ...cases.model import Case, Inputs
+from .rows import VerdictRow
+from .schema import (
+    APPLICATION_ID,
+    FORMAT,
+    SCHEMA,
+    R,
+    Row,
+    columns_of,
+    decode,
+    encode,
+    key_of,
+    quoted,
+)
+
+
+class RunFileError(ValueError):
+    """A file that is not a run of ours, or cannot be read or written."""
+
+
+def draft_of(path: Path) -> Path:
+    """Return where a run stands until its workers have started."""
+    return path.with_name(f"{path.name}.new")
+
+
+def _remove(path: Path) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _journal(connection: sqlite3.Connection) -> None:
+    """Have commits go to a log: quick, and safe when a process dies."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _opened(path: Path, mode: str = "ro") -> tuple[sqlite3.Connection, int]:
+    """Open a run file of any format; returns the format, too."""
+    if not path.is_file():
+        raise RunFileError(f"there is no run file {path}")
+    if path.stat().st_size == 0:
+        raise RunFileError(f"{path} is not a lossdiff run file")
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
+    try:
+        mark = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        connection.close()
+        what = "damaged" if "malformed" in str(error) else "not a lossdiff run file"
+        raise RunFileError(f"{path} is {what}: {error}") from error
+    if mark != APPLICATION_ID:
+        connection.close()
+        raise RunFileError(f"{path} is not a lossdiff run file")
+    return connection, version
+
+
+class RunFile:
+    """A run file, open for reading or for writing; use it in a `with` statement."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._connection.row_factory = sqlite3.Row
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Make a new run file; one of ours at the same place is replaced.
+
+        Raises:
+            RunFileError: there is another file, or the place cannot be written.
+        """
+        made = cls.draft(path)
+        made.publish()
+        return made
+
+    @classmethod
+    def draft(cls, path: Path) -> Self:
+        """Make a new run file beside its place; `publish` brings it there.
+
+        Raises:
+            RunFileError: there is another file, or the place cannot be written.
+        """
+        draft = draft_of(path)
+        for taken in (path, draft):
+            if taken.exists():
+                connection, _ = _opened(taken)  # of ours, of whatever format
+                connection.close()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove(draft)
+            connection = sqlite3.connect(draft)
+            _journal(connection)
+            connection.executescript(f"BEGIN;\n{SCHEMA}\nCOMMIT;")
+        except (OSError, sqlite3.Error) as error:
+            raise RunFileError(f"cannot write {path}: {error}") from error
+        return cls(connection, path)
+
+    @classmethod
+    def reopen(cls, path: Path) -> Self:
+        """Open a run file, or the draft of one, to write more into it.
+
+        Raises:
+            RunFileError: the file is missing, damaged, or not a run of this format.
+        """
+        place = draft_of(path) if draft_of(path).exists() else path
+        connection, version = _opened(place)  # looked at first: a damaged file is left alone
+        try:
+            state = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        except sqlite3.Error as error:
+            state = error
+        connection.close()
+        if version != FORMAT:
+            raise RunFileError(f"{place} has format {version}; this version writes {FORMAT}")
+        if state != "ok":
+            raise RunFileError(f"{place} is damaged: {' '.join(str(state).split())}")
+        connection, _ = _opened(place, "rw")
+        _journal(connection)
+        return cls(connection, path)
+
+    def publish(self) -> None:
+        """Bring a draft to its place, where it replaces an older run.
+
+        Raises:
+            RunFileError: the place cannot be written.
+        """
+        draft = draft_of(self.path)
+        if not draft.exists():
+            return
+        self.close()  # a log belongs to a name
+        try:
+            _remove(self.path)
+            draft.replace(self.path)
+            self._connection = sqlite3.connect(self.path)
+            self._connection.row_factory = sqlite3.Row
+            _journal(self._connection)
+        except (OSError, sqlite3.Error) as error:
+            raise RunFileError(f"cannot write {self.path}: {error}") from error
+
+    def discard(self) -> None:
+        """Close the file, and remove it if it is a draft."""
+        self.close()
+        _remove(draft_of(self.path))
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a run file to read it.
+
+        Raises:
+            RunFileError: the file is missing, damaged, or not a run of this format.
+        """
+        connection, version = _opened(path)
+        if version != FORMAT:
+            connection.close()
+            raise RunFileError(f"{path} has format {version}; this version reads {FORMAT}")
+        return cls(connection, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.DatabaseError, json.JSONDecodeError, IndexError, TypeError) as error:
+            raise RunFileError(f"{self.path} is damaged: {error}") from error
+
+    def close(self) -> None:
+        """Close the file; what was added is on disk already."""
+        with suppress(sqlite3.Error):  # of a reader, or on a full disk: then the log stays
+            self._connection.execute("PRAGMA journal_mode = DELETE")
+        self._connection.close()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write rows of any kinds, and commit them together.
+
+        Raises:
+            RunFileError: they cannot be written; then none is.
+        """
+        by_kind: dict[type[Row], list[Row]] = {}
+        for row in rows:
+            by_kind.setdefault(type(row), []).append(row)
+        with self._writing():
+            for kind, some in by_kind.items():
+                marks = ", ".join("?" * len(columns_of(kind)))
+                self._connection.executemany(
+                    f"INSERT OR REPLACE INTO {kind.table} VALUES ({marks})", map(encode, some)
+                )
+
+    def drop(self, row: type[Row], where: str = "1", arguments: Sequence[Any] = ()) -> None:
+        """Remove rows of one kind, and commit that; see `rows`."""
+        with self._writing():
+            self._connection.execute(f"DELETE FROM {row.table} WHERE {where}", arguments)
+
+    def pack(self) -> None:
+        """Give back the room of what was dropped."""
+        with self._reading():
+            free, pages = (
+                self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("freelist_count", "page_count")
+            )
+        if free > pages // 4:
+            with suppress(sqlite3.Error):  # a full disk has no room for it, and it is no loss
+                self._connection.execute("VACUUM")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._connection:
+                yield
+        except sqlite3.Error as error:
+            raise RunFileError(f"cannot write {self.path}: {error}") from error
+
+    def add_given(self, cases: Iterable[Case]) -> None:
+        """Keep the arrays of cases that came with them."""
+        with self._writing():
+            for case in cases:
+                if case.given is not None:
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO given VALUES (?, ?)", (case.id, _pack(case.given))
+                    )
+
+    def given(self) -> Iterator[Case]:
+        """Yield the cases that came with their arrays."""
+        with self._reading():
+            names = [name for (name,) in self._connection.execute('SELECT "case" FROM given')]
+        return map(self.case, names)
+
+    def rows(self, row: type[R], where: str = "1", arguments: Sequence[Any] = ()) -> Iterator[R]:
+        """Yield the rows of one kind: in the order in which they were written, or of their keys.
+
+        Args:
+            row: the kind.
+            where: an SQL condition on its columns, written by this program.
+            arguments: for the condition's question marks.
+
+        Raises:
+            RunFileError: the file is damaged.
+        """
+        order = ", ".join(map(quoted, key_of(row))) or "rowid"
+        query = f"SELECT * FROM {row.table} WHERE {where} ORDER BY {order}"
+        with self._reading():
+            for record in self._connection.execute(query, arguments):
+                yield decode(row, record)
+
+    def holds(self, row: Row) -> bool:
+        """Whether there is a row of the same key; of a kind that has one."""
+        where = " AND ".join(f"{quoted(name)} = ?" for name in key_of(type(row)))
+        key = [getattr(row, name) for name in key_of(type(row))]
+        query = f"SELECT EXISTS (SELECT 1 FROM {row.table} WHERE {where})"
+        with self._reading():
+            return bool(self._connection.execute(query, key).fetchone()[0])
+
+    def count(self, row: type[Row], where: str = "1", arguments: Sequence[Any] = ()) -> int:
+        """Return how many rows of one kind there are; see `rows`."""
+        query = f"SELECT count(*) FROM {row.table} WHERE {where}"
+        with self._reading():
+            return int(self._connection.execute(query, arguments).fetchone()[0])
+
+    def asked_cases(self) -> int:
+        """Return how many cases have verdicts."""
+        query = f'SELECT count(DISTINCT "case") FROM {VerdictRow.table}'
+        with self._reading():
+            return int(self._connection.execute(query).fetchone()[0])
+
+    @property
+    def meta(self) -> dict[str, str]:
+        """What the run is: version, command, suite, seed, times of start and end (ISO 8601)."""
+        with self._reading():
+            return dict(map(tuple, self._connection.execute("SELECT key, value FROM meta")))
+
+    def set_meta(self, **values: str) -> None:
+        """Set entries of `meta`."""
+        with self._writing():
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items()
+            )
+
+    def case(self, case_id: str) -> Case:
+        """Return a case of this run, with its arrays if it came with them."""
+        case = Case.parse(case_id)
+        query = 'SELECT npz FROM given WHERE "case" = ?'
+        with self._reading():
+            record = self._connection.execute(query, (case_id,)).fetchone()
+        return case if record is None else replace(case, given=_unpack(record["npz"], case))
+
+
+def _pack(inputs: Inputs) -> bytes:
+    stream = io.BytesIO()
+    arrays = {name: value for name, value in vars(inputs).items() if value is not None}
+    # .npz knows no bfloat16; every format goes into float64 without loss.
+    wide = {
+        name: value if value.dtype.kind in "iu" else value.astype(np.float64)
+        for name, value in arrays.items()
+    }
+    np.savez_compressed(stream, **wide)
+    return stream.getvalue()
+
+
+def _unpack(npz: bytes, case: Case) -> Inputs:
+    with np.load(io.BytesIO(npz), allow_pickle=False) as data:
+        return Inputs(
+            **{
+                name: value if value.dtype.kind in "iu" else FORMATS[case.dtype].round(value)
+                for name, value in data.items()
+            }
+        )

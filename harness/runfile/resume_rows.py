@@ -1,0 +1,133 @@
+"""What a run file keeps so that a run can go on where it ended; nothing of it is reported.
+
+These rows are written in the transaction of the verdicts that they belong to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class AskedRow:
+    """A question that has its verdicts.
+
+    Attributes:
+        threads: 1, if it was asked again with one thread; 0 otherwise.
+    """
+
+    framework: str
+    implementation: str
+    mode: str
+    case: str
+    device: str
+    threads: int = 0
+
+    table: ClassVar[str] = "asked"
+    key: ClassVar[tuple[str, ...]] = (
+        "framework", "implementation", "mode", "case", "device", "threads",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LevelRow:
+    """One answered magnitude of a search for the domain of validity; see `harness.engine.validity`.
+
+    Attributes:
+        verdict, quantity, case: the worst verdict there, whose it is, and of which case.
+    """
+
+    framework: str
+    implementation: str
+    mode: str
+    device: str
+    dtype: str
+    sweep: str
+    magnitude: float
+    verdict: str
+    quantity: str
+    case: str
+
+    table: ClassVar[str] = "levels"
+    key: ClassVar[tuple[str, ...]] = (
+        "framework", "implementation", "mode", "device", "dtype", "sweep", "magnitude",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AnswerRow:
+    """An answer that takes part in an equivalence; see `harness.relations.equivalences`.
+
+    Attributes:
+        value, bound: of the answer, as `.npy`.
+    """
+
+    implementation: str
+    framework: str
+    kind: str
+    mode: str
+    device: str
+    case: str
+    value: bytes
+    bound: bytes
+
+    table: ClassVar[str] = "answers"
+    key: ClassVar[tuple[str, ...]] = ("framework", "implementation", "mode", "device", "case")
+
+
+@dataclass(frozen=True)
+class WaitingRow:
+    """The bits of an answer that waits for the same call with other threads.
+
+    Attributes:
+        bits: fingerprint of the answer, and key of its `BitsRow`.
+    """
+
+    framework: str
+    implementation: str
+    mode: str
+    case: str
+    quantity: str
+    bits: str
+
+    table: ClassVar[str] = "waiting"
+    key: ClassVar[tuple[str, ...]] = ("framework", "implementation", "mode", "case", "quantity")
+
+
+@dataclass(frozen=True)
+class BitsRow:
+    """An array that waits, as `.npy` of float64."""
+
+    bits: str
+    array: bytes
+
+    table: ClassVar[str] = "bits"
+    key: ClassVar[tuple[str, ...]] = ("bits",)
+
+
+@dataclass(frozen=True)
+class IncidentRow:
+    """A worker that died, hung or outgrew its memory, and the question that it was at.
+
+    Attributes:
+        implementation, mode, case: the question; empty where the worker left no mark.
+        what: how it ended.
+        outcome: what came of the question.
+    """
+
+    framework: str
+    device: str
+    implementation: str
+    mode: str
+    case: str
+    what: str
+    outcome: str
+
+    table: ClassVar[str] = "incidents"
+
+
+ProgressRow = AskedRow | LevelRow | AnswerRow | WaitingRow | BitsRow | IncidentRow
+PROGRESS_ROWS: tuple[type[ProgressRow], ...] = (
+    AskedRow, LevelRow, AnswerRow, WaitingRow, BitsRow, IncidentRow,
+)  # fmt: skip

@@ -1,0 +1,129 @@
+"""How rows stand in SQLite: one table for each kind of row, one column for each field."""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .resume_rows import PROGRESS_ROWS, ProgressRow
+from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
+from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
+
+APPLICATION_ID = 0x6C6F7373  # "loss": marks the file as ours
+FORMAT = 3
+
+Row = (
+    VerdictRow
+    | WorkedRow
+    | RelationRow
+    | DomainRow
+    | TimingRow
+    | PassRow
+    | ProcessRow
+    | MemoryRow
+    | WorkerRow
+    | ProgressRow
+)
+R = TypeVar("R", bound=Row)
+ROWS: tuple[type[Row], ...] = (
+    VerdictRow, WorkedRow, RelationRow, DomainRow, TimingRow, PassRow, ProcessRow, MemoryRow,
+    WorkerRow, *PROGRESS_ROWS,
+)  # fmt: skip
+_COLUMNS: dict[type[Row], list[str]] = {row: [field.name for field in fields(row)] for row in ROWS}
+_JSON = (
+    "options", "environment", "printed", "got", "times", "iterations", "copies",
+    "compute", "fingerprints",
+)  # fmt: skip
+_BOOL = ("known", "agrees")
+
+
+def columns_of(row: type[Any]) -> list[str]:
+    """Return the names of the columns, in the order of the table."""
+    return _COLUMNS[row]
+
+
+def _create(row: type[Row]) -> str:
+    columns = ", ".join(map(quoted, columns_of(row)))
+    key = ", ".join(map(quoted, key_of(row)))
+    unique = f", PRIMARY KEY ({key})) WITHOUT ROWID" if key else ")"
+    return f"CREATE TABLE {row.table} ({columns}{unique};"
+
+
+def key_of(row: type[Any]) -> tuple[str, ...]:
+    """Return the columns no two rows have the same; a later row replaces an earlier one."""
+    return getattr(row, "key", ())
+
+
+def quoted(name: str) -> str:
+    """Return a column's name as SQL has it: some are keywords."""
+    return f'"{name}"'
+
+
+SCHEMA = "\n".join(
+    [
+        f"PRAGMA application_id = {APPLICATION_ID};",
+        f"PRAGMA user_version = {FORMAT};",
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);",
+        'CREATE TABLE given ("case" TEXT PRIMARY KEY, npz BLOB NOT NULL);',
+        *map(_create, ROWS),
+    ]
+)
+
+
+def encode(row: Row) -> list[Any]:
+    """Return the values of a row's columns."""
+    values = [
+        value if not isinstance(value, str) or value.isascii() else _storable(value)
+        for value in vars(row).values()
+    ]
+    for place in _JSON_PLACES[type(row)]:
+        values[place] = json.dumps(values[place])
+    return values
+
+
+def _is_json(row: type[Any], name: str) -> bool:
+    return name in _JSON and not (row is VerdictRow and name == "got")
+
+
+_JSON_PLACES = {
+    row: [place for place, name in enumerate(names) if _is_json(row, name)]
+    for row, names in _COLUMNS.items()
+}
+
+
+def _storable(text: str) -> str:
+    """Lone surrogates, which an error message may hold, are no UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def decode(row: type[R], record: sqlite3.Row) -> R:
+    """Return the row that was encoded.
+
+    Raises:
+        IndexError, TypeError, json.JSONDecodeError: it is none of ours.
+    """
+    values = {name: record[name] for name in columns_of(row)}
+    for name, value in values.items():
+        if name in _BOOL:
+            values[name] = bool(value)
+        elif _is_json(row, name):
+            values[name] = json.loads(value)
+    return row(**values)
+
+
+def packed(array: NDArray[np.generic]) -> bytes:
+    """Return an array as `.npy`."""
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def array_of(npy: bytes) -> NDArray[np.float64]:
+    """Return the array that `packed` packed."""
+    return np.load(io.BytesIO(npy), allow_pickle=False)

@@ -1,0 +1,230 @@
+"""Timing: how pytest-benchmark is run over the benchmarks, pass by pass.
+
+In each pass each framework is timed in a fresh process by pytest-benchmark on
+`benchmark_suite.py`; frameworks and benchmarks come in random order, and its standard JSON is
+kept beside the run file. What is timed has been asked and judged in the same run, on the very
+same inputs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ..runfile import MemoryRow, RunFile, VerdictRow
+from ..workers import cache_settings
+from . import machine
+from .benchmarks import Benchmark, Threads, benchmarks_of
+from .results import Timed, summaries
+
+PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
+_MAX_TIME = 0.02  # seconds of measured rounds for a benchmark, once it has its least number
+# What glibc's allocator comes to by itself, once an array of 32 MiB has been let go. Until then it
+# hands memory back at each call or not, as it happens to lie, and a call takes longer or not.
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
+_SOME_RAISED = 1  # pytest's status; what ran is in the JSON all the same
+
+Say = Callable[[str], None]
+
+
+class BenchError(RuntimeError):
+    """The benchmarks of a framework could not be run; the message says why."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How a run is timed.
+
+    Attributes:
+        passes: how often everything is timed, each time in fresh processes.
+        threads: with one thread, with all, or both, one after the other.
+        device: `cpu` or `gpu`.
+        extra: for each framework the files or modules of a user's own implementations.
+        seed: of the random order.
+        memory: whether each benchmark's peak is measured on the CPU, in a process each.
+    """
+
+    passes: int = 9
+    threads: tuple[Threads, ...] = ("one",)
+    device: str = "cpu"
+    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    seed: int = 0
+    memory: bool = False
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process: a framework in a pass, with its benchmarks."""
+
+    number: int
+    pass_number: int
+    framework: str
+    threads: Threads
+    core: int  # where one thread runs: another in each pass, lest one busy core spoil all
+    benchmarks: tuple[Benchmark, ...]
+
+
+def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Say) -> None:
+    """Time what the run has judged, and write the rows into it.
+
+    An interruption keeps the processes that have ended.
+
+    Raises:
+        BenchError: pytest-benchmark is missing, or one of its processes failed.
+    """
+    if find_spec("pytest_benchmark") is None:
+        raise BenchError("pytest-benchmark is not installed; pip install 'lossdiff[bench]'")
+    processes = schedule(run, frameworks, timing)
+    try:
+        with tempfile.TemporaryDirectory(prefix="lossdiff-") as scratch:
+            for process in processes:
+                say(f"timing {process.framework}, threads: {process.threads}, pass "
+                    f"{process.pass_number} of {timing.passes}")  # fmt: skip
+                timed = _time(run, process, timing, Path(scratch))
+                run.add([timed.process])
+                run.add(timed.passes(run))
+            if timing.memory and timing.device == "cpu":
+                run.add(_peaks(processes, timing, Path(scratch), say))
+    finally:
+        run.add(summaries(run))
+
+
+def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[Process]:
+    """Return the processes of all passes: within a pass, all in random order."""
+    dice, size = random.Random(timing.seed), machine.cache_bytes()  # noqa: S311 -- no secret
+    size = size if timing.device == "cpu" else 0
+    found = {
+        (name, threads): tuple(benchmarks_of(run, name, threads, size))
+        for name in frameworks
+        for threads in timing.threads
+    }
+    usable = machine.usable()
+    processes: list[Process] = []
+    for number in range(1, timing.passes + 1):
+        turns = [key for key, items in found.items() if items]
+        dice.shuffle(turns)
+        for name, threads in turns:
+            turn, items = len(processes), found[name, threads]
+            core = usable[turn % len(usable)]
+            processes.append(Process(turn + 1, number, name, threads, core, items))
+    return processes
+
+
+def plan_of(run: RunFile, process: Process, timing: Timing, scratch: Path) -> dict[str, Any]:
+    """Return what `benchmark_suite` is told, as plain data.
+
+    Args:
+        run: holds the verdicts.
+        process: what is timed.
+        timing: how.
+        scratch: a folder for bits that nobody has judged.
+    """
+    known = {row.fingerprint for row in run.rows(VerdictRow, "framework = ?", (process.framework,))}
+    return {
+        "framework": process.framework,
+        "device": timing.device,
+        "threads": process.threads,
+        "core": process.core,
+        "extra": list(timing.extra.get(process.framework, ())),
+        "benchmarks": [vars(benchmark) for benchmark in process.benchmarks],
+        "known": sorted(known - {""}),
+        "scratch": str(scratch),
+        "seed": timing.seed * 1000 + process.number,
+        "analyses": process.pass_number == 1,
+        # The first pass tells how long compiling takes, the later ones need not wait for it; what
+        # XLA compiles for one core is for one core.
+        "compiled": str(scratch / process.threads) if process.pass_number > 1 else "",
+        "max_time": _MAX_TIME,
+    }
+
+
+def _time(run: RunFile, process: Process, timing: Timing, scratch: Path) -> Timed:
+    name = f"{process.framework}-{timing.device}-{process.threads}-pass{process.pass_number}"
+    result = run.path.with_name(f"{run.path.stem}-{name}-benchmark.json")
+    load, started = machine.load(), machine.stamp()
+    result.unlink(missing_ok=True)  # an older one must not be taken for this run's
+    _run_pytest(plan_of(run, process, timing, scratch), result)
+    document = json.loads(result.read_text())
+    about = (process.number, process.pass_number, process.framework, timing.device)
+    return Timed.read(document, about, process.threads, load, started, result.name, scratch)
+
+
+def _peaks(
+    processes: Sequence[Process], timing: Timing, scratch: Path, say: Say
+) -> list[MemoryRow]:
+    """Measure each benchmark's peak memory once; hot or cold makes no difference to it."""
+    items = {replace(item, cache="hot") for process in processes for item in process.benchmarks}
+    rows = []
+    for number, item in enumerate(sorted(items, key=lambda it: it.id), 1):
+        say(f"memory of {item.id} ({number} of {len(items)})")
+        plan = scratch / "peak.json"
+        extra = timing.extra.get(item.framework, ())
+        plan.write_text(json.dumps({"benchmark": vars(item), "extra": list(extra)}))
+        command = [sys.executable, "-m", f"{__package__}.peak_memory", str(plan)]
+        environment = {
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "MALLOC_MMAP_THRESHOLD_": "65536",  # no array comes from what was freed before
+        }
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        peak = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
+        if peak is not None:
+            about = {name: value for name, value in vars(item).items() if name != "cache"}
+            rows.append(MemoryRow(**about, memory=peak))
+    return rows
+
+
+def pytest_arguments(plan: dict[str, Any], result: Path) -> list[str]:
+    """Return what pytest is called with, so that it writes its JSON to `result`."""
+    return [
+        str(Path(__file__).with_name("pytest_suite.py")), "-q", "-p", "pytest_benchmark.plugin",
+        "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={result.parent}",
+        f"--benchmark-json={result}", "--benchmark-disable-gc", "--benchmark-warmup=off",
+        f"--benchmark-storage={plan['scratch']}",  # or it makes a folder where one stands
+    ]  # fmt: skip
+
+
+def _run_pytest(plan: dict[str, Any], result: Path) -> None:
+    plan_file = result.with_suffix(".plan")
+    command = [sys.executable, "-m", "pytest", *pytest_arguments(plan, result)]
+    plan_file.write_text(json.dumps(plan))
+    environment = environment_of(plan, plan_file)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    plan_file.unlink()
+    ran = done.returncode in (0, _SOME_RAISED) and result.exists()
+    if not ran or not _timed_any(json.loads(result.read_text())):
+        said = (done.stdout + done.stderr).strip().splitlines()
+        # pytest marks the lines that say why with an E; without one, the last must do.
+        reasons = [line[1:].strip() for line in said if line.startswith("E ")] or said[-1:]
+        raise BenchError(f"timing {plan['framework']} failed: {' '.join(reasons[-1:])}")
+
+
+def _timed_any(document: dict[str, Any]) -> bool:
+    return any(item["extra_info"].get("kind") == "time" for item in document["benchmarks"])
+
+
+def environment_of(plan: dict[str, Any], plan_file: Path) -> dict[str, str]:
+    """Return the environment of a process that times what `plan_file` says."""
+    # Settings of a pytest around us (options, xdist) are not for this one.
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = {
+        **_ALLOCATOR,
+        **ours,
+        **cache_settings(plan["compiled"]),
+        PLAN_VARIABLE: str(plan_file),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    if plan["device"] == "cpu":
+        environment["CUDA_VISIBLE_DEVICES"] = ""
+    return environment

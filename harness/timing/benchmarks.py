@@ -1,0 +1,179 @@
+"""Which benchmarks there are, and what each computes and must move."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Literal
+
+from ...backends.base import Claim, result_shape
+from ...cases.dtypes import FORMATS
+from ...cases.model import Case
+from ...cases.suites import Suite
+from ..runfile import RunFile, VerdictRow
+
+Threads = Literal["one", "all"]
+Cache = Literal["hot", "cold"]
+DIRECTIONS = ("forward", "forward+backward")
+THREADS: tuple[Threads, ...] = ("one", "all")
+BENCH_SUITES = ("quick", "full")
+
+# (64, 10) is all overhead, (50000, 10) a tutorial's, (256, 50257) a language model's.
+_SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
+    "softmax": ((64, 10), (50000, 10)),
+    "log_softmax": ((64, 10), (50000, 10)),
+    "cross_entropy": ((64, 10), (50000, 10)),
+    "binary_cross_entropy_with_logits": ((64, 10), (50000, 10)),
+}
+_MORE_SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
+    "softmax": ((256, 50257),),
+    "cross_entropy": ((256, 50257),),
+}
+_TARGETS = {"cross_entropy": "index", "binary_cross_entropy_with_logits": "multi_label"}
+# One name for each kernel: aliases and textbook formulas would only repeat it.
+DEFAULT_PATTERNS = (
+    "torch.nn.functional.softmax",
+    "torch.nn.functional.log_softmax",
+    "torch.nn.functional.cross_entropy",
+    "torch.nn.functional.binary_cross_entropy_with_logits",
+    "jax.nn.*",
+    "optax.losses.softmax_cross_entropy_with_integer_labels",
+    "optax.losses.sigmoid_binary_cross_entropy",
+    "tf.nn.softmax",
+    "tf.nn.log_softmax",
+    "tf.nn.sparse_softmax_cross_entropy_with_logits",
+    "tf.nn.sigmoid_cross_entropy_with_logits",
+    "keras.losses.SparseCategoricalCrossentropy",
+    "scipy.special.softmax",
+    "scipy.special.log_softmax",
+    "numpy.recipes.cross_entropy",
+    "numpy.recipes.binary_cross_entropy_with_logits",
+)
+_UNTIMED = ("unsupported", "raised", "crashed", "timed out", "mismatched")
+_LABEL = 8  # bytes of an int64 label
+# Below it the call itself takes longer than any memory, and a cold set would be of thousands.
+_LEAST_COLD = 2**18
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One thing that is timed; `device` is `cpu` or `gpu`."""
+
+    framework: str
+    implementation: str
+    mode: str
+    device: str
+    direction: str
+    case: str
+    threads: Threads = "all"
+    cache: Cache = "hot"
+
+    @property
+    def id(self) -> str:
+        """The name under which pytest-benchmark keeps it."""
+        case = Case.parse(self.case)
+        shape = "x".join(map(str, case.shape))
+        name = f"{self.implementation}-{self.mode}-{self.device}-{case.dtype}-{shape}"
+        return f"{name}-{self.direction}-{self.threads}-{self.cache}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a benchmark does, whoever does it.
+
+    Attributes:
+        computes: what comes out.
+        read: bytes of its inputs.
+        moved: bytes that must be moved at least: inputs read once, results written once.
+    """
+
+    computes: str
+    read: int
+    moved: int
+
+
+def work_of(case: Case, direction: str) -> Work:
+    """Return what a benchmark computes, and the least that it must move."""
+    item = FORMATS[case.dtype].dtype.itemsize
+    values = math.prod(case.shape) * item
+    result = math.prod(result_shape(case)) * item
+    target = 0
+    if case.target_kind == "index":
+        target = values // item // case.shape[case.class_axis] * _LABEL
+    elif case.target_kind:
+        target = values
+    if direction == "forward":
+        return Work("value", values + target, values + target + result)
+    # The cotangent comes in, the gradient by the logits goes out, and by nothing else.
+    read = values + target + result
+    return Work("value and gradient by logits", read, read + result + values)
+
+
+def bench_suite(
+    operations: Sequence[str] = (), dtype: str = "float32", name: str = "quick"
+) -> Suite:
+    """Return the cases that are timed: everyday logits of some sizes."""
+    cases = []
+    for operation, shapes in _SIZES.items():
+        if operations and operation not in operations:
+            continue
+        kind: Any = _TARGETS.get(operation)
+        family = {"index": "random", "multi_label": "binary"}.get(kind, "")
+        more = _MORE_SIZES.get(operation, ()) if name == "full" else ()
+        cases += [
+            Case(operation, "normal", shape, dtype, kind, family) for shape in (*shapes, *more)
+        ]
+    return Suite("bench", tuple(cases), compiled=True, whole=True)
+
+
+def is_timed(claim: Claim) -> bool:
+    """Whether an implementation is timed: one name for each kernel, and a user's own."""
+    patterns = DEFAULT_PATTERNS if claim.kind != "user" else ("*",)
+    return any(fnmatchcase(claim.name, pattern) for pattern in patterns)
+
+
+def benchmarks_of(
+    run: RunFile, framework: str, threads: Threads = "all", cache_bytes: int = 0
+) -> list[Benchmark]:
+    """Return the benchmarks of a framework: what the run has judged, in both directions.
+
+    Args:
+        run: holds the verdicts.
+        framework: whose.
+        threads: with how many.
+        cache_bytes: of the last-level cache; what is larger is never hot.
+    """
+    rows = run.rows(VerdictRow, "framework = ? AND quantity = 'value'", (framework,))
+    answered = {
+        (row.implementation, row.mode, row.case): row.device
+        for row in rows
+        if row.verdict not in _UNTIMED
+    }
+    with_gradient = {
+        (row.implementation, row.mode, row.case)
+        for row in run.rows(
+            VerdictRow, "framework = ? AND quantity = 'gradient_logits'", (framework,)
+        )
+        if row.verdict not in _UNTIMED
+    }
+    return [
+        Benchmark(framework, name, mode, device, direction, case, threads, cache)
+        for (name, mode, case), device in answered.items()
+        for direction in DIRECTIONS
+        if direction == "forward" or (name, mode, case) in with_gradient
+        for cache in caches_of(work_of(Case.parse(case), direction).read, cache_bytes)
+    ]
+
+
+def caches_of(read: int, cache_bytes: int) -> tuple[Cache, ...]:
+    """Return the states of the cache in which inputs of so many bytes can be timed."""
+    if read < _LEAST_COLD:
+        return ("hot",)
+    return ("cold",) if cache_bytes and read > cache_bytes else ("hot", "cold")
+
+
+def copies_of(read: int, cache_bytes: int) -> int:
+    """Return how many copies of the inputs are needed, so that none is still in the cache."""
+    return max(2, math.ceil(2 * cache_bytes / read))

@@ -1,0 +1,181 @@
+"""From pytest-benchmark's JSON to rows: one process, and all passes together."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...cases.dtypes import FORMATS
+from ...cases.model import Case
+from ..judging import judge, question_of
+from ..runfile import MemoryRow, PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
+from ..verdicts import SEVERITY, base, standing
+from .benchmarks import work_of
+
+_KEY = ("case", "implementation", "framework", "mode", "device", "direction", "threads", "cache")
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What one process has measured.
+
+    Attributes:
+        process: the process itself.
+        items: pytest-benchmark's entries of what was timed.
+        scratch: where bits lie that nobody had judged.
+    """
+
+    process: ProcessRow
+    items: tuple[dict[str, Any], ...]
+    scratch: Path
+
+    @classmethod
+    def read(
+        cls,
+        document: dict[str, Any],
+        about: tuple[int, int, str, str],
+        threads: str,
+        load: float | None,
+        started: str,
+        source: str,
+        scratch: Path,
+    ) -> Timed:
+        """Read pytest-benchmark's JSON of one process."""
+        kinds: dict[str, list[dict[str, Any]]] = {"copy": [], "compute": [], "time": []}
+        for item in document["benchmarks"]:
+            kinds[item["extra_info"]["kind"]].append(item)
+        copies = [time for item in kinds["copy"] for time in item["stats"]["data"]]
+        fact = kinds["copy"][0]["extra_info"] if copies else {}
+        process = ProcessRow(
+            *about,
+            threads=threads,
+            thread_count=fact.get("threads", 0),
+            bandwidth=fact["moved"] / statistics.median(copies) if copies else None,
+            copies=copies,
+            compute=[time for item in kinds["compute"] for time in item["stats"]["data"]],
+            load=load,
+            started=started,
+            environment=fact.get("environment", {}),
+            source=source,
+        )
+        return cls(process, tuple(kinds["time"]), scratch)
+
+    def passes(self, run: RunFile) -> list[PassRow]:
+        """Return the rows, each with its verdict on what came out under the clock."""
+        turns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for item in self.items:
+            turns.setdefault(tuple(item["extra_info"][name] for name in _KEY), []).append(item)
+        # What failed in its first turn has no verdict, and so no time.
+        return [
+            self._pass(run, items) for items in turns.values()
+            if "fingerprints" in items[0]["extra_info"]
+        ]  # fmt: skip
+
+    def _pass(self, run: RunFile, items: Sequence[dict[str, Any]]) -> PassRow:
+        about = items[0]["extra_info"]
+        worst = max(self._verdicts(run, about), key=lambda word: SEVERITY[base(word)])
+        events = [time for item in items for time in item["extra_info"]["device_times"]]
+        return PassRow(
+            process=self.process.number,
+            times=[time for item in items for time in item["stats"]["data"]],
+            iterations=[item["stats"]["iterations"] for item in items],
+            first_call=about["first_call"],
+            device_time=statistics.median(events) if events else None,
+            memory=about["memory"],
+            memory_of=about["memory_of"],
+            fingerprints=about["fingerprints"],
+            verdict=worst,
+            **{name: about[name] for name in _KEY},
+        )
+
+    def _verdicts(self, run: RunFile, about: dict[str, Any]) -> Iterator[str]:
+        """The verdicts on these very bits; bits that were not judged yet are judged now."""
+        case = about["case"]
+        for quantity, digest in about["fingerprints"].items():
+            if ":" in quantity:  # of the whole array; a part of it is judged
+                continue
+            asked = (case, quantity, about["implementation"], about["mode"])
+            # A relation that does not hold, or other bits the second time, count whatever came.
+            yield from _words(run, "implementation = ? AND mode = ? AND fingerprint = ''", asked)
+            same = _words(run, "fingerprint = ?", (case, quantity, digest))
+            yield from same or [_judged(case, quantity, self.scratch / f"{digest}.npy")]
+
+
+def _words(run: RunFile, condition: str, arguments: tuple[str, ...]) -> list[str]:
+    where = f'"case" = ? AND quantity = ? AND {condition}'
+    return [row.verdict for row in run.rows(VerdictRow, where, arguments)]
+
+
+@lru_cache(maxsize=4096)  # the same bits come back in every pass
+def _judged(case_id: str, quantity: str, file: Path) -> str:
+    case, array = Case.parse(case_id), np.load(file)
+    if case.dtype == "bfloat16" and array.dtype == np.uint16:
+        array = array.view(FORMATS["bfloat16"].dtype)
+    return judge(question_of(case), quantity, array).word
+
+
+def summaries(run: RunFile) -> list[TimingRow]:
+    """Return one row for each benchmark, over all passes that the run holds."""
+    processes = {row.number: row for row in run.rows(ProcessRow)}
+    kinds = {row.implementation: row.kind for row in run.rows(VerdictRow)}
+    grouped: dict[tuple[str, ...], list[PassRow]] = {}
+    for row in run.rows(PassRow):
+        grouped.setdefault(tuple(getattr(row, name) for name in _KEY), []).append(row)
+    peaks = {tuple(getattr(row, name) for name in _KEY[:-1]): row.memory
+             for row in run.rows(MemoryRow)}  # fmt: skip
+    found = [
+        _summary(rows, kinds[rows[0].implementation], [processes[row.process] for row in rows])
+        for rows in grouped.values()
+    ]
+    return [
+        replace(row, memory=peak, memory_of="process")
+        if row.memory is None
+        and (peak := peaks.get(tuple(getattr(row, name) for name in _KEY[:-1]))) is not None
+        else row
+        for row in found
+    ]
+
+
+def _summary(rows: Sequence[PassRow], kind: str, processes: Sequence[ProcessRow]) -> TimingRow:
+    first, case = rows[0], Case.parse(rows[0].case)
+    medians = [statistics.median(row.times) for row in rows]
+    work = work_of(case, first.direction)
+    worst = max((row.verdict for row in rows), key=lambda word: SEVERITY[base(word)])
+    copies = [process.bandwidth for process in processes if process.bandwidth]
+    events = [row.device_time for row in rows if row.device_time is not None]
+    first_calls = [row.first_call for row in rows if row.first_call is not None]
+    memory = [row for row in rows if row.memory is not None]
+    return TimingRow(
+        **{name: getattr(first, name) for name in _KEY},
+        operation=case.operation,
+        kind=kind,
+        dtype=case.dtype,
+        shape="x".join(map(str, case.shape)),
+        median=statistics.median(medians),
+        low=min(medians),
+        high=max(medians),
+        iqr=statistics.median(_iqr(row.times) for row in rows),
+        minimum=min(min(row.times) for row in rows),
+        rounds=sum(len(row.times) for row in rows),
+        passes=len(rows),
+        first_call=statistics.median(first_calls) if first_calls else None,
+        computes=work.computes,
+        moved=work.moved,
+        bandwidth=statistics.median(copies) if copies else None,
+        device_time=statistics.median(events) if events else None,
+        memory=max(row.memory or 0 for row in memory) if memory else None,
+        memory_of=memory[0].memory_of if memory else "",
+        verdict=worst,
+        agrees=standing(worst) != "finding",
+    )
+
+
+def _iqr(times: Sequence[float]) -> float:
+    low, high = np.percentile(times, [25, 75])
+    return float(high - low)

@@ -1,0 +1,44 @@
+"""Come here for the processes in which one framework is asked.
+
+`process` and what it calls run inside a worker; `supervisor` and `watchdog` look after one from
+outside, here or, with `dask`, on a cluster. `messages` holds what passes between the two sides.
+"""
+
+from __future__ import annotations
+
+from .dask import Cluster, ClusterError
+from .environment import cache_settings
+from .evaluate import wrt_alone
+from .messages import START_TIMEOUT, Asked, Catalogue, Setup, UserFileError
+from .process import ask_alone, catalogue, limit_threads, load, source, start
+from .source_text import Source, SourceError
+from .supervisor import Cell, Incident, Settled, why_no_start
+from .watchdog import GIB, Limits, Watch, share_of_memory
+
+__all__ = [
+    "GIB",
+    "START_TIMEOUT",
+    "Asked",
+    "Catalogue",
+    "Cell",
+    "Cluster",
+    "ClusterError",
+    "Incident",
+    "Limits",
+    "Settled",
+    "Setup",
+    "Source",
+    "SourceError",
+    "UserFileError",
+    "Watch",
+    "ask_alone",
+    "cache_settings",
+    "catalogue",
+    "limit_threads",
+    "load",
+    "share_of_memory",
+    "source",
+    "start",
+    "why_no_start",
+    "wrt_alone",
+]

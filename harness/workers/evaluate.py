@@ -1,0 +1,227 @@
+"""Asking one framework one question: arrays in, arrays or failures out.
+
+Runs in a worker; the framework comes in through its backend alone.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...backends.base import Backend, Call, Forward, ForwardBackward, SecondOrder, call_for
+from ...cases.dtypes import format_of
+from ...cases.layouts import laid_out
+from ...cases.model import Case, Inputs
+from ..answers import SECOND, Failure, Observation, one_line
+from ..oracle import Floats
+
+Answers = dict[str, "NDArray[Any] | Failure"]
+_LARGE = 2**26  # bytes; an answer of a wrong shape is not sent beyond
+_LOST = {"values": "gradient_logits", "target": "gradient_target"}
+_NO_GRADIENT = Failure("unsupported", "no gradient flows")
+
+
+class Clock:
+    """Adds up how long the framework itself takes, its answers read.
+
+    Attributes:
+        seconds: so far.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count the time of a `with` statement."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - begin
+
+
+CALLS = Clock()
+
+
+def observe(backend: Backend, name: str, mode: str, case: Case) -> Observation:
+    """Ask an implementation a case; of large arrays the first rows come back."""
+    _settle(backend, (case.dtype, case.shape))
+    inputs = case.inputs()
+    call = call_for(backend.implementations[name], case, inputs)
+    begin = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cotangent = case.cotangent(call.shape)
+        found = answers(backend, mode, call, inputs, cotangent, layout=case.layout)
+    seconds = time.perf_counter() - begin
+    said = dict.fromkeys(one_line(str(warning.message)) for warning in caught)
+    sent = {quantity: judged_part(answer, case) for quantity, answer in found.items()}
+    return Observation(case.id, name, mode, sent, seconds, "; ".join(said))
+
+
+def answer_alone(
+    backend: Backend, name: str, mode: str, case: Case, quantity: str, *, whole: bool
+) -> NDArray[Any] | Failure:
+    """Ask for one quantity; `whole` has all of the case's gradients asked along, as a run does."""
+    _settle(backend, (case.dtype, case.shape))
+    implementation, inputs = backend.implementations[name], case.inputs()
+    reason = implementation.unsupported(case)
+    if reason:
+        return Failure("unsupported", reason)
+    call = call_for(implementation, case, inputs)
+    if not whole:
+        call = replace(call, wrt=wrt_alone(quantity, by_hand=backend.framework == "numpy"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if quantity == SECOND:
+            return judged_part(second_derivative(backend, mode, call, case, inputs), case)
+        cotangent = case.cotangent(call.shape)
+        found = answers(backend, mode, call, inputs, cotangent, layout=case.layout)
+    return judged_part(found.get(quantity, _NO_GRADIENT), case)
+
+
+def wrt_alone(quantity: str, *, by_hand: bool) -> tuple[str, ...]:
+    """Return what has to be differentiated by for one quantity; a hand-written vjp gives all."""
+    if quantity == "gradient_target":
+        return ("values", "target") if by_hand else ("target",)
+    return () if quantity == "value" else ("values",)
+
+
+def answers(
+    backend: Backend,
+    mode: str,
+    call: Call,
+    inputs: Inputs,
+    cotangent: Floats,
+    *,
+    layout: str = "",
+) -> Answers:
+    """Return the value and the gradients by `call.wrt`, each as an array or a failure."""
+    quantities = ["value", *(_LOST[name] for name in call.wrt)]
+    try:
+        arrays = _arrays(backend, call, inputs, layout)
+    except ValueError as error:  # PyTorch has no negative strides
+        return dict.fromkeys(quantities, Failure("unsupported", one_line(error)))
+    if not call.wrt:
+        return _value_only(backend, mode, call, arrays, quantities, None)
+    seed = backend.to_array(cotangent.astype(inputs.values.dtype))
+    function = _differentiated(backend, mode, call)
+    try:  # around the framework alone: a defect of ours must not look like an answer
+        with CALLS.running():
+            value, gradients = function(seed, *arrays)
+    except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
+        again = _arrays(backend, call, inputs, layout)
+        return _value_only(backend, mode, call, again, quantities, error)
+    with CALLS.running():  # where the framework works on its own, it is read that waits
+        return {
+            quantity: _NO_GRADIENT
+            if result is None and quantity != "value"
+            else _converted(backend, result)
+            for quantity, result in zip(quantities, [value, *gradients], strict=True)
+        }
+
+
+def second_derivative(
+    backend: Backend, mode: str, call: Call, case: Case, inputs: Inputs
+) -> NDArray[Any] | Failure:
+    """Return the derivative of the gradient by the first argument along `case.direction()`."""
+    dtype = inputs.values.dtype
+    seeds = [case.cotangent(call.shape).astype(dtype), case.direction().astype(dtype)]
+    arrays = [*map(backend.to_array, seeds), *_arrays(backend, call, inputs)]
+    try:
+        with CALLS.running():
+            result = _twice(backend, mode, call)(*arrays)
+    except NotImplementedError as error:
+        return Failure("unsupported", one_line(error))
+    except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
+        return Failure("raised", one_line(error))
+    with CALLS.running():
+        return _NO_GRADIENT if result is None else _converted(backend, result)
+
+
+@lru_cache(maxsize=256)
+def _differentiated(backend: Backend, mode: str, call: Call) -> ForwardBackward:
+    """Compiled functions are kept: cases of one signature follow each other."""
+    return backend.forward_backward(call, mode)
+
+
+@lru_cache(maxsize=256)
+def _plain(backend: Backend, mode: str, call: Call) -> Forward:
+    return backend.forward(call, mode)
+
+
+@lru_cache(maxsize=256)
+def _twice(backend: Backend, mode: str, call: Call) -> SecondOrder:
+    return backend.second(call, mode)
+
+
+@lru_cache(maxsize=1)
+def _settle(backend: Backend, dtype_and_shape: tuple[str, tuple[int, ...]]) -> None:  # noqa: ARG001
+    """Drop what was compiled for others; runs once for each dtype and shape, as they come."""
+    for kept in (_plain, _differentiated, _twice):
+        kept.cache_clear()
+    backend.forget()
+
+
+def _arrays(backend: Backend, call: Call, inputs: Inputs, layout: str = "") -> list[Any]:
+    # Copies: a function may write to what it is given.
+    return [backend.to_array(laid_out(getattr(inputs, name), layout)) for name in call.arguments]
+
+
+def _value_only(
+    backend: Backend,
+    mode: str,
+    call: Call,
+    arrays: list[Any],
+    quantities: list[str],
+    error: BaseException | None,
+) -> Answers:
+    """Ask for the value; `error` says why the gradients, if any, could not be had."""
+    failure = Failure("raised", one_line(error))
+    found: Answers = dict.fromkeys(quantities, failure)
+    try:
+        with CALLS.running():
+            value = _plain(backend, mode, call)(*arrays)
+    except BaseException as again:  # noqa: BLE001 -- whatever it raises is an answer
+        if isinstance(error, NotImplementedError) and not isinstance(again, NotImplementedError):
+            found = dict.fromkeys(quantities, Failure("unsupported", failure.message))
+        return {**found, "value": Failure("raised", one_line(again))}
+    if isinstance(error, NotImplementedError):
+        found = dict.fromkeys(quantities, Failure("unsupported", failure.message))
+    with CALLS.running():
+        found["value"] = converted = _converted(backend, value)
+    if isinstance(converted, np.ndarray) and converted.shape != call.shape:
+        shape = f"shape {converted.shape}, where {call.shape} is due"
+        lost = Failure("mismatched", f"no gradient of a value of {shape}")
+        found.update(dict.fromkeys(quantities[1:], lost))
+    return found
+
+
+def judged_part(answer: NDArray[Any] | Failure, case: Case) -> NDArray[Any] | Failure:
+    """The part of an answer that is sent back to be judged."""
+    if isinstance(answer, Failure):
+        return answer
+    if answer.nbytes > _LARGE and answer.shape not in ((), case.shape):
+        return Failure("mismatched", f"shape {answer.shape}, where nothing of that size is due")
+    if not case.shape or answer.shape[:1] != case.shape[:1]:
+        return answer
+    return answer[: case.judged_rows]
+
+
+def _converted(backend: Backend, value: Any) -> NDArray[Any] | Failure:
+    try:
+        array = backend.to_numpy(value)
+    except Exception as error:  # noqa: BLE001 -- a user's function may return anything
+        return Failure("mismatched", one_line(error))
+    if array.dtype.kind not in "biuf" and format_of(array.dtype) is None:
+        return Failure("mismatched", f"dtype {array.dtype.name}, which holds no real numbers")
+    return array

@@ -1,0 +1,224 @@
+"""What runs in a worker process: one framework, asked case by case.
+
+The functions here are called by the engine in a process of their own; only plain data goes
+in and out. The framework is imported on the first call, not when this module is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import multiprocessing
+import os
+import platform
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import cpuinfo
+import numpy as np
+from numpy.typing import NDArray
+
+from ...backends import load_backend
+from ...backends.base import ARGUMENTS, Backend, Call, call_for, implementations_of
+from ...cases.model import Case
+from ..answers import Failure, Observation, one_line
+from .environment import cache_settings
+from .evaluate import CALLS, answer_alone, observe, wrt_alone
+from .messages import Answers, Catalogue, Setup, UserFileError
+from .probe import probe
+from .progress import Mark
+from .source_text import Source, loaded, module_and_name, source_of
+
+_setup: Setup | None = None
+_mark: Mark | None = None
+
+
+def start(setup: Setup, loads: Event | None = None, mark: Mark | None = None) -> None:
+    """Prepare the process: where its output goes, and the flags that must be set early.
+
+    Args:
+        setup: what the worker is for.
+        loads: if set, the framework is imported here and now. The first worker imports it in
+            `catalogue`, under a time limit; one that replaces a dead worker must not spend the
+            time limit of a question on it.
+        mark: where the process says what it is at.
+    """
+    global _setup, _mark
+    _setup, _mark = setup, mark
+    if hasattr(os, "setsid"):
+        with suppress(PermissionError):  # it leads a group already
+            os.setsid()  # a function that signals its group, or stays behind in it, is on its own
+    if mark is not None:
+        mark.start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Workers share the cores: a thread that spins while it waits takes one from the others.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if setup.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if setup.threads:
+        limit_threads(setup.threads)
+    if setup.cache is not None:
+        os.environ.update(cache_settings(setup.cache))
+    log = os.open(setup.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if loads is not None and loads.is_set():
+        _backend()
+
+
+def _end_with_parent() -> None:
+    """An endless loop must not outlive a process that was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def limit_threads(threads: int) -> None:
+    """Each framework has a variable of its own, and all of them count the cores they may use."""
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
+        os.environ[name] = str(threads)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+@cache
+def _backend() -> Backend:
+    assert _setup is not None  # noqa: S101 -- the engine starts every worker
+    return load(_setup)
+
+
+def load(setup: Setup) -> Backend:
+    """Return a framework's backend with a user's own implementations added.
+
+    Raises:
+        UserFileError: a file of implementations cannot be used.
+        DeviceAbsentError: the framework sees no such device.
+        ImportError: the framework does not import.
+    """
+    backend = load_backend(setup.framework, setup.device)
+    for place in setup.extra:
+        module = _import_user(place)
+        try:
+            found = list(implementations_of(module, setup.framework))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UserFileError(f"{place}: {one_line(error)}") from error
+        if not found:
+            raise UserFileError(f"{place} holds no function named after an operation")
+        backend.extra.extend(found)
+    try:
+        _ = backend.implementations
+    except ValueError as error:
+        raise UserFileError(f"{setup.extra[-1]}: {error}") from error
+    return backend
+
+
+def _module_name(place: str) -> str:
+    # Below a name of ours: a file called random.py must not become everyone's `random`.
+    return f"lossdiff_user.{Path(place).stem}" if place.endswith(".py") else place
+
+
+def _import_user(place: str) -> Any:
+    try:
+        if not place.endswith(".py"):
+            return importlib.import_module(place)
+        name = _module_name(place)
+        spec = importlib.util.spec_from_file_location(name, place)
+        assert spec is not None  # noqa: S101 -- a .py file always has a loader
+        assert spec.loader is not None  # noqa: S101
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+    except BaseException as error:  # sys.exit at the import, too
+        raise UserFileError(f"{place} cannot be imported: {one_line(error)}") from error
+    else:
+        return module
+
+
+def catalogue(ticket: int = 0) -> Catalogue:
+    """Import the framework and return what it offers."""
+    if _mark is not None:
+        _mark.take(ticket)
+    begin = time.perf_counter()
+    backend = _backend()
+    seconds = time.perf_counter() - begin
+    claims = tuple(found.claim for found in backend.implementations.values())
+    machine = {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "cpu": cpuinfo.get_cpu_info().get("brand_raw", platform.processor()),
+        "cores": os.cpu_count(),
+        "platform": platform.platform(),
+    }
+    own = tuple(found.claim for found in backend.extra)
+    return Catalogue(claims, {**backend.environment(), **machine}, seconds, own)
+
+
+def ask(ticket: int, questions: Sequence[tuple[str, str, Case]]) -> Answers:
+    """Ask (implementation, mode, case), one after the other, and mark where it is.
+
+    Args:
+        ticket: the number of the group.
+        questions: the group.
+    """
+    process, before, observations = os.getpid(), CALLS.seconds, []
+    if _mark is not None:
+        _mark.take(ticket)
+    for index, question in enumerate(questions):
+        if _mark is not None:
+            _mark.reach(ticket, index)
+        observations.append(_asked(_backend(), *question))
+        if os.getpid() != process:  # a function has forked, and this is its child
+            os._exit(0)
+    return Answers(observations, CALLS.seconds - before)
+
+
+def _asked(backend: Backend, name: str, mode: str, case: Case) -> Observation:
+    observation = observe(backend, name, mode, case)
+    return probe(backend, mode, case, observation) if case.is_probed else observation
+
+
+def ask_alone(
+    case: Case, name: str, mode: str, quantity: str, whole: bool
+) -> NDArray[Any] | Failure:
+    """Ask one quantity of an implementation; see `asking.answer_alone`."""
+    return answer_alone(_backend(), name, mode, case, quantity, whole=whole)
+
+
+def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Source:  # noqa: ARG001
+    """Return the text of an implementation and of the call that asks it a case.
+
+    The arrays are called as the contract calls them.
+
+    Raises:
+        SourceError: there is no text.
+    """
+    backend = _backend()
+    implementation = backend.implementations[name]
+    call = call_for(implementation, case, case.inputs())
+    modules = loaded(backend.module_names())
+    assert _setup is not None  # noqa: S101 -- the engine starts every worker
+    modules += loaded([_module_name(place) for place in _setup.extra])
+    module, attribute = module_and_name(modules, implementation.function, name)
+    by_hand = implementation.vjp is not None and backend.framework == "numpy"
+    needs_gradient = bool(wrt_alone(quantity, by_hand=by_hand) or (whole and call.wrt))
+    gradient = "cotangent" if by_hand and needs_gradient else ""
+    return source_of(module, attribute, *_written(case, call), gradient)
+
+
+def _written(case: Case, call: Call) -> tuple[list[str], dict[str, str]]:
+    """The arguments of a call as text: positional ones, and keywords."""
+    names = {name: name for name in ARGUMENTS} | {"values": case.contract.domain}
+    positional = [names[name] for name in ("values", "target") if name in call.arguments]
+    keywords = {name: name for name in call.arguments if name not in ("values", "target")}
+    return positional, keywords | {name: repr(value) for name, value in call.options}

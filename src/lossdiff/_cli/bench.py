@@ -1,0 +1,87 @@
+"""The command `bench`, once everything is judged: its options, and the timing itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from ..harness.runfile import PassRow, RunFile, TimingRow, VerdictRow, WorkerRow
+from ..harness.timing import BENCH_SUITES, THREADS, BenchError, Timing, time_passes
+from ..harness.verdicts import standing
+from .names import Name
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def timing_options(command: C) -> C:
+    """Add the options that say how a run is timed."""
+    for option in reversed(
+        (
+            click.option("--suite", "suite_name", default="quick", show_default=True,
+                         metavar="NAME", type=Name("suite", BENCH_SUITES),
+                         help="quick, or full with a language model's size."),
+            click.option("--passes", default=9, show_default=True, metavar="N",
+                         type=click.IntRange(min=1),
+                         help="How often all is timed, in fresh processes."),
+            click.option("--threads", multiple=True, default=("one",), show_default=True,
+                         metavar="one|all", type=Name("threads", THREADS),
+                         help="How many threads a framework may use; both, if given twice."),
+            click.option("--peak-memory", is_flag=True,
+                         help="Peak memory on the CPU, in a process for each benchmark."),
+            click.option("--label", default="", metavar="TEXT",
+                         help="Names the run in comparisons; by default the commit does."),
+            click.option("--seed", default=0, show_default=True, metavar="N",
+                         type=click.IntRange(min=0), help="Of the random order."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def time_run(run: RunFile, timing: Timing) -> int:
+    """Time what a run has judged; returns how many timed answers are findings not seen before."""
+    console = Console(stderr=True)
+    run.set_meta(passes=str(timing.passes), timed="")  # until all is: what is cut off says so
+    present = [row.framework for row in run.rows(WorkerRow) if not row.absent]
+    try:
+        time_passes(run, present, timing, lambda line: console.print(line, highlight=False))
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))
+    count = sum(1 for _ in run.rows(TimingRow))
+    console.print(f"{count} benchmarks in {timing.passes} passes", highlight=False)
+    return _changed(run, console)
+
+
+def commit() -> str:
+    """Return the commit of the working directory, marked where it was changed; empty without."""
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # nothing is written there
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True,
+                              check=True, timeout=10)  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _changed(run: RunFile, console: Console) -> int:
+    """Answers that were right when asked, and wrong under the clock."""
+    asked = {
+        (row.case, row.implementation, row.mode): standing(row.verdict) == "finding"
+        for row in sorted(run.rows(VerdictRow), key=lambda row: standing(row.verdict) == "finding")
+    }
+    changed = {
+        (row.case, row.implementation, row.mode, row.verdict)
+        for row in run.rows(PassRow)
+        if standing(row.verdict) == "finding" and not asked[row.case, row.implementation, row.mode]
+    }
+    for case, name, mode, verdict in sorted(changed):
+        console.print(f"{name} {mode} is {verdict} while it is timed: {case}", style="red")
+    return len(changed)

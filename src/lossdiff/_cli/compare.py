@@ -1,0 +1,74 @@
+"""The command `compare`: two runs, or the course of many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..harness.comparing import read_side
+
+if TYPE_CHECKING:
+    from ..harness.comparing import Comparison
+
+OK, REGRESSIONS, NOTHING = 0, 1, 3
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument(
+    "paths", nargs=-1, required=True, metavar="BASE NEW...", type=click.Path(path_type=Path)
+)
+@click.option("--markdown", "text_file", default=None, metavar="FILE", type=_FILE,
+              help="Write it for a pull request.")  # fmt: skip
+@click.option("--junit", "junit_file", default=None, metavar="FILE", type=_FILE,
+              help="Write it for a CI server.")  # fmt: skip
+@click.option("--effect", default=0.05, show_default=True, metavar="SHARE",
+              type=click.FloatRange(min=0, max=10, min_open=True),
+              help="The smallest change of a time that counts.")  # fmt: skip
+def compare(
+    paths: tuple[Path, ...], text_file: Path | None, junit_file: Path | None, effect: float
+) -> int:
+    """Compare runs, the oldest first: answers, coverage, times.
+
+    Of more than two, each benchmark's course is shown; the first and the last are judged.
+    """
+    if len(paths) < 2:
+        raise click.UsageError(f"compare takes two run files or more, was given {len(paths)}")
+    from ..harness.comparing import compare_sides, history
+    from ..reports.comparison_markdown import markdown
+    from ..reports.history_table import history_table
+    from ..reports.junit import write_junit
+
+    sides = [read_side(path) for path in paths]
+    found = compare_sides(sides[0], sides[-1], effect=effect)
+    text = markdown(found)
+    if len(sides) > 2:
+        text += "\n" + history_table(history(sides, effect=effect))
+    try:
+        for file in filter(None, (text_file, junit_file)):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        if text_file:
+            text_file.write_text(text, encoding="utf-8")
+        if junit_file:
+            write_junit(found, junit_file)
+    except OSError as error:
+        raise click.ClickException(f"cannot write {error.filename}: {error.strerror}") from error
+    click.echo(text, nl=False)
+    return _status(found)
+
+
+def _status(found: Comparison) -> int:
+    """Say what it comes to on standard error, a line each."""
+    for line in found.regressions:
+        click.echo(f"regression: {line}", err=True)
+    if found.incomplete:
+        click.echo(f"lossdiff: incomplete; {found.incomplete}", err=True)
+    if found.is_empty:
+        reason = found.coverage.incomparable or "no answer and no benchmark is in both runs"
+        click.echo(f"lossdiff: nothing could be compared; {reason}", err=True)
+        return NOTHING
+    if found.regressions:
+        return REGRESSIONS
+    return NOTHING if found.incomplete else OK

@@ -1,0 +1,47 @@
+"""What `lossdiff list` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ..cases.ledger import ledger
+from ..cases.operations import OPERATIONS
+from ..harness.engine import Plan, catalogues
+
+
+def operations_table() -> Table:
+    """Return the operations, with what they take."""
+    table = Table("operation", "first argument", "targets", "options", box=None)
+    for operation in OPERATIONS.values():
+        table.add_row(operation.name, operation.domain, ", ".join(operation.targets),
+                      ", ".join(operation.options))  # fmt: skip
+    return table
+
+
+def print_ledger() -> None:
+    """Print the known findings, four lines each, whole so that they can be searched."""
+    for entry in ledger():
+        click.echo(f"{entry.id}: {', '.join(entry.verdicts)}")
+        click.echo(f"    {', '.join(entry.implementations)}")
+        click.echo(f"    {entry.reason}")
+        click.echo(f"    {entry.source}")
+
+
+def print_implementations(plan: Plan, operations: Sequence[str], console: Console) -> bool:
+    """Print what the frameworks of a plan offer; return whether one of them could be asked."""
+    offered, absent = catalogues(plan)
+    table = Table("implementation", "operation", "kind", "targets", "options", box=None)
+    for catalogue in offered.values():
+        for claim in catalogue.claims:
+            if not operations or claim.operation in operations:
+                table.add_row(claim.name, claim.operation, claim.kind,
+                              ", ".join(sorted(claim.targets)),
+                              ", ".join(sorted(claim.options)))  # fmt: skip
+    console.print(table)
+    for framework, reason in absent.items():
+        click.echo(f"{framework}: {reason}", err=True)
+    return bool(offered)

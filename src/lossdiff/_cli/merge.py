@@ -1,0 +1,43 @@
+"""`lossdiff merge`: several run files become one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ..backends import FRAMEWORKS
+from ..harness.engine import Recorder, merge
+from ..harness.runfile import RunFile
+from .check import conclude, opened
+
+
+def merged(paths: Sequence[Path], output: Path) -> int:
+    """Join runs and say what they come to; returns the status that the whole would have had.
+
+    Raises:
+        RunFileError: a run cannot be read, or they are no parts of one.
+    """
+    places = [path.resolve() for path in paths]
+    for number, path in enumerate(paths):
+        if places[number] in places[:number]:
+            raise click.UsageError(f"{path} is named twice")
+    if output.resolve() in places:
+        raise click.UsageError(f"-o {output} is one of the runs that are to be joined")
+    with opened(output, {}) as run:
+        missing = merge(paths, run)
+        run.publish()
+        for framework, parts in sorted(missing.items()):
+            left = ", ".join(map(str, sorted(parts)))
+            click.echo(f"{framework}: shards that are missing still: {left}", err=True)
+        recorder = Recorder(run, run.meta["suite"], run.meta["device"])
+        recorder.recall()
+        return conclude(run, recorder, complete="" if missing else _complete(run))
+
+
+def _complete(run: RunFile) -> str:
+    """The suite, if everybody was asked all of it, where the ledger's findings were made."""
+    meta = run.meta
+    whole = not meta["modes"] and not meta["operations"] and meta["device"] == "cpu"
+    return meta["suite"] if whole and set(meta["frameworks"].split()) == set(FRAMEWORKS) else ""

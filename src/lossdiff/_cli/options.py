@@ -1,0 +1,115 @@
+"""The options that say what is asked of whom, and the plan that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ..backends import FRAMEWORKS
+from ..cases.operations import OPERATIONS
+from ..cases.suites import Suite
+from ..harness.engine import Plan
+from ..harness.workers import GIB
+from .names import Name, unknown
+
+MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.modes))
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+class Implementations(click.ParamType[Any]):
+    """`FRAMEWORK=FILE_OR_MODULE`."""
+
+    name = "framework=file"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        framework, equals, place = value.partition("=")
+        if not equals or not place:
+            self.fail(f"{value!r} is not FRAMEWORK=FILE, such as torch=mine.py", param, ctx)
+        if framework not in FRAMEWORKS:
+            self.fail(unknown("framework", framework, FRAMEWORKS), param, ctx)
+        if place.endswith(".py"):
+            if not Path(place).is_file():
+                self.fail(f"there is no file {place}", param, ctx)
+            place = str(Path(place).resolve())
+        return framework, place
+
+
+def selection_options(command: C) -> C:
+    """Add the options that say what is asked of whom."""
+    for option in reversed(
+        (
+            click.option("--backend", "backends", multiple=True, metavar="NAME",
+                         type=Name("framework", FRAMEWORKS), help="Only this framework."),
+            click.option("--operation", "operations", multiple=True, metavar="NAME",
+                         type=Name("operation", OPERATIONS), help="Only this operation."),
+            click.option("--impl", "implementations", multiple=True, metavar="FRAMEWORK=FILE",
+                         type=Implementations(), help="A file or module of your own functions."),
+            click.option("--mode", "modes", multiple=True, metavar="NAME",
+                         type=Name("mode", MODES), help=f"One of {', '.join(MODES)}."),
+            click.option("--device", default="cpu", show_default=True, metavar="cpu|gpu",
+                         type=Name("device", ("cpu", "gpu")), help="Where to run."),
+            click.option("--jobs", default=0, metavar="N", type=click.IntRange(min=0),
+                         help="Workers side by side; by default as many as there are cores."),
+            click.option("--timeout", default=120.0, show_default=True, metavar="S",
+                         type=click.FloatRange(min=0, min_open=True),
+                         help="Seconds for one question."),
+            click.option("--memory", default=0.0, metavar="GIB", type=click.FloatRange(min=0),
+                         help="GiB that a worker may take; by default its share of the machine."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def output_option(default: str) -> Callable[[C], C]:
+    """Add `-o`, where the result goes."""
+    return click.option(
+        "-o", "--output", default=default, show_default=True, metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+    )  # fmt: skip
+
+
+def plan_of(
+    chosen: Suite,
+    *,
+    backends: tuple[str, ...],
+    implementations: tuple[tuple[str, str], ...],
+    modes: tuple[str, ...],
+    device: str,
+    jobs: int,
+    timeout: float,
+    memory: float = 0.0,
+    only: Callable[[Any], bool] | None = None,
+    shard: tuple[int, int] = (1, 1),
+    cache: str | None = None,
+) -> Plan:
+    """Return what is to be asked, with the options of `selection_options`.
+
+    Raises:
+        UsageError: `--impl` names a framework that `--backend` leaves out.
+    """
+    extra: dict[str, tuple[str, ...]] = {}
+    for framework, place in implementations:
+        extra[framework] = (*extra.get(framework, ()), place)
+    names = backends or tuple(FRAMEWORKS)
+    for framework in extra:
+        if framework not in names:
+            raise click.UsageError(f"--impl names {framework}, which --backend leaves out")
+    # The worker that takes longest begins first: JAX has two that share its questions.
+    order = [name for name in ("tensorflow", "jax", "torch", "numpy") if name in names]
+    return Plan(
+        chosen, tuple(dict.fromkeys(order)), modes, device, extra, jobs, timeout, only,
+        memory=int(memory * GIB), shard=shard, cache=cache,
+    )  # fmt: skip
+
+
+def is_complete(plan: Plan) -> bool:
+    """Whether everybody was asked all of the suite, where the ledger's findings were made."""
+    whole = not plan.modes and not plan.suite.operations and plan.device == "cpu"
+    whole = whole and plan.shard == (1, 1)
+    return whole and set(plan.frameworks) == set(FRAMEWORKS)

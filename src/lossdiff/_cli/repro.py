@@ -1,0 +1,175 @@
+"""What `lossdiff repro` does: choose a finding of a run, shrink it, and write a script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import click
+
+from ..harness.judging import Verdict
+from ..harness.repro import Asker, Origin, Point, script, shrink, why_not_shown
+from ..harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
+from ..harness.verdicts import SEVERITY, base, standing
+from .names import unknown
+
+_UNSHOWN = ("relation", "nondeterministic")  # of several calls, not of one
+_KINDS = ("user", "native", "recipe", "textbook")
+_NEAR = 3
+
+
+class NothingToShowError(Exception):
+    """There is no finding, or it does not come back; the message says which."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which answer of a case is to be shown; what is empty is for the program to choose."""
+
+    case: str
+    implementation: str = ""
+    mode: str = ""
+    quantity: str = ""
+
+    @property
+    def names_one(self) -> bool:
+        """Whether anything but the case is named."""
+        return bool(self.implementation or self.mode or self.quantity)
+
+
+def chosen(run: RunFile, wanted: Wanted) -> tuple[VerdictRow, list[VerdictRow]]:
+    """Return the worst finding of a case, and the others that there are.
+
+    Explained verdicts count where an answer is named.
+
+    Raises:
+        UsageError: the run has no such case, or not asked so.
+        NothingToShowError: nothing is wrong with the case.
+    """
+    rows = _rows_of(run, wanted.case)
+    for what in ("implementation", "mode", "quantity"):
+        value = getattr(wanted, what)
+        names = dict.fromkeys(getattr(row, what) for row in rows)
+        if value and value not in names:
+            raise click.UsageError(unknown(what, value, names))
+        rows = [row for row in rows if not value or getattr(row, what) == value]
+    asked = ("finding", "explained") if wanted.names_one else ("finding",)
+    found = [row for row in rows if standing(row.verdict) in asked]
+    shown = sorted((row for row in found if base(row.verdict) not in _UNSHOWN), key=_badness)
+    if not shown:
+        raise NothingToShowError(_why_nothing(wanted.case, rows, found))
+    return shown[0], shown[1:]
+
+
+def _rows_of(run: RunFile, case: str) -> list[VerdictRow]:
+    rows = list(run.rows(VerdictRow, '"case" = ?', (case,)))
+    rows += [_of_domain(run, row) for row in run.rows(DomainRow, '"case" = ?', (case,))]
+    if not rows:
+        names = dict.fromkeys(row.case for row in run.rows(VerdictRow))
+        same = [name for name in names if name.partition("/")[0] == case.partition("/")[0]]
+        near = get_close_matches(case, same or names, n=_NEAR, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise click.UsageError(
+            f"unknown case {case!r}; {hint}`lossdiff show {run.path.name}` prints all of the run"
+        )
+    return rows
+
+
+def _of_domain(run: RunFile, row: DomainRow) -> VerdictRow:
+    """The finding with which a search for the domain of validity ended."""
+    case = run.case(row.case)
+    return VerdictRow(
+        case=row.case, operation=row.operation, target_kind=case.target_kind, family=case.family,
+        shape="x".join(map(str, case.shape)), dtype=row.dtype, options=case.options.given(),
+        implementation=row.implementation, framework=row.framework, kind=row.kind, mode=row.mode,
+        device=row.device, quantity=row.quantity, verdict=row.broken_by,
+    )  # fmt: skip
+
+
+def _badness(row: VerdictRow) -> tuple[float, ...]:
+    """Smallest for the worst; of equal ones the plainest to look at."""
+    kind = _KINDS.index(row.kind) if row.kind in _KINDS else len(_KINDS)
+    plainness = (kind, row.mode != "eager", row.quantity != "value")
+    return (-SEVERITY[base(row.verdict)], -(row.ratio or 0.0), *plainness)
+
+
+def _why_nothing(case: str, rows: list[VerdictRow], found: list[VerdictRow]) -> str:
+    if found:
+        words = ", ".join(sorted({row.verdict for row in found}))
+        return f"{case}: {words} is said of several calls, which no script shows yet"
+    explained = [row for row in rows if standing(row.verdict) == "explained"]
+    if not explained:
+        return f"{case} has no finding in this run"
+    names = ", ".join(dict.fromkeys(row.implementation for row in explained))
+    return f"{case} has no finding in this run; --impl NAME shows what is explained, of {names}"
+
+
+def reproduce(
+    run: RunFile, row: VerdictRow, *, shrinks: bool, timeout: float, say: Callable[[str], None]
+) -> tuple[str, str]:
+    """Return a script that shows a verdict, and why it does not, where it does not.
+
+    Args:
+        run: where the verdict comes from.
+        row: the verdict.
+        shrinks: whether the case is reduced first.
+        timeout: seconds that this may take.
+        say: takes notes on the way, a line each.
+
+    Raises:
+        AskerError: the framework cannot be asked here.
+        NothingToShowError: asked again, the verdict is another.
+        SourceError: the text of the implementation cannot be had.
+        UserFileError: a file of the user's own implementations cannot be used.
+    """
+    extra = json.loads(run.meta.get("implementations", "{}")).get(row.framework, ())
+    case = run.case(row.case)
+    with Asker(row.framework, row.device, tuple(extra)) as asker:
+        point, verdict = _asked_again(run, asker, row)
+        origin = Origin(row.case, run.meta.get("version", ""), is_shrunk=shrinks)
+        if shrinks:
+            small = shrink(asker, case, point, verdict, timeout=timeout)
+            shapes = ["x".join(map(str, shape)) for shape in (case.shape, small.case.shape)]
+            ended = "" if small.is_minimal else "; the limit came first"
+            say(f"shrunk from {shapes[0]} to {shapes[1]} in {small.questions} questions{ended}")
+            case, verdict = small.case, small.verdict
+        text = script(asker, case, point, verdict, origin)
+    return text, why_not_shown(text, verdict.word)
+
+
+def _asked_again(run: RunFile, asker: Asker, row: VerdictRow) -> tuple[Point, Verdict]:
+    """Ask for the one quantity alone; if that does not show it, as the run did."""
+    case = run.case(row.case)
+    quantity = "value" if row.note.startswith("no gradient of a value") else row.quantity
+    for whole in (False, True):
+        point = Point(row.implementation, row.mode, quantity, whole)
+        if row.implementation not in {claim.name for claim in asker.offered.claims}:
+            raise NothingToShowError(f"there is no {row.implementation} here")
+        verdict = asker.verdict(case, point)
+        if verdict.word == row.verdict:
+            return point, verdict
+    then = [worker for worker in run.rows(WorkerRow) if worker.framework == row.framework]
+    versions = [_versions(worker.environment) for worker in then]
+    raise NothingToShowError(
+        f"asked again, {row.implementation} gives {row.quantity} `{verdict.word}`, where the run "
+        f"has `{row.verdict}`; here: {_versions(asker.offered.environment)}"
+        + (f"; the run: {versions[0]}" if versions else "")
+    )
+
+
+def _versions(environment: dict[str, object]) -> str:
+    versions = environment.get("versions", {})
+    assert isinstance(versions, dict)  # noqa: S101 -- written by a backend
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def others_line(others: Sequence[VerdictRow]) -> str:
+    """Return a line that names the other findings of a case; empty for none."""
+    names = dict.fromkeys(
+        f"{row.implementation} {row.mode} {row.quantity} ({row.verdict})" for row in others
+    )
+    shown = list(names)[:_NEAR]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return f"others of this case: {', '.join(shown)}{more}" if shown else ""

@@ -1,0 +1,155 @@
+"""The gate on runs that were drawn: how often it cries wolf, and how often it sees ten percent.
+
+Whole runs are drawn as they are measured: a machine that drifts, processes that differ, each
+benchmark's own noise. What is slowed is so forward, and in part with the gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lossdiff.harness.comparing.history import history
+from lossdiff.harness.comparing.snapshot import PassTime, Side, TimeKey
+from lossdiff.harness.comparing.times import TimeComparison, compare_times
+
+FRAMEWORKS = ("numpy", "torch", "jax", "tensorflow")
+PAIRS = 10
+KEYS = tuple(
+    TimeKey(framework, f"{framework}.f{number}", mode, "cpu", f"softmax/float32/{shape}/normal/-/0",
+            direction, "one", cache)
+    for framework in FRAMEWORKS
+    for number in range(5)
+    for mode in (("eager", "jit") if framework in ("jax", "tensorflow") else ("eager",))
+    for direction in ("forward", "forward+backward")
+    for shape, cache in (("64x10", "hot"), ("50000x10", "hot"), ("50000x10", "cold"))
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard deviations, as shares.
+
+    Attributes:
+        process: what a process does to all of its benchmarks.
+        own: each benchmark's own, from pass to pass.
+        between: each benchmark's own, from run to run.
+        kinds: by how much half of all processes are slower than the others.
+    """
+
+    process: float
+    own: float
+    between: float = 0.0
+    kinds: float = 0.0
+
+
+def drawn(
+    draws: np.random.Generator, noise: Noise, passes: int, slowed: dict[str, float] | None = None
+) -> Side:
+    """Draw one run; some frameworks or implementations are slowed by a share."""
+    slowed = slowed or {}
+    machine = draws.normal(0, 0.05) + draws.normal(0, 0.02, passes)
+    processes = {
+        name: draws.normal(0, noise.process, passes) + noise.kinds * draws.integers(2, size=passes)
+        for name in FRAMEWORKS
+    }
+    times = {}
+    for key in KEYS:
+        share = slowed.get(key.framework, 0) + slowed.get(f"{key.implementation} {key.mode}", 0)
+        logs = machine + processes[key.framework] + draws.normal(0, noise.own, passes)
+        logs += draws.normal(0, noise.between)
+        logs += np.log1p(share if key.direction == "forward" else 0.35 * share)
+        seconds = 1e-3 * np.exp(logs)
+        times[key] = {n: PassTime(one, one) for n, one in enumerate(seconds.tolist())}
+    clocks = dict(enumerate((1e-5 * np.exp(machine)).tolist()))
+    return Side(Path("run.sqlite"), {}, {}, {}, {}, times, clocks, {})
+
+
+def judged(
+    seed: int, noise: Noise, passes: int, slowed: dict[str, float] | None = None
+) -> TimeComparison:
+    """Compare two runs of the same code, but for what is slowed."""
+    draws = np.random.default_rng(seed)
+    return compare_times(drawn(draws, noise, passes), drawn(draws, noise, passes, slowed))
+
+
+def blamed(times: TimeComparison) -> set[str]:
+    return {f"{it.who.implementation} {it.who.mode}" for it in times.slower}
+
+
+@pytest.mark.parametrize(
+    ("noise", "passes"),
+    [
+        (Noise(process=0.02, own=0.003), 3),
+        (Noise(process=0.003, own=0.02), 3),
+        (Noise(process=0.01, own=0.01, between=0.02), 6),
+        (Noise(process=0.02, own=0.08), 6),
+        (Noise(process=0.01, own=0.01, kinds=0.3), 3),
+        (Noise(process=0.01, own=0.01, kinds=0.3), 9),
+        (Noise(process=0.01, own=0.02, between=0.02), 9),
+        (Noise(process=0.02, own=0.08), 9),
+    ],
+)
+def test_the_same_code_raises_no_alarm(noise: Noise, passes: int) -> None:
+    assert [blamed(judged(seed, noise, passes)) for seed in range(PAIRS)] == [set()] * PAIRS
+
+
+@pytest.mark.parametrize(
+    ("noise", "passes", "least"),
+    [
+        (Noise(process=0.02, own=0.003), 3, 9),
+        (Noise(process=0.01, own=0.01), 3, 9),
+        (Noise(process=0.003, own=0.02), 3, 6),
+        (Noise(process=0.003, own=0.02), 6, 10),
+        (Noise(process=0.01, own=0.02), 9, 10),
+        (Noise(process=0.01, own=0.03), 9, 9),
+        (Noise(process=0.01, own=0.01, kinds=0.3), 9, 9),
+    ],
+)
+def test_ten_percent_of_one_implementation_are_seen(noise: Noise, passes: int, least: int) -> None:
+    found = []
+    for seed in range(PAIRS):
+        slow = f"{FRAMEWORKS[seed % 4]}.f1 eager"
+        found.append(blamed(judged(seed, noise, passes, {slow: 0.1})))
+        assert found[-1] <= {slow}
+
+    assert sum(map(bool, found)) >= least
+
+
+def test_what_did_not_become_faster_with_the_rest_is_not_slower() -> None:
+    """Beside the others of its framework it is: they alone have moved."""
+    faster = {f"torch.f{number} eager": -0.2 for number in range(1, 5)}
+
+    for seed in range(PAIRS):
+        times = judged(seed, Noise(process=0.002, own=0.003), 6, faster)
+        assert blamed(times) == set()
+        assert "faster" in {it.verdict for it in times.implementations}
+
+
+def test_a_framework_that_is_slower_as_a_whole_is_seen() -> None:
+    """Beside each other none of its implementations is."""
+    times = judged(1, Noise(process=0.005, own=0.005), 6, {"jax": 0.1})
+
+    assert {it.who.framework for it in times.slower} == {"jax"}
+
+
+def test_a_change_beside_the_others_says_so() -> None:
+    times = judged(2, Noise(process=0.03, own=0.003), 3, {"jax.f1 jit": 0.1})
+
+    (found,) = [it for it in times.slower if it.who.direction == "forward"]
+    assert found.beside
+    assert found.change == pytest.approx(0.1, abs=0.03)
+    assert found.what == "all its forward benchmarks, beside the rest of jax"
+
+
+def test_a_step_that_one_benchmark_does_not_show_is_told_by_all_of_its_implementation() -> None:
+    draws, noise = np.random.default_rng(4), Noise(process=0.003, own=0.025)
+    slowed = [{}, {}, {"torch.f1 eager": 0.1}, {"torch.f1 eager": 0.1}]
+    found = history([drawn(draws, noise, 6, share) for share in slowed])
+
+    stepped = [it for it in found.courses if it.step is not None]
+    assert {it.key.implementation for it in stepped} == {"torch.f1"}
+    assert {(it.step, it.verdict) for it in stepped} == {(2, "slower")}
+    assert len([it for it in stepped if it.key.direction == "forward"]) == 3

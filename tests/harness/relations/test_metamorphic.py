@@ -1,0 +1,346 @@
+"""Relations: right answers obey them, and each finds the fault that it is there to find.
+
+The answers come from the sound implementation of `tests/planted`, with one step changed.
+"""
+
+# ruff: noqa: ARG002 -- a fault may forget an argument
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from lossdiff.backends import load_backend
+from lossdiff.backends.base import Backend, Claim, Implementation, call_for, result_shape
+from lossdiff.cases.model import Case
+from lossdiff.cases.operations import DTYPES, OPERATIONS
+from lossdiff.cases.suites import suite
+from lossdiff.harness.bounds.algorithms import SOUND
+from lossdiff.harness.relations.metamorphic import (
+    RELATIONS,
+    Answered,
+    Comparison,
+    Form,
+    Relation,
+)
+from lossdiff.harness.verdicts import RELATION_MEANINGS
+from lossdiff.harness.workers.evaluate import answers
+
+from ...planted.base import Array, Sound
+
+NAMED = {relation.name: relation for relation in RELATIONS}
+PROBED = [case for case in suite("quick").cases if case.is_probed]
+LARGE = [
+    Case.parse(text)
+    for text in (
+        "softmax/float32/64x70/grid/-/0",
+        "cross_entropy/index.random/float32/65x70/grid/-/0",
+        "cross_entropy/soft.soft/float32/64x70/grid/-/0",
+        "cross_entropy/index.random/float32/64x70/grid/reduction=sum/0",
+        "cross_entropy/index.random/float32/65x70/grid/reduction=none/0",
+        "binary_cross_entropy/multi_label.binary/float32/64x70/grid_probs/-/0",
+        "logsumexp/float32/64x70/grid/-/0",
+        "sigmoid/float32/64x70/grid/-/0",
+    )
+]
+
+
+@cache
+def backend() -> Backend:
+    return load_backend("numpy")
+
+
+def claim_of(operation: str) -> Claim:
+    """Return the claim to take every kind of target."""
+    taken = frozenset(OPERATIONS[operation].targets)
+    return Claim(f"mine.{operation}", "numpy", operation, "user", taken, frozenset())
+
+
+def implementation(steps: Sound, operation: str) -> Implementation:
+    """Return one operation of an implementation."""
+    vjp = getattr(steps, f"{operation}_vjp")
+    return Implementation(claim_of(operation), getattr(steps, operation), vjp)
+
+
+def answered(asked: Implementation, form: Form) -> Answered:
+    """Ask a form of a question."""
+    call = call_for(asked, form.case, form.inputs)
+    found: dict[str, Any] = answers(backend(), "eager", call, form.inputs, form.cotangent)
+    return Answered(form, {name: array.astype(np.float64) for name, array in found.items()})
+
+
+def form_of(case: Case) -> Form:
+    """Return the plain form of a question."""
+    return Form(case, case.inputs(), case.cotangent(result_shape(case)))
+
+
+def comparisons(relation: Relation, steps: Sound, case: Case) -> Iterator[Comparison]:
+    """Return what a relation compares in the answers of an implementation."""
+    asked = implementation(steps, case.operation)
+    plain = answered(asked, form_of(case))
+    others = tuple(answered(asked, form) for form in relation.forms(plain.form))
+    return relation.compare(plain, others)
+
+
+def broken(relation: Relation, steps: Sound, case: Case) -> set[str]:
+    """Return the quantities in which a relation does not hold."""
+    return {
+        compared.quantity
+        for compared in comparisons(relation, steps, case)
+        if not (np.abs(compared.left - compared.right) <= compared.limit(SOUND)).all()
+    }
+
+
+def is_asked(relation: Relation, case: Case) -> bool:
+    """Return whether a relation is asked of a case."""
+    return relation.holds_for(case, claim_of(case.operation))
+
+
+# --- right answers ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("relation", RELATIONS, ids=NAMED)
+def test_right_answers_obey_a_relation(relation: Relation, dtype: str) -> None:
+    cases = [Case.parse(case.id.replace("float32", dtype)) for case in [*PROBED, *LARGE]]
+    asked = [case for case in cases if is_asked(relation, case)]
+    compared = [list(comparisons(relation, Sound(), case)) for case in asked]
+
+    assert asked
+    assert any(compared)
+    for case in asked:
+        assert broken(relation, Sound(), case) == set(), case.id
+
+
+def test_every_probed_operation_of_logits_has_a_relation() -> None:
+    related = {
+        case.operation for case in PROBED for relation in RELATIONS if is_asked(relation, case)
+    }
+
+    assert related == set(OPERATIONS) - {"exp"}  # exp(x + y) = exp x · exp y is not one of them
+
+
+def test_relations_have_names_and_meanings_of_their_own() -> None:
+    assert len(NAMED) == len(set(RELATION_MEANINGS.values())) == len(RELATIONS)
+
+
+# --- planted faults --------------------------------------------------------------------------
+
+
+class Unshifted(Sound):
+    def top(self, x: Array) -> Array:
+        return np.zeros_like(x[..., :1])
+
+
+class ByPosition(Sound):
+    """The first class counts 2^-10 more than its logit says."""
+
+    def exp(self, x: Array) -> Array:
+        e = np.exp(x)
+        e[..., 0] *= e.dtype.type(1 + 2.0**-10)
+        return e
+
+
+class OneClassDropped(Sound):
+    def total(self, e: Array) -> Array:
+        return e[..., :-1].sum(-1, keepdims=True)
+
+
+class LabelOfItsOwn(Sound):
+    """The gradient of a softmax alone: p for p − t."""
+
+    def by_logits(self, p: Array, t: Any) -> Array:
+        return p * t.w.sum(-1, keepdims=True)
+
+
+class OfTheBatch(Sound):
+    """Each class loses its mean over the batch, as a batch normalisation does it."""
+
+    def log_probs(self, x: Array) -> Array:
+        return super().log_probs(x - x.mean(0))
+
+    def probs(self, x: Array) -> Array:
+        return super().probs(x - x.mean(0))
+
+
+class OneRowLess(Sound):
+    def index_divisor(self, picked: Array, counts: Array) -> Any:
+        return picked.sum() - 1
+
+
+class RowsOfElements(Sound):
+    def soft_divisor(self, q: Array, weight: Array) -> Any:
+        return q.dtype.type(q.size)
+
+
+class StepAtZero(Sound):
+    """The gradient of max(x, 0) + log1p(exp(−abs(x))) where 0 counts as positive."""
+
+    def log_sigma_slope(self, x: Array) -> Array:
+        return np.where(x == 0, 0, self.sigma(-x)).astype(x.dtype)
+
+    def logits_slopes(self, x: Array, z: Array, pos_weight: Array) -> Array:
+        return np.where(x == 0, 1 - z, self.sigma(x) - z).astype(x.dtype)
+
+
+class HalfSigmoid(Sound):
+    def sigma(self, x: Array) -> Array:
+        return np.where(x > 0, super().sigma(x), np.exp(x)).astype(x.dtype)
+
+
+FOUND = [
+    ("shift", Unshifted(), "softmax", {"value", "gradient_logits"}),
+    ("shift", Unshifted(), "log_softmax", {"value", "gradient_logits"}),
+    ("shift", Unshifted(), "logsumexp", {"value", "gradient_logits"}),
+    ("shift", Unshifted(), "cross_entropy/index.random", {"value", "gradient_logits"}),
+    ("permutation", ByPosition(), "softmax", {"value", "gradient_logits"}),
+    ("permutation", ByPosition(), "cross_entropy/one_hot.random", {"value", "gradient_logits"}),
+    ("sums", OneClassDropped(), "softmax", {"value", "gradient_logits"}),
+    ("sums", OneClassDropped(), "log_softmax", {"value", "gradient_logits"}),
+    ("sums", LabelOfItsOwn(), "cross_entropy/index.random", {"gradient_logits"}),
+    ("split", OfTheBatch(), "softmax", {"value", "gradient_logits"}),
+    ("split", OfTheBatch(), "cross_entropy/index.random", {"value", "gradient_logits"}),
+    ("split", OneRowLess(), "cross_entropy/index.random", {"value", "gradient_logits"}),
+    ("one_hot", RowsOfElements(), "cross_entropy/index.random", {"value", "gradient_logits"}),
+    ("one_hot", OneRowLess(), "cross_entropy_probs/index.random", {"value", "gradient_logits"}),
+    ("reflection", HalfSigmoid(), "sigmoid", {"value"}),
+    ("reflection", StepAtZero(), "log_sigmoid", {"gradient_logits"}),
+    ("reflection", StepAtZero(), "binary_cross_entropy_with_logits/multi_label.binary",
+     {"gradient_logits"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "steps", "asked", "quantities"),
+    FOUND,
+    ids=[f"{name}-{type(steps).__name__}-{asked}" for name, steps, asked, _ in FOUND],
+)
+def test_a_relation_finds_its_fault(
+    name: str, steps: Sound, asked: str, quantities: set[str]
+) -> None:
+    family = "grid_probs" if "probs" in asked else "grid"
+    shape = "64x70" if name == "split" else "4x10"
+    case = Case.parse(f"{asked}/float32/{shape}/{family}/-/0")
+    relation = NAMED[name]
+    assert is_asked(relation, case)
+
+    assert broken(relation, steps, case) == quantities
+    assert broken(relation, Sound(), case) == set()
+
+
+def test_a_position_dependent_weight_is_found_by_no_other_relation() -> None:
+    case = Case.parse("softmax/float32/4x10/grid/-/0")
+
+    found = {
+        relation.name
+        for relation in RELATIONS
+        if is_asked(relation, case) and broken(relation, ByPosition(), case)
+    }
+
+    assert found == {"permutation"}
+
+
+def test_the_probed_logits_have_a_zero_where_gradients_have_a_kink() -> None:
+    assert (Case.parse("log_sigmoid/float32/4x10/grid/-/0").inputs().values == 0).any()
+
+
+# --- forms -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "operation"), [("shift", "softmax"), ("reflection", "sigmoid")])
+def test_a_form_can_be_changed_back_without_loss(name: str, operation: str, dtype: str) -> None:
+    case = Case.parse(f"{operation}/{dtype}/4x10/grid/-/0")
+    x = case.inputs().values.astype(np.float64)
+
+    (form,) = NAMED[name].forms(form_of(case))
+    changed = form.inputs.values.astype(np.float64)
+
+    assert form.inputs.values.dtype == case.inputs().values.dtype
+    if name == "shift":
+        assert np.ptp(changed - x) == 0
+        assert (changed > x).all()
+    else:
+        np.testing.assert_array_equal(-changed, x)
+
+
+def test_probabilities_are_reflected_at_one_half() -> None:
+    case = Case.parse("binary_cross_entropy/multi_label.binary/bfloat16/4x10/grid_probs/-/0")
+
+    (form,) = NAMED["reflection"].forms(form_of(case))
+
+    for now, then in zip(vars(form.inputs).values(), vars(case.inputs()).values(), strict=True):
+        if then is not None:
+            np.testing.assert_array_equal(now.astype(float) + then.astype(float), 1.0)
+
+
+def test_a_permutation_takes_labels_and_cotangents_with_it() -> None:
+    case = Case.parse("softmax/float32/4x10/grid/-/0")
+    loss = Case.parse("cross_entropy/index.random/float32/4x10/grid/-/0")
+
+    (form,) = NAMED["permutation"].forms(form_of(case))
+    (of_loss,) = NAMED["permutation"].forms(form_of(loss))
+
+    assert sorted(map(tuple, form.inputs.values.T)) == sorted(map(tuple, case.inputs().values.T))
+    assert not np.array_equal(form.inputs.values, case.inputs().values)
+    rows, labels = np.arange(4), loss.inputs().target
+    np.testing.assert_array_equal(
+        of_loss.inputs.values[rows, of_loss.inputs.target], loss.inputs().values[rows, labels]
+    )
+    pairs = zip(form.inputs.values.T, form.cotangent.T, strict=True)
+    before = zip(case.inputs().values.T, form_of(case).cotangent.T, strict=True)
+    assert {(*x, *v) for x, v in pairs} == {(*x, *v) for x, v in before}
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(64, [32, 32]), (65, [32, 33]), (59, [29, 30])])
+def test_a_batch_is_split_into_all_of_its_rows(rows: int, parts: list[int]) -> None:
+    case = Case.parse(f"cross_entropy/index.random/float32/{rows}x70/grid/reduction=none/0")
+
+    forms = NAMED["split"].forms(form_of(case))
+
+    assert [form.case.shape[0] for form in forms] == parts
+    for name in ("values", "target"):
+        joined = np.concatenate([getattr(form.inputs, name) for form in forms])
+        np.testing.assert_array_equal(joined, getattr(case.inputs(), name))
+    np.testing.assert_array_equal(
+        np.concatenate([form.cotangent for form in forms]), form_of(case).cotangent
+    )
+
+
+# --- where a relation is asked ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "holds"),
+    [
+        ("shift", "softmax/float32/4x10/grid/-/0", True),
+        ("shift", "cross_entropy_probs/index.random/float32/4x10/grid_probs/-/0", False),
+        ("shift", "sigmoid/float32/4x10/grid/-/0", False),
+        ("permutation", "nll_loss/index.random/float32/4x10/grid_log_probs/-/0", True),
+        ("permutation", "sigmoid/float32/4x10/grid/-/0", False),
+        ("sums", "logsumexp/float32/4x10/grid/-/0", True),
+        ("sums", "nll_loss/index.random/float32/4x10/grid_log_probs/-/0", False),
+        ("split", "softmax/float32/4x10/grid/-/0", False),  # a part is computed like the whole
+        ("split", "softmax/float32/1x50257/grid/-/0", False),
+        ("split", "softmax/float32/4x50257/grid/-/0", True),
+        ("one_hot", "cross_entropy/index.random/float32/4x10/grid/-/0", True),
+        ("one_hot", "cross_entropy/one_hot.random/float32/4x10/grid/-/0", False),
+        ("one_hot", "nll_loss/index.random/float32/4x10/grid_log_probs/-/0", False),
+        ("reflection", "sigmoid/float32/4x10/grid/-/0", True),
+        ("reflection", "exp/float32/4x10/grid/-/0", False),
+        ("reflection", "softmax/float32/4x10/grid/-/0", False),
+    ],
+)
+def test_a_relation_is_asked_where_it_can_hold(name: str, asked: str, holds: bool) -> None:
+    assert is_asked(NAMED[name], Case.parse(asked)) == holds
+
+
+def test_one_hot_is_not_asked_of_those_who_take_labels_alone() -> None:
+    claim = Claim("a.b", "numpy", "cross_entropy", "user", frozenset({"index"}), frozenset())
+
+    assert not NAMED["one_hot"].holds_for(
+        Case.parse("cross_entropy/index.random/float32/4x10/grid/-/0"), claim
+    )

@@ -1,0 +1,123 @@
+"""Four times as many cases take no more memory in the process that judges.
+
+What is asked and judged is a stub; windows of a fixed size are made small, so that few cases
+fill them.
+"""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from lossdiff.cases import packed, suites
+from lossdiff.cases.model import Case
+from lossdiff.harness.answers import Failure, Observation
+from lossdiff.harness.engine import recorder as recorder_module
+from lossdiff.harness.engine import scheduler as engine_module
+from lossdiff.harness.engine.identity import identity
+from lossdiff.harness.engine.plan import Plan
+from lossdiff.harness.engine.scheduler import Engine
+from lossdiff.harness.judging.judge import Verdict
+from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.rows import VerdictRow
+from lossdiff.harness.workers.supervisor import Settled
+from lossdiff.reports.terminal import summary
+
+from ..engine.interruption import HereCell
+
+FEW, MANY = 500, 2000
+NOTHING = Failure("raised", "nothing")
+
+
+class StubCell(HereCell):
+    """Answers nothing, and forgets the question."""
+
+    def send(self, group: Any) -> None:
+        ticket = max(self._groups, default=0) + 1
+        self._groups[ticket] = group
+        self._report(self, ticket, None)
+
+    def settle(self, ticket: int, _future: None) -> Settled:
+        group = self._groups.pop(ticket)
+        return Settled(
+            [(case, Observation(case.id, name, "eager", {"value": NOTHING}))
+             for name, _, case in group]
+        )  # fmt: skip
+
+
+def stub_question(case: Case) -> Any:
+    """Return a question that weighs something, and is solved at once."""
+    inputs = SimpleNamespace(values=np.zeros(100))
+    solution = SimpleNamespace(refusal="", quantities={"value": np.zeros(8000)})
+    return SimpleNamespace(case=case, inputs=inputs, solution=solution)
+
+
+@pytest.fixture
+def _stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(suites, "_PART", 64)
+    monkeypatch.setattr(packed, "_BLOCK", 64)
+    monkeypatch.setattr(packed, "_ids", lru_cache(maxsize=4)(packed._ids.__wrapped__))
+    monkeypatch.setattr(recorder_module, "_ELEMENTS", 4000)
+    monkeypatch.setattr(recorder_module, "_BATCH", 50)
+    monkeypatch.setattr(recorder_module, "question_of", stub_question)
+    monkeypatch.setattr(recorder_module, "judge", lambda *_: Verdict("exact"))
+    monkeypatch.setattr(engine_module, "Cell", StubCell)
+    yield
+    packed._ids.cache_clear()
+
+
+def peak_of(work: Callable[[], None]) -> int:
+    """Return by how many bytes Python's objects grew at most."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def asked_all(path: Path, count: int) -> None:
+    """Make a suite, say what it is, ask it, judge it."""
+    suite = suites.selected(suites.suite("fuzz", count=count))
+    plan = Plan(suite, ("numpy",), jobs=1)
+    with RunFile.create(path) as run:
+        run.set_meta(**identity(plan, suite, count=count))
+        Engine(plan, run, lambda *_: None).execute()
+        assert run.asked_cases() == count
+
+
+@pytest.mark.usefixtures("_stubs")
+def test_asking_and_judging_more_cases_takes_no_more_memory(tmp_path: Path) -> None:
+    asked_all(tmp_path / "first.sqlite", 50)  # what is imported and read once
+
+    few = peak_of(lambda: asked_all(tmp_path / "few.sqlite", FEW))
+    many = peak_of(lambda: asked_all(tmp_path / "many.sqlite", MANY))
+
+    assert many < 1.1 * few
+
+
+def row(number: int) -> VerdictRow:
+    """Return one of many findings, all of one kind."""
+    return VerdictRow(
+        f"softmax/float32/4x10/normal/-/{number}", "softmax", None, "normal", "4x10", "float32",
+        {}, "acme.softmax", "torch", "user", "eager", "cpu", "value", "inaccurate",
+        ratio=float(number),
+    )  # fmt: skip
+
+
+def test_summing_up_more_findings_takes_no_more_memory(tmp_path: Path) -> None:
+    peaks = []
+    for count in (50, FEW, MANY):
+        with RunFile.create(tmp_path / f"{count}.sqlite") as run:
+            run.add([row(number) for number in range(count)])
+            peaks.append(peak_of(lambda run=run: summary(run)))  # type: ignore[misc]
+
+    assert peaks[2] < 1.1 * peaks[1]
