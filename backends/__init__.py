@@ -30,7 +30,7 @@ class Framework:
     imports: tuple[str, ...]
     extra: str
     modes: tuple[str, ...]
-    lanes: int = 1
+    workers: int = 1
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ FRAMEWORKS: dict[str, Framework] = {
     for framework in (
         Framework("numpy", ("numpy", "scipy"), "", ("eager",)),
         Framework("torch", ("torch",), "torch", ("eager", "compile")),
-        Framework("jax", ("jax", "optax"), "jax", ("eager", "jit"), lanes=2),
+        Framework("jax", ("jax", "optax"), "jax", ("eager", "jit"), workers=2),
         Framework(
             "tensorflow", ("tensorflow", "keras"), "tensorflow", ("eager", "function", "xla")
         ),

@@ -15,7 +15,6 @@ VALUE: Quantity = "value"
 GRADIENT_LOGITS: Quantity = "gradient_logits"  # with respect to the first argument
 GRADIENT_TARGET: Quantity = "gradient_target"
 HVP_LOGITS: Quantity = "hvp_logits"  # the derivative of the gradient along a direction
-SECOND = HVP_LOGITS
 AGAIN = "again"  # the relation of a call to the same call
 FailureKind = Literal["raised", "mismatched", "crashed", "timed out", "unsupported"]
 
@@ -34,7 +33,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Related:
+class RelationCheck:
     """How an answer compares with one to another form of the same question.
 
     Attributes:
@@ -79,7 +78,7 @@ class Observation:
     answers: dict[str, NDArray[Any] | Failure]
     seconds: float = 0.0
     warnings: str = ""
-    related: tuple[Related, ...] = ()
+    related: tuple[RelationCheck, ...] = ()
 
 
 def one_line(error: Any) -> str:

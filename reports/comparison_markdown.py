@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from ..harness.comparing import AccuracyChange, Comparison, Lost, Speed, TimeChange
+from ..harness.comparing import AccuracyChange, Comparison, CoverageChange, Speed, TimeChange
 from .numbers import counted, seconds, three
 
 _SHOWN = 30  # lines of a table; the rest is counted
@@ -96,7 +96,7 @@ def _coverage(found: Comparison) -> Iterable[str]:
         yield _lost(coverage.appeared)
 
 
-def _lost(items: Sequence[Lost]) -> str:
+def _lost(items: Sequence[CoverageChange]) -> str:
     rows = [[it.implementation, it.mode, f"{it.count} {it.what}", it.example]
             for it in items[:_SHOWN]]  # fmt: skip
     return _with_rest(table(["implementation", "mode", "what", "for example"], rows), len(items))

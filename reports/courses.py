@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..harness.comparing import Course, history, side_of
+from ..harness.comparing import Trend, history, side_of
 from ..harness.runfile import PassRow, RunFile
 from .comparison_markdown import share
 from .numbers import seconds
@@ -43,7 +43,7 @@ class CourseLine:
         by: by how much, what all share taken out.
     """
 
-    course: Course
+    course: Trend
     dots: tuple[Dot, ...]
     first: str
     last: str
@@ -95,7 +95,7 @@ def courses_of(runs: Sequence[RunFile]) -> Courses | None:
     return Courses(found.names, tuple(stepped[::-1]), tuple(it for it in lines if not it.at))
 
 
-def _line(course: Course, names: Sequence[str]) -> CourseLine:
+def _line(course: Trend, names: Sequence[str]) -> CourseLine:
     times = [(n, time) for n, time in enumerate(course.medians) if time is not None]
     at, by = "", ""
     if course.step is not None:

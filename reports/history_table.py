@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..harness.comparing import Course, History
+from ..harness.comparing import History, Trend
 from .comparison_markdown import share, table
 from .numbers import counted, seconds
 
@@ -35,7 +35,7 @@ def history_table(found: History) -> str:
     )
 
 
-def _step(course: Course, names: Sequence[str]) -> str:
+def _step(course: Trend, names: Sequence[str]) -> str:
     if course.step is None:
         return ""
     return f"**{course.verdict}** at {names[course.step]}: {share(course.changes[course.step])}"

@@ -14,7 +14,7 @@ Worst = dict[Asked, dict[Spot, Judged]]
 
 
 @dataclass(frozen=True)
-class Side:
+class RunSnapshot:
     """One framework's side of a formula's table.
 
     Attributes:
@@ -57,7 +57,7 @@ class Formula:
 
     name: str
     operation: str
-    sides: tuple[Side, ...]
+    sides: tuple[RunSnapshot, ...]
     broken: tuple[BrokenRow, ...]
     holds: tuple[str, ...]
 
@@ -131,10 +131,10 @@ def _formula(members: list[Asked], worst: Worst) -> Formula:
     return Formula(name, members[0].operation, sides, broken, holds)
 
 
-def _side(asked: Asked, worst: Worst) -> Side:
+def _side(asked: Asked, worst: Worst) -> RunSnapshot:
     dtypes = sorted({dtype for dtype, _ in worst[asked]}, key=dtype_order)
     native = _native(asked, worst)
-    return Side(asked.framework, tuple(dtypes), native.name if native else "")
+    return RunSnapshot(asked.framework, tuple(dtypes), native.name if native else "")
 
 
 def _native(asked: Asked, worst: Worst) -> Asked | None:

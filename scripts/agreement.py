@@ -31,7 +31,7 @@ from lossdiff.cases.model import Case
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.timing import machine
 from lossdiff.harness.timing.bench import (
-    Process,
+    TimedProcess,
     Timing,
     environment_of,
     plan_of,
@@ -105,7 +105,7 @@ def judged_run(folder: Path) -> Path:
     return path
 
 
-def picked(process: Process) -> Process:
+def picked(process: TimedProcess) -> TimedProcess:
     """Leave one benchmark for each case: hot, where its inputs can be."""
     found: dict[str, Benchmark] = {}
     for it in sorted(process.benchmarks, key=lambda it: it.cache == "hot"):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from lossdiff.harness.timing.bench import Process
+from lossdiff.harness.timing.bench import TimedProcess
 from lossdiff.harness.timing.benchmarks import Benchmark
 
 from .scripts import script
@@ -37,7 +37,7 @@ def test_each_case_is_timed_once_and_hot_where_it_can_be(script: Any) -> None:
     )  # fmt: skip
     other = benchmark(SMALL, "hot", "eager")
 
-    process = Process(1, 1, "jax", "one", 0, (hot, cold, only, other))
+    process = TimedProcess(1, 1, "jax", "one", 0, (hot, cold, only, other))
 
     assert set(script.picked(process).benchmarks) == {hot, only}
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from lossdiff.harness.runfile.file import RunFile, RunFileError, draft_of
 from lossdiff.harness.runfile.lock import writing
-from lossdiff.harness.runfile.resume_rows import AskedRow, IncidentRow
+from lossdiff.harness.runfile.resume_rows import CompletedRow, IncidentRow
 from lossdiff.harness.runfile.rows import VerdictRow
 
 from .harness.engine.interruption import content
@@ -71,7 +71,7 @@ def asked(path: Path) -> int:
     """Return how many questions have their verdicts; 0 where there is no run yet."""
     try:
         with RunFile.open(path) as run:
-            return run.count(AskedRow)
+            return run.count(CompletedRow)
     except RunFileError:
         return 0
 

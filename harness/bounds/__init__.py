@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from .algorithms import LADDER, SOUND, Algorithm
 from .bound import bound
-from .float64_terms import Answers, plain_solution
+from .float64_terms import Arrays, float64_solution
 
 __all__ = [
     "LADDER",
     "SOUND",
     "Algorithm",
-    "Answers",
+    "Arrays",
     "bound",
-    "plain_solution",
+    "float64_solution",
 ]

@@ -138,7 +138,7 @@ def times(weights: Floats, values: Floats) -> Floats:
 
 def divisor_depth(case: Case, solution: Solution, q: Precision) -> float:
     """The depth of the divisor of a mean: a sum of weights; a number of rows is exact."""
-    if solution.rules.mean_over == "weights":
+    if solution.convention.mean_over == "weights":
         return q.depth(count(solution)) + q.depth(case.shape[case.class_axis])
     return q.depth(count(solution)) if case.options.weight else 0.0
 

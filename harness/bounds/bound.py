@@ -28,11 +28,11 @@ from dataclasses import replace
 import numpy as np
 
 from ...cases.model import Case
-from ..answers import SECOND
-from ..oracle import Elements, Floats, Rows, Solution
+from ..answers import HVP_LOGITS
+from ..oracle import ClasswiseTerms, ElementwiseTerms, Floats, Solution
 from .algorithms import C_EXP, Algorithm, precision_of
-from .classwise import rows_bound
-from .elementwise import elements_bound
+from .classwise import classwise_bound
+from .elementwise import elementwise_bound
 from .second_order import second_bound
 
 
@@ -41,16 +41,16 @@ def bound(case: Case, solution: Solution, quantity: str, algorithm: Algorithm) -
     precision = precision_of(case.dtype, algorithm)
     terms = solution.terms
     exact = solution.quantities[quantity].to_float()
-    if quantity == SECOND:
+    if quantity == HVP_LOGITS:
         return second_bound(case, solution, exact, precision)
     with np.errstate(all="ignore"):
-        if isinstance(terms, Rows):
+        if isinstance(terms, ClasswiseTerms):
             n = exact.shape[0] if exact.ndim and case.class_axis else case.shape[0]
             if n < case.shape[0]:  # of a large array only the first rows are judged
                 case, terms = replace(case, shape=(n, *case.shape[1:])), terms.head(n)
-            result = rows_bound(case, solution, terms, quantity, precision)
-        elif isinstance(terms, Elements):
-            result = elements_bound(case, solution, terms, quantity, precision)
+            result = classwise_bound(case, solution, terms, quantity, precision)
+        elif isinstance(terms, ElementwiseTerms):
+            result = elementwise_bound(case, solution, terms, quantity, precision)
         else:
             raise TypeError("a refusal has no bound")
     # A gradient is p, subnormal, times a factor up to 2.

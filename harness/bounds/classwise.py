@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from ...cases.model import Case
-from ..oracle import Floats, Rows, Solution
+from ..oracle import ClasswiseTerms, Floats, Solution
 from .algorithms import Precision, divided, divisor_depth, divisor_error, reduced, times, underflow
 
 
-def rows_bound(
-    case: Case, solution: Solution, terms: Rows, quantity: str, precision: Precision
+def classwise_bound(
+    case: Case, solution: Solution, terms: ClasswiseTerms, quantity: str, precision: Precision
 ) -> Floats:
     """Return the bound of a quantity, in its shape or in one of as many elements."""
     terms = positive(terms)
@@ -32,12 +32,14 @@ def rows_bound(
     return result
 
 
-def positive(terms: Rows) -> Rows:
+def positive(terms: ClasswiseTerms) -> ClasswiseTerms:
     """Errors add up by magnitude, whatever the signs of the weights."""
     return replace(terms, w=np.abs(terms.w)) if (terms.w < 0).any() else terms
 
 
-def _underflow(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+def _underflow(
+    case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
+) -> Floats:
     """What tiny weights lose where products of theirs are subnormal.
 
     Such a product is off by η/2 of the accumulating dtype, before it is divided by a D that may be
@@ -65,7 +67,7 @@ def _flat(solution: Solution, quantity: str, case: Case) -> Floats:
     return np.moveaxis(exact, case.class_axis, -1).reshape(rows, classes)
 
 
-def _log_prob(t: Rows, q: Precision) -> Floats:
+def _log_prob(t: ClasswiseTerms, q: Precision) -> Floats:
     """ℓ = d + L: [2d + L + c'L + 1.25E + E + c + h]u, absolute, c' = c of log1p.
 
     d and its rounding give 2d, the sum (2.25E + c + h), the logarithm c'L (log, log1p, or log2
@@ -82,7 +84,7 @@ def _log_prob(t: Rows, q: Precision) -> Floats:
     return rounding + np.log1p(q.sum_of_exps(t.d.shape[1]))
 
 
-def _prob(t: Rows, q: Precision) -> Floats:
+def _prob(t: ClasswiseTerms, q: Precision) -> Floats:
     """P = exp(−d)/Σ: (2.25(d + E) + 2c + h + 2)u, relative.
 
     exp(fl(d)) is good to (d + c)u, and as 2^(d log2 e) to (2.25d + c)u; Σ to the mean of that and
@@ -100,7 +102,7 @@ def _prob(t: Rows, q: Precision) -> Floats:
     return _exponential(sound, extra * q.u, q.sum_of_exps(t.d.shape[1]))
 
 
-def _prob_from_log(t: Rows, q: Precision) -> Floats:
+def _prob_from_log(t: ClasswiseTerms, q: Precision) -> Floats:
     """exp(log p): B_ℓ + (c + 2 + 1.25ℓ)u, with u_T·ℓ where log p was stored in T; relative."""
     hu = q.sum_of_exps(t.d.shape[1])
     last = (q.c + 2 + q.base_2 * t.l) * q.u + q.s * t.l
@@ -124,7 +126,9 @@ def _column(row: Floats) -> Floats:
     return np.asarray(row)[:, None]
 
 
-def _softmax(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+def _softmax(
+    case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
+) -> Floats:
     """Value: p[(2.25(d + E) + 2c + h + 2)u + s].
 
     Gradient p_j(v_j − m), m = Σ p_i v_i: m is good to Σ p_i abs(v_i)(ρ_i + s + (h + 1)u), ρ the
@@ -140,7 +144,9 @@ def _softmax(case: Case, solution: Solution, t: Rows, quantity: str, q: Precisio
     return times(t.p, inner) + times(g, rho + 2 * q.s + 4 * q.u)
 
 
-def _log_softmax(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+def _log_softmax(
+    case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
+) -> Floats:
     """Value: B_ℓ + sℓ. Gradient v_j − p_j V, V = Σ v: V is good to (h + 1)u Σ abs(v)."""
     if quantity == "value":
         return _log_prob(t, q) + q.s * t.l
@@ -152,7 +158,9 @@ def _log_softmax(case: Case, solution: Solution, t: Rows, quantity: str, q: Prec
     return relative * total + t.p * magnitude * (h + 1) * q.u + g * (q.u + q.s)
 
 
-def _logsumexp(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+def _logsumexp(
+    case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
+) -> Floats:
     """Value a + L: (2.25E + c + h + c'L)u for L, abs(lse)(u + s) for the sum. Gradient v·p.
 
     Unshifted: c abs(lse)u for log Σ exp(x). From first to last it may be n − 1 times
@@ -177,12 +185,14 @@ def _class_weights(case: Case) -> Floats:
     return np.ones(1) if weight is None else weight.astype(np.float64)
 
 
-def _terms_of_rows(t: Rows, q: Precision) -> float:
+def _terms_of_rows(t: ClasswiseTerms, q: Precision) -> float:
     """The depth of Σ W ℓ over the classes; zeros do not count, as adding 0 is exact."""
     return q.depth(int(np.count_nonzero(t.w, axis=1).max(initial=0)))
 
 
-def _cross_entropy(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+def _cross_entropy(
+    case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
+) -> Floats:
     """Row: Σ W(B_ℓ + sℓ) + r[(h_C + 6)u + s], h_C the depth of as many terms as W has.
 
     Gradient by logits (p ΣW − W)/D: ΣW·p[expm1(B_ℓ + (c + 2 + 1.25ℓ)u + sℓ) + s] + abs(g)(u + 2s)
@@ -207,7 +217,9 @@ def _cross_entropy(case: Case, solution: Solution, t: Rows, quantity: str, q: Pr
     return (relative + rounding) * v + g * (q.u + 2 * q.s)
 
 
-def _nll_loss(case: Case, solution: Solution, t: Rows, quantity: str, q: Precision) -> Floats:
+def _nll_loss(
+    case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
+) -> Floats:
     """Only products and sums of what is given: Σ abs(W·lp)(2u + s), then as reduced."""
     if quantity == "value":
         rows = np.abs(times(t.w, t.l)).sum(axis=1) * (2 * q.u + q.s)
@@ -217,7 +229,7 @@ def _nll_loss(case: Case, solution: Solution, t: Rows, quantity: str, q: Precisi
 
 
 def _cross_entropy_probs(
-    case: Case, solution: Solution, t: Rows, quantity: str, q: Precision
+    case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
 ) -> Floats:
     """ℓ = −log p is good to cu relative; the gradient −W/p to (6 + h_C + h_D)u.
 
@@ -231,26 +243,26 @@ def _cross_entropy_probs(
     divided = (q.depth(classes) + 3 + q.c * (1 + np.log(classes))) * q.u + 2 * q.s
     if quantity == "value":
         rows = np.abs(times(t.w, t.l)).sum(axis=1) * ((q.c + h_c + 6) * q.u + 2 * q.s)
-        if solution.rules.renormalise:
+        if solution.convention.renormalise:
             rows = rows + total * divided
         return reduced(case, solution, rows, t.v, q)
     g = np.abs(_flat(solution, quantity, case))
     bracket = np.full_like(g, (q.c + 6 + h_c + h_d) * q.u + 2 * q.s)
-    if solution.rules.renormalise and quantity == "gradient_target":
+    if solution.convention.renormalise and quantity == "gradient_target":
         weight = case.inputs().weight
         w = np.ones(classes) if weight is None else np.abs(weight.astype(np.float64))
         rounded = (q.depth(classes) + 3) * q.u + 2 * q.s
         return times(g, bracket) + np.abs(t.v)[:, None] * w * rounded
-    if not solution.rules.renormalise:
+    if not solution.convention.renormalise:
         lost = q.eta if q.algorithm.narrow and quantity == "gradient_logits" else 0.0
         return times(g, bracket) + np.where(g > 0, lost / t.p, 0.0)
     x = case.inputs().values.astype(np.float64)
-    sums = np.maximum(x.sum(axis=case.class_axis).reshape(-1), solution.rules.clip or 0.0)
+    sums = np.maximum(x.sum(axis=case.class_axis).reshape(-1), solution.convention.clip or 0.0)
     magnitude = g + 2 * (np.abs(t.v) * total / sums)[:, None]
     return times(magnitude, bracket + divided + q.c * np.abs(t.l) * q.u)
 
 
-_RowsBound = Callable[[Case, Solution, Rows, str, Precision], Floats]
+_RowsBound = Callable[[Case, Solution, ClasswiseTerms, str, Precision], Floats]
 _ROWS: dict[str, _RowsBound] = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...cases.model import Case
-from ..oracle import Elements, Floats, Solution
+from ..oracle import ElementwiseTerms, Floats, Solution
 from .algorithms import Precision, divided, divisor_error, reduced, times, underflow
 
 
@@ -25,8 +25,8 @@ def _softplus(x: Floats) -> Floats:
     return np.maximum(x, 0.0) + _log1p_exp(x)
 
 
-def elements_bound(
-    case: Case, solution: Solution, terms: Elements, quantity: str, precision: Precision
+def elementwise_bound(
+    case: Case, solution: Solution, terms: ElementwiseTerms, quantity: str, precision: Precision
 ) -> Floats:
     """Return the bound of a quantity, in its shape."""
     exact = np.abs(solution.quantities[quantity].to_float())
@@ -40,12 +40,14 @@ def elements_bound(
     return divided(result, exact, divisor_error(case, solution, precision))
 
 
-def of_magnitudes(terms: Elements) -> Elements:
+def of_magnitudes(terms: ElementwiseTerms) -> ElementwiseTerms:
     """Errors add up by magnitude, whatever the signs of the weights."""
     return replace(terms, w=np.abs(terms.w))
 
 
-def _underflow(case: Case, solution: Solution, t: Elements, quantity: str, q: Precision) -> Floats:
+def _underflow(
+    case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision
+) -> Floats:
     """What tiny weights lose where products of theirs are subnormal; see `bounds_rows`.
 
     The products with w, with pos_weight and with v are off by η/2 each, times what they multiply:
@@ -65,20 +67,20 @@ def _underflow(case: Case, solution: Solution, t: Elements, quantity: str, q: Pr
 
 
 def _exp(
-    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+    case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision, y: Floats
 ) -> Floats:
     """Value and gradient: c u, relative, and two roundings of v·e^x; 2^(x log2 e) adds 1.25x."""
     bracket = q.c + (0 if quantity == "value" else 2) + _base_2(t, q)
     return y * (bracket * q.u + q.s)
 
 
-def _base_2(t: Elements, q: Precision) -> Floats:
+def _base_2(t: ElementwiseTerms, q: Precision) -> Floats:
     """What e^−abs(x), made as a power of 2, loses: 1.25 abs(x), in u."""
     return q.base_2 * q.unshifted(t.x)
 
 
 def _sigmoid(
-    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+    case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision, y: Floats
 ) -> Floats:
     """Value: (c + 3)u relative: e^−abs(x), 1 + e, the quotient.
 
@@ -95,7 +97,7 @@ def _sigmoid(
 
 
 def _log_sigmoid(
-    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+    case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision, y: Floats
 ) -> Floats:
     """Value: (c + c' + 2)u relative, 15u; log σ cancels to (c + 4)u absolute. Gradient vσ(−x).
 
@@ -114,7 +116,7 @@ def _log_sigmoid(
 
 
 def _bce_with_logits(
-    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+    case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision, y: Floats
 ) -> Floats:
     """Sound: p z softplus(−x) + (1 − z) softplus(x) has no negative terms: 18u relative.
 
@@ -153,7 +155,7 @@ def _bce_with_logits(
 
 
 def _bce(
-    case: Case, solution: Solution, t: Elements, quantity: str, q: Precision, y: Floats
+    case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision, y: Floats
 ) -> Floats:
     """Value: z log p to (c + 2)u, (1 − z) log1p(−p) to 10u; log(1 − p) loses u absolute.
 
@@ -175,7 +177,7 @@ def _bce(
     return v * w * (terms * (6 * q.u)) + y * (2 * q.u + q.s)
 
 
-_ElementsBound = Callable[[Case, Solution, Elements, str, Precision, Floats], Floats]
+_ElementsBound = Callable[[Case, Solution, ElementwiseTerms, str, Precision, Floats], Floats]
 _ELEMENTS: dict[str, _ElementsBound] = {
     "sigmoid": _sigmoid,
     "log_sigmoid": _log_sigmoid,

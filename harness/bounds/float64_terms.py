@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from ...cases.model import Case, Inputs
-from ..oracle import Elements, Exact, Floats, Rows, Rules, Solution
+from ..oracle import ClasswiseTerms, Convention, ElementwiseTerms, Exact, Floats, Solution
 
-Answers = dict[str, Floats]
+Arrays = dict[str, Floats]
 # Relations hold under every convention; of these the divided probabilities have the widest bound.
-_LOOSEST = Rules(renormalise="before")
+_LOOSEST = Convention(renormalise="before")
 
 
-def plain_solution(case: Case, inputs: Inputs, cotangent: Floats, answers: Answers) -> Solution:
+def float64_solution(case: Case, inputs: Inputs, cotangent: Floats, answers: Arrays) -> Solution:
     """Return the terms of a case and, in the place of exact quantities, given answers.
 
     Args:
@@ -33,7 +33,7 @@ def plain_solution(case: Case, inputs: Inputs, cotangent: Floats, answers: Answe
     return Solution("", quantities, rows, row_losses, _LOOSEST)
 
 
-def _elements(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[Elements, Floats]:
+def _elements(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[ElementwiseTerms, Floats]:
     x = inputs.values.astype(np.float64)
     zeros, ones = np.zeros(x.shape), np.ones(x.shape)
     z = zeros if inputs.target is None else inputs.target.astype(np.float64)
@@ -42,10 +42,10 @@ def _elements(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[Elements, 
         losses = -(z * np.log(x) + (1 - z) * np.log1p(-x))
     else:
         losses = np.maximum(x, 0) - x * z + np.log1p(np.exp(-np.abs(x)))
-    return Elements(x, z, ones, ones, v), losses
+    return ElementwiseTerms(x, z, ones, ones, v), losses
 
 
-def _rows(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[Rows, Floats]:
+def _rows(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[ClasswiseTerms, Floats]:
     axis = case.class_axis
     x = _by_row(inputs.values.astype(np.float64), axis)
     a = x.max(axis=1)
@@ -59,10 +59,10 @@ def _rows(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[Rows, Floats]:
     if not case.contract.is_loss:
         reduces = case.operation == "logsumexp"
         v = cotangent.reshape(-1, 1) if reduces else _by_row(cotangent, axis)
-        return Rows(d, l, p, a + log_sum, log_sum, gap, np.zeros(()), v), np.zeros(0)
+        return ClasswiseTerms(d, l, p, a + log_sum, log_sum, gap, np.zeros(()), v), np.zeros(0)
     w = _weights(case, inputs, x.shape)
     v = np.broadcast_to(cotangent.reshape(-1) / _divisor(case, len(x)), (len(x),))
-    return Rows(d, l, p, a + log_sum, log_sum, gap, w, v), (w * l).sum(axis=1)
+    return ClasswiseTerms(d, l, p, a + log_sum, log_sum, gap, w, v), (w * l).sum(axis=1)
 
 
 def _weights(case: Case, inputs: Inputs, shape: tuple[int, ...]) -> Floats:

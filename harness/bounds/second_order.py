@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...cases.model import Case
-from ..oracle import Elements, Floats, Rows, Solution
+from ..oracle import ClasswiseTerms, ElementwiseTerms, Floats, Solution
 from .algorithms import C_EXP, Precision, count, divided, divisor_error, times
 from .classwise import _prob, _prob_from_log, positive
 from .elementwise import _sigmoid_of, of_magnitudes
@@ -37,9 +37,9 @@ def second_bound(case: Case, solution: Solution, exact_hvp: Floats, precision: P
     if not exact_hvp.size:
         return np.zeros(exact_hvp.shape)
     with np.errstate(all="ignore"):
-        if isinstance(terms, Rows):
+        if isinstance(terms, ClasswiseTerms):
             result = _rows_bound(case, solution, positive(terms), exact_hvp, precision)
-        elif isinstance(terms, Elements):
+        elif isinstance(terms, ElementwiseTerms):
             t, terms = np.abs(case.direction()), of_magnitudes(terms)
             result = _ELEMENTS[case.operation](terms, t, np.abs(exact_hvp), precision)
         else:
@@ -105,7 +105,7 @@ class _Row:
 
 
 def _rows_bound(
-    case: Case, solution: Solution, terms: Rows, exact_hvp: Floats, q: Precision
+    case: Case, solution: Solution, terms: ClasswiseTerms, exact_hvp: Floats, q: Precision
 ) -> Floats:
     axis = case.class_axis
     if axis and exact_hvp.shape[0] < case.shape[0]:  # of a large array the first rows
@@ -127,7 +127,7 @@ def _rows_bound(
     return np.moveaxis(result.reshape(*rest, -1), -1, axis)
 
 
-def _softmax(r: _Row, terms: Rows, h_rows: float) -> Floats:
+def _softmax(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
     """p_j (c_j − Σ p c), c = (t − Σ p t)(v − Σ p v).
 
     Differentiated forwards it is p_j [(t_j − m(t))(v_j − m(v)) − Σ dp v] with dp = p (t − m(t));
@@ -146,7 +146,7 @@ def _softmax(r: _Row, terms: Rows, h_rows: float) -> Floats:
     return error + times(own, r.own) + tau * nu * _eta(q)
 
 
-def _log_softmax(r: _Row, terms: Rows, h_rows: float) -> Floats:
+def _log_softmax(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
     """−V p_j (t_j − m): V = Σ v is good to (h + 1)u Σ abs(v)."""
     total = np.abs(r.v.sum(axis=1, keepdims=True))
     magnitude = np.abs(r.v).sum(axis=1, keepdims=True)
@@ -157,12 +157,12 @@ def _log_softmax(r: _Row, terms: Rows, h_rows: float) -> Floats:
     return r.moved() * total + of_sum + r.y * (r.q.u + 2 * r.q.s)
 
 
-def _logsumexp(r: _Row, terms: Rows, h_rows: float) -> Floats:
+def _logsumexp(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
     """It is v p_j (t_j − m)."""
     return r.moved() * np.abs(r.v) + r.y * (r.q.u + r.q.s)
 
 
-def _cross_entropy(r: _Row, terms: Rows, h_rows: float) -> Floats:
+def _cross_entropy(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
     """ΣW/D · p_j (t_j − m): ΣW and D are good to (6 + h_C + h_N)u."""
     scale = terms.w.sum(axis=1, keepdims=True) * np.abs(r.v)
     relative = (6 + h_rows) * r.q.u + 2 * r.q.s
@@ -172,17 +172,17 @@ def _cross_entropy(r: _Row, terms: Rows, h_rows: float) -> Floats:
     return result
 
 
-def _nll_loss(r: _Row, terms: Rows, h_rows: float) -> Floats:
+def _nll_loss(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
     """0, whatever is done."""
     return np.zeros_like(r.y)
 
 
-def _cross_entropy_probs(r: _Row, terms: Rows, h_rows: float) -> Floats:
+def _cross_entropy_probs(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
     """W/x² · t/D: products and quotients of what is given, (8 + h_C + h_N)u."""
     return r.y * ((8 + h_rows) * r.q.u + 3 * r.q.s)
 
 
-_RowBound = Callable[[_Row, Rows, float], Floats]
+_RowBound = Callable[[_Row, ClasswiseTerms, float], Floats]
 _ROWS: dict[str, _RowBound] = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,
@@ -196,12 +196,12 @@ _ROWS: dict[str, _RowBound] = {
 # --- single elements -------------------------------------------------------------------------
 
 
-def _exp(e: Elements, t: Floats, y: Floats, q: Precision) -> Floats:
+def _exp(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
     """It is v t e^x: (c + 4)u, and what 2^(x log2 e) adds."""
     return y * ((q.c + 4 + _base_2(e, q)) * q.u + 2 * q.s)
 
 
-def _base_2(e: Elements, q: Precision) -> Floats:
+def _base_2(e: ElementwiseTerms, q: Precision) -> Floats:
     """What e^−abs(x), made as a power of 2, loses, in u."""
     return q.base_2 * q.unshifted(e.x)
 
@@ -217,7 +217,7 @@ def _either_spread_lost(x: Floats, q: Precision) -> Floats:
     return _spread_lost(x, q) + _spread_lost(-x, q) + _sigmoid_of(np.abs(x)) ** 2 * exponent
 
 
-def _sigmoid(e: Elements, t: Floats, y: Floats, q: Precision) -> Floats:
+def _sigmoid(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
     """−v t σ(x) σ(−x) tanh(x/2): twice (c + 3)u, and (c + 6)u for the last factor.
 
     Cancelling it is 1 − 2σ: 2σ(c + 4)u, absolute, and 1 − σ likewise.
@@ -230,7 +230,7 @@ def _sigmoid(e: Elements, t: Floats, y: Floats, q: Precision) -> Floats:
     return result
 
 
-def _log_sigmoid(e: Elements, t: Floats, y: Floats, q: Precision) -> Floats:
+def _log_sigmoid(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
     """−v t σ(x) σ(−x): twice (c + 3)u."""
     result = y * ((2 * (q.c + 3) + 6 + _base_2(e, q)) * q.u + 3 * q.s)
     if q.algorithm.cancels:
@@ -238,7 +238,7 @@ def _log_sigmoid(e: Elements, t: Floats, y: Floats, q: Precision) -> Floats:
     return result
 
 
-def _bce_with_logits(e: Elements, t: Floats, y: Floats, q: Precision) -> Floats:
+def _bce_with_logits(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
     """It is w (1 − z + pz) σ(x) σ(−x) t/D, terms of one sign: twice (c + 3)u, and 8u."""
     result = y * ((2 * (q.c + 3) + 8 + _base_2(e, q)) * q.u + 3 * q.s)
     if q.algorithm.cancels:
@@ -247,7 +247,7 @@ def _bce_with_logits(e: Elements, t: Floats, y: Floats, q: Precision) -> Floats:
     return result
 
 
-def _bce(e: Elements, t: Floats, y: Floats, q: Precision) -> Floats:
+def _bce(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
     """It is w (z/x² + (1 − z)/(1 − x)²) t/D, terms of one sign: 12u.
 
     Cancelling, (x − z)/(x(1 − x)) by the rule for quotients, 1/x(1 − x) and
@@ -261,7 +261,7 @@ def _bce(e: Elements, t: Floats, y: Floats, q: Precision) -> Floats:
     return result
 
 
-_ElementBound = Callable[[Elements, Floats, Floats, Precision], Floats]
+_ElementBound = Callable[[ElementwiseTerms, Floats, Floats, Precision], Floats]
 _ELEMENTS: dict[str, _ElementBound] = {
     "exp": _exp,
     "sigmoid": _sigmoid,

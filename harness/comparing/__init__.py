@@ -6,20 +6,20 @@
 from __future__ import annotations
 
 from .accuracy import AccuracyChange
-from .compare import Comparison, Lost, compare_sides
-from .history import Course, History, history
+from .compare import Comparison, CoverageChange, compare_runs
+from .history import History, Trend, history
 from .snapshot import read_side, side_of
 from .times import Speed, TimeChange
 
 __all__ = [
     "AccuracyChange",
     "Comparison",
-    "Course",
+    "CoverageChange",
     "History",
-    "Lost",
     "Speed",
     "TimeChange",
-    "compare_sides",
+    "Trend",
+    "compare_runs",
     "history",
     "read_side",
     "side_of",

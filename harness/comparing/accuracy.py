@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..runfile import VerdictRow
 from ..verdicts import SEVERITY, base, standing
-from .snapshot import Answer, Side
+from .snapshot import AnswerKey, RunSnapshot
 
 Kind = Literal["worse", "better", "ulp grew", "bits changed"]
 KINDS: dict[Kind, str] = {
@@ -34,7 +34,7 @@ class AccuracyChange:
         expected: why this is no regression; empty where it is one.
     """
 
-    answer: Answer
+    answer: AnswerKey
     kind: Kind
     before: str
     after: str
@@ -48,7 +48,7 @@ class AccuracyChange:
         return not self.expected
 
 
-def compare_accuracy(base_side: Side, new: Side) -> tuple[AccuracyChange, ...]:
+def compare_accuracy(base_side: RunSnapshot, new: RunSnapshot) -> tuple[AccuracyChange, ...]:
     """Return every answer that both runs hold and that changed."""
     changes = [
         change
@@ -63,7 +63,11 @@ def compare_accuracy(base_side: Side, new: Side) -> tuple[AccuracyChange, ...]:
 
 
 def _change(
-    answer: Answer, before: list[VerdictRow], after: list[VerdictRow], old: Side, new: Side
+    answer: AnswerKey,
+    before: list[VerdictRow],
+    after: list[VerdictRow],
+    old: RunSnapshot,
+    new: RunSnapshot,
 ) -> AccuracyChange | None:
     words, now = {row.verdict for row in before}, {row.verdict for row in after}
     worst, worst_now = max(words, key=_rank), max(now, key=_rank)
@@ -106,20 +110,22 @@ def _bits(rows: Iterable[VerdictRow]) -> set[str]:
     return {row.fingerprint for row in rows if row.fingerprint} or {""}
 
 
-def _other_bits_expected(framework: str, old: Side, new: Side) -> str:
+def _other_bits_expected(framework: str, old: RunSnapshot, new: RunSnapshot) -> str:
     if old.versions.get(framework) != new.versions.get(framework):
         return "other versions"
     return "another machine" if old.machine != new.machine else ""
 
 
-def _under_the_clock(old: Side, new: Side) -> Iterator[AccuracyChange]:
+def _under_the_clock(old: RunSnapshot, new: RunSnapshot) -> Iterator[AccuracyChange]:
     """Bits that came out of the timed calls, whole arrays included."""
     for key, bits in old.bits.items():
         now = new.bits.get(key)
         if now is None or not bits.isdisjoint(now):
             continue
         case, implementation, framework, mode, device, quantity, *_ = key
-        answer = Answer(case, implementation, framework, mode, device, quantity.partition(":")[0])
+        answer = AnswerKey(
+            case, implementation, framework, mode, device, quantity.partition(":")[0]
+        )
         expected = _other_bits_expected(framework, old, new)
         before, after = (
             max((row.verdict for row in side.answers.get(answer, ())), key=_rank, default="")

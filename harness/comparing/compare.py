@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Literal
 
 from .accuracy import AccuracyChange, compare_accuracy
-from .snapshot import Answer, Side, TimeKey, names_of, read_side
+from .snapshot import AnswerKey, BenchmarkKey, RunSnapshot, names_of, read_side
 from .times import EFFECT, SINGLE, TimeComparison, compare_times
 
 _ASKED = ("suite", "benchmarks", "seed", "count")  # what decides which cases there are
 
 
 @dataclass(frozen=True)
-class Lost:
+class CoverageChange:
     """What one implementation no longer answers, or is no longer timed at.
 
     Attributes:
@@ -45,9 +45,9 @@ class Coverage:
         incomparable: why nothing is said of it: the runs were asked different things.
     """
 
-    vanished: tuple[Lost, ...]
-    appeared: tuple[Lost, ...]
-    unreached: tuple[Lost, ...] = ()
+    vanished: tuple[CoverageChange, ...]
+    appeared: tuple[CoverageChange, ...]
+    unreached: tuple[CoverageChange, ...] = ()
     incomparable: str = ""
 
 
@@ -63,8 +63,8 @@ class Comparison:
         times: the benchmarks that both hold.
     """
 
-    base: Side
-    new: Side
+    base: RunSnapshot
+    new: RunSnapshot
     answers: int
     accuracy: tuple[AccuracyChange, ...]
     coverage: Coverage
@@ -123,10 +123,10 @@ def compare(base: Path, new: Path, *, effect: float = EFFECT) -> Comparison:
     Raises:
         RunFileError: one of them is missing, damaged, or no run.
     """
-    return compare_sides(read_side(base), read_side(new), effect=effect)
+    return compare_runs(read_side(base), read_side(new), effect=effect)
 
 
-def compare_sides(base: Side, new: Side, *, effect: float = EFFECT) -> Comparison:
+def compare_runs(base: RunSnapshot, new: RunSnapshot, *, effect: float = EFFECT) -> Comparison:
     """Compare two runs that have been read."""
     return Comparison(
         base,
@@ -138,7 +138,7 @@ def compare_sides(base: Side, new: Side, *, effect: float = EFFECT) -> Compariso
     )
 
 
-def _coverage(base: Side, new: Side) -> Coverage:
+def _coverage(base: RunSnapshot, new: RunSnapshot) -> Coverage:
     differing = [
         f"{name} {base.meta[name]} and {new.meta[name]}"
         for name in _ASKED
@@ -153,7 +153,7 @@ def _coverage(base: Side, new: Side) -> Coverage:
     return Coverage(() if new.is_cut_off else missing, () if base.is_cut_off else more, unreached)
 
 
-def _only(one: Side, other: Side) -> tuple[Lost, ...]:
+def _only(one: RunSnapshot, other: RunSnapshot) -> tuple[CoverageChange, ...]:
     answers = [
         key for key, rows in one.answers.items()
         if key not in other.answers and any(row.verdict != "unsupported" for row in rows)
@@ -163,9 +163,9 @@ def _only(one: Side, other: Side) -> tuple[Lost, ...]:
 
 
 def _lost(
-    what: Literal["answers", "timings"], keys: Iterable[Answer | TimeKey]
-) -> tuple[Lost, ...]:
+    what: Literal["answers", "timings"], keys: Iterable[AnswerKey | BenchmarkKey]
+) -> tuple[CoverageChange, ...]:
     keys = list(keys)
     counts = Counter((key.implementation, key.framework, key.mode) for key in keys)
     examples = {(key.implementation, key.framework, key.mode): key.case for key in reversed(keys)}
-    return tuple(Lost(what, *who, count, examples[who]) for who, count in counts.items())
+    return tuple(CoverageChange(what, *who, count, examples[who]) for who, count in counts.items())

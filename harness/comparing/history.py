@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from .snapshot import Side, TimeKey, names_of
+from .snapshot import BenchmarkKey, RunSnapshot, names_of
 from .times import EFFECT, TimeChange, TimeComparison, compare_times
 
 
 @dataclass(frozen=True)
-class Course:
+class Trend:
     """One benchmark over the runs.
 
     Attributes:
@@ -23,7 +23,7 @@ class Course:
         verdict: slower or faster; empty without a step.
     """
 
-    key: TimeKey
+    key: BenchmarkKey
     medians: tuple[float | None, ...]
     changes: tuple[float | None, ...]
     step: int | None
@@ -40,12 +40,12 @@ class History:
         courses: of each benchmark.
     """
 
-    sides: tuple[Side, ...]
+    sides: tuple[RunSnapshot, ...]
     names: tuple[str, ...]
-    courses: tuple[Course, ...]
+    courses: tuple[Trend, ...]
 
 
-def history(sides: Sequence[Side], *, effect: float = EFFECT) -> History:
+def history(sides: Sequence[RunSnapshot], *, effect: float = EFFECT) -> History:
     """Return the course of every benchmark over some runs, the oldest first."""
     steps = [
         _by_key(compare_times(before, after, effect=effect)) for before, after in pairwise(sides)
@@ -55,7 +55,7 @@ def history(sides: Sequence[Side], *, effect: float = EFFECT) -> History:
     return History(tuple(sides), tuple(names_of(sides)), courses)
 
 
-def _by_key(times: TimeComparison) -> dict[TimeKey, TimeChange]:
+def _by_key(times: TimeComparison) -> dict[BenchmarkKey, TimeChange]:
     """Each benchmark's change; what its own noise hides, all of its implementation's may tell."""
     wholes = {whole.who: whole.verdict for whole in times.implementations}
     return {
@@ -73,8 +73,8 @@ def _is_told(change: TimeChange, whole: str, effect: float) -> bool:
 
 
 def _course(
-    key: TimeKey, sides: Sequence[Side], steps: Sequence[dict[TimeKey, TimeChange]]
-) -> Course:
+    key: BenchmarkKey, sides: Sequence[RunSnapshot], steps: Sequence[dict[BenchmarkKey, TimeChange]]
+) -> Trend:
     found = [step.get(key) for step in steps]
     clear = [
         (abs(it.change), number, it.verdict)
@@ -82,7 +82,7 @@ def _course(
         if it is not None and it.change is not None and it.verdict in ("slower", "faster")
     ]
     _, step, verdict = max(clear, default=(0.0, None, ""))
-    return Course(
+    return Trend(
         key,
         tuple(_median(side, key) for side in sides),
         (None, *(it.change if it else None for it in found)),
@@ -91,6 +91,6 @@ def _course(
     )
 
 
-def _median(side: Side, key: TimeKey) -> float | None:
+def _median(side: RunSnapshot, key: BenchmarkKey) -> float | None:
     passes = [it.median for it in side.times.get(key, {}).values()]
     return statistics.median(passes) if passes else None

@@ -18,7 +18,7 @@ _FEW = 3  # versions that a name can hold
 _FASTEST = 0.05  # of the rounds: the one fastest of hundreds is luck
 
 
-class Answer(NamedTuple):
+class AnswerKey(NamedTuple):
     """What was asked of whom: what two runs have in common."""
 
     case: str
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
     quantity: str
 
 
-class TimeKey(NamedTuple):
+class BenchmarkKey(NamedTuple):
     """One benchmark, in whatever run."""
 
     framework: str
@@ -64,7 +64,7 @@ class PassTime:
 
 
 @dataclass(frozen=True)
-class Side:
+class RunSnapshot:
     """A run.
 
     Attributes:
@@ -82,8 +82,8 @@ class Side:
     meta: dict[str, str]
     machine: dict[str, Any]
     versions: dict[str, dict[str, str]]
-    answers: dict[Answer, list[VerdictRow]]
-    times: dict[TimeKey, dict[int, PassTime]]
+    answers: dict[AnswerKey, list[VerdictRow]]
+    times: dict[BenchmarkKey, dict[int, PassTime]]
     clocks: dict[int, float]
     bits: dict[tuple[str, ...], set[str]]
 
@@ -102,7 +102,7 @@ class Side:
         return ", ".join(f"{name} {it}" for name, it in self.versions.get(framework, {}).items())
 
 
-def names_of(sides: Sequence[Side]) -> list[str]:
+def names_of(sides: Sequence[RunSnapshot]) -> list[str]:
     """Return a name for each run that tells it from the others: by versions, if few differ."""
     packages = [
         {name: it for versions in side.versions.values() for name, it in versions.items()}
@@ -131,7 +131,7 @@ def _told_apart(names: Sequence[str], by: Sequence[str] = ()) -> list[str]:
     ]
 
 
-def read_side(path: Path) -> Side:
+def read_side(path: Path) -> RunSnapshot:
     """Read a run file.
 
     Raises:
@@ -141,16 +141,16 @@ def read_side(path: Path) -> Side:
         return side_of(run)
 
 
-def side_of(run: RunFile) -> Side:
+def side_of(run: RunFile) -> RunSnapshot:
     """Read a run that is open."""
     processes = list(run.rows(ProcessRow))
     environments = [row.environment for row in run.rows(WorkerRow) if not row.absent]
-    answers: dict[Answer, list[VerdictRow]] = {}
+    answers: dict[AnswerKey, list[VerdictRow]] = {}
     for row in run.rows(VerdictRow):
-        key = Answer(*(getattr(row, name) for name in Answer._fields))
+        key = AnswerKey(*(getattr(row, name) for name in AnswerKey._fields))
         answers.setdefault(key, []).append(row)
     rows = list(run.rows(PassRow))
-    return Side(
+    return RunSnapshot(
         run.path,
         run.meta,
         _machine(environments),
@@ -173,10 +173,10 @@ def _versions(run: RunFile) -> dict[str, dict[str, str]]:
             for row in run.rows(WorkerRow) if not row.absent}  # fmt: skip
 
 
-def _times(rows: list[PassRow], numbers: dict[int, int]) -> dict[TimeKey, dict[int, PassTime]]:
-    times: dict[TimeKey, dict[int, PassTime]] = {}
+def _times(rows: list[PassRow], numbers: dict[int, int]) -> dict[BenchmarkKey, dict[int, PassTime]]:
+    times: dict[BenchmarkKey, dict[int, PassTime]] = {}
     for row in rows:
-        key = TimeKey(*(getattr(row, name) for name in TimeKey._fields))
+        key = BenchmarkKey(*(getattr(row, name) for name in BenchmarkKey._fields))
         times.setdefault(key, {})[numbers[row.process]] = PassTime(
             _fastest(row.times), statistics.median(row.times)
         )

@@ -22,7 +22,7 @@ from ...cases.model import Case
 from .estimates import Estimates, Floats
 from .noise import Whose, holm, spread_of
 from .noise_fastest import LEAST_PASSES, fastest
-from .snapshot import Side, TimeKey
+from .snapshot import BenchmarkKey, RunSnapshot
 
 Speed = Literal["faster", "slower", "same", "unclear", "not comparable"]
 EFFECT = 0.05  # the smallest change that counts
@@ -64,7 +64,7 @@ class TimeChange:
     """
 
     who: Who
-    key: TimeKey | None
+    key: BenchmarkKey | None
     verdict: Speed
     base: float | None = None
     new: float | None = None
@@ -130,7 +130,7 @@ class TimeComparison:
         )
 
 
-def compare_times(old: Side, new: Side, *, effect: float = EFFECT) -> TimeComparison:
+def compare_times(old: RunSnapshot, new: RunSnapshot, *, effect: float = EFFECT) -> TimeComparison:
     """Compare the benchmarks that both runs hold."""
     keys = sorted(old.times.keys() & new.times.keys())
     if not keys:
@@ -152,7 +152,7 @@ def compare_times(old: Side, new: Side, *, effect: float = EFFECT) -> TimeCompar
     return replace(found, benchmarks=(*found.benchmarks, *single))
 
 
-def _incomparable(old: Side, new: Side, keys: Sequence[TimeKey]) -> str:
+def _incomparable(old: RunSnapshot, new: RunSnapshot, keys: Sequence[BenchmarkKey]) -> str:
     for name, before in old.machine.items():
         after = new.machine.get(name)
         if before != after:
@@ -162,11 +162,13 @@ def _incomparable(old: Side, new: Side, keys: Sequence[TimeKey]) -> str:
     return ""
 
 
-def _is_repeated(old: Side, new: Side, key: TimeKey) -> bool:
+def _is_repeated(old: RunSnapshot, new: RunSnapshot, key: BenchmarkKey) -> bool:
     return min(len(old.times[key]), len(new.times[key])) >= _LEAST_REPEATED
 
 
-def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> TimeComparison:
+def _compared(
+    old: RunSnapshot, new: RunSnapshot, keys: Sequence[BenchmarkKey], effect: float
+) -> TimeComparison:
     clock, quickest = (
         float(of(_log(new.clocks.values())) - of(_log(old.clocks.values())))
         for of in (np.mean, np.min)
@@ -205,13 +207,13 @@ def _compared(old: Side, new: Side, keys: Sequence[TimeKey], effect: float) -> T
     )  # fmt: skip
 
 
-def _alike(key: TimeKey) -> str:
+def _alike(key: BenchmarkKey) -> str:
     """What benchmarks have in common that others on the machine disturb alike."""
     shape = Case.parse(key.case).shape
     return " ".join([key.framework, key.device, key.threads, key.mode, str(shape)])
 
 
-def _whose(keys: Sequence[TimeKey]) -> Whose:
+def _whose(keys: Sequence[BenchmarkKey]) -> Whose:
     return Whose(
         frameworks=np.array([key.framework for key in keys]),
         processes=np.array([f"{key.framework} {key.device} {key.threads}" for key in keys]),
@@ -291,7 +293,7 @@ def _surest(looks: Sequence[Look], smallest: float) -> tuple[Estimates, NDArray[
     return Estimates(change, error, degrees, np.minimum(p, 1.0)), is_beside
 
 
-def _passes(side: Side, keys: Sequence[TimeKey]) -> Floats:
+def _passes(side: RunSnapshot, keys: Sequence[BenchmarkKey]) -> Floats:
     """The logarithms of the fast rounds of each benchmark, by pass; NaN where it is missing."""
     numbers = sorted({number for key in keys for number in side.times[key]})
     table = [
@@ -301,11 +303,11 @@ def _passes(side: Side, keys: Sequence[TimeKey]) -> Floats:
     return np.log(np.array(table))
 
 
-def _who(key: TimeKey) -> Who:
+def _who(key: BenchmarkKey) -> Who:
     return Who(*(getattr(key, name) for name in Who._fields))
 
 
-def _seconds(old: Side, new: Side, key: TimeKey) -> tuple[float, float]:
+def _seconds(old: RunSnapshot, new: RunSnapshot, key: BenchmarkKey) -> tuple[float, float]:
     before, after = (statistics.median(it.median for it in side.times[key].values())
                      for side in (old, new))  # fmt: skip
     return before, after

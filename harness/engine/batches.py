@@ -17,7 +17,7 @@ from ...backends import FRAMEWORKS
 from ...backends.base import Claim
 from ...cases.model import Case
 from ...cases.packed import in_parts
-from ..relations import is_threaded
+from ..relations import needs_single_thread_run
 from ..workers import Asked
 from .plan import Plan
 from .recorder import Recorder
@@ -27,7 +27,7 @@ _COMPILING = ("jit", "xla", "compile")  # each has a compiler, which gets a proc
 
 
 @dataclass(frozen=True)
-class Lane:
+class WorkerPool:
     """Work that any of some equal workers can take.
 
     Attributes:
@@ -53,16 +53,16 @@ class Lane:
     def workers(self) -> int:
         """How many workers share the lane."""
         shared = not self.threads and not set(self.modes) & set(_COMPILING)
-        return FRAMEWORKS[self.framework].lanes if shared else 1
+        return FRAMEWORKS[self.framework].workers if shared else 1
 
 
-def lanes_of(plan: Plan) -> list[Lane]:
+def pools_of(plan: Plan) -> list[WorkerPool]:
     """Return the lanes of a plan; those of a user's own files first, which may not import."""
     theirs = [(name, files) for name in plan.frameworks if (files := plan.extra.get(name))]
     ours = [(name, ()) for name in plan.frameworks]
-    threads = (0, 1) if any(map(is_threaded, plan.suite.cases)) else (0,)
+    threads = (0, 1) if any(map(needs_single_thread_run, plan.suite.cases)) else (0,)
     return [
-        Lane(name, modes, number, files)
+        WorkerPool(name, modes, number, files)
         for number, (name, files) in product(threads, [*theirs, *ours])
         for modes in _modes_together(plan, name)
     ]
@@ -102,7 +102,9 @@ class Questions:
         left: how many of them have no verdicts yet.
     """
 
-    def __init__(self, plan: Plan, lane: Lane, claims: Sequence[Claim], recorder: Recorder) -> None:
+    def __init__(
+        self, plan: Plan, lane: WorkerPool, claims: Sequence[Claim], recorder: Recorder
+    ) -> None:
         self._plan, self._lane, self._recorder = plan, lane, recorder
         self._claims: dict[str, list[Claim]] = {}
         for claim in sorted(claims, key=lambda claim: claim.name):
@@ -121,7 +123,9 @@ class Questions:
         return [self._groups(share) for share in self._dealt]
 
     def _is_asked(self, mode: str, case: Case) -> bool:
-        if case.operation not in self._claims or (self._lane.threads and not is_threaded(case)):
+        if case.operation not in self._claims or (
+            self._lane.threads and not needs_single_thread_run(case)
+        ):
             return False
         return mode == "eager" or self._plan.suite.is_compiled(case, mode)
 

@@ -13,13 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..relations import EQUIVALENCES, Kept, compared
+from ..relations import EQUIVALENCES, RelationTally, compared
 from ..runfile import (
     AnswerRow,
-    AskedRow,
+    CompletedRow,
     DomainRow,
     IncidentRow,
-    LevelRow,
     MemoryRow,
     PassRow,
     ProcessRow,
@@ -28,6 +27,7 @@ from ..runfile import (
     RunFile,
     RunFileError,
     TimingRow,
+    ValidityPointRow,
     VerdictRow,
     WorkedRow,
     WorkerRow,
@@ -161,7 +161,7 @@ def _copy(run: RunFile, places: set[Place], into: RunFile) -> None:
     for row in run.rows(VerdictRow):
         into_add(row, (row.framework, row.device) in places)
     placed: Any
-    for placed in (DomainRow, TimingRow, AnswerRow, IncidentRow, AskedRow, LevelRow):
+    for placed in (DomainRow, TimingRow, AnswerRow, IncidentRow, CompletedRow, ValidityPointRow):
         for other in run.rows(placed):
             into_add(other, (other.framework, other.device) in places)
     for worked in run.rows(WorkedRow):
@@ -213,7 +213,7 @@ def _add_workers(runs: Sequence[RunFile], into: RunFile) -> None:
 def _add_relations(runs: Sequence[RunFile], mine: Sequence[set[Place]], into: RunFile) -> None:
     """Relations are counted over all parts; two routes may lie in two of them."""
     routes = [relation.name for relation in EQUIVALENCES]
-    kept = Kept()
+    kept = RelationTally()
     for run, places in zip(runs, mine, strict=True):
         kept.add(
             row

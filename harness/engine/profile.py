@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 
-class Spent:
+class RunProfile:
     """Adds up seconds; one for each run."""
 
     def __init__(self) -> None:

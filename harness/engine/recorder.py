@@ -13,25 +13,33 @@ from ...backends.base import Claim
 from ...cases.ledger import ledger
 from ...cases.model import Case, forget_inputs
 from ...cases.stored import worked_examples
-from ..answers import AGAIN, Failure, Observation, Related
-from ..judging import Question, Verdict, judge, question_of
-from ..relations import EQUIVALENCES, THREADS, Kept, Repeats, answer_of, compared, is_threaded
+from ..answers import AGAIN, Failure, Observation, RelationCheck
+from ..judging import SolvedCase, Verdict, judge, solved_case
+from ..relations import (
+    EQUIVALENCES,
+    THREADS,
+    RelationTally,
+    ThreadDeterminism,
+    answer_of,
+    compared,
+    needs_single_thread_run,
+)
 from ..runfile import (
     AnswerRow,
-    AskedRow,
+    CompletedRow,
     DomainRow,
     IncidentRow,
-    LevelRow,
     RelationRow,
     Row,
     RunFile,
+    ValidityPointRow,
     VerdictRow,
     WorkedRow,
     WorkerRow,
 )
 from ..verdicts import RELATION, base, standing
 from ..workers import Catalogue
-from .validity import Domains
+from .validity import ValiditySearches
 
 _BATCH = 500  # rows that are committed together, at most
 _EVERY = 1.0  # seconds between two commits, at most
@@ -58,14 +66,14 @@ class Recorder:
         self._versions: dict[str, dict[str, str]] = {}
         self._rows: list[Row] = []  # of whole questions, that wait for the next commit
         self._open: list[Row] = []  # of the question that is being judged
-        self._related: list[tuple[Claim, str, Case, Related]] = []  # likewise
+        self._related: list[tuple[Claim, str, Case, RelationCheck]] = []  # likewise
         self._committed = time.monotonic()
-        self._questions: OrderedDict[str, Question] = OrderedDict()
+        self._questions: OrderedDict[str, SolvedCase] = OrderedDict()
         self._elements = 0
-        self._kept = Kept(device)
-        self._repeats = Repeats(run)
+        self._kept = RelationTally(device)
+        self._repeats = ThreadDeterminism(run)
         self._goes_on = False
-        self.domains = Domains(suite, device, self._question)
+        self.domains = ValiditySearches(suite, device, self._question)
         self.verdicts: Counter[str] = Counter()
         self.unknown = 0
         self.matched: set[str] = set()
@@ -73,8 +81,8 @@ class Recorder:
     def recall(self) -> None:
         """Take over what the run file holds: a run that was interrupted goes on."""
         run = self._run
-        self._goes_on = bool(run.count(AskedRow))
-        self.domains.recall(run.rows(LevelRow))
+        self._goes_on = bool(run.count(CompletedRow))
+        self.domains.recall(run.rows(ValidityPointRow))
         self._repeats.recall()
         routes = [relation.name for relation in EQUIVALENCES]
         self._kept.add(row for row in run.rows(RelationRow) if row.relation not in routes)
@@ -90,8 +98,8 @@ class Recorder:
         """Whether a question had its verdicts before the run was interrupted."""
         return self._goes_on and self._run.holds(self._asked_row(claim, mode, case, threads))
 
-    def _asked_row(self, claim: Claim, mode: str, case: Case, threads: int) -> AskedRow:
-        return AskedRow(claim.framework, claim.name, mode, case.id, self._device, threads)
+    def _asked_row(self, claim: Claim, mode: str, case: Case, threads: int) -> CompletedRow:
+        return CompletedRow(claim.framework, claim.name, mode, case.id, self._device, threads)
 
     def _claim(self, observation: Observation, framework: str) -> Claim:
         return self._claims[framework, observation.implementation]
@@ -122,7 +130,7 @@ class Recorder:
             self._add(claim, observation.mode, case, quantity, verdict, observation.seconds)
         for related in observation.related:
             self._relate(claim, observation.mode, case, related)
-        if is_threaded(case):
+        if needs_single_thread_run(case):
             self._repeat(claim, case, observation)
         value = observation.answers["value"]
         if case.family.startswith("worked:"):
@@ -166,7 +174,7 @@ class Recorder:
         if len(self._rows) >= _BATCH or time.monotonic() - self._committed >= _EVERY:
             self.flush()
 
-    def _relate(self, claim: Claim, mode: str, case: Case, related: Related) -> None:
+    def _relate(self, claim: Claim, mode: str, case: Case, related: RelationCheck) -> None:
         """Count a relation; one that does not hold is a verdict of its own."""
         self._related.append((claim, mode, case, related))
         if related.holds:
@@ -194,11 +202,11 @@ class Recorder:
         self._run.add(self.domains.rows())
         self._repeats.close()
 
-    def _question(self, case: Case) -> Question:
+    def _question(self, case: Case) -> SolvedCase:
         question = self._questions.pop(case.id, None)
         if question is None:
             forget_inputs()  # questions keep theirs; 1,024 more would grow with the cases
-            question = question_of(case)
+            question = solved_case(case)
             self._elements += question.inputs.values.size + _BESIDES
         self._questions[case.id] = question  # the last one used stands last
         while self._elements > _ELEMENTS and len(self._questions) > 1:

@@ -20,26 +20,26 @@ from ...backends.base import Claim
 from ..runfile import IncidentRow, RunFile, RunFileError, WorkerRow
 from ..workers import (
     Asked,
+    BatchResult,
     Catalogue,
-    Cell,
     Cluster,
     Incident,
     Limits,
-    Settled,
     Setup,
     UserFileError,
-    Watch,
+    Watchdog,
+    WorkerHandle,
     share_of_memory,
     why_no_start,
 )
-from .batches import GROUP, Lane, Questions, lanes_of
+from .batches import GROUP, Questions, WorkerPool, pools_of
 from .interrupts import Interrupts
 from .onnx import answer_onnx
 from .plan import Plan, why_absent
-from .profile import Spent
+from .profile import RunProfile
 from .recorder import Recorder
 from .shards import takes
-from .validity import Search, next_questions
+from .validity import ValiditySearch, next_questions
 
 Progress = Callable[[str, str, int, int], None]  # framework, state, done, total
 _PATIENCE = 1.0  # seconds for workers to end, after they were told to
@@ -49,12 +49,12 @@ _PATIENCE = 1.0  # seconds for workers to end, after they were told to
 class _Worker:
     """A cell at work on a lane."""
 
-    lane: Lane
+    lane: WorkerPool
     cell: Any = None
     waiting: deque[list[Asked]] = field(default_factory=deque)
     share: Iterator[list[Asked]] = field(default_factory=lambda: iter(()))
     running: int = 0
-    searches: list[Search] = field(default_factory=list)  # that it has taken
+    searches: list[ValiditySearch] = field(default_factory=list)  # that it has taken
     dtype: str = ""  # of the last group
 
     @property
@@ -69,7 +69,7 @@ class _Work:
     done: int
     total: int
     shares: deque[Iterator[list[Asked]]]
-    searches: deque[list[Search]]
+    searches: deque[list[ValiditySearch]]
 
 
 class Engine:
@@ -81,22 +81,22 @@ class Engine:
         """Take a plan; with a cluster its groups are asked there, otherwise here."""
         self._plan = plan
         self._cluster = cluster
-        self._make_cell: Callable[..., Any] = cluster.cell if cluster else Cell
+        self._make_cell: Callable[..., Any] = cluster.cell if cluster else WorkerHandle
         self._run = run
         self._progress = progress
         self._recorder = Recorder(run, plan.suite.name, plan.device)
         self._events: SimpleQueue[tuple[Any, int, Any]] = SimpleQueue()
         self._workers: list[_Worker] = []
         self._ended: list[Any] = []
-        self._work: dict[Lane, _Work] = {}
-        self._queue: deque[Lane] = deque()
+        self._work: dict[WorkerPool, _Work] = {}
+        self._queue: deque[WorkerPool] = deque()
         self._unproven = set(plan.extra)  # frameworks whose user's files may not import
         self._suspected: dict[str, str] = {}  # those whose user's files came with no start, and why
         self._jobs = plan.jobs or max(2, os.cpu_count() or 1)
         self._interrupts = Interrupts(lambda: self._events.put((None, 0, None)))
         memory = plan.memory if cluster else plan.memory or share_of_memory(self._jobs)
         self._limits = Limits(plan.timeout, memory)
-        self.spent = Spent()
+        self.spent = RunProfile()
 
     def execute(self) -> Recorder:
         """Ask everything that has no verdict yet; returns what was recorded.
@@ -106,11 +106,11 @@ class Engine:
             RunFileError: verdicts cannot be written, or the run was begun with other versions.
         """
         self._recorder.recall()
-        for lane in lanes_of(self._plan):  # a cluster takes a lane as a whole
+        for lane in pools_of(self._plan):  # a cluster takes a lane as a whole
             self._queue.extend([lane] * (1 if self._cluster else lane.workers))
         with self._interrupts:
             try:
-                with Watch(self._look):
+                with Watchdog(self._look):
                     self._loop()
             finally:
                 self._stop()
@@ -144,7 +144,7 @@ class Engine:
 
     # --- workers come and go -------------------------------------------------------------------
 
-    def _start(self, lane: Lane) -> None:
+    def _start(self, lane: WorkerPool) -> None:
         framework = FRAMEWORKS[lane.framework]
         reason = why_absent(framework, self._plan, here=self._cluster is None)
         if not reason and self._cluster is not None:
@@ -175,7 +175,7 @@ class Engine:
             return  # news of a worker that has ended
         if ticket == 0:
             self._started(worker, future)
-        elif settled := cell.settle(ticket, future):
+        elif settled := cell.resolve(ticket, future):
             worker.running -= 1
             self._record(worker, settled)
         if worker in self._workers:
@@ -184,7 +184,7 @@ class Engine:
     def _started(self, worker: _Worker, future: Any) -> None:
         lane = worker.lane
         try:
-            offered: Catalogue = worker.cell.offered(future)
+            offered: Catalogue = worker.cell.catalogue_from(future)
         except UserFileError:
             raise
         except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
@@ -212,7 +212,7 @@ class Engine:
         if starts and framework in self._suspected:
             raise UserFileError(self._suspected[framework])
 
-    def _open(self, lane: Lane, claims: Sequence[Claim]) -> None:
+    def _open(self, lane: WorkerPool, claims: Sequence[Claim]) -> None:
         questions = Questions(self._plan, lane, claims, self._recorder)
         searches = [] if lane.threads else list(self._batches(lane, claims))
         self._work[lane] = work = _Work(
@@ -237,7 +237,7 @@ class Engine:
         if not self._unproven:  # from here on the command line was right
             self._run.publish()
 
-    def _excuse(self, lane: Lane, reason: str) -> None:
+    def _excuse(self, lane: WorkerPool, reason: str) -> None:
         """Say why a framework does not take part, once none of its workers can any more."""
         others = [*(worker.lane for worker in self._workers), *self._queue, *self._work]
         if lane in others:
@@ -279,7 +279,7 @@ class Engine:
             self._search(worker)
         return worker.waiting.popleft() if worker.waiting else []
 
-    def _batches(self, lane: Lane, claims: Sequence[Claim]) -> Iterator[list[Search]]:
+    def _batches(self, lane: WorkerPool, claims: Sequence[Claim]) -> Iterator[list[ValiditySearch]]:
         operations = self._plan.suite.operations
         wanted = [
             claim
@@ -301,7 +301,7 @@ class Engine:
             wanted[begin : begin + GROUP] for begin in range(0, len(wanted), GROUP)
         )
 
-    def _batch_for(self, worker: _Worker) -> list[Search]:
+    def _batch_for(self, worker: _Worker) -> list[ValiditySearch]:
         """Searches in the dtype that the worker has compiled for, if there are any."""
         batches = self._work[worker.lane].searches
         compiled = [batch for batch in batches if batch[0].dtype == worker.dtype]
@@ -312,7 +312,7 @@ class Engine:
         batches.remove(batch)
         return batch
 
-    def _record(self, worker: _Worker, settled: Settled) -> None:
+    def _record(self, worker: _Worker, settled: BatchResult) -> None:
         worker.waiting.extendleft(reversed(settled.again))
         for incident in settled.incidents:
             self._recorder.note(self._incident(worker.lane, incident))
@@ -327,7 +327,7 @@ class Engine:
         state = "done" if work.done == work.total else "asking"
         self._progress(worker.lane.name, state, work.done, work.total)
 
-    def _incident(self, lane: Lane, incident: Incident) -> IncidentRow:
+    def _incident(self, lane: WorkerPool, incident: Incident) -> IncidentRow:
         name, mode, case = incident.asked or ("", "", None)
         return IncidentRow(
             lane.framework, self._plan.device, name, mode, case.id if case else "",

@@ -15,7 +15,7 @@ import numpy as np
 from ...cases.model import Case
 from ...cases.packed import Cases
 from ...cases.suites import Suite
-from .validity import Search
+from .validity import ValiditySearch
 
 _PREPARING = 10.0  # plain questions: a signature is traced, its operators are compiled
 _PROBING = 12.0  # plain questions: a case that is asked again and in other forms
@@ -69,7 +69,7 @@ def _dealt(costs: dict[str, _Cost], parts: int) -> list[set[str]]:
     return dealt
 
 
-def takes(shard: tuple[int, int], search: Search) -> bool:
+def takes(shard: tuple[int, int], search: ValiditySearch) -> bool:
     """Whether a shard takes a search, and all of the same mode, dtype and sweep."""
     part, parts = shard
     text = f"{search.claim.framework}/{search.mode}/{search.dtype}/{search.sweep.name}"

@@ -17,8 +17,8 @@ from ...cases.model import Case
 from ...cases.operations import DTYPES, OPERATIONS, TargetKind
 from ...cases.sweeps import SWEEPS, Sweep, family_of
 from ..answers import Observation
-from ..judging import Question, Verdict, judge
-from ..runfile import DomainRow, LevelRow
+from ..judging import SolvedCase, Verdict, judge
+from ..runfile import DomainRow, ValidityPointRow
 from ..verdicts import SEVERITY, base, standing
 from ..workers import Asked
 
@@ -63,7 +63,7 @@ SCOPES = {
 
 
 @dataclass
-class Search:
+class ValiditySearch:
     """Two limits of one implementation in one sweep.
 
     Attributes:
@@ -152,29 +152,31 @@ def _middle(low: float, high: float, *, whole: bool) -> float | None:
     return middle if low < middle < high else None
 
 
-class Domains:
+class ValiditySearches:
     """The searches of a run."""
 
-    def __init__(self, suite: str, device: str, question: Callable[[Case], Question]) -> None:
+    def __init__(self, suite: str, device: str, question: Callable[[Case], SolvedCase]) -> None:
         self._scope, self._device = SCOPES.get(suite), device
         self._question = question
-        self._searches: dict[Key, Search] = {}
+        self._searches: dict[Key, ValiditySearch] = {}
         self._answered: dict[Key, dict[float, tuple[Verdict, str, str]]] = {}
 
-    def recall(self, levels: Iterable[LevelRow]) -> None:
+    def recall(self, levels: Iterable[ValidityPointRow]) -> None:
         """Take over what was answered before a run was interrupted."""
         for row in levels:
             key = (row.framework, row.implementation, row.mode, row.dtype, row.sweep)
             seen = self._answered.setdefault(key, {})
             seen[row.magnitude] = (Verdict(row.verdict), row.quantity, row.case)
 
-    def batches(self, claims: Sequence[Claim], modes: Iterable[str]) -> Iterator[list[Search]]:
+    def batches(
+        self, claims: Sequence[Claim], modes: Iterable[str]
+    ) -> Iterator[list[ValiditySearch]]:
         """Yield searches that one worker takes together: those of one mode, dtype and sweep."""
         if self._scope is None:
             return
         for mode, dtype, sweep in product(modes, self._scope.dtypes, SWEEPS.values()):
             batch = [
-                Search(claim, mode, dtype, sweep)
+                ValiditySearch(claim, mode, dtype, sweep)
                 for claim in sorted(claims, key=lambda claim: (claim.operation, claim.name))
                 if self._scope.has(claim, mode, dtype, sweep)
             ]
@@ -184,7 +186,7 @@ class Domains:
             if batch:
                 yield batch
 
-    def see(self, claim: Claim, case: Case, observation: Observation) -> LevelRow:
+    def see(self, claim: Claim, case: Case, observation: Observation) -> ValidityPointRow:
         """Judge one answer, and return what came of it; its worst quantity counts."""
         question = self._question(case)
         name, _, magnitude = case.family.partition("@")
@@ -196,7 +198,7 @@ class Domains:
         key = (claim.framework, claim.name, observation.mode, case.dtype, name)
         verdict, quantity = max(found, key=lambda item: SEVERITY[base(item[0].word)])
         self._searches[key].seen[float(magnitude)] = (verdict, quantity, case.id)
-        return LevelRow(
+        return ValidityPointRow(
             framework=claim.framework,
             implementation=claim.name,
             mode=observation.mode,
@@ -214,7 +216,7 @@ class Domains:
         return [search.row(self._device) for search in self._searches.values() if search.seen]
 
 
-def next_questions(searches: Iterable[Search]) -> list[Asked]:
+def next_questions(searches: Iterable[ValiditySearch]) -> list[Asked]:
     """Return what searches want to know next, questions of one case together."""
     wanted = [
         (search.claim.name, search.mode, search.case(magnitude))

@@ -7,12 +7,12 @@ To add a convention, see `conventions`.
 from __future__ import annotations
 
 from .conventions import MEANINGS
-from .judge import Question, Verdict, judge, question_of
+from .judge import SolvedCase, Verdict, judge, solved_case
 
 __all__ = [
     "MEANINGS",
-    "Question",
+    "SolvedCase",
     "Verdict",
     "judge",
-    "question_of",
+    "solved_case",
 ]

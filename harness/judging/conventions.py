@@ -1,9 +1,9 @@
 """Documented choices in which frameworks differ from the contract, each by name.
 
-A convention is other `Rules` for the oracle: an answer that misses the contract but is no finding
-under a convention, with that convention's own exact value and bounds, is judged
-`convention:NAME`. To add one, add a rule to
-`harness.oracle.solution.Rules` and its name here.
+A `Convention` tells the oracle which choice to follow. An answer that misses the contract but is no
+finding under a convention, with that convention's own exact value and bounds, is judged
+`convention:NAME`. To add one, add a field to `harness.oracle.solution.Convention`, and its name and
+meaning here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from ...cases.model import Case
 from ...cases.targets import LABELS
-from ..oracle import Rules
+from ..oracle import Convention
 
 MEANINGS: dict[str, str] = {
     "mean_over_rows": "the mean divides by the number of rows, not by the sum of the weights "
@@ -50,7 +50,7 @@ MEANINGS: dict[str, str] = {
 }
 
 
-def conventions_for(case: Case) -> Iterator[tuple[str, Rules]]:
+def conventions_for(case: Case) -> Iterator[tuple[str, Convention]]:
     """Yield the conventions that could change the answer to a case, plainest first."""
     if case.contract.is_loss:
         yield from _of_means(case)
@@ -58,41 +58,44 @@ def conventions_for(case: Case) -> Iterator[tuple[str, Rules]]:
     labels = LABELS.get(case.target_family)
     may_be_bad = case.is_given or (labels is not None and labels.is_bad)
     if case.target_kind == "index" and may_be_bad:
-        yield "bad_index_as_zeros", Rules(bad_index="zeros")
-        yield "bad_index_wraps", Rules(bad_index="wrap")
-        yield "bad_index_is_nan", Rules(bad_index="nan")
-        yield "bad_index_as_zeros", Rules(bad_index="zeros", mean_over="rows")
+        yield "bad_index_as_zeros", Convention(bad_index="zeros")
+        yield "bad_index_wraps", Convention(bad_index="wrap")
+        yield "bad_index_is_nan", Convention(bad_index="nan")
+        yield "bad_index_as_zeros", Convention(bad_index="zeros", mean_over="rows")
     if case.contract.domain == "probs":
-        yield "clip_1e-7", Rules(clip=1e-7)
-        yield "log_floor_-100", Rules(log_floor=-100.0)
+        yield "clip_1e-7", Convention(clip=1e-7)
+        yield "log_floor_-100", Convention(log_floor=-100.0)
         if case.contract.reads_classes:
-            yield "renormalised", Rules(renormalise="before")
-            yield "renormalised_clip_1e-7", Rules(renormalise="before", clip=1e-7)
-            yield "clip_1e-7_renormalised", Rules(renormalise="after", clip=1e-7)
-            yield "mean_over_rows", Rules(clip=1e-7, mean_over="rows")
+            yield "renormalised", Convention(renormalise="before")
+            yield "renormalised_clip_1e-7", Convention(renormalise="before", clip=1e-7)
+            yield "clip_1e-7_renormalised", Convention(renormalise="after", clip=1e-7)
+            yield "mean_over_rows", Convention(clip=1e-7, mean_over="rows")
 
 
-def _of_means(case: Case) -> Iterator[tuple[str, Rules]]:
+def _of_means(case: Case) -> Iterator[tuple[str, Convention]]:
     if case.options.reduction != "mean":
         return
     if case.target_kind == "index":
-        yield "nothing_counts_as_zero", Rules(nothing_counts_is_zero=True)
-        yield "mean_over_rows", Rules(mean_over="rows")
+        yield "nothing_counts_as_zero", Convention(nothing_counts_is_zero=True)
+        yield "mean_over_rows", Convention(mean_over="rows")
         if _is_weighted(case):
-            yield "mean_over_nonzero_weights", Rules(mean_over="nonzero_weights")
+            yield "mean_over_nonzero_weights", Convention(mean_over="nonzero_weights")
     elif _is_weighted(case):
-        yield "mean_over_weights", Rules(mean_over="weights")
-        yield "mean_over_nonzero_weights", Rules(mean_over="nonzero_weights")
+        yield "mean_over_weights", Convention(mean_over="weights")
+        yield "mean_over_nonzero_weights", Convention(mean_over="nonzero_weights")
 
 
-def _of_weights(case: Case) -> Iterator[tuple[str, Rules]]:
+def _of_weights(case: Case) -> Iterator[tuple[str, Convention]]:
     if not _is_weighted(case) or not case.options.label_smoothing:
         return
     if case.target_kind in ("index", "one_hot"):
-        yield "weights_scale_rows", Rules(weights_scale_rows=True)
+        yield "weights_scale_rows", Convention(weights_scale_rows=True)
         if case.options.reduction == "mean":
-            yield "weights_scale_rows", Rules(weights_scale_rows=True, mean_over="rows")
-            yield "weights_scale_rows", Rules(weights_scale_rows=True, mean_over="nonzero_weights")
+            yield "weights_scale_rows", Convention(weights_scale_rows=True, mean_over="rows")
+            yield (
+                "weights_scale_rows",
+                Convention(weights_scale_rows=True, mean_over="nonzero_weights"),
+            )
 
 
 def _is_weighted(case: Case) -> bool:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...cases.dtypes import Array, Format, format_of
 from ...cases.model import Case, Inputs
-from ..answers import SECOND, Failure, fingerprint
+from ..answers import HVP_LOGITS, Failure, fingerprint
 from ..bounds import LADDER, SOUND, Algorithm, bound
-from ..oracle import CONTRACT, Exact, Floats, Rules, Solution, limited, solve, solve_second
+from ..oracle import CONTRACT, Convention, Exact, Floats, Solution, limited, solve, solve_second
 from ..verdicts import CONVENTION, SEVERITY, UNDEFINED, base, standing
 from .conventions import conventions_for, undefined_answer
 
@@ -53,7 +53,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Question:
+class SolvedCase:
     """A case with its arrays and right answers, solved once for all who answer it."""
 
     case: Case
@@ -74,18 +74,18 @@ class Question:
         """The answers under other conventions."""
         return [
             (name, solution)
-            for name, rules in conventions_for(self.case)
-            if not (solution := self._solved(rules)).refusal
+            for name, convention in conventions_for(self.case)
+            if not (solution := self._solved(convention)).refusal
         ]
 
-    def _solved(self, rules: Rules) -> Solution:
-        solution = solve(self.case, self.inputs, rules)
+    def _solved(self, convention: Convention) -> Solution:
+        solution = solve(self.case, self.inputs, convention)
         if not self.case.is_probed or solution.refusal:
             return solution
-        second = solve_second(self.case, self.inputs, rules)
+        second = solve_second(self.case, self.inputs, convention)
         if second is None:
             return solution
-        return replace(solution, quantities={**solution.quantities, SECOND: second})
+        return replace(solution, quantities={**solution.quantities, HVP_LOGITS: second})
 
     @cached_property
     def _bounds(self) -> dict[tuple[int, str, object], Floats]:
@@ -99,12 +99,12 @@ class Question:
         return self._bounds[key]
 
 
-def question_of(case: Case) -> Question:
+def solved_case(case: Case) -> SolvedCase:
     """Return a case ready to be judged."""
-    return Question(case, case.inputs())
+    return SolvedCase(case, case.inputs())
 
 
-def judge(question: Question, quantity: str, answer: NDArray[Any] | Failure) -> Verdict:
+def judge(question: SolvedCase, quantity: str, answer: NDArray[Any] | Failure) -> Verdict:
     """Return the verdict on one quantity of one observation.
 
     Args:
@@ -120,7 +120,7 @@ def judge(question: Question, quantity: str, answer: NDArray[Any] | Failure) -> 
     return question.judged[key]
 
 
-def _on_failure(question: Question, failure: Failure) -> Verdict:
+def _on_failure(question: SolvedCase, failure: Failure) -> Verdict:
     refusal = question.solution.refusal
     if refusal and failure.kind == "raised":
         return Verdict("refused", note=f"{refusal}: {failure.message}")
@@ -131,7 +131,7 @@ def _on_failure(question: Question, failure: Failure) -> Verdict:
     return Verdict(failure.kind, note=failure.message)
 
 
-def _is_undefined(question: Question) -> bool:
+def _is_undefined(question: SolvedCase) -> bool:
     """Whether an error is as good as any answer: nothing is agreed on, or a target is NaN."""
     case, value = question.case, question.solution.quantities["value"].hi
     without_classes = case.contract.reads_classes and case.shape[case.class_axis] == 0
@@ -147,7 +147,7 @@ def _holds_nan(target: Array | None) -> bool:
     return target is not None and bool(np.isnan(target.astype(np.float64)).any())
 
 
-def _on_array(question: Question, quantity: str, answer: NDArray[Any]) -> Verdict:
+def _on_array(question: SolvedCase, quantity: str, answer: NDArray[Any]) -> Verdict:
     refusal = question.solution.refusal
     if refusal:
         return _accepted(question, quantity, answer, refusal)
@@ -159,7 +159,7 @@ def _on_array(question: Question, quantity: str, answer: NDArray[Any]) -> Verdic
     return verdict
 
 
-def _accepted(question: Question, quantity: str, answer: NDArray[Any], refusal: str) -> Verdict:
+def _accepted(question: SolvedCase, quantity: str, answer: NDArray[Any], refusal: str) -> Verdict:
     verdict = _by_convention(question, quantity, answer)
     if verdict is not None:
         return verdict
@@ -168,7 +168,7 @@ def _accepted(question: Question, quantity: str, answer: NDArray[Any], refusal: 
 
 
 def _by_convention(
-    question: Question, quantity: str, answer: NDArray[Any], *, defines: bool = False
+    question: SolvedCase, quantity: str, answer: NDArray[Any], *, defines: bool = False
 ) -> Verdict | None:
     """The convention that the answer meets best: by the milder verdict, then the smaller ratio.
 
@@ -192,12 +192,12 @@ def _by_convention(
 
 
 def _nan_is_not_met(
-    question: Question, solution: Solution, quantity: str, answer: NDArray[Any]
+    question: SolvedCase, solution: Solution, quantity: str, answer: NDArray[Any]
 ) -> bool:
     """Whether a convention gives NaN where the contract does not, and the answer gives none."""
     due = np.isnan(solution.quantities[quantity].hi)
     if question.solution.refusal:  # then NaN may also stand for no agreed answer
-        due = due & (solution.rules.bad_index == "nan")
+        due = due & (solution.convention.bad_index == "nan")
     else:
         due = due & ~np.isnan(question.solution.quantities[quantity].hi)
     if answer.shape != due.shape or format_of(answer.dtype) is None:
@@ -206,7 +206,7 @@ def _nan_is_not_met(
 
 
 def _judge_against(
-    question: Question, solution: Solution, quantity: str, answer: NDArray[Any]
+    question: SolvedCase, solution: Solution, quantity: str, answer: NDArray[Any]
 ) -> Verdict:
     exact = solution.quantities[quantity]
     if answer.shape != exact.shape:
@@ -230,7 +230,7 @@ def _due(inputs: Inputs, quantity: str) -> np.dtype[Any]:
 
 
 def _of_another_dtype(
-    question: Question, answer: NDArray[Any], due: np.dtype[Any], verdict: Verdict
+    question: SolvedCase, answer: NDArray[Any], due: np.dtype[Any], verdict: Verdict
 ) -> Verdict:
     """The widest dtype of the arguments, or that of the first, is a convention; no other is."""
     got, taken = answer.dtype, _floating(question.inputs)
@@ -302,7 +302,7 @@ class _Sheet:
             ulp = np.where(plain, np.ldexp(difference.hi, shift), 0.0)
         return cls(shape, form, exact, got, undefined, special, right, error, ulp)
 
-    def verdict(self, question: Question, solution: Solution, quantity: str) -> Verdict:
+    def verdict(self, question: SolvedCase, solution: Solution, quantity: str) -> Verdict:
         rank = self._ranks(question, solution, quantity)
         sound = question.bound(solution, quantity, SOUND)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -325,13 +325,13 @@ class _Sheet:
             note=self._note(question, quantity, word),
         )
 
-    def _note(self, question: Question, quantity: str, word: str) -> str:
+    def _note(self, question: SolvedCase, quantity: str, word: str) -> str:
         if word == "narrow":
             return f"sums run in {question.case.dtype}"
         minus = (self.got == 0) & np.signbit(self.got) & ~np.signbit(self.exact.hi)
         return f"{minus.sum()} times -0 for 0" if quantity == "value" and minus.any() else ""
 
-    def _ranks(self, question: Question, solution: Solution, quantity: str) -> NDArray[np.int64]:
+    def _ranks(self, question: SolvedCase, solution: Solution, quantity: str) -> NDArray[np.int64]:
         """The rank of each element; explanations are looked for where they are needed."""
         rank = np.full(self.got.shape, _RANK["inaccurate"])
         sound = question.bound(solution, quantity, SOUND)
@@ -346,7 +346,7 @@ class _Sheet:
         return rank
 
     def _explained(
-        self, question: Question, solution: Solution, quantity: str
+        self, question: SolvedCase, solution: Solution, quantity: str
     ) -> NDArray[np.int64]:
         rank = np.full(self.got.shape, _RANK["inaccurate"])
         narrow_form = question.case.dtype in ("float16", "bfloat16")
@@ -356,7 +356,8 @@ class _Sheet:
             limit = question.bound(solution, quantity, algorithm)
             rank[self.error <= limit.ravel()] = _RANK[name]
         # A probability below 2 tiny is flushed; a gradient is up to twice, a second one 4 times it.
-        factor = {"value": 2, SECOND: 8}.get(quantity, 4)
+        factors: dict[str, int] = {"value": 2, HVP_LOGITS: 8}
+        factor = factors.get(quantity, 4)
         flushed = (self.got == 0) & (np.abs(self.exact.to_float()) < factor * self.form.tiny)
         rank[flushed] = _RANK["flushed"]
         return rank

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from .double_double import Exact, Floats, limited
 from .second_order import solve_second
-from .solution import CONTRACT, Elements, Rows, Rules, Solution
+from .solution import CONTRACT, ClasswiseTerms, Convention, ElementwiseTerms, Solution
 from .solve import solve
 
 __all__ = [
     "CONTRACT",
-    "Elements",
+    "ClasswiseTerms",
+    "Convention",
+    "ElementwiseTerms",
     "Exact",
     "Floats",
-    "Rows",
-    "Rules",
     "Solution",
     "limited",
     "solve",

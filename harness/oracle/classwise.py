@@ -23,44 +23,51 @@ from .softmax import (
     terms_of,
     undefine,
 )
-from .solution import Rows, Rules, Solution
+from .solution import ClasswiseTerms, Convention, Solution
 
 
-def solve_rows(case: Case, inputs: Inputs, rules: Rules) -> Solution:
+def solve_classwise(case: Case, inputs: Inputs, convention: Convention) -> Solution:
     """Solve an operation over classes."""
     axis = case.class_axis
     rest = case.shape[:axis] + case.shape[axis + 1 :]
     x = as_rows(inputs.values, axis)
     if not case.contract.is_loss:
         return _solve_array(case, x, rest, axis)
-    soft = softmax(x) if case.contract.domain == "logits" else given_losses(case, x, rules)
-    return solve_loss(case, inputs, rules, soft, rest, axis)
+    soft = softmax(x) if case.contract.domain == "logits" else given_losses(case, x, convention)
+    return solve_loss(case, inputs, convention, soft, rest, axis)
 
 
-def solve_large(case: Case, inputs: Inputs, rules: Rules) -> Solution:
+def solve_large(case: Case, inputs: Inputs, convention: Convention) -> Solution:
     """Arrays are solved in their first rows, a reduced loss in all, part by part.
 
     Beyond the first part float64 will do for narrower dtypes: it is good to 2^-20 of their ulp.
     """
     n = case.judged_rows
     if not case.contract.is_loss or case.options.reduction == "none":
-        return solve_rows(*part_of(case, inputs, 0, n), rules)
+        return solve_classwise(*part_of(case, inputs, 0, n), convention)
     summed = replace(case, options=replace(case.options, reduction="sum"))
-    solver = solve_rows if case.dtype == "float64" else _solve_plainly
+    solver = solve_classwise if case.dtype == "float64" else _solve_plainly
     parts = [
-        (solver if begin else solve_rows)(*part_of(summed, inputs, begin, begin + n), rules)
+        (solver if begin else solve_classwise)(
+            *part_of(summed, inputs, begin, begin + n), convention
+        )
         for begin in range(0, case.shape[0], n)
     ]
-    divisor = divisor_of(case, inputs, rules)
+    divisor = divisor_of(case, inputs, convention)
     first, *_ = parts
-    quantities = {name: divisor.divide(exact, rules) for name, exact in first.quantities.items()}
+    quantities = {
+        name: divisor.divide(exact, convention) for name, exact in first.quantities.items()
+    }
     total = Exact.of(0.0)
     for part in parts:
         total = total + part.quantities["value"]
-    quantities["value"] = divisor.divide(total, rules)
-    every = [part.terms for part in parts if isinstance(part.terms, Rows)]
-    terms = Rows(
-        *(np.concatenate([getattr(rows, name.name) for rows in every]) for name in fields(Rows))
+    quantities["value"] = divisor.divide(total, convention)
+    every = [part.terms for part in parts if isinstance(part.terms, ClasswiseTerms)]
+    terms = ClasswiseTerms(
+        *(
+            np.concatenate([getattr(rows, name.name) for rows in every])
+            for name in fields(ClasswiseTerms)
+        )
     )
     terms = replace(terms, v=terms.v / divisor.exact.to_float())
     losses = np.concatenate([part.row_losses for part in parts])
@@ -68,11 +75,11 @@ def solve_large(case: Case, inputs: Inputs, rules: Rules) -> Solution:
     return Solution("", quantities, terms, losses, condition=condition, addends=addends)
 
 
-def _solve_plainly(case: Case, inputs: Inputs, rules: Rules) -> Solution:
+def _solve_plainly(case: Case, inputs: Inputs, convention: Convention) -> Solution:
     """Solve the sum of row losses of everyday logits in float64; others exactly."""
     x = as_rows(inputs.values, case.class_axis)
     if case.contract.domain != "logits" or not np.isfinite(x).all():
-        return solve_rows(case, inputs, rules)
+        return solve_classwise(case, inputs, convention)
     a = x.max(axis=1)
     d = a[:, None] - x
     e = np.exp(-d)
@@ -80,11 +87,11 @@ def _solve_plainly(case: Case, inputs: Inputs, rules: Rules) -> Solution:
     log_sum = np.log1p(e.sum(axis=1))
     l = d + log_sum[:, None]
     p = np.exp(-l)
-    target = targets(case, inputs, rules, (x.shape[0], x.shape[1]))
+    target = targets(case, inputs, convention, (x.shape[0], x.shape[1]))
     w = target.w.to_float()
     losses = np.where(target.is_nan, np.nan, (w * l).sum(axis=1))
     gap = (p * d).sum(axis=1)
-    terms = Rows(d, l, p, a + log_sum, log_sum, gap, w, np.ones(len(x)))
+    terms = ClasswiseTerms(d, l, p, a + log_sum, log_sum, gap, w, np.ones(len(x)))
     return Solution("", {"value": Exact.of(losses).sum()}, terms, losses)
 
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from ...cases.dtypes import Array
 from ...cases.model import Case, Inputs
-from . import decimal_elementwise as slowly
+from . import decimal_elementwise
 from .clipping import clipped, limits
 from .decimal_fallback import ElementTerm, cancelled, recomputed
 from .double_double import Exact, Floats, constant, unit_of, where
 from .mean import Divisor, by_number, by_sum
-from .solution import Elements, Mask, Rules, Solution
+from .solution import Convention, ElementwiseTerms, Mask, Solution
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ def by_class(weight: Array | None, case: Case) -> Floats:
     return np.broadcast_to(weight.astype(np.float64).reshape(shape), case.shape)
 
 
-def solve_elements(case: Case, inputs: Inputs, rules: Rules) -> Solution:
+def solve_elementwise(case: Case, inputs: Inputs, convention: Convention) -> Solution:
     """Solve an operation of one element, or a loss that sums such."""
     x = Exact.of(inputs.values.astype(np.float64))
     if case.contract.is_loss:
-        return _solve_binary(case, inputs, rules, x)
+        return _solve_binary(case, inputs, convention, x)
     cotangent = case.cotangent(case.shape)
     v, at = Exact.of(cotangent), Logistic(x)
     if case.operation == "exp":
@@ -75,55 +75,61 @@ def solve_elements(case: Case, inputs: Inputs, rules: Rules) -> Solution:
         value = -at.softplus(-1)
         gradient = v * at.sigmoid(-1)
     zero, one = np.zeros(case.shape), np.ones(case.shape)
-    terms = Elements(x.to_float(), zero, one, one, cotangent)
+    terms = ElementwiseTerms(x.to_float(), zero, one, one, cotangent)
     return Solution(quantities={"value": value, "gradient_logits": gradient}, terms=terms)
 
 
-def _solve_binary(case: Case, inputs: Inputs, rules: Rules, x: Exact) -> Solution:
+def _solve_binary(case: Case, inputs: Inputs, convention: Convention, x: Exact) -> Solution:
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     z = Exact.of(inputs.target.astype(np.float64))
     w_float, p_float = by_class(inputs.weight, case), by_class(inputs.pos_weight, case)
     w = Exact.of(w_float)
     if case.contract.domain == "probs":
-        losses, by_values, by_target = _bce(case, rules, x, z)
+        losses, by_values, by_target = _bce(case, convention, x, z)
     else:
         losses, by_values, by_target = _bce_with_logits(x, z, Exact.of(p_float))
     unknown, nan = np.isnan(z.hi), constant(case.shape, np.nan)
     losses, by_values, by_target = (
         where(unknown, nan, product(w, y)) for y in (losses, by_values, by_target)
     )
-    value, v, divisor = losses, scale(case, w_float, rules), _divisor(case, w_float, rules)
+    value, v, divisor = (
+        losses,
+        scale(case, w_float, convention),
+        _divisor(case, w_float, convention),
+    )
     if case.options.reduction != "none":
-        total = _total(case, rules, losses, w_float, (x, z, Exact.of(p_float)))
-        value = divisor.divide(total, rules)
+        total = _total(case, convention, losses, w_float, (x, z, Exact.of(p_float)))
+        value = divisor.divide(total, convention)
     quantities = {
         "value": value,
         "gradient_logits": by_values * v,
         "gradient_target": by_target * v,
     }
     unit = unit_of(w, losses)
-    terms = Elements(x.to_float(), z.to_float(), w_float / unit, p_float, (v * unit).to_float())
+    terms = ElementwiseTerms(
+        x.to_float(), z.to_float(), w_float / unit, p_float, (v * unit).to_float()
+    )
     return Solution(
         "", quantities, terms, (losses / unit).to_float(), unit=unit,
         condition=divisor.condition, addends=divisor.addends,
     )  # fmt: skip
 
 
-def scale(case: Case, w: Floats, rules: Rules) -> Exact:
+def scale(case: Case, w: Floats, convention: Convention) -> Exact:
     """Return the cotangent of each loss over D, in the shape of the losses."""
     if case.options.reduction == "none":
         return Exact.of(case.cotangent(case.shape))
-    v = _divisor(case, w, rules).divide(Exact.of(1.0), rules)
+    v = _divisor(case, w, convention).divide(Exact.of(1.0), convention)
     return v.map(lambda part: np.broadcast_to(part, case.shape))
 
 
-def _divisor(case: Case, w: Floats, rules: Rules) -> Divisor:
+def _divisor(case: Case, w: Floats, convention: Convention) -> Divisor:
     """What the reduction divides by: the number of elements, unless a convention counts weights."""
     if case.options.reduction != "mean":
         return by_number(1.0)
-    if rules.mean_over == "weights":
+    if convention.mean_over == "weights":
         return by_sum(Exact.of(w.ravel()), case.dtype)
-    counted = w != 0 if rules.mean_over == "nonzero_weights" else np.ones(case.shape)
+    counted = w != 0 if convention.mean_over == "nonzero_weights" else np.ones(case.shape)
     return by_number(float(counted.sum()))
 
 
@@ -139,12 +145,22 @@ def _bce_with_logits(x: Exact, z: Exact, pos_weight: Exact) -> tuple[Exact, Exac
     losses = of_hit + of_miss
     # of opposite signs where a weight is negative
     losses = _again(
-        losses, cancelled(losses, of_hit, of_miss), slowly.loss_of_logit, x, z, pos_weight
+        losses,
+        cancelled(losses, of_hit, of_miss),
+        decimal_elementwise.loss_of_logit,
+        x,
+        z,
+        pos_weight,
     )
     by_miss, by_hit = product(miss, at.sigmoid()), product(hit, at.sigmoid(-1))
     by_logits = by_miss - by_hit
     by_logits = _again(
-        by_logits, cancelled(by_logits, by_miss, by_hit), slowly.gradient_by_logit, x, z, pos_weight
+        by_logits,
+        cancelled(by_logits, by_miss, by_hit),
+        decimal_elementwise.gradient_by_logit,
+        x,
+        z,
+        pos_weight,
     )
     # p softplus(−x) − softplus(x), with softplus(x) = x + softplus(−x) below the larger of the two,
     # so that p = 1 leaves −x exactly, and p = 0 the smaller one
@@ -152,29 +168,39 @@ def _bce_with_logits(x: Exact, z: Exact, pos_weight: Exact) -> tuple[Exact, Exac
     extra = product(pos_weight - 1.0, at.smaller_softplus)
     by_target = extra - larger
     by_target = _again(
-        by_target, cancelled(by_target, extra, larger), slowly.gradient_by_target, x, pos_weight
+        by_target,
+        cancelled(by_target, extra, larger),
+        decimal_elementwise.gradient_by_target,
+        x,
+        pos_weight,
     )
     return losses, by_logits, by_target
 
 
 def _total(
-    case: Case, rules: Rules, losses: Exact, w: Floats, arguments: tuple[Exact, Exact, Exact]
+    case: Case,
+    convention: Convention,
+    losses: Exact,
+    w: Floats,
+    arguments: tuple[Exact, Exact, Exact],
 ) -> Exact:
     """The sum of all losses; again in decimals where negative weights make them cancel."""
     flat = losses.map(np.ravel)
     total = flat.sum()
-    if (w >= 0).all() or rules.log_floor is not None:
+    if (w >= 0).all() or convention.log_floor is not None:
         return total
     suspect = cancelled(total, abs(flat).sum())[None, None]
     x, z, pos_weight = arguments
     loss: ElementTerm
     numbers: tuple[Exact, ...]
     if case.contract.domain == "probs":
-        p = x if rules.clip is None else clipped(x, case.dtype, rules.clip)
-        loss, numbers = slowly.loss_of_probability, (p, z)
+        p = x if convention.clip is None else clipped(x, case.dtype, convention.clip)
+        loss, numbers = decimal_elementwise.loss_of_probability, (p, z)
     else:
-        loss, numbers = slowly.loss_of_logit, (x, z, pos_weight)
-    slow = slowly.total_loss(loss, w.ravel(), [each.to_float().ravel() for each in numbers])
+        loss, numbers = decimal_elementwise.loss_of_logit, (x, z, pos_weight)
+    slow = decimal_elementwise.total_loss(
+        loss, w.ravel(), [each.to_float().ravel() for each in numbers]
+    )
     return recomputed(total[None, None], suspect, slow, classes=w.size)[0, 0]
 
 
@@ -189,31 +215,31 @@ def _again(fast: Exact, suspect: Mask, slow: ElementTerm, *arguments: Exact) -> 
     return result.map(lambda part: part.reshape(fast.shape))
 
 
-def _bce(case: Case, rules: Rules, x: Exact, z: Exact) -> tuple[Exact, Exact, Exact]:
-    p = x if rules.clip is None else clipped(x, case.dtype, rules.clip)
+def _bce(case: Case, convention: Convention, x: Exact, z: Exact) -> tuple[Exact, Exact, Exact]:
+    p = x if convention.clip is None else clipped(x, case.dtype, convention.clip)
     rest = 1.0 - p
     log_p, log_rest = p.log(), where((p - 0.5).hi < 0, (-p).log1p(), rest.log())
     zeros = constant(p.shape, 0.0)
-    if rules.log_floor is not None:
-        floor = constant(p.shape, rules.log_floor)
-        log_p = where(log_p.to_float() < rules.log_floor, floor, log_p)
-        log_rest = where(log_rest.to_float() < rules.log_floor, floor, log_rest)
+    if convention.log_floor is not None:
+        floor = constant(p.shape, convention.log_floor)
+        log_p = where(log_p.to_float() < convention.log_floor, floor, log_p)
+        log_rest = where(log_rest.to_float() < convention.log_floor, floor, log_rest)
     losses = -(product(z, log_p) + product(1.0 - z, log_rest))
     # (1 − z)/(1 − p) − z/p = (p − z)/(p (1 − p)), whose numerator has no rounding
     by_probs = (p - z) / (p * rest)
     by_probs = where(z.hi == 0, 1.0 / rest, where((z - 1.0).hi == 0, -1.0 / p, by_probs))
-    if rules.log_floor is not None:
+    if convention.log_floor is not None:
         # PyTorch's max(p(1 − p), 1e-12) under the gradient; its 1e-12 is a float32 constant
         spread, least = p * rest, float(np.float32(1e-12))
         floored = where(spread.to_float() < least, constant(p.shape, least), spread)
         by_probs = (p - z) / floored
-    if rules.clip is not None:
-        low, high = limits(case.dtype, rules.clip)
+    if convention.clip is not None:
+        low, high = limits(case.dtype, convention.clip)
         outside = (x - low).hi < 0
         outside |= (x - high).hi > 0
         by_probs = where(outside, zeros, by_probs)
     by_target = log_rest - log_p
-    if rules.log_floor is None:
+    if convention.log_floor is None:
         # log (1 − p)/p next to 1/2
         middle = abs(p - 0.5).to_float() < 0.125
         by_target = where(middle, ((1.0 - (p + p)) / p).log1p(), by_target)

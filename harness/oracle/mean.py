@@ -8,7 +8,7 @@ import numpy as np
 
 from ...cases.dtypes import FORMATS
 from .double_double import Exact, constant
-from .solution import Rules
+from .solution import Convention
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Divisor:
         """Whether there is no agreed answer for want of a divisor."""
         return bool(np.isnan(self.exact.hi))
 
-    def divide(self, number: Exact, rules: Rules) -> Exact:
+    def divide(self, number: Exact, convention: Convention) -> Exact:
         """Return number/D, any shape."""
-        if self.is_undefined and rules.nothing_counts_is_zero:
+        if self.is_undefined and convention.nothing_counts_is_zero:
             return constant(number.shape, 0.0)
         return number / self.exact
 

@@ -24,7 +24,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...cases.model import Case, Inputs
-from . import decimal_classwise as slowly
+from . import decimal_classwise
 from .classwise import part_of
 from .clipping import limits
 from .decimal_fallback import MOST_LOST, cancelled, recomputed
@@ -42,12 +42,12 @@ from .softmax import (
     softmax,
     undefine,
 )
-from .solution import CONTRACT, Mask, Rules
+from .solution import CONTRACT, Convention, Mask
 
 _ROUNDINGS = 2  # bits that a product of two deviations is worse than one of them
 
 
-def solve_second(case: Case, inputs: Inputs, rules: Rules = CONTRACT) -> Exact | None:
+def solve_second(case: Case, inputs: Inputs, convention: Convention = CONTRACT) -> Exact | None:
     """Return the second derivative along `Case.direction`, in the shape of `gradient_logits`.
 
     Returns None under rules that change the logarithm of a probability: nobody differentiates
@@ -56,31 +56,33 @@ def solve_second(case: Case, inputs: Inputs, rules: Rules = CONTRACT) -> Exact |
     Args:
         case: the question; its answer is no error.
         inputs: its arrays, in their dtypes.
-        rules: the contract, or those of a convention.
+        convention: the contract, or those of a convention.
     """
-    if rules.renormalise or rules.log_floor is not None:
+    if convention.renormalise or convention.log_floor is not None:
         return None
     with np.errstate(all="ignore"):
-        return (_of_rows if case.contract.reads_classes else _of_elements)(case, inputs, rules)
+        return (_of_rows if case.contract.reads_classes else _of_elements)(case, inputs, convention)
 
 
-def _of_rows(case: Case, inputs: Inputs, rules: Rules) -> Exact:
+def _of_rows(case: Case, inputs: Inputs, convention: Convention) -> Exact:
     """As `gradient_logits`: of large arrays the first rows."""
     if not case.shape or case.judged_rows >= case.shape[0]:
-        return _rows(case, inputs, rules)
+        return _rows(case, inputs, convention)
     part, of_part = part_of(case, inputs, 0, case.judged_rows)
     if not case.contract.is_loss or case.options.reduction == "none":
-        return _rows(part, of_part, rules)
+        return _rows(part, of_part, convention)
     summed = replace(part, options=replace(case.options, reduction="sum"))
-    return divisor_of(case, inputs, rules).divide(_rows(summed, of_part, rules), rules)
+    return divisor_of(case, inputs, convention).divide(
+        _rows(summed, of_part, convention), convention
+    )
 
 
-def _rows(case: Case, inputs: Inputs, rules: Rules) -> Exact:
+def _rows(case: Case, inputs: Inputs, convention: Convention) -> Exact:
     axis = case.class_axis
     rest = case.shape[:axis] + case.shape[axis + 1 :]
     x, t = as_rows(inputs.values, axis), as_rows(case.direction(), axis)
     if case.contract.is_loss:
-        return back(_of_loss(case, inputs, rules, x, t), rest, axis)
+        return back(_of_loss(case, inputs, convention, x, t), rest, axis)
     soft = softmax(x)
     if case.operation == "softmax":
         along = _of_softmax(soft, t, as_rows(case.cotangent(case.shape), axis))
@@ -104,27 +106,27 @@ def _of_softmax(soft: Softmax, t: Floats, v: Floats) -> Exact:
     is_top = np.arange(t.shape[1]) == soft.top[:, None]
     inner, bits = from_mean(soft, c - column(top), np.where(is_top, ZERO_EXPONENT, size))
     gaps = t - of_top(soft, t)[:, None], v - of_top(soft, v)[:, None]
-    slow = slowly.second_deviation(soft.x, *gaps)
+    slow = decimal_classwise.second_deviation(soft.x, *gaps)
     return soft.p * recomputed(inner, bits > MOST_LOST, slow, *gaps, classes=t.shape[1])
 
 
-def _of_loss(case: Case, inputs: Inputs, rules: Rules, x: Floats, t: Floats) -> Exact:
+def _of_loss(case: Case, inputs: Inputs, convention: Convention, x: Floats, t: Floats) -> Exact:
     """Return the derivative of the gradient of Σ W ℓ / D, shape (R, C)."""
     rows, classes = x.shape
     axis = case.class_axis
-    target = targets(case, inputs, rules, (rows, classes))
+    target = targets(case, inputs, convention, (rows, classes))
     zeros = constant(x.shape, 0.0)
     if case.contract.domain == "logits":
         soft = softmax(x)
         along = soft.p * deviations(soft, t).exact * _total_weight(target)
     else:
-        soft, along = given_losses(case, x, rules), zeros
+        soft, along = given_losses(case, x, convention), zeros
         if case.contract.domain == "probs":
             along = target.w / (soft.p * soft.p) * Exact.of(t)
-            along = where((target.w.hi == 0) | _outside(case, rules, x), zeros, along)
+            along = where((target.w.hi == 0) | _outside(case, convention, x), zeros, along)
     rest = case.shape[:axis] + case.shape[axis + 1 :]
-    along = along * column(row_scale(case, rules, target, rest))
-    return settled(rules, soft, target, along)
+    along = along * column(row_scale(case, convention, target, rest))
+    return settled(convention, soft, target, along)
 
 
 def _total_weight(target: Target) -> Exact:
@@ -133,22 +135,22 @@ def _total_weight(target: Target) -> Exact:
     if not (target.w.hi < 0).any():
         return total
     suspect = cancelled(total, column(abs(target.w).sum()))
-    slow = slowly.weights_sum(target.exact)
+    slow = decimal_classwise.weights_sum(target.exact)
     return recomputed(total, suspect, slow, classes=target.w.shape[1])
 
 
-def _outside(case: Case, rules: Rules, x: Floats) -> Mask:
+def _outside(case: Case, convention: Convention, x: Floats) -> Mask:
     """Where probabilities are clipped, and move no more."""
-    if rules.clip is None:
+    if convention.clip is None:
         return np.zeros(x.shape, np.bool_)
-    low, high = limits(case.dtype, rules.clip)
+    low, high = limits(case.dtype, convention.clip)
     return np.asarray((x < low) | (x > high))
 
 
-def _of_elements(case: Case, inputs: Inputs, rules: Rules) -> Exact:
+def _of_elements(case: Case, inputs: Inputs, convention: Convention) -> Exact:
     x, t = inputs.values.astype(np.float64), Exact.of(case.direction())
     if case.contract.is_loss:
-        return _of_binary(case, inputs, rules, x) * t
+        return _of_binary(case, inputs, convention, x) * t
     at, v = Logistic(Exact.of(x)), Exact.of(case.cotangent(case.shape))
     if case.operation == "exp":
         slope = at.x.exp()
@@ -159,7 +161,7 @@ def _of_elements(case: Case, inputs: Inputs, rules: Rules) -> Exact:
     return slope * v * t
 
 
-def _of_binary(case: Case, inputs: Inputs, rules: Rules, x: Floats) -> Exact:
+def _of_binary(case: Case, inputs: Inputs, convention: Convention, x: Floats) -> Exact:
     """Return the derivative of each element's gradient by itself, over D."""
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     z = Exact.of(inputs.target.astype(np.float64))
@@ -172,5 +174,5 @@ def _of_binary(case: Case, inputs: Inputs, rules: Rules, x: Floats) -> Exact:
     else:
         rest = 1.0 - of_x
         slope = product(z, 1.0 / (of_x * of_x)) + product(miss, 1.0 / (rest * rest))
-        slope = where(_outside(case, rules, x), constant(x.shape, 0.0), slope)
-    return product(Exact.of(w), slope) * scale(case, w, rules)
+        slope = where(_outside(case, convention, x), constant(x.shape, 0.0), slope)
+    return product(Exact.of(w), slope) * scale(case, w, convention)

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cases.dtypes import Array
-from . import decimal_classwise as slowly
+from . import decimal_classwise
 from .decimal_fallback import MOST_LOST, cancelled, lost, recomputed
 from .double_double import ZERO_EXPONENT, Exact, Floats, Ints, constant, where
-from .solution import Mask, Rows
+from .solution import ClasswiseTerms, Mask
 
 _SMALL = 512  # logits whose softmax is kept for a while
 
@@ -97,11 +97,11 @@ def undefine(x: Exact, undefined: Mask) -> Exact:
     return where(np.broadcast_to(mask, x.shape), constant(x.shape, np.nan), x)
 
 
-def terms_of(soft: Softmax, w: Floats | None = None, v: Floats | None = None) -> Rows:
+def terms_of(soft: Softmax, w: Floats | None = None, v: Floats | None = None) -> ClasswiseTerms:
     d, p = soft.d.to_float(), soft.p.to_float()
     weighted = np.where(p > 0, p * np.where(np.isfinite(d), d, 0.0), 0.0)
     zero = np.zeros(())
-    return Rows(
+    return ClasswiseTerms(
         d=d,
         l=soft.l.to_float(),
         p=p,
@@ -117,7 +117,7 @@ def log_sum_exp(soft: Softmax) -> Exact:
     """Return a + L, shape (R,)."""
     value = column(soft.a + soft.log_sum)
     suspect = cancelled(value, column(soft.a), column(soft.log_sum))
-    answer = slowly.logsumexp(soft.x)
+    answer = decimal_classwise.logsumexp(soft.x)
     return recomputed(value, suspect, answer, classes=soft.x.shape[1])[:, 0]
 
 
@@ -129,7 +129,7 @@ def log_softmax_gradient(soft: Softmax, v: Floats) -> Exact:
     base = where(is_near, each - total, each)
     share = where(is_near, -soft.rest, soft.p) * total
     gradient = base - share
-    answer = slowly.log_softmax_gradient(soft.x, v)
+    answer = decimal_classwise.log_softmax_gradient(soft.x, v)
     suspect = cancelled(gradient, base, share)
     return recomputed(gradient, suspect, answer, soft.x, v, classes=v.shape[1])
 
@@ -151,7 +151,7 @@ def deviations(soft: Softmax, v: Floats) -> Deviations:
     gaps = v - of_top(soft, v)[:, None]
     exact_gaps = Exact.of(gaps)
     exact, bits = from_mean(soft, exact_gaps, exact_gaps.exponent)
-    slow = slowly.deviation(soft.x, gaps)
+    slow = decimal_classwise.deviation(soft.x, gaps)
     suspect = bits > MOST_LOST
     exact = recomputed(exact, suspect, slow, gaps, classes=v.shape[1])
     return Deviations(exact, np.where(suspect, 0, bits))

@@ -13,7 +13,7 @@ Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Rules:
+class Convention:
     """The choices on which frameworks differ; the defaults are the contract.
 
     Attributes:
@@ -40,11 +40,11 @@ class Rules:
     log_floor: float | None = None
 
 
-CONTRACT = Rules()
+CONTRACT = Convention()
 
 
 @dataclass(frozen=True)
-class Rows:
+class ClasswiseTerms:
     """What the bounds need to know of operations over classes; shape (R, C) or (R,).
 
     Attributes:
@@ -65,14 +65,16 @@ class Rows:
     w: Floats = field(default_factory=lambda: np.zeros(()))
     v: Floats = field(default_factory=lambda: np.zeros(()))
 
-    def head(self, rows: int) -> Rows:
+    def head(self, rows: int) -> ClasswiseTerms:
         """Return the terms of the first rows."""
         parts = {item.name: getattr(self, item.name) for item in fields(self)}
-        return Rows(**{name: part[:rows] if part.ndim else part for name, part in parts.items()})
+        return ClasswiseTerms(
+            **{name: part[:rows] if part.ndim else part for name, part in parts.items()}
+        )
 
 
 @dataclass(frozen=True)
-class Elements:
+class ElementwiseTerms:
     """What the bounds need to know of operations of one element; any shape.
 
     Attributes:
@@ -107,9 +109,9 @@ class Solution:
 
     refusal: str = ""
     quantities: dict[str, Exact] = field(default_factory=dict)
-    terms: Rows | Elements | None = None
+    terms: ClasswiseTerms | ElementwiseTerms | None = None
     row_losses: Floats = field(default_factory=lambda: np.zeros(0))
-    rules: Rules = CONTRACT
+    convention: Convention = CONTRACT
     condition: float = 1.0
     addends: int = 1
     unit: float = 1.0

@@ -1,7 +1,7 @@
 """The right answers: values and gradients of every operation, good to about 2^-90.
 
 `solve` computes from the arrays of a case, already rounded to their dtype, and knows no
-framework. `Rules` states the choices of the contract; a convention is other rules, see
+framework. `Convention` states the choices of the contract; a convention is other rules, see
 `harness.judging.conventions`. In a `Solution`, NaN stands where there is no agreed answer.
 """
 
@@ -14,35 +14,35 @@ import numpy as np
 
 from ...cases.dtypes import Array
 from ...cases.model import Case, Inputs
-from .classwise import solve_large, solve_rows
+from .classwise import solve_classwise, solve_large
 from .double_double import Floats
-from .elementwise import solve_elements
-from .solution import CONTRACT, Mask, Rules, Solution
+from .elementwise import solve_elementwise
+from .solution import CONTRACT, Convention, Mask, Solution
 
 
-def solve(case: Case, inputs: Inputs, rules: Rules = CONTRACT) -> Solution:
+def solve(case: Case, inputs: Inputs, convention: Convention = CONTRACT) -> Solution:
     """Return the right answer to a case.
 
     Args:
         case: the question.
         inputs: its arrays, in their dtypes.
-        rules: the contract, or those of a convention.
+        convention: the contract, or those of a convention.
     """
-    refusal = _refusal(case, inputs, rules)
+    refusal = _refusal(case, inputs, convention)
     if refusal:
         return Solution(refusal=refusal)
     with np.errstate(all="ignore"):
-        return replace(_solver(case)(case, inputs, rules), rules=rules)
+        return replace(_solver(case)(case, inputs, convention), convention=convention)
 
 
-def _solver(case: Case) -> Callable[[Case, Inputs, Rules], Solution]:
+def _solver(case: Case) -> Callable[[Case, Inputs, Convention], Solution]:
     if not case.contract.reads_classes:
-        return solve_elements
+        return solve_elementwise
     is_large = case.shape and case.judged_rows < case.shape[0]
-    return solve_large if is_large else solve_rows
+    return solve_large if is_large else solve_classwise
 
 
-def _refusal(case: Case, inputs: Inputs, rules: Rules) -> str:
+def _refusal(case: Case, inputs: Inputs, convention: Convention) -> str:
     values, target = inputs.values.astype(np.float64), inputs.target
     wrong = _wrong_call(case, inputs)
     if wrong:
@@ -53,7 +53,9 @@ def _refusal(case: Case, inputs: Inputs, rules: Rules) -> str:
         return ""
     if case.target_kind == "index":
         bad = _bad_labels(target, case)
-        return "an index target out of range" if bad.any() and rules.bad_index == "error" else ""
+        return (
+            "an index target out of range" if bad.any() and convention.bad_index == "error" else ""
+        )
     if _outside(target.astype(np.float64)):
         return "a target probability outside [0, 1]"
     return ""

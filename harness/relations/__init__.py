@@ -6,22 +6,22 @@ answers to the same call, equivalences compare two routes to one number. The tal
 
 from __future__ import annotations
 
-from .determinism import THREADS, Repeats, is_threaded
+from .determinism import THREADS, ThreadDeterminism, needs_single_thread_run
 from .equivalences import EQUIVALENCES, answer_of, compared
-from .metamorphic import RELATIONS, Answered, Comparison, Form, Relation
-from .tally import Kept
+from .metamorphic import RELATIONS, Answered, AnswerPair, Form, Relation
+from .tally import RelationTally
 
 __all__ = [
     "EQUIVALENCES",
     "RELATIONS",
     "THREADS",
+    "AnswerPair",
     "Answered",
-    "Comparison",
     "Form",
-    "Kept",
     "Relation",
-    "Repeats",
+    "RelationTally",
+    "ThreadDeterminism",
     "answer_of",
     "compared",
-    "is_threaded",
+    "needs_single_thread_run",
 ]

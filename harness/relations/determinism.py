@@ -13,25 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cases.model import Case
-from ..answers import Failure, Observation, Related, differences, fingerprint
-from ..runfile import AskedRow, BitsRow, RunFile, WaitingRow, array_of, packed
+from ..answers import Failure, Observation, RelationCheck, differences, fingerprint
+from ..runfile import BlobRow, CompletedRow, PendingRow, RunFile, array_of, packed
 
 THREADS = "threads"  # the relation of a call to the same call with one thread
 _WORTH_THREADS = 4096  # elements; below, frameworks use one thread anyway
 Key = tuple[str, str, str, str]  # framework, implementation, mode, case
 
 
-def _key(row: AskedRow | WaitingRow) -> Key:
+def _key(row: CompletedRow | PendingRow) -> Key:
     return row.framework, row.implementation, row.mode, row.case
 
 
-def is_threaded(case: Case) -> bool:
+def needs_single_thread_run(case: Case) -> bool:
     """Whether a case is asked again with one thread: a large one, in the dtype of every day."""
     is_everyday = case.is_probed and case.dtype == "float32"
     return is_everyday and int(np.prod(case.shape)) >= _WORTH_THREADS
 
 
-class Repeats:
+class ThreadDeterminism:
     """Pairs the answers of two workers; see the module's docstring."""
 
     def __init__(self, run: RunFile) -> None:
@@ -42,17 +42,17 @@ class Repeats:
 
     def recall(self) -> None:
         """Take over what waits since before a run was interrupted."""
-        self._kept = {row.bits for row in self._run.rows(BitsRow)}
-        for row in self._run.rows(WaitingRow):
+        self._kept = {row.bits for row in self._run.rows(BlobRow)}
+        for row in self._run.rows(PendingRow):
             self._waiting.setdefault(_key(row), {})[row.quantity] = row.bits
-        with_one = set(map(_key, self._run.rows(AskedRow, "threads = 1")))
-        for key in map(_key, self._run.rows(AskedRow, "threads = 0")):
+        with_one = set(map(_key, self._run.rows(CompletedRow, "threads = 1")))
+        for key in map(_key, self._run.rows(CompletedRow, "threads = 0")):
             if key in with_one:
                 self._waiting.pop(key, None)
 
     def see(
         self, observation: Observation, framework: str = ""
-    ) -> tuple[list[Related], list[WaitingRow | BitsRow]]:
+    ) -> tuple[list[RelationCheck], list[PendingRow | BlobRow]]:
         """Return the comparisons with the first answer, or what is to be kept of the first."""
         key = (framework, observation.implementation, observation.mode, observation.case)
         arrays = {
@@ -73,13 +73,13 @@ class Repeats:
 
     def _rows(
         self, key: Key, arrays: dict[str, NDArray[np.generic]]
-    ) -> Iterator[WaitingRow | BitsRow]:
+    ) -> Iterator[PendingRow | BlobRow]:
         for quantity, bits in self._waiting[key].items():
-            yield WaitingRow(*key, quantity, bits)
+            yield PendingRow(*key, quantity, bits)
             if bits not in self._kept:  # many functions are one underneath
                 self._kept.add(bits)
                 self._fresh[bits] = packed(arrays[quantity].astype(np.float64))
-                yield BitsRow(bits, self._fresh[bits])
+                yield BlobRow(bits, self._fresh[bits])
 
     def committed(self) -> None:
         """The rows that were returned are in the file."""
@@ -87,16 +87,16 @@ class Repeats:
 
     def close(self) -> None:
         """Remove what waited."""
-        for row in (WaitingRow, BitsRow):
+        for row in (PendingRow, BlobRow):
             self._run.drop(row)
         self._run.pack()
 
-    def _compared(self, quantity: str, first: str, array: NDArray[np.generic]) -> Related:
+    def _compared(self, quantity: str, first: str, array: NDArray[np.generic]) -> RelationCheck:
         if fingerprint(array) == first:
-            return Related(THREADS, quantity, True, 0.0, 0.0)
-        kept = self._fresh.get(first) or next(self._run.rows(BitsRow, "bits = ?", (first,))).array
+            return RelationCheck(THREADS, quantity, True, 0.0, 0.0)
+        kept = self._fresh.get(first) or next(self._run.rows(BlobRow, "bits = ?", (first,))).array
         one, other = array_of(kept), array.astype(np.float64)
         difference = np.inf
         if one.shape == other.shape:
             difference = float(differences(one, other).max(initial=0.0))
-        return Related(THREADS, quantity, False, difference, note="with one thread")
+        return RelationCheck(THREADS, quantity, False, difference, note="with one thread")

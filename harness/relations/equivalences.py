@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ...backends.base import Claim
 from ...cases.model import Case
 from ..bounds import SOUND
-from ..judging import Question
+from ..judging import SolvedCase
 from ..oracle import Floats
 from ..runfile import AnswerRow, RelationRow, array_of, packed
 
@@ -98,7 +98,7 @@ EQUIVALENCES = (
 
 
 def answer_of(
-    question: Question, claim: Claim, mode: str, device: str, value: NDArray[np.generic]
+    question: SolvedCase, claim: Claim, mode: str, device: str, value: NDArray[np.generic]
 ) -> AnswerRow | None:
     """Return an answer as it is kept to be compared; None if it takes no part."""
     case, solution = question.case, question.solution

@@ -17,7 +17,7 @@ from ...backends.base import Claim
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case, Inputs
 from ...cases.stream import Stream
-from ..bounds import Algorithm, Answers, bound, plain_solution
+from ..bounds import Algorithm, Arrays, bound, float64_solution
 from ..oracle import Floats, Solution
 
 _WORTH_SPLITTING = 4096  # elements; below, a part is computed like the whole
@@ -44,18 +44,18 @@ class Answered:
     """A form with what came back, as float64."""
 
     form: Form
-    answers: Answers
+    answers: Arrays
 
     def solution(self) -> Solution:
         """Return the terms of the bounds."""
-        return plain_solution(self.form.case, self.form.inputs, self.form.cotangent, self.answers)
+        return float64_solution(self.form.case, self.form.inputs, self.form.cotangent, self.answers)
 
 
 Limit = Callable[[Algorithm], Floats]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class AnswerPair:
     """Two arrays that must agree within a limit, which depends on the algorithm."""
 
     quantity: str
@@ -78,7 +78,7 @@ class Relation:
     name: str
     holds_for: Callable[[Case, Claim], bool]
     forms: Callable[[Form], tuple[Form, ...]]
-    compare: Callable[[Answered, tuple[Answered, ...]], Iterator[Comparison]]
+    compare: Callable[[Answered, tuple[Answered, ...]], Iterator[AnswerPair]]
 
 
 def _summed(parts: list[tuple[Answered, str, Callable[[Floats], Floats]]]) -> Limit:
@@ -101,14 +101,14 @@ def _same(array: Floats) -> Floats:
 
 def _pairwise(
     one: Answered, other: Answered, change: dict[str, Callable[[Floats], Floats]]
-) -> Iterator[Comparison]:
+) -> Iterator[AnswerPair]:
     """Every quantity of one answer against that of the other, changed back."""
     for quantity in one.answers:
         if quantity not in other.answers:
             continue
         back = change.get(quantity, _same)
         limit = _summed([(one, quantity, _same), (other, quantity, lambda b, f=back: np.abs(f(b)))])  # type: ignore[misc]
-        yield Comparison(quantity, one.answers[quantity], back(other.answers[quantity]), limit)
+        yield AnswerPair(quantity, one.answers[quantity], back(other.answers[quantity]), limit)
 
 
 # --- shift -----------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ def _shifted(form: Form) -> tuple[Form, ...]:
     return (replace(form, inputs=replace(form.inputs, values=values)),)
 
 
-def _compare_shifted(one: Answered, others: tuple[Answered, ...]) -> Iterator[Comparison]:
+def _compare_shifted(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
     change: dict[str, Callable[[Floats], Floats]] = {}
     if one.form.case.operation == "logsumexp":
         step = _step(one.form.case)
@@ -136,9 +136,9 @@ def _compare_shifted(one: Answered, others: tuple[Answered, ...]) -> Iterator[Co
     yield from _pairwise(one, others[0], change)
 
 
-def _moved_back(one: Answered, other: Answered, step: float) -> Iterator[Comparison]:
+def _moved_back(one: Answered, other: Answered, step: float) -> Iterator[AnswerPair]:
     limit = _summed([(one, "value", _same), (other, "value", _same)])
-    yield Comparison("value", one.answers["value"], other.answers["value"] - step, limit)
+    yield AnswerPair("value", one.answers["value"], other.answers["value"] - step, limit)
 
 
 # --- order of the classes --------------------------------------------------------------------
@@ -162,7 +162,7 @@ def _permuted(form: Form) -> tuple[Form, ...]:
     return (Form(form.case, replace(inputs, values=values, target=target), cotangent),)
 
 
-def _compare_permuted(one: Answered, others: tuple[Answered, ...]) -> Iterator[Comparison]:
+def _compare_permuted(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
     case = one.form.case
     back = np.argsort(_permutation(case))
 
@@ -179,7 +179,7 @@ def _no_forms(form: Form) -> tuple[Form, ...]:
     return ()
 
 
-def _compare_sums(one: Answered, others: tuple[Answered, ...]) -> Iterator[Comparison]:
+def _compare_sums(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
     case, axis = one.form.case, one.form.case.class_axis
 
     def over(array: Floats) -> Floats:
@@ -187,15 +187,15 @@ def _compare_sums(one: Answered, others: tuple[Answered, ...]) -> Iterator[Compa
 
     if case.operation == "softmax":
         total = over(one.answers["value"])
-        yield Comparison("value", total, np.ones_like(total), _summed([(one, "value", over)]))
+        yield AnswerPair("value", total, np.ones_like(total), _summed([(one, "value", over)]))
     if case.operation == "log_softmax":
         p = np.exp(one.answers["value"])
         limit = _summed([(one, "value", lambda b: over(p * np.expm1(np.minimum(b, 1.0))))])
-        yield Comparison("value", over(p), np.ones_like(over(p)), limit)
+        yield AnswerPair("value", over(p), np.ones_like(over(p)), limit)
     if case.operation != "logsumexp" and "gradient_logits" in one.answers:
         total = over(one.answers["gradient_logits"])
         limit = _summed([(one, "gradient_logits", over)])
-        yield Comparison("gradient_logits", total, np.zeros_like(total), limit)
+        yield AnswerPair("gradient_logits", total, np.zeros_like(total), limit)
 
 
 # --- parts of a batch ------------------------------------------------------------------------
@@ -214,7 +214,7 @@ def _part(form: Form, part: slice) -> Form:
     return Form(replace(form.case, shape=inputs.values.shape), inputs, cotangent)
 
 
-def _compare_halves(one: Answered, others: tuple[Answered, ...]) -> Iterator[Comparison]:
+def _compare_halves(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
     case = one.form.case
     is_mean = case.contract.is_loss and case.options.reduction == "mean"
     shares = [other.form.case.shape[0] / case.shape[0] if is_mean else 1.0 for other in others]
@@ -229,7 +229,7 @@ def _compare_halves(one: Answered, others: tuple[Answered, ...]) -> Iterator[Com
         for number, (share, other) in enumerate(zip(shares, others, strict=True)):
             place = _placed(number, share, case.shape[0], bool(left.ndim))
             terms.append((other, quantity, place))
-        yield Comparison(quantity, left, right, _summed(terms))
+        yield AnswerPair(quantity, left, right, _summed(terms))
 
 
 def _placed(number: int, share: float, rows: int, is_array: bool) -> Callable[[Floats], Floats]:
@@ -257,7 +257,7 @@ def _as_one_hot(form: Form) -> tuple[Form, ...]:
     return (Form(case.with_target("one_hot", case.target_family), inputs, form.cotangent),)
 
 
-def _compare_plainly(one: Answered, others: tuple[Answered, ...]) -> Iterator[Comparison]:
+def _compare_plainly(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
     yield from _pairwise(one, others[0], {})
 
 
@@ -272,7 +272,7 @@ def _reflected(form: Form) -> tuple[Form, ...]:
     return (replace(form, inputs=replace(inputs, values=values, target=target)),)
 
 
-def _compare_reflected(one: Answered, others: tuple[Answered, ...]) -> Iterator[Comparison]:
+def _compare_reflected(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
     """σ(x) = 1 − σ(−x), log σ(x) = x + log σ(−x), BCE(x, z) = BCE(−x, 1 − z), and gradients."""
     operation, x = one.form.case.operation, one.form.inputs.values.astype(np.float64)
     cotangent = one.form.cotangent
@@ -288,7 +288,7 @@ def _compare_reflected(one: Answered, others: tuple[Answered, ...]) -> Iterator[
             back = change.get(quantity, _same)
             limit = _summed([(one, quantity, _same), (others[0], quantity, _same)])
             right = back(others[0].answers[quantity])
-            yield Comparison(quantity, one.answers[quantity], right, limit)
+            yield AnswerPair(quantity, one.answers[quantity], right, limit)
 
 
 # --- the table -------------------------------------------------------------------------------

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from ...backends.base import Claim
 from ...cases.model import Case
-from ..answers import Related
+from ..answers import RelationCheck
 from ..runfile import RelationRow
 
 Key = tuple[str, ...]  # the values of `RelationRow.key`
 
 
-class Kept:
+class RelationTally:
     """Counts what the workers compared.
 
     The order in which comparisons come does not matter, so that parts of a run can be joined.
@@ -24,7 +24,7 @@ class Kept:
         self._rows: dict[Key, RelationRow] = {}
         self._changed: dict[Key, RelationRow] = {}
 
-    def see(self, claim: Claim, mode: str, case: Case, related: Related) -> None:
+    def see(self, claim: Claim, mode: str, case: Case, related: RelationCheck) -> None:
         """Take note of one comparison."""
         seen = RelationRow(
             relation=related.relation,

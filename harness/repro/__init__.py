@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from .script import Origin, script, why_not_shown
-from .session import Asker, AskerError, Point
+from .session import AnswerSelector, Session, SessionError
 from .shrink import TIMEOUT, shrink
 
 __all__ = [
     "TIMEOUT",
-    "Asker",
-    "AskerError",
+    "AnswerSelector",
     "Origin",
-    "Point",
+    "Session",
+    "SessionError",
     "script",
     "shrink",
     "why_not_shown",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..answers import SECOND
+from ..answers import HVP_LOGITS
 from ..workers import Source
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScriptCall:
     """What a script asks.
 
     Attributes:
@@ -39,10 +39,10 @@ class Asked:
         if not self.wrt or not self.of_scalar:
             return bool(self.wrt)
         # Elsewhere frameworks take 1 by themselves.
-        return self.framework == "numpy" or self.mode != "eager" or self.quantity == SECOND
+        return self.framework == "numpy" or self.mode != "eager" or self.quantity == HVP_LOGITS
 
 
-def call_lines(asked: Asked) -> list[str]:
+def call_lines(asked: ScriptCall) -> list[str]:
     """Return the lines that compute `got` from the arrays."""
     return _WRITERS[asked.framework](asked)
 
@@ -51,20 +51,20 @@ def _comma(names: tuple[str, ...]) -> str:
     return ", ".join(names)
 
 
-def _function(asked: Asked, decorated: str) -> list[str]:
+def _function(asked: ScriptCall, decorated: str) -> list[str]:
     """The call as a function of the arrays, compiled."""
     arrays = _comma(asked.arrays)
     return ["", f"def run({arrays}):", f"    return {asked.source.call}", "", "", decorated]
 
 
-def _numpy(asked: Asked) -> list[str]:
+def _numpy(asked: ScriptCall) -> list[str]:
     got = f"{asked.source.gradient}[{asked.position}]" if asked.wrt else asked.source.call
     if asked.wrt and asked.quantity == "value":
         got = asked.source.call
     return ['with np.errstate(all="ignore"):', f"    got = {got}"]
 
 
-def _torch(asked: Asked) -> list[str]:
+def _torch(asked: ScriptCall) -> list[str]:
     call, lines = asked.source.call, []
     if asked.mode == "compile":
         lines = _function(asked, "run = torch.compile(run, dynamic=False)")
@@ -75,7 +75,7 @@ def _torch(asked: Asked) -> list[str]:
     seed = ", cotangent" if asked.cotangent else ""
     lines += [f"{name}.requires_grad_()" for name in asked.wrt]
     lines += [f"value = {call}"]
-    if asked.quantity == SECOND:
+    if asked.quantity == HVP_LOGITS:
         lines += [
             f"(gradient,) = torch.autograd.grad(value, {inputs}{seed}, create_graph=True)",
             f"(got,) = torch.autograd.grad(gradient, {inputs}, direction)",
@@ -88,14 +88,14 @@ def _torch(asked: Asked) -> list[str]:
     return lines
 
 
-def _jax(asked: Asked) -> list[str]:
+def _jax(asked: ScriptCall) -> list[str]:
     if not asked.wrt:
         if asked.mode == "eager":
             return [f"got = {asked.source.call}"]
         return [*_function(asked, f"got = jax.jit(run)({_comma(asked.arrays)})")]
     wrt = _comma(asked.wrt)
     call = f"jax.vjp(lambda {wrt}: {asked.source.call}, {wrt})"
-    if asked.quantity == SECOND:
+    if asked.quantity == HVP_LOGITS:
         return _jax_second(asked, call)
     got = "value" if asked.quantity == "value" else f"gradients[{asked.position}]"
     if asked.mode == "eager":
@@ -114,7 +114,7 @@ def _jax(asked: Asked) -> list[str]:
     ]
 
 
-def _jax_second(asked: Asked, call: str) -> list[str]:
+def _jax_second(asked: ScriptCall, call: str) -> list[str]:
     first, arrays = asked.arrays[0], _comma(("cotangent", "direction", *asked.arrays))
     return [
         "",
@@ -130,7 +130,7 @@ def _jax_second(asked: Asked, call: str) -> list[str]:
     ]
 
 
-def _tensorflow(asked: Asked) -> list[str]:
+def _tensorflow(asked: ScriptCall) -> list[str]:
     compiled = f"tf.function(run, autograph=False, jit_compile={asked.mode == 'xla'})"
     if not asked.wrt:
         if asked.mode == "eager":
@@ -144,7 +144,7 @@ def _tensorflow(asked: Asked) -> list[str]:
         f"    value = {asked.source.call}",
         f"gradient = tape.gradient(value, {wrt}{seed})",
     ]
-    if asked.quantity == SECOND:
+    if asked.quantity == HVP_LOGITS:
         tape = [
             "with tf.GradientTape() as outer:",
             f"    outer.watch({wrt})",
@@ -155,7 +155,7 @@ def _tensorflow(asked: Asked) -> list[str]:
     got = "value" if asked.quantity == "value" else f"tf.convert_to_tensor({which})"
     if asked.mode == "eager":
         return [*tape, f"got = {got}"]
-    seeds = ("cotangent", "direction") if asked.quantity == SECOND else ("cotangent",)
+    seeds = ("cotangent", "direction") if asked.quantity == HVP_LOGITS else ("cotangent",)
     arrays = _comma((*seeds, *asked.arrays))
     body = [*tape, f"return value, {got}"]
     return [

@@ -12,7 +12,7 @@ from ...cases.casefile import digest_of, target_family_of
 from ...cases.dtypes import FORMATS, Array
 from ...cases.model import Case, Inputs
 from ...cases.operations import Options
-from ..answers import SECOND
+from ..answers import HVP_LOGITS
 from ..oracle import Floats
 
 WEIGHTS = ("weight", "pos_weight")
@@ -22,7 +22,7 @@ _NEAR_ONE = 2.0**-5  # what sums to 1 up to rounding is never further from it
 def as_given(case: Case, quantity: str) -> Case:
     """Return the same question as one that carries its arrays."""
     # The judge has a second derivative for the families `grid…` only.
-    kind = "grid_shrunk" if quantity == SECOND else "shrunk"
+    kind = "grid_shrunk" if quantity == HVP_LOGITS else "shrunk"
     return with_inputs(replace(case, family=f"{kind}:"), case.inputs())
 
 

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from ...backends.base import ARGUMENTS, result_shape
 from ...cases.dtypes import format_of
 from ...cases.model import Case
-from ..answers import SECOND, Failure
+from ..answers import HVP_LOGITS, Failure
 from ..bounds import SOUND
-from ..judging import Question, Verdict
+from ..judging import SolvedCase, Verdict
 from ..verdicts import MEANINGS, base
-from ..workers import wrt_alone
-from .calls import Asked, call_lines
+from ..workers import wrt_for
+from .calls import ScriptCall, call_lines
 from .literals import array_text, modules_needed
-from .session import Asker, AskerError, Point
+from .session import AnswerSelector, Session, SessionError
 
 _ALL = 16  # elements up to which all are compared; of more, the worst
 _WORST = 4
@@ -72,20 +72,22 @@ class Origin:
     is_shrunk: bool
 
 
-def script(asker: Asker, case: Case, point: Point, verdict: Verdict, origin: Origin) -> str:
+def script(
+    session: Session, case: Case, selector: AnswerSelector, verdict: Verdict, origin: Origin
+) -> str:
     """Return the text of a script that shows a verdict.
 
     Args:
-        asker: who is asked once more, for the numbers that the script compares with.
+        session: who is asked once more, for the numbers that the script compares with.
         case: the question.
-        point: which answer of whom.
+        selector: which answer of whom.
         verdict: on it.
         origin: where it comes from.
 
     Raises:
         SourceError: the text of the implementation cannot be had.
     """
-    return _Writer(asker, case, point, verdict, origin).text()
+    return _Writer(session, case, selector, verdict, origin).text()
 
 
 def why_not_shown(text: str, word: str) -> str:
@@ -109,23 +111,28 @@ def why_not_shown(text: str, word: str) -> str:
 
 class _Writer:
     def __init__(
-        self, asker: Asker, case: Case, point: Point, verdict: Verdict, origin: Origin
+        self,
+        session: Session,
+        case: Case,
+        selector: AnswerSelector,
+        verdict: Verdict,
+        origin: Origin,
     ) -> None:
-        self._asker, self._case, self._point = asker, case, point
+        self._asker, self._case, self._point = session, case, selector
         self._verdict, self._origin = verdict, origin
         self._inputs = case.inputs()
-        self._source = asker.source(case, point)
+        self._source = session.source(case, selector)
         self._asked = self._what_is_asked()
-        self._question: Question = asker.question(case)
+        self._question: SolvedCase = session.question(case)
 
-    def _what_is_asked(self) -> Asked:
+    def _what_is_asked(self) -> ScriptCall:
         names = {name: name for name in ARGUMENTS} | {"values": self._case.contract.domain}
         given = [name for name in ARGUMENTS if getattr(self._inputs, name) is not None]
-        wrt = wrt_alone(self._point.quantity, by_hand=self._asker.framework == "numpy")
+        wrt = wrt_for(self._point.quantity, by_hand=self._asker.framework == "numpy")
         if self._point.whole:
             soft = self._case.target_kind in ("soft", "multi_label")
             wrt = ("values", "target") if soft else ("values",)
-        return Asked(
+        return ScriptCall(
             self._asker.framework, self._point.mode, self._point.quantity, self._source,
             tuple(names[name] for name in given), tuple(names[name] for name in wrt),
             of_scalar=not result_shape(self._case),
@@ -142,7 +149,7 @@ class _Writer:
     # --- before the call
 
     def _header(self) -> str:
-        case, point, verdict = self._case, self._point, self._verdict
+        case, selector, verdict = self._case, self._point, self._verdict
         options = ", ".join(f"{key}={value}" for key, value in case.options.given().items())
         target = f", {case.target_kind} target" if case.target_kind else ""
         shape = "x".join(map(str, case.shape))
@@ -150,21 +157,21 @@ class _Writer:
         facts = {
             "question": f"{case.operation}{target}, {case.dtype}, shape {shape}",
             "options": options,
-            "asked": f"{_MEANT[point.quantity].format(first=case.contract.domain)}; "
-            f"mode {point.mode}, device {self._asker.device}",
+            "asked": f"{_MEANT[selector.quantity].format(first=case.contract.domain)}; "
+            f"mode {selector.mode}, device {self._asker.device}",
             "verdict": f"{verdict.word}: {meaning}",
             "note": verdict.note,
             "versions": self._versions(),
             "found by": f"lossdiff {self._origin.version}, in the case {self._origin.case}"
             + (", shrunk" if self._origin.is_shrunk else ""),
         }
-        lines = [f"{point.implementation}, {point.quantity}: {verdict.word}", ""]
+        lines = [f"{selector.implementation}, {selector.quantity}: {verdict.word}", ""]
         lines += [f"{key:<9} {value}" for key, value in facts.items() if value]
         lines += ["", "Ends with status 0 if this shows, with 1 if not."]
         return "\n".join(f"# {_printable(line)}".rstrip() for line in lines)
 
     def _versions(self) -> str:
-        facts = self._asker.offered.environment
+        facts = self._asker.catalogue.environment
         versions = {**facts.get("versions", {}), "numpy": facts.get("numpy", np.__version__)}
         named = [f"{name} {version}" for name, version in versions.items()]
         others = [f"Python {facts.get('python')}", facts.get("platform"), facts.get("cpu")]
@@ -186,7 +193,7 @@ class _Writer:
         return "\n".join([*before, *standard, "", *others])
 
     def _settings(self) -> list[str]:
-        framework, facts = self._asker.framework, self._asker.offered.environment
+        framework, facts = self._asker.framework, self._asker.catalogue.environment
         settings = dict(_SETTINGS.get(framework, {}))
         if self._asker.device == "cpu":
             settings |= _ON_CPU.get(framework, {})
@@ -201,7 +208,7 @@ class _Writer:
         shape = result_shape(self._case)
         if self._asked.cotangent:
             named["cotangent"] = self._case.cotangent(shape).astype(dtype)
-        if self._asked.quantity == SECOND:
+        if self._asked.quantity == HVP_LOGITS:
             named["direction"] = self._case.direction().astype(dtype)
         for name, array in named.items():
             yield f"{name} = {array_text(array, self._asker.framework, self._asker.device)}"
@@ -327,7 +334,7 @@ class _Writer:
         """Index, exact value, bound and answer of each element, or of the worst ones."""
         answer = self._asker.answer(self._case, self._point)
         if isinstance(answer, Failure):
-            raise AskerError(f"the answer does not come a second time: {answer.message}")
+            raise SessionError(f"the answer does not come a second time: {answer.message}")
         solution = self._question.solution
         exact = np.asarray(solution.quantities[self._point.quantity].to_float())
         bound = self._question.bound(solution, self._point.quantity, SOUND)

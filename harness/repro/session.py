@@ -18,16 +18,25 @@ from pebble import ProcessExpired, ProcessPool
 from ...backends import FRAMEWORKS
 from ...cases.model import Case
 from ..answers import Failure
-from ..judging import Question, Verdict, judge, question_of
-from ..workers import START_TIMEOUT, Catalogue, Setup, Source, ask_alone, catalogue, source, start
+from ..judging import SolvedCase, Verdict, judge, solved_case
+from ..workers import (
+    START_TIMEOUT,
+    Catalogue,
+    Setup,
+    Source,
+    ask_quantity,
+    catalogue,
+    source,
+    start,
+)
 
 
-class AskerError(RuntimeError):
+class SessionError(RuntimeError):
     """A framework cannot be asked here; the message says why."""
 
 
 @dataclass(frozen=True)
-class Point:
+class AnswerSelector:
     """Which answer of whom.
 
     Attributes:
@@ -43,39 +52,41 @@ class Point:
     whole: bool = False
 
 
-class Asker:
+class Session:
     """Asks the implementations of one framework; use it in a `with` statement.
 
     Attributes:
-        offered: what the framework offers, its versions among it.
+        catalogue: what the framework offers, its versions among it.
     """
 
     def __init__(self, framework: str, device: str = "cpu", extra: tuple[str, ...] = ()) -> None:
         """Start the process and import the framework there.
 
         Raises:
-            AskerError: the framework is missing, or does not start.
+            SessionError: the framework is missing, or does not start.
             UserFileError: a file of implementations cannot be used.
         """
         if framework not in FRAMEWORKS:
-            raise AskerError(f"{framework} is not asked in a process; nothing can be shown of it")
+            raise SessionError(f"{framework} is not asked in a process; nothing can be shown of it")
         missing = FRAMEWORKS[framework].missing
         if missing:
             extra_name = FRAMEWORKS[framework].extra
-            raise AskerError(
+            raise SessionError(
                 f"{' and '.join(missing)} not installed; pip install 'lossdiff[{extra_name}]'"
             )
         self.framework, self.device, self.extra = framework, device, extra
-        self._question: Question | None = None
+        self._question: SolvedCase | None = None
         context = multiprocessing.get_context("spawn")
         loads = context.Event()
         setup = Setup(framework, device, extra)
         self._pool = ProcessPool(1, context=context, initializer=start, initargs=[setup, loads])
         try:
-            self.offered: Catalogue = self._pool.schedule(catalogue, timeout=START_TIMEOUT).result()
+            self.catalogue: Catalogue = self._pool.schedule(
+                catalogue, timeout=START_TIMEOUT
+            ).result()
         except (ProcessExpired, FutureTimeoutError, ImportError, RuntimeError) as error:
             self._end()
-            raise AskerError(f"{framework} does not start: {error}") from error
+            raise SessionError(f"{framework} does not start: {error}") from error
         except BaseException:
             self._end()
             raise
@@ -96,23 +107,27 @@ class Asker:
         self._pool.stop()
         self._pool.join()
 
-    def verdict(self, case: Case, point: Point, timeout: float = 120.0) -> Verdict:
+    def verdict(self, case: Case, selector: AnswerSelector, timeout: float = 120.0) -> Verdict:
         """Ask and judge; a crash and a time-out are verdicts too.
 
         Args:
             case: the question.
-            point: which answer.
+            selector: which answer.
             timeout: seconds that the answer may take.
         """
         question = self.question(case)
         solution = question.solution
-        if not solution.refusal and point.quantity not in solution.quantities:
-            return Verdict("unsupported", note=f"the case has no {point.quantity}")
-        return judge(question, point.quantity, self.answer(case, point, timeout))
+        if not solution.refusal and selector.quantity not in solution.quantities:
+            return Verdict("unsupported", note=f"the case has no {selector.quantity}")
+        return judge(question, selector.quantity, self.answer(case, selector, timeout))
 
-    def answer(self, case: Case, point: Point, timeout: float = 120.0) -> NDArray[Any] | Failure:
+    def answer(
+        self, case: Case, selector: AnswerSelector, timeout: float = 120.0
+    ) -> NDArray[Any] | Failure:
         """Ask; returns the array, or why there is none."""
-        future = self._pool.schedule(ask_alone, args=[case, *vars(point).values()], timeout=timeout)
+        future = self._pool.schedule(
+            ask_quantity, args=[case, *vars(selector).values()], timeout=timeout
+        )
         try:
             return future.result()
         except FutureTimeoutError:
@@ -120,13 +135,13 @@ class Asker:
         except ProcessExpired as error:
             return Failure("crashed", f"the process died with status {error.exitcode}")
 
-    def question(self, case: Case) -> Question:
+    def question(self, case: Case) -> SolvedCase:
         """Return a case ready to be judged; the last one is kept."""
         if self._question is None or self._question.case.id != case.id:
-            self._question = question_of(case)
+            self._question = solved_case(case)
         return self._question
 
-    def source(self, case: Case, point: Point) -> Source:
+    def source(self, case: Case, selector: AnswerSelector) -> Source:
         """Return the program text of an implementation, and of the call that asks it the case."""
-        future = self._pool.schedule(source, args=[case, *vars(point).values()], timeout=120)
+        future = self._pool.schedule(source, args=[case, *vars(selector).values()], timeout=120)
         return future.result()

@@ -27,8 +27,8 @@ from .reductions import (
     without_axes,
     without_options,
 )
-from .session import Asker, Point
-from .simplicity import plainer, plainness, rounded_alike
+from .session import AnswerSelector, Session
+from .simplicity import plainness, rounded_alike, simpler
 
 TIMEOUT = 30.0
 _QUESTIONS = 1000
@@ -61,9 +61,9 @@ class _Exhausted(Exception):  # noqa: N818 -- no error: the work ends here
 
 
 def shrink(
-    asker: Asker,
+    session: Session,
     case: Case,
-    point: Point,
+    selector: AnswerSelector,
     first: Verdict,
     *,
     timeout: float = TIMEOUT,
@@ -72,14 +72,16 @@ def shrink(
     """Reduce a case as far as the verdict is kept.
 
     Args:
-        asker: who asks.
+        session: who asks.
         case: the question.
-        point: which answer of whom.
+        selector: which answer of whom.
         first: the verdict on it, which is kept: the word, and for a failure what it says.
         timeout: seconds for all.
         questions: how many may be asked.
     """
-    shrinker = _Shrinker(asker, as_given(case, point.quantity), point, first, timeout, questions)
+    shrinker = _Shrinker(
+        session, as_given(case, selector.quantity), selector, first, timeout, questions
+    )
     try:
         is_minimal = shrinker.run()
     except _Exhausted:
@@ -90,11 +92,17 @@ def shrink(
 
 class _Shrinker:
     def __init__(
-        self, asker: Asker, case: Case, point: Point, first: Verdict, timeout: float, questions: int
+        self,
+        session: Session,
+        case: Case,
+        selector: AnswerSelector,
+        first: Verdict,
+        timeout: float,
+        questions: int,
     ) -> None:
         self.case, self.verdict = case, first
         self.seen: set[str] = {case.id}
-        self._asker, self._point, self._first = asker, point, first
+        self._asker, self._point, self._first = session, selector, first
         self._limit = questions
         self._deadline = time.monotonic() + timeout
         # One that is said not to return is asked several times within the limit.
@@ -179,7 +187,7 @@ class _Shrinker:
     def _plain_elements(self, name: str, form: Format) -> None:
         for at in range(getattr(self.case.inputs(), name).size):
             array = getattr(self.case.inputs(), name)
-            for number in plainer(float(array.ravel()[at]), form):
+            for number in simpler(float(array.ravel()[at]), form):
                 tried = array.copy()
                 tried.ravel()[at] = number
                 if self._takes(name, tried):

@@ -34,7 +34,7 @@ def plainness(number: float, form: Format) -> Plainness:
     return len(digits), abs(exponent), mantissa, bool(sign)
 
 
-def plainer(number: float, form: Format) -> list[float]:
+def simpler(number: float, form: Format) -> list[float]:
     """Return plainer numbers, the plainest first: 0, ±1, and what it rounds to."""
     sign = math.copysign(1.0, number)
     tried = [0.0, 1.0, sign, 2 * sign, 100 * sign]

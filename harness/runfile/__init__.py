@@ -8,28 +8,28 @@ from __future__ import annotations
 
 from .file import RunFile, RunFileError, draft_of
 from .lock import writing
-from .resume_rows import AnswerRow, AskedRow, BitsRow, IncidentRow, LevelRow, WaitingRow
+from .resume_rows import AnswerRow, BlobRow, CompletedRow, IncidentRow, PendingRow, ValidityPointRow
 from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
 from .schema import Row, array_of, packed
 from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 
 __all__ = [
     "AnswerRow",
-    "AskedRow",
-    "BitsRow",
+    "BlobRow",
+    "CompletedRow",
     "DomainRow",
     "IncidentRow",
-    "LevelRow",
     "MemoryRow",
     "PassRow",
+    "PendingRow",
     "ProcessRow",
     "RelationRow",
     "Row",
     "RunFile",
     "RunFileError",
     "TimingRow",
+    "ValidityPointRow",
     "VerdictRow",
-    "WaitingRow",
     "WorkedRow",
     "WorkerRow",
     "array_of",

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 @dataclass(frozen=True)
-class AskedRow:
+class CompletedRow:
     """A question that has its verdicts.
 
     Attributes:
@@ -31,7 +31,7 @@ class AskedRow:
 
 
 @dataclass(frozen=True)
-class LevelRow:
+class ValidityPointRow:
     """One answered magnitude of a search for the domain of validity; see `harness.engine.validity`.
 
     Attributes:
@@ -77,11 +77,11 @@ class AnswerRow:
 
 
 @dataclass(frozen=True)
-class WaitingRow:
+class PendingRow:
     """The bits of an answer that waits for the same call with other threads.
 
     Attributes:
-        bits: fingerprint of the answer, and key of its `BitsRow`.
+        bits: fingerprint of the answer, and key of its `BlobRow`.
     """
 
     framework: str
@@ -96,7 +96,7 @@ class WaitingRow:
 
 
 @dataclass(frozen=True)
-class BitsRow:
+class BlobRow:
     """An array that waits, as `.npy` of float64."""
 
     bits: str
@@ -127,7 +127,7 @@ class IncidentRow:
     table: ClassVar[str] = "incidents"
 
 
-ProgressRow = AskedRow | LevelRow | AnswerRow | WaitingRow | BitsRow | IncidentRow
+ProgressRow = CompletedRow | ValidityPointRow | AnswerRow | PendingRow | BlobRow | IncidentRow
 PROGRESS_ROWS: tuple[type[ProgressRow], ...] = (
-    AskedRow, LevelRow, AnswerRow, WaitingRow, BitsRow, IncidentRow,
+    CompletedRow, ValidityPointRow, AnswerRow, PendingRow, BlobRow, IncidentRow,
 )  # fmt: skip

@@ -24,7 +24,7 @@ from ..runfile import MemoryRow, RunFile, VerdictRow
 from ..workers import cache_settings
 from . import machine
 from .benchmarks import Benchmark, Threads, benchmarks_of
-from .results import Timed, summaries
+from .results import ProcessResult, summaries
 
 PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
 _MAX_TIME = 0.02  # seconds of measured rounds for a benchmark, once it has its least number
@@ -62,7 +62,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Process:
+class TimedProcess:
     """One process: a framework in a pass, with its benchmarks."""
 
     number: int
@@ -98,7 +98,7 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
         run.add(summaries(run))
 
 
-def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[Process]:
+def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[TimedProcess]:
     """Return the processes of all passes: within a pass, all in random order."""
     dice, size = random.Random(timing.seed), machine.cache_bytes()  # noqa: S311 -- no secret
     size = size if timing.device == "cpu" else 0
@@ -108,18 +108,18 @@ def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[Pr
         for threads in timing.threads
     }
     usable = machine.usable()
-    processes: list[Process] = []
+    processes: list[TimedProcess] = []
     for number in range(1, timing.passes + 1):
         turns = [key for key, items in found.items() if items]
         dice.shuffle(turns)
         for name, threads in turns:
             turn, items = len(processes), found[name, threads]
             core = usable[turn % len(usable)]
-            processes.append(Process(turn + 1, number, name, threads, core, items))
+            processes.append(TimedProcess(turn + 1, number, name, threads, core, items))
     return processes
 
 
-def plan_of(run: RunFile, process: Process, timing: Timing, scratch: Path) -> dict[str, Any]:
+def plan_of(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) -> dict[str, Any]:
     """Return what `benchmark_suite` is told, as plain data.
 
     Args:
@@ -147,7 +147,7 @@ def plan_of(run: RunFile, process: Process, timing: Timing, scratch: Path) -> di
     }
 
 
-def _time(run: RunFile, process: Process, timing: Timing, scratch: Path) -> Timed:
+def _time(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) -> ProcessResult:
     name = f"{process.framework}-{timing.device}-{process.threads}-pass{process.pass_number}"
     result = run.path.with_name(f"{run.path.stem}-{name}-benchmark.json")
     load, started = machine.load(), machine.stamp()
@@ -155,11 +155,11 @@ def _time(run: RunFile, process: Process, timing: Timing, scratch: Path) -> Time
     _run_pytest(plan_of(run, process, timing, scratch), result)
     document = json.loads(result.read_text())
     about = (process.number, process.pass_number, process.framework, timing.device)
-    return Timed.read(document, about, process.threads, load, started, result.name, scratch)
+    return ProcessResult.read(document, about, process.threads, load, started, result.name, scratch)
 
 
 def _peaks(
-    processes: Sequence[Process], timing: Timing, scratch: Path, say: Say
+    processes: Sequence[TimedProcess], timing: Timing, scratch: Path, say: Say
 ) -> list[MemoryRow]:
     """Measure each benchmark's peak memory once; hot or cold makes no difference to it."""
     items = {replace(item, cache="hot") for process in processes for item in process.benchmarks}

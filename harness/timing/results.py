@@ -13,7 +13,7 @@ import numpy as np
 
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case
-from ..judging import judge, question_of
+from ..judging import judge, solved_case
 from ..runfile import MemoryRow, PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
 from ..verdicts import SEVERITY, base, standing
 from .benchmarks import work_of
@@ -22,7 +22,7 @@ _KEY = ("case", "implementation", "framework", "mode", "device", "direction", "t
 
 
 @dataclass(frozen=True)
-class Timed:
+class ProcessResult:
     """What one process has measured.
 
     Attributes:
@@ -45,7 +45,7 @@ class Timed:
         started: str,
         source: str,
         scratch: Path,
-    ) -> Timed:
+    ) -> ProcessResult:
         """Read pytest-benchmark's JSON of one process."""
         kinds: dict[str, list[dict[str, Any]]] = {"copy": [], "compute": [], "time": []}
         for item in document["benchmarks"]:
@@ -117,7 +117,7 @@ def _judged(case_id: str, quantity: str, file: Path) -> str:
     case, array = Case.parse(case_id), np.load(file)
     if case.dtype == "bfloat16" and array.dtype == np.uint16:
         array = array.view(FORMATS["bfloat16"].dtype)
-    return judge(question_of(case), quantity, array).word
+    return judge(solved_case(case), quantity, array).word
 
 
 def summaries(run: RunFile) -> list[TimingRow]:

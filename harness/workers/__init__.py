@@ -8,30 +8,30 @@ from __future__ import annotations
 
 from .dask import Cluster, ClusterError
 from .environment import cache_settings
-from .evaluate import wrt_alone
+from .evaluate import wrt_for
 from .messages import START_TIMEOUT, Asked, Catalogue, Setup, UserFileError
-from .process import ask_alone, catalogue, limit_threads, load, source, start
+from .process import ask_quantity, catalogue, limit_threads, load, source, start
 from .source_text import Source, SourceError
-from .supervisor import Cell, Incident, Settled, why_no_start
-from .watchdog import GIB, Limits, Watch, share_of_memory
+from .supervisor import BatchResult, Incident, WorkerHandle, why_no_start
+from .watchdog import GIB, Limits, Watchdog, share_of_memory
 
 __all__ = [
     "GIB",
     "START_TIMEOUT",
     "Asked",
+    "BatchResult",
     "Catalogue",
-    "Cell",
     "Cluster",
     "ClusterError",
     "Incident",
     "Limits",
-    "Settled",
     "Setup",
     "Source",
     "SourceError",
     "UserFileError",
-    "Watch",
-    "ask_alone",
+    "Watchdog",
+    "WorkerHandle",
+    "ask_quantity",
     "cache_settings",
     "catalogue",
     "limit_threads",
@@ -40,5 +40,5 @@ __all__ = [
     "source",
     "start",
     "why_no_start",
-    "wrt_alone",
+    "wrt_for",
 ]

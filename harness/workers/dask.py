@@ -27,8 +27,8 @@ from typing import Any
 
 from ...backends import FRAMEWORKS
 from .messages import START_TIMEOUT, Asked, Catalogue, Setup
-from .supervisor import Cell, Settled
-from .watchdog import Limits, Watch, share_of_memory
+from .supervisor import BatchResult, WorkerHandle
+from .watchdog import Limits, Watchdog, share_of_memory
 
 _AHEAD = 2  # groups for each thread of the cluster, so that none waits for us
 _CONNECT = 10.0  # seconds
@@ -39,57 +39,57 @@ class ClusterError(RuntimeError):
 
 
 @dataclass
-class _Seat:
+class _ThreadWorker:
     """A cell on a Dask worker; each of its threads has its own."""
 
-    cell: Cell
+    cell: WorkerHandle
     events: SimpleQueue[tuple[int, Any]]
     catalogue: Catalogue
 
 
-_seats: dict[tuple[Setup, int], _Seat] = {}  # of this Dask worker, by thread
+_thread_workers: dict[tuple[Setup, int], _ThreadWorker] = {}  # of this Dask worker, by thread
 
 
 def offer(setup: Setup, limits: Limits) -> Catalogue:
     """Start a worker process here, unless there is one, and return what it offers."""
-    return _seat(setup, limits).catalogue
+    return _thread_worker(setup, limits).catalogue
 
 
-def ask_here(setup: Setup, limits: Limits, group: list[Asked]) -> Settled:
+def ask_here(setup: Setup, limits: Limits, group: list[Asked]) -> BatchResult:
     """Ask a group in a process on this Dask worker, whatever it does to the process."""
-    seat = _seat(setup, limits)
+    worker = _thread_worker(setup, limits)
     answered, incidents, seconds = [], [], 0.0
     waiting = deque([group])
-    with Watch(seat.cell.look):
+    with Watchdog(worker.cell.look):
         while waiting:
-            seat.cell.send(waiting.popleft())
+            worker.cell.send(waiting.popleft())
             settled = None
             while settled is None:
-                settled = seat.cell.settle(*seat.events.get())
+                settled = worker.cell.resolve(*worker.events.get())
             waiting.extendleft(reversed(settled.again))
             answered += settled.answered
             incidents += settled.incidents
             seconds += settled.seconds
-    return Settled(answered, [], incidents, seconds)
+    return BatchResult(answered, [], incidents, seconds)
 
 
-def _seat(setup: Setup, limits: Limits) -> _Seat:
+def _thread_worker(setup: Setup, limits: Limits) -> _ThreadWorker:
     key = (setup, threading.get_ident())
-    if key not in _seats:
-        if not _seats:
+    if key not in _thread_workers:
+        if not _thread_workers:
             _allow_children()
-        _seats[key] = _started(setup, limits)
-    return _seats[key]
+        _thread_workers[key] = _started(setup, limits)
+    return _thread_workers[key]
 
 
-def _started(setup: Setup, limits: Limits) -> _Seat:
+def _started(setup: Setup, limits: Limits) -> _ThreadWorker:
     limits = replace(limits, memory=limits.memory or share_of_memory(os.cpu_count() or 1))
     events: SimpleQueue[tuple[int, Any]] = SimpleQueue()
-    cell = Cell(setup, limits, lambda _, ticket, future: events.put((ticket, future)))
-    with Watch(cell.look):
+    cell = WorkerHandle(setup, limits, lambda _, ticket, future: events.put((ticket, future)))
+    with Watchdog(cell.look):
         _, future = events.get()
     try:
-        return _Seat(cell, events, cell.offered(future))
+        return _ThreadWorker(cell, events, cell.catalogue_from(future))
     except BaseException:
         cell.stop()
         raise
@@ -102,15 +102,15 @@ def _allow_children() -> None:
 
 
 def _end_children() -> None:
-    for seat in _seats.values():
-        seat.cell.stop()
+    for worker in _thread_workers.values():
+        worker.cell.stop()
 
 
 # --- on this machine -------------------------------------------------------------------------
 
 
 class Cluster:
-    """A Dask cluster; `cell` has the shape of `isolation.Cell`."""
+    """A Dask cluster; `cell` has the shape of `isolation.WorkerHandle`."""
 
     def __init__(self, address: str) -> None:
         """Connect.
@@ -159,7 +159,7 @@ class Cluster:
         names = [setup.framework, *(["gpu"] if setup.device == "gpu" else [])]
         return {name: 1.0 for name in names if any(name in it for it in self._declared)}
 
-    def cell(self, setup: Setup, limits: Limits, report: Callable[..., None]) -> ClusterCell:
+    def cell(self, setup: Setup, limits: Limits, report: Callable[..., None]) -> ClusterHandle:
         """Return the cluster as a worker."""
         wanted = self._wanted(setup)
         threads = sum(
@@ -168,7 +168,7 @@ class Cluster:
             if wanted.keys() <= declared.keys()
         )
         setup = replace(setup, cache=None)  # a folder of this machine
-        return ClusterCell(self._client, setup, limits, report, wanted, max(1, threads) * _AHEAD)
+        return ClusterHandle(self._client, setup, limits, report, wanted, max(1, threads) * _AHEAD)
 
     def close(self) -> None:
         """Disconnect."""
@@ -176,8 +176,8 @@ class Cluster:
             self._client.close()
 
 
-class ClusterCell:
-    """What `isolation.Cell` is, but on a cluster: groups go to whoever has room."""
+class ClusterHandle:
+    """What `isolation.WorkerHandle` is, but on a cluster: groups go to whoever has room."""
 
     def __init__(
         self,
@@ -211,13 +211,13 @@ class ClusterCell:
     def look(self) -> None:
         """The watch is on the Dask worker."""
 
-    def offered(self, future: Any) -> Catalogue:
+    def catalogue_from(self, future: Any) -> Catalogue:
         """Return what the workers offer, or raise why they did not start."""
         self._futures.pop(0, None)
         found: Catalogue = future.result(timeout=START_TIMEOUT)
         return found
 
-    def settle(self, ticket: int, future: Any) -> Settled | None:
+    def resolve(self, ticket: int, future: Any) -> BatchResult | None:
         """Return what came of a group.
 
         Raises:
@@ -226,7 +226,7 @@ class ClusterCell:
         if self._futures.pop(ticket, None) is None:
             return None
         try:
-            settled: Settled = future.result()
+            settled: BatchResult = future.result()
         except (Exception, CancelledError) as error:
             raise ClusterError(f"the cluster lost a group of questions: {error}") from error
         return settled
@@ -241,5 +241,5 @@ class ClusterCell:
         """Nothing here has to end: the workers stay warm for the next run."""
 
 
-def _tell(report: Callable[..., None], cell: ClusterCell, ticket: int, future: Any) -> None:
+def _tell(report: Callable[..., None], cell: ClusterHandle, ticket: int, future: Any) -> None:
     report(cell, ticket, future)

@@ -20,7 +20,7 @@ from ...backends.base import Backend, Call, Forward, ForwardBackward, SecondOrde
 from ...cases.dtypes import format_of
 from ...cases.layouts import laid_out
 from ...cases.model import Case, Inputs
-from ..answers import SECOND, Failure, Observation, one_line
+from ..answers import HVP_LOGITS, Failure, Observation, one_line
 from ..oracle import Floats
 
 Answers = dict[str, "NDArray[Any] | Failure"]
@@ -52,7 +52,7 @@ class Clock:
 CALLS = Clock()
 
 
-def observe(backend: Backend, name: str, mode: str, case: Case) -> Observation:
+def evaluate(backend: Backend, name: str, mode: str, case: Case) -> Observation:
     """Ask an implementation a case; of large arrays the first rows come back."""
     _settle(backend, (case.dtype, case.shape))
     inputs = case.inputs()
@@ -68,7 +68,7 @@ def observe(backend: Backend, name: str, mode: str, case: Case) -> Observation:
     return Observation(case.id, name, mode, sent, seconds, "; ".join(said))
 
 
-def answer_alone(
+def evaluate_quantity(
     backend: Backend, name: str, mode: str, case: Case, quantity: str, *, whole: bool
 ) -> NDArray[Any] | Failure:
     """Ask for one quantity; `whole` has all of the case's gradients asked along, as a run does."""
@@ -79,17 +79,17 @@ def answer_alone(
         return Failure("unsupported", reason)
     call = call_for(implementation, case, inputs)
     if not whole:
-        call = replace(call, wrt=wrt_alone(quantity, by_hand=backend.framework == "numpy"))
+        call = replace(call, wrt=wrt_for(quantity, by_hand=backend.framework == "numpy"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if quantity == SECOND:
+        if quantity == HVP_LOGITS:
             return judged_part(second_derivative(backend, mode, call, case, inputs), case)
         cotangent = case.cotangent(call.shape)
         found = answers(backend, mode, call, inputs, cotangent, layout=case.layout)
     return judged_part(found.get(quantity, _NO_GRADIENT), case)
 
 
-def wrt_alone(quantity: str, *, by_hand: bool) -> tuple[str, ...]:
+def wrt_for(quantity: str, *, by_hand: bool) -> tuple[str, ...]:
     """Return what has to be differentiated by for one quantity; a hand-written vjp gives all."""
     if quantity == "gradient_target":
         return ("values", "target") if by_hand else ("target",)

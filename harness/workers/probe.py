@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ...backends.base import Backend, Call, call_for
 from ...cases.dtypes import format_of
 from ...cases.model import Case, Inputs
-from ..answers import AGAIN, SECOND, Failure, Observation, Related, differences
+from ..answers import AGAIN, HVP_LOGITS, Failure, Observation, RelationCheck, differences
 from ..bounds import LADDER, SOUND
 from ..oracle import Floats
-from ..relations import RELATIONS, Answered, Comparison, Form, Relation
+from ..relations import RELATIONS, Answered, AnswerPair, Form, Relation
 from .evaluate import Answers, answers, second_derivative
 
 
@@ -35,7 +35,7 @@ def probe(backend: Backend, mode: str, case: Case, observation: Observation) -> 
     found = dict(observation.answers)
     if call.wrt and case.operation != "cross_entropy_probs":
         # From probabilities over classes conventions differ, and have no second derivative here.
-        found[SECOND] = second_derivative(backend, mode, call, case, inputs)
+        found[HVP_LOGITS] = second_derivative(backend, mode, call, case, inputs)
     return replace(observation, answers=found, related=tuple(related))
 
 
@@ -53,7 +53,7 @@ def _numbers(found: Answers, call: Call, inputs: Inputs) -> dict[str, Floats]:
     }
 
 
-def _again(first: Answers, second: Answers) -> Iterator[Related]:
+def _again(first: Answers, second: Answers) -> Iterator[RelationCheck]:
     """The same call twice must give the same bits."""
     for quantity, one in first.items():
         other = second[quantity]
@@ -63,23 +63,23 @@ def _again(first: Answers, second: Answers) -> Iterator[Related]:
         difference = 0.0
         if not same and one.shape == other.shape:
             difference = _largest(differences(one.astype(float), other.astype(float)))
-        yield Related(AGAIN, quantity, same, difference, float(not same))
+        yield RelationCheck(AGAIN, quantity, same, difference, float(not same))
 
 
 def _related(
     backend: Backend, mode: str, name: str, relation: Relation, plain: Answered
-) -> Iterator[Related]:
+) -> Iterator[RelationCheck]:
     others = []
     for form in relation.forms(plain.form):
         call = call_for(backend.implementations[name], form.case, form.inputs)
         found = answers(backend, mode, call, form.inputs, form.cotangent)
         numbers = _numbers(found, call, form.inputs)
         if "value" not in numbers:
-            yield Related(relation.name, "value", False, note=_why_not(found["value"]))
+            yield RelationCheck(relation.name, "value", False, note=_why_not(found["value"]))
             return
         for quantity in plain.answers.keys() - numbers.keys():
             note = _why_not(found.get(quantity, Failure("unsupported", "not given")))
-            yield Related(relation.name, quantity, False, note=note)
+            yield RelationCheck(relation.name, quantity, False, note=note)
         others.append(Answered(form, numbers))
     for comparison in relation.compare(plain, tuple(others)):
         yield _compared(relation, plain.form.case, comparison)
@@ -91,7 +91,7 @@ def _why_not(answer: NDArray[Any] | Failure) -> str:
     return f"{answer.dtype.name} of shape {answer.shape}"
 
 
-def _compared(relation: Relation, case: Case, comparison: Comparison) -> Related:
+def _compared(relation: Relation, case: Case, comparison: AnswerPair) -> RelationCheck:
     """Whether two answers agree within the sound bounds, or within those of an explanation."""
     quantity, left, right = comparison.quantity, comparison.left, comparison.right
     error = differences(left, right)
@@ -99,7 +99,7 @@ def _compared(relation: Relation, case: Case, comparison: Comparison) -> Related
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(error > 0, error / sound, 0.0)
     worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-    related = Related(
+    related = RelationCheck(
         relation.name, quantity, bool((error <= sound).all()), _largest(error), _largest(ratio),
         where=str(list(map(int, worst))) if left.ndim else "",
         left=repr(float(left[worst])), right=repr(float(right[worst])),
@@ -110,7 +110,7 @@ def _compared(relation: Relation, case: Case, comparison: Comparison) -> Related
     return replace(related, holds=bool(explanation), note=explanation)
 
 
-def _explained(case: Case, comparison: Comparison, error: Floats) -> str:
+def _explained(case: Case, comparison: AnswerPair, error: Floats) -> str:
     for name, algorithm in LADDER:
         if algorithm.narrow and case.dtype not in ("float16", "bfloat16"):
             continue

@@ -30,17 +30,17 @@ from ...backends.base import ARGUMENTS, Backend, Call, call_for, implementations
 from ...cases.model import Case
 from ..answers import Failure, Observation, one_line
 from .environment import cache_settings
-from .evaluate import CALLS, answer_alone, observe, wrt_alone
+from .evaluate import CALLS, evaluate, evaluate_quantity, wrt_for
 from .messages import Answers, Catalogue, Setup, UserFileError
 from .probe import probe
-from .progress import Mark
+from .progress import SharedProgress
 from .source_text import Source, loaded, module_and_name, source_of
 
 _setup: Setup | None = None
-_mark: Mark | None = None
+_mark: SharedProgress | None = None
 
 
-def start(setup: Setup, loads: Event | None = None, mark: Mark | None = None) -> None:
+def start(setup: Setup, loads: Event | None = None, mark: SharedProgress | None = None) -> None:
     """Prepare the process: where its output goes, and the flags that must be set early.
 
     Args:
@@ -184,15 +184,15 @@ def ask(ticket: int, questions: Sequence[tuple[str, str, Case]]) -> Answers:
 
 
 def _asked(backend: Backend, name: str, mode: str, case: Case) -> Observation:
-    observation = observe(backend, name, mode, case)
+    observation = evaluate(backend, name, mode, case)
     return probe(backend, mode, case, observation) if case.is_probed else observation
 
 
-def ask_alone(
+def ask_quantity(
     case: Case, name: str, mode: str, quantity: str, whole: bool
 ) -> NDArray[Any] | Failure:
-    """Ask one quantity of an implementation; see `asking.answer_alone`."""
-    return answer_alone(_backend(), name, mode, case, quantity, whole=whole)
+    """Ask one quantity of an implementation; see `asking.evaluate_quantity`."""
+    return evaluate_quantity(_backend(), name, mode, case, quantity, whole=whole)
 
 
 def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Source:  # noqa: ARG001
@@ -211,7 +211,7 @@ def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Sour
     modules += loaded([_module_name(place) for place in _setup.extra])
     module, attribute = module_and_name(modules, implementation.function, name)
     by_hand = implementation.vjp is not None and backend.framework == "numpy"
-    needs_gradient = bool(wrt_alone(quantity, by_hand=by_hand) or (whole and call.wrt))
+    needs_gradient = bool(wrt_for(quantity, by_hand=by_hand) or (whole and call.wrt))
     gradient = "cotangent" if by_hand and needs_gradient else ""
     return source_of(module, attribute, *_written(case, call), gradient)
 

@@ -10,7 +10,7 @@ _SLOTS = 16  # tickets that are remembered; far more than are ever sent ahead
 _NOWHERE = -1
 
 
-class Mark:
+class SharedProgress:
     """The process, and for each ticket who took it and the question that was reached.
 
     A ticket is the number of a group that was sent. Plain shared memory without a lock: one

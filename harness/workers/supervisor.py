@@ -29,8 +29,8 @@ from ...cases.model import Case
 from ..answers import Failure, Observation, one_line
 from .messages import START_TIMEOUT, Answers, Asked, Catalogue, Setup
 from .process import ask, catalogue, start
-from .progress import Mark
-from .watchdog import Ended, Limits, Sent
+from .progress import SharedProgress
+from .watchdog import Ended, InFlightBatch, Limits
 
 _DEATHS = (ProcessExpired, FutureTimeoutError, CancelledError, BrokenProcessPool)
 _STARTS = 3  # in vain, one after the other, before a worker is given up
@@ -50,7 +50,7 @@ class Incident:
 
 
 @dataclass(frozen=True)
-class Settled:
+class BatchResult:
     """What came of a group that was sent.
 
     Attributes:
@@ -66,10 +66,10 @@ class Settled:
     seconds: float = 0.0
 
 
-Report = Callable[["Cell", int, Any], None]  # cell, ticket, and a future or a LostError
+Report = Callable[["WorkerHandle", int, Any], None]  # cell, ticket, and a future or a LostError
 
 
-class Cell:
+class WorkerHandle:
     """One worker process; a fresh one takes its place when it dies.
 
     Attributes:
@@ -84,13 +84,13 @@ class Cell:
         Args:
             setup: what the process is started with.
             limits: of one question, and of the process.
-            report: called from other threads, with what `offered` and `settle` want.
+            report: called from other threads, with what `catalogue_from` and `settle` want.
         """
         self._setup, self._limits, self._report = setup, limits, report
         self._context = multiprocessing.get_context("spawn")
-        self._mark = Mark(self._context)
+        self._mark = SharedProgress(self._context)
         self._loads = self._context.Event()  # set once the framework has been imported
-        self._sent: dict[int, Sent] = {}
+        self._sent: dict[int, InFlightBatch] = {}
         self._tickets = self._starts = 0
         self._suspects: set[tuple[str, str, str]] = set()
         self._deadly: set[tuple[str, str]] = set()
@@ -114,7 +114,7 @@ class Cell:
                 future = self._pool.schedule(ask, args=[ticket, group])
             else:
                 future = self._pool.schedule(catalogue, args=[ticket], timeout=START_TIMEOUT)
-        self._sent[ticket] = Sent(group, future)
+        self._sent[ticket] = InFlightBatch(group, future)
         future.add_done_callback(partial(self._report, self, ticket))
 
     def look(self) -> None:
@@ -128,7 +128,7 @@ class Cell:
                 self._report(self, ticket, LostError("its process ended without a word"))
             return  # one after the other
 
-    def offered(self, future: Any) -> Catalogue:
+    def catalogue_from(self, future: Any) -> Catalogue:
         """Return what the worker offers, or raise why it did not start."""
         self._sent.pop(0, None)
         if isinstance(future, LostError):
@@ -137,7 +137,7 @@ class Cell:
         self._loads.set()
         return found
 
-    def settle(self, ticket: int, future: Any) -> Settled | None:
+    def resolve(self, ticket: int, future: Any) -> BatchResult | None:
         """Return what came of a group; None for old news of a process that was given up."""
         sent = self._sent.get(ticket)
         lost = isinstance(future, LostError)
@@ -150,7 +150,7 @@ class Cell:
             answers: Answers = future.result()
             cases = [case for _, _, case in sent.group]
             answered = list(zip(cases, answers.observations, strict=True))
-            return Settled(answered, seconds=answers.seconds)
+            return BatchResult(answered, seconds=answers.seconds)
         if lost or isinstance(error, _DEATHS):
             _kill(self._mark.taker(ticket))
         if lost or (isinstance(error, _DEATHS) and not isinstance(error, ProcessExpired)):
@@ -164,7 +164,7 @@ class Cell:
         for ticket, sent in list(self._sent.items()):
             self._schedule(ticket, sent.group)
 
-    def _blame(self, group: list[Asked], at: int, ended: Ended) -> Settled:
+    def _blame(self, group: list[Asked], at: int, ended: Ended) -> BatchResult:
         """Find the question that did it: the one at the mark, if it does so twice."""
         if not 0 <= at < len(group):
             return self._not_begun(group, ended)
@@ -173,17 +173,21 @@ class Cell:
         known = (name, mode) in self._deadly or (name, mode, case.id) in self._suspects
         if known:
             self._deadly.add((name, mode))
-            return Settled([_failed(suspect, ended)], others, [Incident(suspect, ended, "judged")])
+            return BatchResult(
+                [_failed(suspect, ended)], others, [Incident(suspect, ended, "judged")]
+            )
         self._suspects.add((name, mode, case.id))
-        return Settled([], [[suspect], *others], [Incident(suspect, ended, "asked again, alone")])
+        return BatchResult(
+            [], [[suspect], *others], [Incident(suspect, ended, "asked again, alone")]
+        )
 
-    def _not_begun(self, group: list[Asked], ended: Ended) -> Settled:
+    def _not_begun(self, group: list[Asked], ended: Ended) -> BatchResult:
         self._starts += 1
         if self._starts <= _STARTS:
-            return Settled(again=[group], incidents=[Incident(None, ended, "asked again")])
+            return BatchResult(again=[group], incidents=[Incident(None, ended, "asked again")])
         given_up = Ended("crashed", f"the worker does not start again: {ended.message}")
         answered = [_failed(asked, given_up) for asked in group]
-        return Settled(answered, incidents=[Incident(None, given_up, "given up")])
+        return BatchResult(answered, incidents=[Incident(None, given_up, "given up")])
 
     def stop(self) -> None:
         """End the process now, whatever it does; `join` waits until it has ended."""

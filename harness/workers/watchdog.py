@@ -48,7 +48,7 @@ class Ended:
 
 
 @dataclass(eq=False)
-class Sent:
+class InFlightBatch:
     """A group on its way.
 
     Attributes:
@@ -120,7 +120,7 @@ def share_of_memory(workers: int) -> int:
     return int(total * _SHARE / workers)
 
 
-class Watch:
+class Watchdog:
     """Calls a function now and then, from a thread of its own; use it in a `with` statement."""
 
     def __init__(self, look: Callable[[], None]) -> None:

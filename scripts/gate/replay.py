@@ -17,7 +17,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from lossdiff.harness.comparing.snapshot import PassTime, Side, TimeKey, read_side
+from lossdiff.harness.comparing.snapshot import BenchmarkKey, PassTime, RunSnapshot, read_side
 from lossdiff.harness.comparing.times import compare_times
 from numpy.typing import NDArray
 from scipy import stats
@@ -56,16 +56,20 @@ def record(folder: Path, out: Path) -> None:
                         clocks=np.array(clocks, np.float32))  # fmt: skip
 
 
-def recorded(path: Path) -> list[Side]:
+def recorded(path: Path) -> list[RunSnapshot]:
     """Return the recorded runs, as far as times are compared."""
     with np.load(path) as data:
-        keys = [TimeKey(*map(str, key)) for key in data["keys"]]
+        keys = [BenchmarkKey(*map(str, key)) for key in data["keys"]]
         runs = zip(data["fastest"].tolist(), data["clocks"].tolist(), strict=True)
-        return [Side(path, {}, {}, {}, {}, times_of(keys, times), dict(enumerate(clocks)), {})
-                for times, clocks in runs]  # fmt: skip
+        return [
+            RunSnapshot(path, {}, {}, {}, {}, times_of(keys, times), dict(enumerate(clocks)), {})
+            for times, clocks in runs
+        ]
 
 
-def times_of(keys: list[TimeKey], times: list[list[float]]) -> dict[TimeKey, dict[int, PassTime]]:
+def times_of(
+    keys: list[BenchmarkKey], times: list[list[float]]
+) -> dict[BenchmarkKey, dict[int, PassTime]]:
     """Return the times of one run."""
     return {
         key: {number: PassTime(time, time) for number, time in enumerate(passes)}
@@ -73,13 +77,13 @@ def times_of(keys: list[TimeKey], times: list[list[float]]) -> dict[TimeKey, dic
     }
 
 
-def alone(run: Side, framework: str) -> Side:
+def alone(run: RunSnapshot, framework: str) -> RunSnapshot:
     """Return a run as if it held one framework."""
     times = {key: passes for key, passes in run.times.items() if key.framework == framework}
     return replace(run, times=times)
 
 
-def slowed(run: Side, framework: str) -> Side:
+def slowed(run: RunSnapshot, framework: str) -> RunSnapshot:
     """Let the slowed softmax take the place of the steady one."""
     one, other = (f"planted_{framework}.softmax_{name}" for name in ("slowed", "steady"))
     times = {
@@ -90,7 +94,7 @@ def slowed(run: Side, framework: str) -> Side:
     return replace(run, times=times)
 
 
-def spreads(runs: Sequence[Side]) -> None:
+def spreads(runs: Sequence[RunSnapshot]) -> None:
     """Print how far the fastest calls of the same code differ, framework by framework."""
     keys = list(runs[0].times)
     times = np.log([[[it.fastest for it in run.times[key].values()] for run in runs]
@@ -109,7 +113,7 @@ def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(stats.median_abs_deviation(values, axis=1, scale="normal"))
 
 
-def show(runs: Sequence[Side], frameworks: Sequence[str]) -> None:
+def show(runs: Sequence[RunSnapshot], frameworks: Sequence[str]) -> None:
     """Print what the gate says of each run and each later one."""
     pairs = list(combinations(runs, 2))
     alarms = sum(bool(compare_times(*pair).regressions) for pair in pairs)

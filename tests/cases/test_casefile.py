@@ -16,7 +16,7 @@ from lossdiff.cases.casefile import CaseFileError, read_case
 from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import OPERATIONS
-from lossdiff.harness.judging.judge import question_of
+from lossdiff.harness.judging.judge import solved_case
 
 LOGITS = np.array([[0.5, -1.0, 2.0], [3.0, 0.25, -4.0]])
 VALUES = {"logits": LOGITS, "probs": np.full((2, 3), 1 / 3), "log_probs": np.full((2, 3), -1.0)}
@@ -89,7 +89,7 @@ def test_a_file_of_each_operation_becomes_a_case_that_can_be_judged(
     assert Case.parse(case.id) == case
     assert case.dtype == "float64"
     np.testing.assert_array_equal(VALUES[domain], case.inputs().values)
-    assert "value" in question_of(case).solution.quantities
+    assert "value" in solved_case(case).solution.quantities
 
 
 @pytest.mark.parametrize("operation", [o.name for o in OPERATIONS.values() if o.is_loss])
@@ -109,7 +109,7 @@ def test_every_option_of_an_operation_can_be_given(path: Path, operation: str) -
     assert case.needs == set(contract.options)
     for name, weight in weights.items():
         np.testing.assert_array_equal(weight, getattr(case.inputs(), name))
-    assert "value" in question_of(case).solution.quantities
+    assert "value" in solved_case(case).solution.quantities
 
 
 def test_the_id_of_a_case_from_a_file_is_read_back(path: Path) -> None:
@@ -355,8 +355,8 @@ def test_an_empty_batch_can_be_asked(path: Path) -> None:
     softmax = asked(path, {"operation": "softmax"}, logits=np.zeros((0, 3)))
     loss = asked(path, CROSS_ENTROPY, logits=np.zeros((0, 3)), target=np.zeros(0, int))
 
-    assert question_of(softmax).solution.quantities["value"].shape == (0, 3)
-    assert np.isnan(question_of(loss).solution.quantities["value"].hi)
+    assert solved_case(softmax).solution.quantities["value"].shape == (0, 3)
+    assert np.isnan(solved_case(loss).solution.quantities["value"].hi)
 
 
 @pytest.mark.parametrize(("shape", "axis"), [((2, 0), -1), ((0,), -1), ((0, 3), 0)])

@@ -8,7 +8,7 @@ from lossdiff.cases.lists import _bad_input, _blocks, _laid_out, _sizes, _unredu
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.harness.answers import Failure
-from lossdiff.harness.judging.judge import judge, question_of
+from lossdiff.harness.judging.judge import judge, solved_case
 
 
 def test_every_number_of_classes_and_rows_and_every_rank_is_asked() -> None:
@@ -45,14 +45,14 @@ def test_every_loss_is_asked_row_by_row() -> None:
 
 @pytest.mark.parametrize("case", _bad_input(), ids=lambda case: case.id)
 def test_an_error_is_due_for_bad_input(case: Case) -> None:
-    question = question_of(case)
+    question = solved_case(case)
 
     assert question.solution.refusal
     assert judge(question, "value", Failure("raised", "no")).word == "refused"
 
 
 def test_the_refusals_say_what_is_wrong() -> None:
-    said = {question_of(case).solution.refusal for case in _bad_input()}
+    said = {solved_case(case).solution.refusal for case in _bad_input()}
 
     assert {
         "an axis out of range",
@@ -75,6 +75,6 @@ def test_the_refusals_say_what_is_wrong() -> None:
     ],
 )
 def test_an_error_is_an_answer_only_where_nothing_is_agreed_on(text: str, word: str) -> None:
-    question = question_of(Case.parse(text))
+    question = solved_case(Case.parse(text))
 
     assert judge(question, "value", Failure("raised", "zero-size array")).word == word

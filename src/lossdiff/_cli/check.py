@@ -16,9 +16,9 @@ from ..cases.ledger import ledger
 from ..harness.engine import ASKED, Engine, Plan, Recorder, difference
 from ..harness.runfile import (
     DomainRow,
-    LevelRow,
     RunFile,
     RunFileError,
+    ValidityPointRow,
     VerdictRow,
     WorkerRow,
     draft_of,
@@ -63,7 +63,7 @@ def opened(output: Path, asked: dict[str, str], *, resume: bool | None = None) -
         try:
             yield run
         except KeyboardInterrupt:
-            if not run.count(VerdictRow) and not run.count(LevelRow):
+            if not run.count(VerdictRow) and not run.count(ValidityPointRow):
                 raise
             run.publish()
             hint = "" if resume is None else "; --resume goes on with it"

@@ -36,13 +36,13 @@ def compare(
     """
     if len(paths) < 2:
         raise click.UsageError(f"compare takes two run files or more, was given {len(paths)}")
-    from ..harness.comparing import compare_sides, history
+    from ..harness.comparing import compare_runs, history
     from ..reports.comparison_markdown import markdown
     from ..reports.history_table import history_table
     from ..reports.junit import write_junit
 
     sides = [read_side(path) for path in paths]
-    found = compare_sides(sides[0], sides[-1], effect=effect)
+    found = compare_runs(sides[0], sides[-1], effect=effect)
     text = markdown(found)
     if len(sides) > 2:
         text += "\n" + history_table(history(sides, effect=effect))

@@ -23,7 +23,7 @@ from ..cases.onnx_suite import OnnxError
 from ..cases.operations import DTYPES
 from ..cases.suites import SUITES, selected, suite
 from ..harness.engine import identity, sharded
-from ..harness.repro import TIMEOUT, AskerError
+from ..harness.repro import TIMEOUT, SessionError
 from ..harness.runfile import RunFile, RunFileError, VerdictRow
 from ..harness.timing import Timing, bench_suite, is_timed
 from ..harness.verdicts import STANDINGS, base
@@ -268,7 +268,7 @@ def repro(
             _note(f"{row.implementation} {row.mode} {row.quantity}: {row.verdict}")
             _note(others_line(others))
             text, problem = reproduce(run, row, shrinks=not no_shrink, timeout=timeout, say=_note)
-        except (AskerError, NothingToShowError, SourceError) as error:
+        except (SessionError, NothingToShowError, SourceError) as error:
             click.echo(f"lossdiff: {error}", err=True)
             return NOTHING
     _write(text, output)

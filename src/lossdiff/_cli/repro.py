@@ -10,7 +10,7 @@ from difflib import get_close_matches
 import click
 
 from ..harness.judging import Verdict
-from ..harness.repro import Asker, Origin, Point, script, shrink, why_not_shown
+from ..harness.repro import AnswerSelector, Origin, Session, script, shrink, why_not_shown
 from ..harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
 from ..harness.verdicts import SEVERITY, base, standing
 from .names import unknown
@@ -119,42 +119,42 @@ def reproduce(
         say: takes notes on the way, a line each.
 
     Raises:
-        AskerError: the framework cannot be asked here.
+        SessionError: the framework cannot be asked here.
         NothingToShowError: asked again, the verdict is another.
         SourceError: the text of the implementation cannot be had.
         UserFileError: a file of the user's own implementations cannot be used.
     """
     extra = json.loads(run.meta.get("implementations", "{}")).get(row.framework, ())
     case = run.case(row.case)
-    with Asker(row.framework, row.device, tuple(extra)) as asker:
-        point, verdict = _asked_again(run, asker, row)
+    with Session(row.framework, row.device, tuple(extra)) as session:
+        selector, verdict = _asked_again(run, session, row)
         origin = Origin(row.case, run.meta.get("version", ""), is_shrunk=shrinks)
         if shrinks:
-            small = shrink(asker, case, point, verdict, timeout=timeout)
+            small = shrink(session, case, selector, verdict, timeout=timeout)
             shapes = ["x".join(map(str, shape)) for shape in (case.shape, small.case.shape)]
             ended = "" if small.is_minimal else "; the limit came first"
             say(f"shrunk from {shapes[0]} to {shapes[1]} in {small.questions} questions{ended}")
             case, verdict = small.case, small.verdict
-        text = script(asker, case, point, verdict, origin)
+        text = script(session, case, selector, verdict, origin)
     return text, why_not_shown(text, verdict.word)
 
 
-def _asked_again(run: RunFile, asker: Asker, row: VerdictRow) -> tuple[Point, Verdict]:
+def _asked_again(run: RunFile, session: Session, row: VerdictRow) -> tuple[AnswerSelector, Verdict]:
     """Ask for the one quantity alone; if that does not show it, as the run did."""
     case = run.case(row.case)
     quantity = "value" if row.note.startswith("no gradient of a value") else row.quantity
     for whole in (False, True):
-        point = Point(row.implementation, row.mode, quantity, whole)
-        if row.implementation not in {claim.name for claim in asker.offered.claims}:
+        selector = AnswerSelector(row.implementation, row.mode, quantity, whole)
+        if row.implementation not in {claim.name for claim in session.catalogue.claims}:
             raise NothingToShowError(f"there is no {row.implementation} here")
-        verdict = asker.verdict(case, point)
+        verdict = session.verdict(case, selector)
         if verdict.word == row.verdict:
-            return point, verdict
+            return selector, verdict
     then = [worker for worker in run.rows(WorkerRow) if worker.framework == row.framework]
     versions = [_versions(worker.environment) for worker in then]
     raise NothingToShowError(
         f"asked again, {row.implementation} gives {row.quantity} `{verdict.word}`, where the run "
-        f"has `{row.verdict}`; here: {_versions(asker.offered.environment)}"
+        f"has `{row.verdict}`; here: {_versions(session.catalogue.environment)}"
         + (f"; the run: {versions[0]}" if versions else "")
     )
 

@@ -11,8 +11,8 @@ from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
 from lossdiff.harness.bounds.algorithms import SOUND, Algorithm
 from lossdiff.harness.bounds.bound import bound
-from lossdiff.harness.bounds.float64_terms import plain_solution
-from lossdiff.harness.judging.judge import question_of
+from lossdiff.harness.bounds.float64_terms import float64_solution
+from lossdiff.harness.judging.judge import solved_case
 from lossdiff.harness.oracle.solution import Solution
 
 PROBED = [case for case in suite("quick").cases if case.is_probed and case.operation != "exp"]
@@ -27,14 +27,14 @@ UNREAD = {"logits": (), "probs": _OF_LOGITS, "log_probs": (*_OF_LOGITS, "p")}
 def plainly(case: Case) -> Solution:
     """Return plain terms around the right answers."""
     right = {
-        name: exact.to_float() for name, exact in question_of(case).solution.quantities.items()
+        name: exact.to_float() for name, exact in solved_case(case).solution.quantities.items()
     }
-    return plain_solution(case, case.inputs(), case.cotangent(result_shape(case)), right)
+    return float64_solution(case, case.inputs(), case.cotangent(result_shape(case)), right)
 
 
 @EVERY
 def test_terms_are_those_of_the_oracle(case: Case) -> None:
-    terms, exact = plainly(case).terms, question_of(case).solution.terms
+    terms, exact = plainly(case).terms, solved_case(case).solution.terms
 
     assert type(terms) is type(exact)
     for name, value in vars(terms).items():
@@ -49,10 +49,10 @@ def test_terms_are_those_of_the_oracle(case: Case) -> None:
 @EVERY
 @pytest.mark.parametrize("algorithm", [SOUND, CANCELS])
 def test_bounds_are_those_of_the_oracle(case: Case, algorithm: Algorithm) -> None:
-    ours, exact = plainly(case), question_of(case).solution
+    ours, exact = plainly(case), solved_case(case).solution
 
     for quantity in ("value", "gradient_logits"):
-        under_same_rules = replace(exact, rules=ours.rules)
+        under_same_rules = replace(exact, convention=ours.convention)
         expected = bound(case, under_same_rules, quantity, algorithm)
         got = bound(case, ours, quantity, algorithm)
 
@@ -63,7 +63,7 @@ def test_bounds_are_those_of_the_oracle(case: Case, algorithm: Algorithm) -> Non
 
 def test_probabilities_may_have_been_divided_by_their_sum() -> None:
     case = Case.parse("cross_entropy_probs/soft.soft/float32/4x10/grid_probs/-/0")
-    contract = bound(case, question_of(case).solution, "value", SOUND)
+    contract = bound(case, solved_case(case).solution, "value", SOUND)
     loosest = bound(case, plainly(case), "value", SOUND)
 
     assert contract is not None
@@ -74,7 +74,7 @@ def test_probabilities_may_have_been_divided_by_their_sum() -> None:
 def test_the_answer_stands_for_the_exact_quantities() -> None:
     case = Case.parse("softmax/float32/4x10/grid/-/0")
     answer = np.full((4, 10), 0.5)
-    found = plain_solution(case, case.inputs(), case.cotangent((4, 10)), {"value": answer})
+    found = float64_solution(case, case.inputs(), case.cotangent((4, 10)), {"value": answer})
 
     assert found.quantities.keys() == {"value"}
     np.testing.assert_array_equal(found.quantities["value"].to_float(), answer)

@@ -9,7 +9,7 @@ import pytest
 from lossdiff.cases.model import Case
 from lossdiff.harness.bounds.algorithms import SOUND
 from lossdiff.harness.bounds.bound import bound
-from lossdiff.harness.oracle.solution import Rules
+from lossdiff.harness.oracle.solution import Convention
 from lossdiff.harness.oracle.solve import solve
 
 
@@ -28,7 +28,7 @@ def test_the_gradient_by_the_target_may_lose_what_the_sum_does(
     small[:, 0] = 1 - small[:, 1:].sum(axis=1)
     inputs = replace(drawn, values=small)
     case = replace(case, given=inputs)
-    solution = solve(case, inputs, Rules(renormalise="before"))
+    solution = solve(case, inputs, Convention(renormalise="before"))
     w = np.ones(classes, dtype) if inputs.weight is None else inputs.weight
     got = -w * np.log(small / small.sum(axis=1, keepdims=True)) / dtype(300)
 

@@ -12,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lossdiff.harness.comparing.history import history
-from lossdiff.harness.comparing.snapshot import PassTime, Side, TimeKey
+from lossdiff.harness.comparing.snapshot import BenchmarkKey, PassTime, RunSnapshot
 from lossdiff.harness.comparing.times import TimeComparison, compare_times
 
 FRAMEWORKS = ("numpy", "torch", "jax", "tensorflow")
 PAIRS = 10
 KEYS = tuple(
-    TimeKey(framework, f"{framework}.f{number}", mode, "cpu", f"softmax/float32/{shape}/normal/-/0",
-            direction, "one", cache)
+    BenchmarkKey(
+        framework, f"{framework}.f{number}", mode, "cpu", f"softmax/float32/{shape}/normal/-/0",
+        direction, "one", cache,
+    )
     for framework in FRAMEWORKS
     for number in range(5)
     for mode in (("eager", "jit") if framework in ("jax", "tensorflow") else ("eager",))
@@ -47,7 +49,7 @@ class Noise:
 
 def drawn(
     draws: np.random.Generator, noise: Noise, passes: int, slowed: dict[str, float] | None = None
-) -> Side:
+) -> RunSnapshot:
     """Draw one run; some frameworks or implementations are slowed by a share."""
     slowed = slowed or {}
     machine = draws.normal(0, 0.05) + draws.normal(0, 0.02, passes)
@@ -64,7 +66,7 @@ def drawn(
         seconds = 1e-3 * np.exp(logs)
         times[key] = {n: PassTime(one, one) for n, one in enumerate(seconds.tolist())}
     clocks = dict(enumerate((1e-5 * np.exp(machine)).tolist()))
-    return Side(Path("run.sqlite"), {}, {}, {}, {}, times, clocks, {})
+    return RunSnapshot(Path("run.sqlite"), {}, {}, {}, {}, times, clocks, {})
 
 
 def judged(

@@ -20,12 +20,12 @@ from lossdiff.harness.engine.plan import Plan
 from lossdiff.harness.engine.scheduler import Engine
 from lossdiff.harness.judging import judge as judge_module
 from lossdiff.harness.runfile.file import RunFile, RunFileError
-from lossdiff.harness.runfile.resume_rows import AskedRow, IncidentRow
+from lossdiff.harness.runfile.resume_rows import CompletedRow, IncidentRow
 from lossdiff.harness.runfile.schema import ROWS, Row
-from lossdiff.harness.workers.evaluate import observe
+from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.messages import Catalogue, Setup
 from lossdiff.harness.workers.probe import probe
-from lossdiff.harness.workers.supervisor import Settled
+from lossdiff.harness.workers.supervisor import BatchResult
 
 _COMPARED = [row for row in ROWS if row is not IncidentRow]
 Rows = dict[str, list[tuple[str, ...]]]
@@ -41,7 +41,7 @@ def _plain(row: Row) -> tuple[str, ...]:
     return tuple(repr(getattr(row, field.name)) for field in fields(row) if field.name != "seconds")
 
 
-class HereCell:
+class HereHandle:
     """Answers in this process, at once: what is tested is what becomes of the answers.
 
     Attributes:
@@ -57,7 +57,7 @@ class HereCell:
         self._groups: dict[int, Any] = {}
         report(self, 0, _offered())
 
-    def offered(self, future: Catalogue) -> Catalogue:
+    def catalogue_from(self, future: Catalogue) -> Catalogue:
         return future
 
     def send(self, group: Any) -> None:
@@ -65,12 +65,12 @@ class HereCell:
         self._groups[ticket] = group
         where = 'implementation = ? AND mode = ? AND "case" = ? AND threads = ?'
         for name, mode, case in group:
-            if self.run.count(AskedRow, where, (name, mode, case.id, self._threads)):
+            if self.run.count(CompletedRow, where, (name, mode, case.id, self._threads)):
                 self.twice.append((name, mode, case.id))
         self._report(self, ticket, None)
 
-    def settle(self, ticket: int, _future: None) -> Settled:
-        return Settled([(case, _answer(name, case)) for name, _, case in self._groups[ticket]])
+    def resolve(self, ticket: int, _future: None) -> BatchResult:
+        return BatchResult([(case, _answer(name, case)) for name, _, case in self._groups[ticket]])
 
     def look(self) -> None: ...
 
@@ -92,15 +92,15 @@ def _offered() -> Catalogue:
 
 @cache
 def _answer(name: str, case: Case) -> Observation:
-    found = observe(_numpy(), name, "eager", case)
+    found = evaluate(_numpy(), name, "eager", case)
     return probe(_numpy(), "eager", case, found) if case.is_probed else found
 
 
 def run_here(path: Path, plan: Plan, *, resume: bool = False) -> None:
     """Run a plan without worker processes."""
     with RunFile.reopen(path) if resume else RunFile.create(path) as run:
-        HereCell.run = run
-        with patch("lossdiff.harness.engine.scheduler.Cell", HereCell):
+        HereHandle.run = run
+        with patch("lossdiff.harness.engine.scheduler.WorkerHandle", HereHandle):
             Engine(plan, run, lambda *_: None).execute()
 
 

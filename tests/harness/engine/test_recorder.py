@@ -16,7 +16,7 @@ from lossdiff.cases.ledger import Entry
 from lossdiff.cases.model import Case
 from lossdiff.cases.stored import worked_examples
 from lossdiff.cases.suites import suite
-from lossdiff.harness.answers import AGAIN, Failure, Observation, Related
+from lossdiff.harness.answers import AGAIN, Failure, Observation, RelationCheck
 from lossdiff.harness.engine import recorder as recorder_module
 from lossdiff.harness.engine.recorder import Recorder, is_finding
 from lossdiff.harness.runfile.file import RunFile
@@ -271,7 +271,7 @@ def test_equivalences_are_written_at_the_end(run: RunFile, recorder: Recorder) -
 
 # --- relations -------------------------------------------------------------------------------
 
-SHIFT = Related("shift", "gradient_logits", False, 0.5, 8.0, "[1, 2]", "0.25", "0.75")
+SHIFT = RelationCheck("shift", "gradient_logits", False, 0.5, 8.0, "[1, 2]", "0.25", "0.75")
 
 
 def test_a_relation_that_does_not_hold_is_a_finding_of_its_own(
@@ -306,7 +306,7 @@ def test_a_relation_that_holds_is_counted_and_no_verdict(run: RunFile, recorder:
 def test_other_bits_the_second_time_are_told_and_are_no_finding(
     run: RunFile, recorder: Recorder
 ) -> None:
-    again = Related(AGAIN, "value", False, 1e-8, 1.0)
+    again = RelationCheck(AGAIN, "value", False, 1e-8, 1.0)
 
     recorder.record("torch", CASE, replace(observed(right()), related=(again,)))
 

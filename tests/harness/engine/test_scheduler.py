@@ -233,8 +233,8 @@ def test_a_large_case_is_asked_again_with_one_thread(tmp_path: Path) -> None:
 
     assert (relation.left, relation.cases, relation.agrees) == ("mine.softmax", 1, True)
     assert nondeterministic == []
-    lanes = {framework: (done, total) for framework, _, done, total in told.steps if total}
-    assert lanes == {"numpy, --impl": (2, 2), "numpy, --impl, one thread": (1, 1)}
+    workers = {framework: (done, total) for framework, _, done, total in told.steps if total}
+    assert workers == {"numpy, --impl": (2, 2), "numpy, --impl, one thread": (1, 1)}
 
 
 def test_other_bits_with_one_thread_are_explained_and_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from lossdiff.cases.model import Case
 from lossdiff.cases.suites import Suite, suite
 from lossdiff.cases.sweeps import SWEEPS
 from lossdiff.harness.engine.shards import expected_cost, sharded, takes
-from lossdiff.harness.engine.validity import Search
+from lossdiff.harness.engine.validity import ValiditySearch
 
 CLAIM = Claim("acme.softmax", "torch", "softmax", "user", frozenset(), frozenset())
 
@@ -83,7 +83,7 @@ def test_there_may_be_more_parts_than_cases() -> None:
 
 def test_each_search_has_one_home_and_every_part_has_some() -> None:
     searches = [
-        Search(CLAIM, mode, dtype, sweep)
+        ValiditySearch(CLAIM, mode, dtype, sweep)
         for mode in ("eager", "jit")
         for dtype in ("float16", "float32", "float64")
         for sweep in SWEEPS.values()

@@ -18,12 +18,12 @@ from lossdiff.cases.sweeps import SWEEPS
 from lossdiff.harness.answers import Failure, Observation
 from lossdiff.harness.engine.validity import (
     SCOPES,
-    Domains,
     Scope,
-    Search,
+    ValiditySearch,
+    ValiditySearches,
     next_questions,
 )
-from lossdiff.harness.judging.judge import Verdict, question_of
+from lossdiff.harness.judging.judge import Verdict, solved_case
 from lossdiff.harness.runfile.rows import DomainRow
 
 SOFTMAX = Claim("acme.softmax", "numpy", "softmax", "user", frozenset(), frozenset())
@@ -35,7 +35,7 @@ MOST = LEVELS + 2 * 25  # both limits, each in a gap of some decades
 
 def searched(word_at: Callable[[float], str], sweep: str = "spread", dtype: str = "float64") -> Any:
     """Search with a made-up implementation; return what was found and all that was asked."""
-    search = Search(SOFTMAX, "eager", dtype, SWEEPS[sweep])
+    search = ValiditySearch(SOFTMAX, "eager", dtype, SWEEPS[sweep])
     asked: list[float] = []
     while wanted := search.wanted():
         for magnitude in wanted:
@@ -170,13 +170,13 @@ def test_a_question_has_a_target_that_is_taken(
 ) -> None:
     claim = replace(SOFTMAX, operation=operation, targets=frozenset(targets))
 
-    assert Search(claim, "eager", "float32", SWEEPS["spread"]).case(10.0).id == case
+    assert ValiditySearch(claim, "eager", "float32", SWEEPS["spread"]).case(10.0).id == case
 
 
 def test_questions_of_one_case_and_of_one_shape_come_together() -> None:
     other = replace(SOFTMAX, name="acme.other")
     sweep = SWEEPS["classes"]
-    searches = [Search(claim, "eager", "bfloat16", sweep) for claim in (SOFTMAX, other)]
+    searches = [ValiditySearch(claim, "eager", "bfloat16", sweep) for claim in (SOFTMAX, other)]
 
     for search in searches:
         search.seen[sweep.levels[0]] = (Verdict("exact"), "value", "")
@@ -190,7 +190,7 @@ def test_questions_of_one_case_and_of_one_shape_come_together() -> None:
 
 @pytest.mark.parametrize(("word", "more"), [("crashed", 0), ("timed out", 0), ("raised", 5)])
 def test_who_dies_at_the_smallest_magnitude_dies_once(word: str, more: int) -> None:
-    search = Search(SOFTMAX, "eager", "float32", SWEEPS["spread"])
+    search = ValiditySearch(SOFTMAX, "eager", "float32", SWEEPS["spread"])
     (first,) = search.wanted()
     assert first == min(search.sweep.levels)
 
@@ -248,9 +248,9 @@ def test_full_leaves_out_what_compiles_for_seconds() -> None:
     assert scoped(SCOPES["domain"], SOFTMAX, mode="compile") == {*BY_VALUE, "classes"}
 
 
-def domains(suite: str = "domain") -> Domains:
+def domains(suite: str = "domain") -> ValiditySearches:
     """Return the searches of a run."""
-    return Domains(suite, "cpu", question_of)
+    return ValiditySearches(suite, "cpu", solved_case)
 
 
 def test_one_batch_is_of_one_mode_dtype_and_sweep() -> None:
@@ -283,7 +283,7 @@ SPREAD = Case.parse("softmax/float32/4x10/spread@100/-/0")
 
 def right(case: Case) -> dict[str, Any]:
     """Return the correctly rounded answers."""
-    quantities = question_of(case).solution.quantities
+    quantities = solved_case(case).solution.quantities
     return {name: exact.to_float().astype(np.float32) for name, exact in quantities.items()}
 
 

@@ -10,7 +10,7 @@ from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import Options
 from lossdiff.cases.suites import suite
 from lossdiff.harness.judging.conventions import MEANINGS, conventions_for, undefined_answer
-from lossdiff.harness.oracle.solution import Rules
+from lossdiff.harness.oracle.solution import Convention
 from lossdiff.harness.oracle.solve import solve
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ WEIGHT = np.array([0.5, 2.0, 1.0])
 
 
 def solved(
-    rules: Rules, operation: str, values: Any, target: Any, kind: str, **options: Any
+    convention: Convention, operation: str, values: Any, target: Any, kind: str, **options: Any
 ) -> Solution:
     """Return the answer under some rules."""
     weight = WEIGHT if options.pop("weight", False) else None
@@ -31,7 +31,7 @@ def solved(
         operation, "file:made", given.values.shape, "float64", kind, "given", Options(**options),  # type: ignore[arg-type]
         given=given,
     )  # fmt: skip
-    return solve(case, given, rules)
+    return solve(case, given, convention)
 
 
 def value(solution: Solution) -> Any:
@@ -48,17 +48,17 @@ def losses(logits: Any, labels: Any) -> Any:
 def test_the_mean_over_rows_divides_weighted_losses_by_their_number() -> None:
     labels = np.array([1, 2])
     weighted = losses(LOGITS, labels) * WEIGHT[labels]
-    rules = Rules(mean_over="rows")
+    convention = Convention(mean_over="rows")
 
-    got = value(solved(rules, "cross_entropy", LOGITS, labels, "index", weight=True))
+    got = value(solved(convention, "cross_entropy", LOGITS, labels, "index", weight=True))
     assert got == pytest.approx(weighted.mean(), rel=1e-14)
-    contract = value(solved(Rules(), "cross_entropy", LOGITS, labels, "index", weight=True))
+    contract = value(solved(Convention(), "cross_entropy", LOGITS, labels, "index", weight=True))
     assert contract == pytest.approx(weighted.sum() / WEIGHT[labels].sum(), rel=1e-14)
 
 
 def test_the_mean_of_nothing_may_be_zero() -> None:
     labels = [-100, -100]
-    got = solved(Rules(nothing_counts_is_zero=True), "cross_entropy", LOGITS, labels, "index")
+    got = solved(Convention(nothing_counts_is_zero=True), "cross_entropy", LOGITS, labels, "index")
 
     assert value(got) == 0.0
     assert not got.quantities["gradient_logits"].to_float().any()
@@ -66,29 +66,29 @@ def test_the_mean_of_nothing_may_be_zero() -> None:
 
 @pytest.mark.parametrize("bad", [3, -1, 7, -4])
 def test_a_bad_label_as_zeros_means_no_class(bad: int) -> None:
-    rules = Rules(bad_index="zeros")
-    got = solved(rules, "cross_entropy", LOGITS, [1, bad], "index", reduction="none")
+    convention = Convention(bad_index="zeros")
+    got = solved(convention, "cross_entropy", LOGITS, [1, bad], "index", reduction="none")
 
     assert value(got) == pytest.approx([losses(LOGITS, [1, 0])[0], 0.0], rel=1e-14)
 
 
 def test_a_negative_label_counts_from_the_end() -> None:
-    rules = Rules(bad_index="wrap")
-    got = solved(rules, "cross_entropy", LOGITS, [1, -1], "index", reduction="none")
+    convention = Convention(bad_index="wrap")
+    got = solved(convention, "cross_entropy", LOGITS, [1, -1], "index", reduction="none")
 
     assert value(got) == pytest.approx(losses(LOGITS, [1, 2]).tolist(), rel=1e-14)
 
 
 def test_a_bad_label_may_give_nan_in_its_row_only() -> None:
-    rules = Rules(bad_index="nan")
-    got = solved(rules, "cross_entropy", LOGITS, [1, 3], "index", reduction="none")
+    convention = Convention(bad_index="nan")
+    got = solved(convention, "cross_entropy", LOGITS, [1, 3], "index", reduction="none")
 
     assert np.isnan(value(got)).tolist() == [False, True]
 
 
 def test_probabilities_are_clipped_before_the_logarithm() -> None:
-    rules = Rules(clip=1e-7)
-    got = solved(rules, "cross_entropy_probs", PROBS, [0, 1], "index", reduction="none")
+    convention = Convention(clip=1e-7)
+    got = solved(convention, "cross_entropy_probs", PROBS, [0, 1], "index", reduction="none")
 
     assert value(got) == pytest.approx([np.log(4.0), -np.log(1e-7)], rel=1e-14)
     # no gradient where the clip holds
@@ -101,7 +101,7 @@ def test_the_clip_is_rounded_to_the_dtype() -> None:
         "binary_cross_entropy", "file:made", (1, 2), "float32", "multi_label", "given",
         Options(reduction="none"), given=given,
     )  # fmt: skip
-    got = value(solve(case, given, Rules(clip=1e-7)))
+    got = value(solve(case, given, Convention(clip=1e-7)))
 
     # 1 − 1e-7 rounds to 1 − 2^-23, hence 15.94 and not 16.12
     high, low = float(np.float32(1 - 1e-7)), float(np.float32(1e-7))
@@ -110,8 +110,8 @@ def test_the_clip_is_rounded_to_the_dtype() -> None:
 
 
 def test_probabilities_are_divided_by_their_sum() -> None:
-    rules = Rules(renormalise="before")
-    got = solved(rules, "cross_entropy_probs", PROBS[:1], [0], "index", reduction="none")
+    convention = Convention(renormalise="before")
+    got = solved(convention, "cross_entropy_probs", PROBS[:1], [0], "index", reduction="none")
 
     assert value(got) == pytest.approx([-np.log(0.25 / 0.875)], rel=1e-14)
     gradient = got.quantities["gradient_logits"].to_float()
@@ -128,9 +128,9 @@ def got_v(solution: Solution) -> float:
 
 
 def test_a_logarithm_is_never_below_its_floor() -> None:
-    rules = Rules(log_floor=-100.0)
+    convention = Convention(log_floor=-100.0)
     got = solved(
-        rules, "binary_cross_entropy", [[0.0, 1.0, 0.5]], [[1.0, 0.0, 1.0]], "multi_label",
+        convention, "binary_cross_entropy", [[0.0, 1.0, 0.5]], [[1.0, 0.0, 1.0]], "multi_label",
         reduction="none",
     )  # fmt: skip
 

@@ -12,8 +12,8 @@ import pytest
 from lossdiff.backends.base import Backend
 from lossdiff.cases.model import Case
 from lossdiff.harness.judging.conventions import MEANINGS
-from lossdiff.harness.judging.judge import judge, question_of
-from lossdiff.harness.workers.evaluate import observe
+from lossdiff.harness.judging.judge import judge, solved_case
+from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load
 
@@ -102,9 +102,9 @@ def test_who_follows_a_convention_is_said_to(
     asked = Case.parse(case)
     assert backend(framework).implementations[name].unsupported(asked) == ""
 
-    answer = observe(backend(framework), name, "eager", asked).answers[quantity]
+    answer = evaluate(backend(framework), name, "eager", asked).answers[quantity]
 
-    assert judge(question_of(asked), quantity, answer).word == f"convention:{convention}"
+    assert judge(solved_case(asked), quantity, answer).word == f"convention:{convention}"
 
 
 def test_every_convention_has_somebody_who_follows_it() -> None:

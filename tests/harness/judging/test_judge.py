@@ -21,7 +21,7 @@ from lossdiff.cases.operations import DTYPES, Options
 from lossdiff.cases.suites import suite
 from lossdiff.harness.answers import Failure
 from lossdiff.harness.bounds.algorithms import SOUND
-from lossdiff.harness.judging.judge import Question, judge, question_of
+from lossdiff.harness.judging.judge import SolvedCase, judge, solved_case
 from lossdiff.harness.verdicts import standing
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 
 @cache
-def questions() -> tuple[Question, ...]:
+def questions() -> tuple[SolvedCase, ...]:
     """Return the quick suite, solved; the digits are large and add nothing here."""
     cases = suite("quick").cases
-    return tuple(question_of(case) for case in cases if not case.family.startswith("digits"))
+    return tuple(solved_case(case) for case in cases if not case.family.startswith("digits"))
 
 
 # --- properties ------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ QUANTITIES = ("value", "gradient_logits")
 
 
 @st.composite
-def rows_of_logits(draw: Callable[..., Any]) -> Question:
+def rows_of_logits(draw: Callable[..., Any]) -> SolvedCase:
     """Draw a case over classes with given logits, of any magnitude that the dtype holds."""
     dtype = draw(st.sampled_from(DTYPES))
     operation, kind = draw(
@@ -71,10 +71,10 @@ def rows_of_logits(draw: Callable[..., Any]) -> Question:
         operation, "file:made", values.shape, dtype, kind, "given" if kind else "", options,
         given=given_inputs,
     )  # fmt: skip
-    return Question(case, given_inputs)
+    return SolvedCase(case, given_inputs)
 
 
-def rounded(question: Question, quantity: str) -> Array:
+def rounded(question: SolvedCase, quantity: str) -> Array:
     """Return the correctly rounded right answer, in the dtype that is due."""
     exact = question.solution.quantities[quantity]
     once = exact.to_float()
@@ -90,7 +90,7 @@ def rounded(question: Question, quantity: str) -> Array:
 
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(rows_of_logits())
-def test_the_correctly_rounded_answer_is_always_exact(question: Question) -> None:
+def test_the_correctly_rounded_answer_is_always_exact(question: SolvedCase) -> None:
     for quantity in QUANTITIES:
         verdict = judge(question, quantity, rounded(question, quantity))
 
@@ -102,7 +102,7 @@ def test_the_correctly_rounded_answer_is_always_exact(question: Question) -> Non
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(rows_of_logits(), st.integers(0, 17), st.sampled_from([-1, 1]))
 def test_an_element_moved_by_two_bounds_never_agrees(
-    question: Question, position: int, sign: int
+    question: SolvedCase, position: int, sign: int
 ) -> None:
     form = FORMATS[question.case.dtype]
     for quantity in QUANTITIES:
@@ -142,7 +142,7 @@ def word(
     name: str, quantity: str, change: Callable[[Array], Any] = lambda got: got
 ) -> tuple[str, str]:
     """Return the verdict on a right answer that was changed, and its note."""
-    question = question_of(Case.parse(name))
+    question = solved_case(Case.parse(name))
     verdict = judge(question, quantity, change(rounded(question, quantity)))
     return verdict.word, verdict.note
 
@@ -150,7 +150,7 @@ def word(
 def test_the_value_has_the_dtype_of_the_logits_and_the_gradient_that_of_the_target() -> None:
     assert word(MIXED, "value") == word(MIXED, "gradient_logits") == ("exact", "")
     assert word(MIXED, "gradient_target") == ("exact", "")
-    assert rounded(question_of(Case.parse(MIXED)), "gradient_target").dtype == np.float64
+    assert rounded(solved_case(Case.parse(MIXED)), "gradient_target").dtype == np.float64
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_a_convention_of_dtypes_excuses_no_wrong_number() -> None:
     ],
 )  # fmt: skip
 def test_only_different_dtypes_may_be_refused(name: str, kind: Any, expected: str) -> None:
-    verdict = judge(question_of(Case.parse(name)), "value", Failure(kind, "no such kernel"))
+    verdict = judge(solved_case(Case.parse(name)), "value", Failure(kind, "no such kernel"))
 
     assert (verdict.word, verdict.note) == (expected, "no such kernel")
 
@@ -231,7 +231,7 @@ def test_a_dtype_without_real_numbers_is_mismatched() -> None:
     ],
 )
 def test_a_convention_that_has_an_answer_everywhere_names_it(given: float, expected: str) -> None:
-    question = question_of(Case.parse("cross_entropy/index.all_ignored/float32/4x10/normal/-/0"))
+    question = solved_case(Case.parse("cross_entropy/index.all_ignored/float32/4x10/normal/-/0"))
 
     assert judge(question, "value", np.array(given, np.float32)).word == expected
 
@@ -247,7 +247,7 @@ def test_a_convention_that_has_an_answer_everywhere_names_it(given: float, expec
 def test_a_target_with_a_nan_may_be_refused_or_give_nan_or_be_overlooked(
     name: str, reduction: str
 ) -> None:
-    question = question_of(
+    question = solved_case(
         Case.parse(f"{name}/{'reduction=none' * (reduction == 'none') or '-'}/0")
     )
     refused = Failure("raised", "a target outside [0, 1]")
@@ -266,7 +266,7 @@ def test_the_mean_of_weights_that_are_all_zero_has_no_agreed_answer_but_the_sum_
 ) -> None:
     options = {"mean": "weight=all_zero", "sum": "weight=all_zero,reduction=sum"}[reduction]
     name = f"cross_entropy/index.random/float32/4x10/normal/{options}/0"
-    question = question_of(Case.parse(name))
+    question = solved_case(Case.parse(name))
     expected = {
         "mean": ("convention:undefined_nan", "convention:nothing_counts_as_zero"),
         "sum": ("nonfinite", "exact"),

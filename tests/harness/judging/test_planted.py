@@ -17,9 +17,9 @@ from lossdiff.backends import FRAMEWORKS
 from lossdiff.backends.base import Backend
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
-from lossdiff.harness.judging.judge import Question, Verdict, judge, question_of
+from lossdiff.harness.judging.judge import SolvedCase, Verdict, judge, solved_case
 from lossdiff.harness.verdicts import standing
-from lossdiff.harness.workers.evaluate import observe
+from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load
 
@@ -94,9 +94,9 @@ HARD = {
 
 
 @cache
-def question(case: Case) -> Question:
+def question(case: Case) -> SolvedCase:
     """Return a case, solved once for all who answer it."""
-    return question_of(case)
+    return solved_case(case)
 
 
 @cache
@@ -107,7 +107,7 @@ def cases(suite_name: str, operation: str) -> tuple[Case, ...]:
 
 def verdicts(framework: str, name: str, case: Case) -> dict[str, Verdict]:
     """Ask one function one case, and judge each quantity."""
-    answers = observe(backend(framework), name, "eager", case).answers
+    answers = evaluate(backend(framework), name, "eager", case).answers
     return {quantity: judge(question(case), quantity, got) for quantity, got in answers.items()}
 
 

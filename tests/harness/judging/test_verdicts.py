@@ -11,7 +11,7 @@ from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import Options
 from lossdiff.harness.answers import Failure
 from lossdiff.harness.bounds.algorithms import LADDER, SOUND, Algorithm
-from lossdiff.harness.judging.judge import Question, judge, question_of
+from lossdiff.harness.judging.judge import SolvedCase, judge, solved_case
 from lossdiff.harness.verdicts import CONVENTION, MEANINGS, SEVERITY, STANDINGS, base, standing
 
 if TYPE_CHECKING:
@@ -28,18 +28,18 @@ BAD_TARGET = "cross_entropy/soft.soft_negative/float32/4x10/normal/-/0"
 SKEWED = "cross_entropy/index.random/float32/4x10/normal/weight=positive/0"
 
 
-def question(name: str) -> Question:
+def question(name: str) -> SolvedCase:
     """Return the question of a case."""
-    return question_of(Case.parse(name))
+    return solved_case(Case.parse(name))
 
 
-def right(asked: Question, quantity: str = "value") -> Array:
+def right(asked: SolvedCase, quantity: str = "value") -> Array:
     """Return the right answer, rounded."""
     exact = asked.solution.quantities[quantity].to_float()
     return FORMATS[asked.case.dtype].round(exact)
 
 
-def other_neighbour(asked: Question) -> Array:
+def other_neighbour(asked: SolvedCase) -> Array:
     """Return the right answer, its first element rounded the other way."""
     exact, got = asked.solution.quantities["value"].to_float(), right(asked)
     up = exact.flat[0] > got.flat[0]
@@ -47,7 +47,7 @@ def other_neighbour(asked: Question) -> Array:
     return got
 
 
-def moved(asked: Question, algorithm: Algorithm, part: float = 0.9) -> Array:
+def moved(asked: SolvedCase, algorithm: Algorithm, part: float = 0.9) -> Array:
     """Return the right answer, the element of the widest bound moved by a part of that."""
     limit = asked.bound(asked.solution, "value", algorithm)
     assert limit is not None
@@ -57,14 +57,14 @@ def moved(asked: Question, algorithm: Algorithm, part: float = 0.9) -> Array:
     return FORMATS[asked.case.dtype].round(exact)
 
 
-def changed(asked: Question, number: float) -> Array:
+def changed(asked: SolvedCase, number: float) -> Array:
     """Return the right answer with another number in its last place."""
     got = right(asked)
     got[..., -1] = number
     return got
 
 
-ANSWERS: dict[str, tuple[str, Callable[[Question], Any]]] = {
+ANSWERS: dict[str, tuple[str, Callable[[SolvedCase], Any]]] = {
     "exact": (PLAIN, right),
     "faithful": (PLAIN, other_neighbour),
     "within bound": (PLAIN, lambda q: moved(q, SOUND)),
@@ -90,7 +90,7 @@ ANSWERS: dict[str, tuple[str, Callable[[Question], Any]]] = {
 }  # fmt: skip
 
 
-def divisor_of(asked: Question) -> float:
+def divisor_of(asked: SolvedCase) -> float:
     """Return Σ w of a weighted mean."""
     assert asked.inputs.weight is not None
     assert asked.inputs.target is not None
@@ -231,7 +231,7 @@ FLOAT32 = FORMATS["float32"]
 ULP_OF_MAX = 2.0**104
 
 
-def total(*losses: float, dtype: str = "float32") -> Question:
+def total(*losses: float, dtype: str = "float32") -> SolvedCase:
     """Return a question whose right answer is the exact sum of some numbers."""
     log_probs = -np.array(losses, dtype)[:, None]
     inputs = Inputs(log_probs, np.zeros(len(losses), np.int64))
@@ -239,10 +239,10 @@ def total(*losses: float, dtype: str = "float32") -> Question:
         "nll_loss", "file:made", log_probs.shape, dtype, "index", "given", Options(reduction="sum"),
         given=inputs,
     )  # fmt: skip
-    return Question(case, inputs)
+    return SolvedCase(case, inputs)
 
 
-def said(asked: Question, number: float) -> Verdict:
+def said(asked: SolvedCase, number: float) -> Verdict:
     """Return the verdict on one number."""
     return judge(asked, "value", np.asarray(number, asked.inputs.values.dtype))
 
@@ -307,7 +307,7 @@ def test_what_rounds_to_zero_may_be_one_smallest_number(number: float) -> None:
     """The loss 1e-400 and its like."""
     inputs = Inputs(np.array([[0.0, -921.0]]), np.array([0]))
     case = Case("cross_entropy", "file:made", (1, 2), "float64", "index", "given", given=inputs)
-    asked = Question(case, inputs)
+    asked = SolvedCase(case, inputs)
 
     assert standing(said(asked, number).word) == "agrees"
     assert said(asked, 1e-300).word == "within bound"  # absolute, as lse - x + max would have it
@@ -378,6 +378,6 @@ def test_a_clamped_label_is_not_taken_for_the_convention_of_nan() -> None:
     asked = question("cross_entropy/index.too_large/float32/4x10/normal/reduction=none/0")
     assert asked.inputs.target is not None
     clamped = Inputs(asked.inputs.values, np.minimum(asked.inputs.target, 9))
-    got = right(Question(asked.case, clamped))
+    got = right(SolvedCase(asked.case, clamped))
 
     assert judge(asked, "value", got).word == "accepted"

@@ -14,7 +14,7 @@ from lossdiff.cases.model import Case
 from lossdiff.harness.judging.conventions import conventions_for
 from lossdiff.harness.oracle import decimal_fallback as oracle_fallback
 from lossdiff.harness.oracle.losses import targets
-from lossdiff.harness.oracle.solution import Rules
+from lossdiff.harness.oracle.solution import Convention
 from lossdiff.harness.oracle.solve import solve
 
 from . import arb
@@ -199,8 +199,8 @@ def test_probabilities_that_are_divided_by_their_sum_lose_nothing(
     probs = np.random.Generator(np.random.PCG64(4)).random((5, 4))
     target = probs / probs.sum(axis=1, keepdims=True)
     case = asked("cross_entropy_probs", probs, target, kind="soft", reduction="sum")
-    rules = Rules(renormalise=renormalise, clip=clip)
-    got = solve(case, case.inputs(), rules).quantities["gradient_logits"]
+    convention = Convention(renormalise=renormalise, clip=clip)
+    got = solve(case, case.inputs(), convention).quantities["gradient_logits"]
 
     with ctx.workprec(400):
         for row, column in np.ndindex(probs.shape):
@@ -211,7 +211,7 @@ def test_probabilities_that_are_divided_by_their_sum_lose_nothing(
 
 def test_a_probability_next_to_one_keeps_its_loss_when_divided_by_the_sum() -> None:
     case = asked("cross_entropy_probs", [[1.0, 1e-30]], [0], kind="index", reduction="sum")
-    got = solve(case, case.inputs(), Rules(renormalise="before")).quantities["value"]
+    got = solve(case, case.inputs(), Convention(renormalise="before")).quantities["value"]
 
     assert got.to_float() == 1e-30
 
@@ -224,15 +224,15 @@ def test_conventions_tell_the_fallback_what_their_weights_are_made_of() -> None:
         inputs = case.inputs()
         classes = case.shape[case.class_axis]
         shape = inputs.values.size // classes, classes
-        for _, rules in (("", Rules()), *conventions_for(case)):
-            target = targets(case, inputs, rules, shape)
+        for _, convention in (("", Convention()), *conventions_for(case)):
+            target = targets(case, inputs, convention, shape)
             row = int(np.argmax(target.counts))
             if not target.counts[row]:
                 continue
             with localcontext(prec=60):
                 exact = [float(number / classes) for number in target.exact.row(row)]
             count += 1
-            assert np.allclose(exact, target.w.to_float()[row], rtol=1e-15, atol=0), rules
+            assert np.allclose(exact, target.w.to_float()[row], rtol=1e-15, atol=0), convention
     assert count > 1000
 
 

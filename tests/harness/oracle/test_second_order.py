@@ -11,7 +11,7 @@ from lossdiff.cases import model
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.harness.oracle.second_order import solve_second
-from lossdiff.harness.oracle.solution import Rules
+from lossdiff.harness.oracle.solution import Convention
 from lossdiff.harness.oracle.solve import solve
 
 from . import arb
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from lossdiff.harness.oracle.double_double import Exact
 
 
-def second(case: Case, rules: Rules | None = None) -> Exact:
+def second(case: Case, convention: Convention | None = None) -> Exact:
     """Return the second derivative, which has to be there."""
-    found = solve_second(case, case.inputs(), rules or Rules())
+    found = solve_second(case, case.inputs(), convention or Convention())
     assert found is not None
     return found
 
@@ -145,7 +145,7 @@ def test_ties_leave_exactly_what_the_numbers_say() -> None:
     assert (got == 0).any()
 
 
-# --- no agreed answer, and rules -------------------------------------------------------------
+# --- no agreed answer, and conventions -------------------------------------------------------
 
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax"])
@@ -166,13 +166,13 @@ def test_of_a_loss_neither(kind: str) -> None:
         assert np.array_equal(np.isnan(second(case).hi), np.isnan(gradient.hi))
     nothing = asked("cross_entropy", LOGITS[:1], [-100], kind="index")
     assert np.isnan(second(nothing).hi).all()
-    assert not second(nothing, Rules(nothing_counts_is_zero=True)).hi.any()
+    assert not second(nothing, Convention(nothing_counts_is_zero=True)).hi.any()
 
 
 def test_conventions_scale_it_like_the_gradient() -> None:
     logits = [[1.0, 2.0, 4.0], [0.5, -1.0, 0.0]]
     case = asked("cross_entropy", logits, [0, 2], kind="index", weight=[0.5, 1.0, 2.0])
-    ratio = (second(case, Rules(mean_over="rows")) / second(case)).to_float()
+    ratio = (second(case, Convention(mean_over="rows")) / second(case)).to_float()
 
     assert np.array_equal(ratio, np.full((2, 3), 2.5 / 2))
 
@@ -181,18 +181,22 @@ def test_a_clipped_probability_moves_no_more() -> None:
     probs = [[1e-9, 0.5], [1 - 1e-9, 0.25]]
     for name, kind in (("binary_cross_entropy", "multi_label"), ("cross_entropy_probs", "soft")):
         case = asked(name, probs, [[0.5, 0.5]] * 2, kind=kind, reduction="sum")
-        plain, clipped = second(case).to_float(), second(case, Rules(clip=1e-7)).to_float()
+        plain, clipped = second(case).to_float(), second(case, Convention(clip=1e-7)).to_float()
 
         assert clipped[:, 0].tolist() == [0.0, 0.0]
         assert np.array_equal(clipped[:, 1], plain[:, 1])
         assert plain[:, 0].all()
 
 
-@pytest.mark.parametrize("rules", [Rules(renormalise="before"), Rules(log_floor=-100.0)])
-def test_rules_that_nobody_differentiates_twice_have_no_answer(rules: Rules) -> None:
+@pytest.mark.parametrize(
+    "convention", [Convention(renormalise="before"), Convention(log_floor=-100.0)]
+)
+def test_conventions_that_nobody_differentiates_twice_have_no_answer(
+    convention: Convention,
+) -> None:
     case = asked("cross_entropy_probs", [[0.5, 0.25]], [0], kind="index")
 
-    assert solve_second(case, case.inputs(), rules) is None
+    assert solve_second(case, case.inputs(), convention) is None
 
 
 @pytest.mark.parametrize("name", LARGE)

@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 from lossdiff.cases.model import Case
-from lossdiff.harness.answers import Failure, Observation, Related
-from lossdiff.harness.relations.determinism import THREADS, Repeats, is_threaded
+from lossdiff.harness.answers import Failure, Observation, RelationCheck
+from lossdiff.harness.relations.determinism import (
+    THREADS,
+    ThreadDeterminism,
+    needs_single_thread_run,
+)
 from lossdiff.harness.runfile.file import RunFile
-from lossdiff.harness.runfile.resume_rows import AskedRow, BitsRow, WaitingRow
+from lossdiff.harness.runfile.resume_rows import BlobRow, CompletedRow, PendingRow
 
 CASE = "softmax/float32/64x1000/grid/-/0"
 ANSWER = np.linspace(0, 1, 12, dtype=np.float32).reshape(3, 4)
@@ -22,9 +26,9 @@ class Pairs:
     """Compares answers as a recorder does: what is to be kept is written."""
 
     def __init__(self, run: RunFile) -> None:
-        self.run, self.repeats = run, Repeats(run)
+        self.run, self.repeats = run, ThreadDeterminism(run)
 
-    def see(self, observation: Observation) -> list[Related]:
+    def see(self, observation: Observation) -> list[RelationCheck]:
         found, rows = self.repeats.see(observation)
         self.run.add(rows)
         self.repeats.committed()
@@ -127,9 +131,9 @@ def test_what_waits_is_in_the_run_file_once_and_nothing_is_left(repeats: Pairs) 
     repeats.see(observed(ANSWER))
     repeats.see(observed(ANSWER, by="an.alias"))
 
-    assert [repeats.run.count(row) for row in (WaitingRow, BitsRow)] == [2, 1]
+    assert [repeats.run.count(row) for row in (PendingRow, BlobRow)] == [2, 1]
     repeats.repeats.close()
-    assert [repeats.run.count(row) for row in (WaitingRow, BitsRow)] == [0, 0]
+    assert [repeats.run.count(row) for row in (PendingRow, BlobRow)] == [0, 0]
 
 
 def test_what_waited_before_an_interruption_is_compared_after_it(repeats: Pairs) -> None:
@@ -137,7 +141,9 @@ def test_what_waited_before_an_interruption_is_compared_after_it(repeats: Pairs)
     repeats.see(observed(ANSWER, mode="done"))
     repeats.see(observed(ANSWER))
     asked = [("done", 0), ("done", 1), ("eager", 0)]
-    repeats.run.add([AskedRow("", "a.b", mode, CASE, "cpu", threads) for mode, threads in asked])
+    repeats.run.add(
+        [CompletedRow("", "a.b", mode, CASE, "cpu", threads) for mode, threads in asked]
+    )
 
     again = Pairs(repeats.run)
     again.repeats.recall()
@@ -159,4 +165,4 @@ def test_what_waited_before_an_interruption_is_compared_after_it(repeats: Pairs)
 def test_large_probed_cases_of_the_everyday_dtype_are_asked_with_one_thread(
     name: str, threaded: bool
 ) -> None:
-    assert is_threaded(Case.parse(name)) == threaded
+    assert needs_single_thread_run(Case.parse(name)) == threaded

@@ -10,7 +10,7 @@ import pytest
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import Backend, Claim, call_for
 from lossdiff.cases.model import Case
-from lossdiff.harness.judging.judge import question_of
+from lossdiff.harness.judging.judge import solved_case
 from lossdiff.harness.relations.equivalences import EQUIVALENCES, answer_of, compared
 from lossdiff.harness.runfile.resume_rows import AnswerRow
 from lossdiff.harness.runfile.rows import RelationRow
@@ -53,7 +53,7 @@ def rows(backend: Backend) -> list[RelationRow]:
     """Return what NumPy's own functions give."""
     relations = Answers()
     for claim, case, value in _answers(backend):
-        relations.see(question_of(case), claim, "eager", value)
+        relations.see(solved_case(case), claim, "eager", value)
     return relations.rows()
 
 
@@ -71,7 +71,7 @@ def _related(left: Any, right: Any, one: Case, other: Case, *, kind: Any = "nati
     relations = Answers()
     for name, case, value in (("acme.left_by_nll", one, left), ("acme.right", other, right)):
         claim = Claim(name, "numpy", case.operation, kind, frozenset(), frozenset())
-        relations.see(question_of(case), claim, "eager", np.asarray(value))
+        relations.see(solved_case(case), claim, "eager", np.asarray(value))
     return relations.rows()
 
 
@@ -113,7 +113,7 @@ def test_no_implementation_is_compared_with_itself_on_the_same_case(
 
 def test_routes_that_differ_by_more_than_their_bounds_do_not_agree() -> None:
     case = CASES[2]
-    value = np.float32(question_of(case).solution.quantities["value"].hi)
+    value = np.float32(solved_case(case).solution.quantities["value"].hi)
 
     (near,) = _related(value, np.nextafter(value, np.float32(9)), case, case)
     (far,) = _related(value, value + np.float32(0.01), case, case)
@@ -131,11 +131,11 @@ def test_a_route_that_is_not_finite_does_not_agree_whatever_else_does(
 ) -> None:
     relations = Answers()
     for case in (CASES[2], CASES[4])[::order]:
-        value = question_of(case).solution.quantities["value"].hi.astype(np.float32)
+        value = solved_case(case).solution.quantities["value"].hi.astype(np.float32)
         wrong = np.full_like(value, bad) if case == CASES[4] else value
         for name, answer in (("acme.left_by_nll", wrong), ("acme.right", value)):
             claim = Claim(name, "numpy", case.operation, "native", frozenset(), frozenset())
-            relations.see(question_of(case), claim, "eager", np.asarray(answer))
+            relations.see(solved_case(case), claim, "eager", np.asarray(answer))
 
     (row,) = relations.rows()
 

@@ -22,7 +22,7 @@ from lossdiff.harness.bounds.algorithms import SOUND
 from lossdiff.harness.relations.metamorphic import (
     RELATIONS,
     Answered,
-    Comparison,
+    AnswerPair,
     Form,
     Relation,
 )
@@ -77,7 +77,7 @@ def form_of(case: Case) -> Form:
     return Form(case, case.inputs(), case.cotangent(result_shape(case)))
 
 
-def comparisons(relation: Relation, steps: Sound, case: Case) -> Iterator[Comparison]:
+def comparisons(relation: Relation, steps: Sound, case: Case) -> Iterator[AnswerPair]:
     """Return what a relation compares in the answers of an implementation."""
     asked = implementation(steps, case.operation)
     plain = answered(asked, form_of(case))

@@ -7,18 +7,18 @@ from typing import Any
 
 from lossdiff.backends.base import Claim
 from lossdiff.cases.model import Case
-from lossdiff.harness.answers import Related
-from lossdiff.harness.relations.tally import Kept
+from lossdiff.harness.answers import RelationCheck
+from lossdiff.harness.relations.tally import RelationTally
 from lossdiff.harness.runfile.rows import RelationRow
 
 CLAIM = Claim("acme.softmax", "torch", "softmax", "user", frozenset(), frozenset())
 CASE = Case.parse("softmax/float32/4x10/grid/-/0")
-HOLDS = Related("shift", "value", True, 1e-8, 0.25)
+HOLDS = RelationCheck("shift", "value", True, 1e-8, 0.25)
 
 
-def rows_after(*seen: Related, **others: Any) -> list[RelationRow]:
+def rows_after(*seen: RelationCheck, **others: Any) -> list[RelationRow]:
     """Return the rows after some comparisons."""
-    kept = Kept()
+    kept = RelationTally()
     for related in seen:
         kept.see(others.get("claim", CLAIM), "eager", CASE, related)
     return kept.rows()
@@ -62,7 +62,7 @@ def test_an_explanation_is_not_forgotten() -> None:
 
 
 def test_relations_implementations_modes_and_dtypes_have_rows_of_their_own() -> None:
-    kept = Kept()
+    kept = RelationTally()
     other_claim = replace(CLAIM, name="acme.other")
     kept.see(CLAIM, "eager", CASE, HOLDS)
     kept.see(CLAIM, "eager", CASE, replace(HOLDS, relation="again"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from lossdiff.harness.repro.calls import Asked, call_lines
+from lossdiff.harness.repro.calls import ScriptCall, call_lines
 from lossdiff.harness.workers.source_text import Source
 
-LOSS = Asked(
+LOSS = ScriptCall(
     "torch", "eager", "gradient_logits", Source((), (), "loss(logits, target)"),
     ("logits", "target"), ("logits",), of_scalar=True,
 )  # fmt: skip

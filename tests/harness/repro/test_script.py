@@ -15,7 +15,7 @@ from lossdiff.cases.model import Case
 from lossdiff.harness.judging.judge import Verdict
 from lossdiff.harness.repro.script import Origin, script, why_not_shown
 from lossdiff.harness.repro.script import script as repro
-from lossdiff.harness.repro.session import Asker, Point
+from lossdiff.harness.repro.session import AnswerSelector, Session
 from lossdiff.harness.repro.shrink import shrink
 
 HOSTILE = Path(__file__).parents[2] / "hostile"
@@ -86,15 +86,15 @@ FINDINGS = (
 
 
 @pytest.fixture(scope="module")
-def asker_of() -> Iterator[Callable[[str], Asker]]:
+def asker_of() -> Iterator[Callable[[str], Session]]:
     """One asker for each framework, started when it is wanted."""
     with ExitStack() as stack:
-        started: dict[str, Asker] = {}
+        started: dict[str, Session] = {}
 
-        def get(framework: str) -> Asker:
+        def get(framework: str) -> Session:
             if framework not in started:
                 extra = EXTRA.get(framework, ())
-                started[framework] = stack.enter_context(Asker(framework, extra=extra))
+                started[framework] = stack.enter_context(Session(framework, extra=extra))
             return started[framework]
 
         yield get
@@ -121,10 +121,12 @@ def imports_of(text: str) -> set[str]:
     return found - set(sys.stdlib_module_names)
 
 
-def shown(asker: Asker, case: Case, point: Point, verdict: Verdict, origin: str = "") -> str:
+def shown(
+    session: Session, case: Case, selector: AnswerSelector, verdict: Verdict, origin: str = ""
+) -> str:
     """Return the script for a verdict on a case, or on what it was shrunk to."""
     return script(
-        asker, case, point, verdict, Origin(origin or case.id, "0.1.0", is_shrunk=bool(origin))
+        session, case, selector, verdict, Origin(origin or case.id, "0.1.0", is_shrunk=bool(origin))
     )
 
 
@@ -140,15 +142,15 @@ def shown(asker: Asker, case: Case, point: Point, verdict: Verdict, origin: str 
     ],
 )
 def test_a_shrunk_script_shows_what_it_claims(
-    asker_of: Callable[[str], Asker], finding: Finding, tmp_path: Path
+    asker_of: Callable[[str], Session], finding: Finding, tmp_path: Path
 ) -> None:
-    asker, case = asker_of(finding.framework), Case.parse(finding.case)
-    point = Point(finding.implementation, finding.mode, finding.quantity)
-    first = asker.verdict(case, point)
+    session, case = asker_of(finding.framework), Case.parse(finding.case)
+    selector = AnswerSelector(finding.implementation, finding.mode, finding.quantity)
+    first = session.verdict(case, selector)
     assert first.word == finding.verdict
-    small = shrink(asker, case, point, first)
+    small = shrink(session, case, selector, first)
 
-    text = shown(asker, small.case, point, small.verdict, case.id)
+    text = shown(session, small.case, selector, small.verdict, case.id)
     done = ran(text, tmp_path)
 
     assert done.returncode == 0, done.stderr
@@ -163,12 +165,12 @@ def test_a_shrunk_script_shows_what_it_claims(
 
 
 @pytest.mark.framework("torch")
-def test_one_call_is_pasted_as_one_call(asker_of: Callable[[str], Asker]) -> None:
-    asker = asker_of("torch")
+def test_one_call_is_pasted_as_one_call(asker_of: Callable[[str], Session]) -> None:
+    session = asker_of("torch")
     case = Case.parse("cross_entropy/index.some_ignored/float32/4x10/nan/reduction=sum/0")
-    point = Point("torch.nn.functional.cross_entropy", "eager", "gradient_logits")
+    selector = AnswerSelector("torch.nn.functional.cross_entropy", "eager", "gradient_logits")
 
-    text = shown(asker, case, point, asker.verdict(case, point))
+    text = shown(session, case, selector, session.verdict(case, selector))
 
     assert 'value = F.cross_entropy(logits, target, reduction="sum")'.replace('"', "'") in text
     assert "def " not in text
@@ -176,13 +178,13 @@ def test_one_call_is_pasted_as_one_call(asker_of: Callable[[str], Asker]) -> Non
 
 @pytest.mark.framework("torch")
 def test_a_script_of_a_whole_case_runs_too(
-    asker_of: Callable[[str], Asker], tmp_path: Path
+    asker_of: Callable[[str], Session], tmp_path: Path
 ) -> None:
-    asker = asker_of("torch")
+    session = asker_of("torch")
     case = Case.parse("cross_entropy/index.random/float16/41000x5/zeros/-/0")
-    point = Point("torch.nn.functional.cross_entropy", "eager", "value")
+    selector = AnswerSelector("torch.nn.functional.cross_entropy", "eager", "value")
 
-    done = ran(shown(asker, case, point, asker.verdict(case, point)), tmp_path)
+    done = ran(shown(session, case, selector, session.verdict(case, selector)), tmp_path)
 
     assert done.stdout.splitlines() == [
         "value: got inf, exact 1.6094379124341003, bound 0.0024  <-- wrong",
@@ -190,10 +192,12 @@ def test_a_script_of_a_whole_case_runs_too(
     ]
 
 
-def test_what_is_mended_is_not_reproduced(asker_of: Callable[[str], Asker], tmp_path: Path) -> None:
-    asker = asker_of("numpy")
-    point = Point("answers.softmax_is_wrong", "eager", "value")
-    text = shown(asker, SOFTMAX, point, asker.verdict(SOFTMAX, point))
+def test_what_is_mended_is_not_reproduced(
+    asker_of: Callable[[str], Session], tmp_path: Path
+) -> None:
+    session = asker_of("numpy")
+    selector = AnswerSelector("answers.softmax_is_wrong", "eager", "value")
+    text = shown(session, SOFTMAX, selector, session.verdict(SOFTMAX, selector))
 
     mended = text.replace("np.float32(0.01)", "np.float32(0)")
     done = ran(mended, tmp_path)
@@ -206,20 +210,22 @@ def test_what_is_mended_is_not_reproduced(asker_of: Callable[[str], Asker], tmp_
     assert why_not_shown(text, "inaccurate") == ""
 
 
-def test_many_elements_show_the_worst(asker_of: Callable[[str], Asker], tmp_path: Path) -> None:
-    asker = asker_of("numpy")
-    point = Point("answers.softmax_is_wrong", "eager", "value")
+def test_many_elements_show_the_worst(asker_of: Callable[[str], Session], tmp_path: Path) -> None:
+    session = asker_of("numpy")
+    selector = AnswerSelector("answers.softmax_is_wrong", "eager", "value")
 
-    done = ran(shown(asker, SOFTMAX, point, asker.verdict(SOFTMAX, point)), tmp_path)
+    done = ran(shown(session, SOFTMAX, selector, session.verdict(SOFTMAX, selector)), tmp_path)
 
     assert len(done.stdout.splitlines()) == 5
 
 
-def test_a_script_that_dies_says_so_first(asker_of: Callable[[str], Asker], tmp_path: Path) -> None:
-    asker, point = asker_of("numpy"), Point("deadly.softmax_exits", "eager", "value")
-    verdict = asker.verdict(SOFTMAX, point)
+def test_a_script_that_dies_says_so_first(
+    asker_of: Callable[[str], Session], tmp_path: Path
+) -> None:
+    session, selector = asker_of("numpy"), AnswerSelector("deadly.softmax_exits", "eager", "value")
+    verdict = session.verdict(SOFTMAX, selector)
 
-    text = shown(asker, SOFTMAX, point, verdict)
+    text = shown(session, SOFTMAX, selector, verdict)
     done = ran(text, tmp_path)
 
     assert done.returncode == 7
@@ -229,58 +235,61 @@ def test_a_script_that_dies_says_so_first(asker_of: Callable[[str], Asker], tmp_
 
 
 def test_a_script_that_hangs_gives_up(
-    asker_of: Callable[[str], Asker], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asker_of: Callable[[str], Session], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repro, "_HANGS", 1)
     verdict = Verdict("timed out", note="no answer within 10 s")
-    point = Point("endless.softmax_is_deaf", "eager", "value")
+    selector = AnswerSelector("endless.softmax_is_deaf", "eager", "value")
 
-    done = ran(shown(asker_of("numpy"), SOFTMAX, point, verdict), tmp_path)
+    done = ran(shown(asker_of("numpy"), SOFTMAX, selector, verdict), tmp_path)
 
     assert (done.returncode, done.stdout) == (0, "reproduced: nothing came back within 1 s\n")
 
 
-def test_an_error_message_stays_in_its_comment(asker_of: Callable[[str], Asker]) -> None:
-    asker = asker_of("numpy")
-    point = Point("answers.softmax_raises_a_lone_surrogate", "eager", "value")
+def test_an_error_message_stays_in_its_comment(asker_of: Callable[[str], Session]) -> None:
+    session = asker_of("numpy")
+    selector = AnswerSelector("answers.softmax_raises_a_lone_surrogate", "eager", "value")
 
-    text = shown(asker, SOFTMAX, point, asker.verdict(SOFTMAX, point))
+    text = shown(session, SOFTMAX, selector, session.verdict(SOFTMAX, selector))
 
     assert text.encode()
     assert why_not_shown(text, "raised") == ""
 
 
-def test_an_error_of_another_kind_is_not_reproduced(asker_of: Callable[[str], Asker]) -> None:
-    asker, point = asker_of("numpy"), Point("answers.softmax_raises", "eager", "value")
+def test_an_error_of_another_kind_is_not_reproduced(asker_of: Callable[[str], Session]) -> None:
+    session, selector = (
+        asker_of("numpy"),
+        AnswerSelector("answers.softmax_raises", "eager", "value"),
+    )
 
-    text = shown(asker, SOFTMAX, point, Verdict("raised", note="IndexError: no"))
+    text = shown(session, SOFTMAX, selector, Verdict("raised", note="IndexError: no"))
 
     assert why_not_shown(text, "raised") == "not reproduced: another error"
 
 
 @pytest.mark.framework("torch")
-def test_the_second_derivative_of_torch(asker_of: Callable[[str], Asker]) -> None:
+def test_the_second_derivative_of_torch(asker_of: Callable[[str], Session]) -> None:
     assert_same_bits(asker_of("torch"), "torch.textbook.sigmoid", "eager", "hvp_logits")
 
 
 @pytest.mark.framework("jax")
-def test_the_second_derivative_of_jax(asker_of: Callable[[str], Asker]) -> None:
+def test_the_second_derivative_of_jax(asker_of: Callable[[str], Session]) -> None:
     assert_same_bits(asker_of("jax"), "jax.textbook.sigmoid", "jit", "hvp_logits")
 
 
 @pytest.mark.framework("tensorflow")
-def test_the_second_derivative_with_xla(asker_of: Callable[[str], Asker]) -> None:
+def test_the_second_derivative_with_xla(asker_of: Callable[[str], Session]) -> None:
     assert_same_bits(asker_of("tensorflow"), "tf.textbook.sigmoid", "xla", "hvp_logits")
 
 
-def assert_same_bits(asker: Asker, implementation: str, mode: str, quantity: str) -> None:
+def assert_same_bits(session: Session, implementation: str, mode: str, quantity: str) -> None:
     """A script gets the number that was judged; whether it is wrong is another matter."""
     case = Case.parse("sigmoid/float32/4x10/grid/-/0")
-    point = Point(implementation, mode, quantity)
-    verdict = asker.verdict(case, point)
+    selector = AnswerSelector(implementation, mode, quantity)
+    verdict = session.verdict(case, selector)
 
     done = subprocess.run(
-        [sys.executable, "-I", "-"], input=shown(asker, case, point, verdict),
+        [sys.executable, "-I", "-"], input=shown(session, case, selector, verdict),
         capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from lossdiff.backends import FRAMEWORKS
 from lossdiff.cases.model import Case
 from lossdiff.harness.repro import session as module
 from lossdiff.harness.repro.reductions import as_given
-from lossdiff.harness.repro.session import Asker, AskerError, Point
+from lossdiff.harness.repro.session import AnswerSelector, Session, SessionError
 from lossdiff.harness.workers.messages import UserFileError
 
 HOSTILE = Path(__file__).parents[2] / "hostile"
@@ -20,48 +20,48 @@ FINE = ("exact", "faithful", "within bound")
 
 
 @pytest.fixture(scope="module")
-def numpy_asker() -> Iterator[Asker]:
+def numpy_asker() -> Iterator[Session]:
     """NumPy with functions that die and that never return."""
     files = (str(HOSTILE / "deadly.py"), str(HOSTILE / "endless.py"))
-    with Asker("numpy", extra=files) as asker:
-        yield asker
+    with Session("numpy", extra=files) as session:
+        yield session
 
 
-def test_a_given_case_gets_the_verdict_of_its_source(numpy_asker: Asker) -> None:
-    point = Point("numpy.recipes.softmax", "eager", "gradient_logits")
+def test_a_given_case_gets_the_verdict_of_its_source(numpy_asker: Session) -> None:
+    selector = AnswerSelector("numpy.recipes.softmax", "eager", "gradient_logits")
 
-    assert numpy_asker.verdict(SOFTMAX, point) == numpy_asker.verdict(
-        as_given(SOFTMAX, "gradient_logits"), point
+    assert numpy_asker.verdict(SOFTMAX, selector) == numpy_asker.verdict(
+        as_given(SOFTMAX, "gradient_logits"), selector
     )
 
 
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("quantity", ["value", "gradient_logits", "gradient_target"])
-def test_each_quantity_can_be_had_alone(numpy_asker: Asker, quantity: str, whole: bool) -> None:
-    point = Point("numpy.recipes.cross_entropy", "eager", quantity, whole)
+def test_each_quantity_can_be_had_alone(numpy_asker: Session, quantity: str, whole: bool) -> None:
+    selector = AnswerSelector("numpy.recipes.cross_entropy", "eager", quantity, whole)
 
-    assert numpy_asker.verdict(SOFT, point).word in FINE
-
-
-def test_a_quantity_that_a_case_does_not_have(numpy_asker: Asker) -> None:
-    point = Point("numpy.recipes.softmax", "eager", "gradient_target")
-
-    assert numpy_asker.verdict(SOFTMAX, point).word == "unsupported"
+    assert numpy_asker.verdict(SOFT, selector).word in FINE
 
 
-def test_a_case_that_is_not_claimed(numpy_asker: Asker) -> None:
-    point = Point("numpy.textbook.cross_entropy_shifted", "eager", "value")
+def test_a_quantity_that_a_case_does_not_have(numpy_asker: Session) -> None:
+    selector = AnswerSelector("numpy.recipes.softmax", "eager", "gradient_target")
 
-    assert numpy_asker.verdict(SOFT, point).note == "takes no soft target"
+    assert numpy_asker.verdict(SOFTMAX, selector).word == "unsupported"
 
 
-def test_the_dead_and_the_deaf_are_replaced(numpy_asker: Asker) -> None:
+def test_a_case_that_is_not_claimed(numpy_asker: Session) -> None:
+    selector = AnswerSelector("numpy.textbook.cross_entropy_shifted", "eager", "value")
+
+    assert numpy_asker.verdict(SOFT, selector).note == "takes no soft target"
+
+
+def test_the_dead_and_the_deaf_are_replaced(numpy_asker: Session) -> None:
     deaf, dead = "endless.softmax_is_deaf", "deadly.softmax_reads_address_0"
 
-    assert numpy_asker.verdict(SOFTMAX, Point(dead, "eager", "value")).word == "crashed"
-    verdict = numpy_asker.verdict(SOFTMAX, Point(deaf, "eager", "value"), timeout=0.5)
+    assert numpy_asker.verdict(SOFTMAX, AnswerSelector(dead, "eager", "value")).word == "crashed"
+    verdict = numpy_asker.verdict(SOFTMAX, AnswerSelector(deaf, "eager", "value"), timeout=0.5)
     assert (verdict.word, verdict.note) == ("timed out", "no answer within 0.5 s")
-    fine = numpy_asker.verdict(SOFTMAX, Point("deadly.softmax", "eager", "value"))
+    fine = numpy_asker.verdict(SOFTMAX, AnswerSelector("deadly.softmax", "eager", "value"))
     assert fine.word in FINE
 
 
@@ -69,12 +69,14 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     absent = {**FRAMEWORKS, "torch": type(FRAMEWORKS["torch"])("torch", ("no_torch",), "torch", ())}
     monkeypatch.setattr(module, "FRAMEWORKS", absent)
 
-    with pytest.raises(AskerError, match=r"^no_torch not installed; pip install 'lossdiff\[torch"):
-        Asker("torch")
-    with pytest.raises(AskerError, match=r"^abacus is not asked in a process"):
-        Asker("abacus")
-    with pytest.raises(AskerError, match=r"^numpy does not start: NumPy has no GPU$"):
-        Asker("numpy", "gpu")
+    with pytest.raises(
+        SessionError, match=r"^no_torch not installed; pip install 'lossdiff\[torch"
+    ):
+        Session("torch")
+    with pytest.raises(SessionError, match=r"^abacus is not asked in a process"):
+        Session("abacus")
+    with pytest.raises(SessionError, match=r"^numpy does not start: NumPy has no GPU$"):
+        Session("numpy", "gpu")
 
 
 def test_a_users_file_that_is_wrong(tmp_path: Path) -> None:
@@ -82,4 +84,4 @@ def test_a_users_file_that_is_wrong(tmp_path: Path) -> None:
     path.write_text("import nothing_of_this_name\n")
 
     with pytest.raises(UserFileError, match=r"mine\.py cannot be imported"):
-        Asker("numpy", extra=(str(path),))
+        Session("numpy", extra=(str(path),))

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.harness.judging.judge import Verdict
-from lossdiff.harness.repro.session import Asker, Point
+from lossdiff.harness.repro.session import AnswerSelector, Session
 from lossdiff.harness.repro.shrink import Shrunk, is_same, shrink
 
 HOSTILE = Path(__file__).parents[2] / "hostile"
-VALUE = Point("any", "eager", "value")
+VALUE = AnswerSelector("any", "eager", "value")
 BAD = Verdict("nonfinite", got="nan", exact="0.5")
 GOOD = Verdict("exact")
 Rule = Callable[[Inputs], bool]
@@ -28,7 +28,7 @@ class MadeUp:
         self.rule, self.seconds = rule, seconds
         self.asked: list[Case] = []
 
-    def verdict(self, case: Case, _: Point, __: float) -> Verdict:
+    def verdict(self, case: Case, _: AnswerSelector, __: float) -> Verdict:
         time.sleep(self.seconds)
         self.asked.append(case)
         return BAD if self.rule(case.inputs()) else GOOD
@@ -38,7 +38,7 @@ def shrunk(text: str, rule: Rule, **limits: Any) -> Shrunk:
     """Shrink a case that is bad by a rule."""
     case = Case.parse(text)
     assert rule(case.inputs())
-    return shrink(cast("Asker", MadeUp(rule)), case, VALUE, BAD, **limits)
+    return shrink(cast("Session", MadeUp(rule)), case, VALUE, BAD, **limits)
 
 
 def target_of(inputs: Inputs) -> np.ndarray:
@@ -141,11 +141,11 @@ def test_the_same_comes_out_twice() -> None:
 
 
 def test_it_ends_in_time() -> None:
-    asker = MadeUp(lambda inputs: bool((inputs.values > 150).any()), seconds=0.05)
+    session = MadeUp(lambda inputs: bool((inputs.values > 150).any()), seconds=0.05)
 
-    found = shrink(cast("Asker", asker), Case.parse(LARGE), VALUE, BAD, timeout=0.3)
+    found = shrink(cast("Session", session), Case.parse(LARGE), VALUE, BAD, timeout=0.3)
 
-    assert len(asker.asked) <= 8  # each takes 0.05 s at least
+    assert len(session.asked) <= 8  # each takes 0.05 s at least
     assert not found.is_minimal
     assert found.case.shape[0] < 64
 
@@ -189,13 +189,13 @@ def test_what_counts_as_the_same(first: Verdict, now: Verdict, expected: bool) -
 
 def test_a_crash_is_shrunk_as_well() -> None:
     case = Case.parse("softmax/float32/4x10/normal/-/0")
-    point = Point("deadly.softmax_exits", "eager", "value")
-    with Asker("numpy", extra=(str(HOSTILE / "deadly.py"),)) as asker:
-        first = asker.verdict(case, point)
-        found = shrink(asker, case, point, first, timeout=20)
+    selector = AnswerSelector("deadly.softmax_exits", "eager", "value")
+    with Session("numpy", extra=(str(HOSTILE / "deadly.py"),)) as session:
+        first = session.verdict(case, selector)
+        found = shrink(session, case, selector, first, timeout=20)
 
         assert first == Verdict("crashed", note="the process died with status 7")
         assert found.verdict == first
         assert found.case.inputs().values.size == 1
-        sound = Point("deadly.softmax", "eager", "value")
-        assert asker.verdict(case, sound).word in ("exact", "faithful", "within bound")
+        sound = AnswerSelector("deadly.softmax", "eager", "value")
+        assert session.verdict(case, sound).word in ("exact", "faithful", "within bound")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lossdiff.cases.dtypes import FORMATS, Format
-from lossdiff.harness.repro.simplicity import plainer, plainness, rounded_alike, shortest
+from lossdiff.harness.repro.simplicity import plainness, rounded_alike, shortest, simpler
 
 FLOAT32 = FORMATS["float32"]
 
@@ -30,13 +30,13 @@ def test_the_order_is_that_of_a_reader() -> None:
     ],
 )
 def test_plainer_numbers(number: float, expected: list[float]) -> None:
-    assert plainer(number, FLOAT32) == [float(np.float32(item)) for item in expected]
+    assert simpler(number, FLOAT32) == [float(np.float32(item)) for item in expected]
 
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 @given(st.floats(width=16))
 def test_every_step_is_plainer_and_in_the_format(form: Format, number: float) -> None:
-    for item in plainer(float(form.round(number)), form):
+    for item in simpler(float(form.round(number)), form):
         assert plainness(item, form) < plainness(float(form.round(number)), form)
         assert float(form.round(item)) == item
 
@@ -44,7 +44,7 @@ def test_every_step_is_plainer_and_in_the_format(form: Format, number: float) ->
 @pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 def test_the_ends_of_the_range_have_plainer_numbers_too(form: Format) -> None:
     for number in (form.max, -form.max, form.tiny, form.smallest):
-        assert all(math.isfinite(item) for item in plainer(number, form))
+        assert all(math.isfinite(item) for item in simpler(number, form))
 
 
 def test_a_bfloat16_is_written_out() -> None:

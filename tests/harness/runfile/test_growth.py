@@ -27,16 +27,16 @@ from lossdiff.harness.engine.scheduler import Engine
 from lossdiff.harness.judging.judge import Verdict
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
-from lossdiff.harness.workers.supervisor import Settled
+from lossdiff.harness.workers.supervisor import BatchResult
 from lossdiff.reports.terminal import summary
 
-from ..engine.interruption import HereCell
+from ..engine.interruption import HereHandle
 
 FEW, MANY = 500, 2000
 NOTHING = Failure("raised", "nothing")
 
 
-class StubCell(HereCell):
+class StubHandle(HereHandle):
     """Answers nothing, and forgets the question."""
 
     def send(self, group: Any) -> None:
@@ -44,9 +44,9 @@ class StubCell(HereCell):
         self._groups[ticket] = group
         self._report(self, ticket, None)
 
-    def settle(self, ticket: int, _future: None) -> Settled:
+    def resolve(self, ticket: int, _future: None) -> BatchResult:
         group = self._groups.pop(ticket)
-        return Settled(
+        return BatchResult(
             [(case, Observation(case.id, name, "eager", {"value": NOTHING}))
              for name, _, case in group]
         )  # fmt: skip
@@ -66,9 +66,9 @@ def _stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(packed, "_ids", lru_cache(maxsize=4)(packed._ids.__wrapped__))
     monkeypatch.setattr(recorder_module, "_ELEMENTS", 4000)
     monkeypatch.setattr(recorder_module, "_BATCH", 50)
-    monkeypatch.setattr(recorder_module, "question_of", stub_question)
+    monkeypatch.setattr(recorder_module, "solved_case", stub_question)
     monkeypatch.setattr(recorder_module, "judge", lambda *_: Verdict("exact"))
-    monkeypatch.setattr(engine_module, "Cell", StubCell)
+    monkeypatch.setattr(engine_module, "WorkerHandle", StubHandle)
     yield
     packed._ids.cache_clear()
 

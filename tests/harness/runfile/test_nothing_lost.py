@@ -18,7 +18,7 @@ from lossdiff.cases.suites import Suite, suite
 from lossdiff.harness.engine.plan import Plan
 from lossdiff.harness.runfile.file import RunFileError
 
-from ..engine.interruption import CUTS, HereCell, Rows, content, run_here
+from ..engine.interruption import CUTS, HereHandle, Rows, content, run_here
 
 
 def some_cases() -> tuple[Case, ...]:
@@ -62,7 +62,7 @@ def test_a_run_that_is_cut_short_ends_like_one_that_was_not(
 ) -> None:
     draw, path = random.Random(seed), tmp_path / "run.sqlite"  # noqa: S311 -- a place to cut
     monkeypatch.setattr("lossdiff.harness.engine.batches.GROUP", draw.choice((1, 5, 48)))
-    HereCell.twice = []
+    HereHandle.twice = []
 
     for number in range(3):
         cut = CUTS[(seed + number) % len(CUTS)](draw, 20)
@@ -71,7 +71,7 @@ def test_a_run_that_is_cut_short_ends_like_one_that_was_not(
     run_here(path, PLAN, resume=True)
 
     assert content(path) == whole
-    assert HereCell.twice == []
+    assert HereHandle.twice == []
 
 
 @pytest.mark.parametrize("cut", CUTS)

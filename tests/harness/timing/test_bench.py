@@ -34,7 +34,7 @@ from lossdiff.harness.timing.benchmarks import (
     is_timed,
     work_of,
 )
-from lossdiff.harness.timing.results import Timed
+from lossdiff.harness.timing.results import ProcessResult
 
 from lossdiff._cli import main as cli
 
@@ -356,7 +356,7 @@ def test_bits_that_nobody_judged_are_judged(run: RunFile, tmp_path: Path) -> Non
         np.save(tmp_path / f"{digest}.npy", array)
         about = {"case": SOFTMAX, "implementation": "x", "mode": "eager",
                  "fingerprints": {"value": digest}}  # fmt: skip
-        assert list(Timed(PROCESS, (), tmp_path)._verdicts(run, about)) == [expected]
+        assert list(ProcessResult(PROCESS, (), tmp_path)._verdicts(run, about)) == [expected]
 
 
 def test_the_least_that_must_be_moved_is_inputs_and_results() -> None:
@@ -404,7 +404,7 @@ def test_a_run_says_whether_it_was_timed_to_its_end(
 ) -> None:
     real, calls = bench._time, itertools.count()
 
-    def interrupted(*given: Any) -> Timed:
+    def interrupted(*given: Any) -> ProcessResult:
         if next(calls):
             raise KeyboardInterrupt
         return real(*given)

@@ -15,7 +15,7 @@ from lossdiff.backends.base import Backend, Call, Claim, Implementation, call_fo
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
 from lossdiff.harness.answers import Failure, Observation
-from lossdiff.harness.workers.evaluate import observe, second_derivative
+from lossdiff.harness.workers.evaluate import evaluate, second_derivative
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load
 
@@ -32,7 +32,7 @@ def hostile() -> Backend:
 
 def asked(name: str, case: Case = SOFTMAX) -> Observation:
     """Ask one implementation one case."""
-    return observe(hostile(), name, "eager", case)
+    return evaluate(hostile(), name, "eager", case)
 
 
 def backend_with(
@@ -47,7 +47,7 @@ def backend_with(
 
 def asked_of(backend: Backend, case: Case = SOFTMAX) -> Observation:
     """Ask the one softmax more."""
-    return observe(backend, "mine.softmax", "eager", case)
+    return evaluate(backend, "mine.softmax", "eager", case)
 
 
 # --- answers ---------------------------------------------------------------------------------
@@ -321,7 +321,7 @@ def test_what_is_compiled_serves_all_cases_of_one_signature(
 
     for family in ("normal", "ties", "zeros"):
         case = Case.parse(f"softmax/float32/4x10/{family}/-/0")
-        observe(backend, "numpy.recipes.softmax", "eager", case)
+        evaluate(backend, "numpy.recipes.softmax", "eager", case)
 
     assert steps == ["forget", "make eager"]
 
@@ -337,7 +337,7 @@ def test_another_mode_is_compiled_anew_and_another_dtype_or_shape_drops_what_was
         ("eager", "softmax/float64/4x10/normal/-/0"),
         ("eager", "softmax/float64/2x3/normal/-/0"),
     ):
-        observe(backend, "numpy.recipes.softmax", mode, Case.parse(text))
+        evaluate(backend, "numpy.recipes.softmax", mode, Case.parse(text))
 
     assert steps == [
         "forget", "make eager", "make other", "forget", "make eager", "forget", "make eager"

@@ -11,10 +11,10 @@ import pytest
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import Backend, Claim, Implementation
 from lossdiff.cases.model import Case
-from lossdiff.harness.answers import AGAIN, Failure, Observation, Related
-from lossdiff.harness.judging.judge import judge, question_of
+from lossdiff.harness.answers import AGAIN, Failure, Observation, RelationCheck
+from lossdiff.harness.judging.judge import judge, solved_case
 from lossdiff.harness.verdicts import standing
-from lossdiff.harness.workers.evaluate import observe
+from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.probe import probe
 
 from ...planted.base import Array, Sound
@@ -38,10 +38,10 @@ def probed(
 
 def asked(backend: Backend, name: str, case: Case, mode: str = "eager") -> Observation:
     """Ask an implementation a case, and then more closely."""
-    return probe(backend, mode, case, observe(backend, name, mode, case))
+    return probe(backend, mode, case, evaluate(backend, name, mode, case))
 
 
-def related(observation: Observation, relation: str) -> dict[str, Related]:
+def related(observation: Observation, relation: str) -> dict[str, RelationCheck]:
     """Return the comparisons of one relation by their quantities."""
     return {found.quantity: found for found in observation.related if found.relation == relation}
 
@@ -72,7 +72,7 @@ def test_a_sound_implementation_is_compared_and_holds(case: Case, relations: set
 
 def test_the_answers_are_those_of_the_plain_question() -> None:
     backend = load_backend("numpy")
-    plain = observe(backend, "numpy.recipes.softmax", "eager", SOFTMAX)
+    plain = evaluate(backend, "numpy.recipes.softmax", "eager", SOFTMAX)
     observation = asked(backend, "numpy.recipes.softmax", SOFTMAX)
 
     for quantity, answer in plain.answers.items():
@@ -162,7 +162,7 @@ def test_a_form_that_fails_is_a_relation_that_does_not_hold() -> None:
     observation = probed(softmax, SOUND.softmax_vjp)
 
     assert related(observation, "shift") == {
-        "value": Related("shift", "value", False, note="OverflowError: too large for me")
+        "value": RelationCheck("shift", "value", False, note="OverflowError: too large for me")
     }
     assert all(found.holds for found in related(observation, "permutation").values())
 
@@ -279,7 +279,7 @@ def test_a_second_derivative_comes_back_and_agrees(framework: str, name: str, ca
     mode = "jit" if framework == "jax" else "eager"
     observation = asked(load_backend(framework), name, case, mode)
     hvp = observation.answers["hvp_logits"]
-    verdict = judge(question_of(case), "hvp_logits", hvp)
+    verdict = judge(solved_case(case), "hvp_logits", hvp)
 
     assert not isinstance(hvp, Failure)
     assert hvp.dtype == np.float32
