@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +14,6 @@ VALUE: Quantity = "value"
 GRADIENT_LOGITS: Quantity = "gradient_logits"  # with respect to the first argument
 GRADIENT_TARGET: Quantity = "gradient_target"
 HVP_LOGITS: Quantity = "hvp_logits"  # the derivative of the gradient along a direction
-AGAIN = "again"  # the relation of a call to the same call
 FailureKind = Literal["raised", "mismatched", "crashed", "timed out", "unsupported"]
 
 
@@ -25,37 +23,50 @@ class Failure:
 
     Attributes:
         kind: the verdict that it leads to.
-        message: what the framework said, in one line.
+        message: what the framework said, in one line, for readers.
+        error: the type of the exception, where there is one.
+        status: the exit status of the process, where it is known.
+        shape: the wrong shape of what came back instead, where that is the reason.
+        is_of_value: whether a gradient is missing because the value has that shape.
     """
 
     kind: FailureKind
     message: str
+    error: str = ""
+    status: int | None = None
+    shape: tuple[int, ...] | None = None
+    is_of_value: bool = False
+
+    @classmethod
+    def of(cls, kind: FailureKind, error: BaseException) -> Failure:
+        """Return the failure that an exception is."""
+        return cls(kind, one_line(error), type(error).__name__)
+
+    @property
+    def about(self) -> tuple[object, ...]:
+        """What the failure is about, whatever the numbers and shapes of the case."""
+        is_told = bool(self.error) or self.shape is not None
+        return self.kind, self.error, self.is_of_value, "" if is_told else self.message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+Answers = dict[str, "NDArray[Any] | Failure"]  # by quantity
 
 
 @dataclass(frozen=True)
-class RelationCheck:
-    """How an answer compares with one to another form of the same question.
+class ProbeAnswers:
+    """The answers to the same question asked again, and in other forms.
 
     Attributes:
-        relation: its name in `harness.relations.metamorphic`, or `again` for the same call twice.
-        quantity: which answer.
-        holds: whether both agree, within the sound bounds or those of an explanation.
-        difference: the largest absolute one.
-        ratio: the largest difference over the sum of the sound bounds.
-        where: index of the worst element.
-        left, right: the two numbers there.
-        note: the explanation, or why there is no second answer.
+        first, second: the answers to the very same call, whole arrays.
+        forms: for each metamorphic relation the answers to its other forms, in their order.
     """
 
-    relation: str
-    quantity: str
-    holds: bool
-    difference: float = math.inf
-    ratio: float = math.inf
-    where: str = ""
-    left: str = ""
-    right: str = ""
-    note: str = ""
+    first: Answers
+    second: Answers
+    forms: dict[str, tuple[Answers, ...]]
 
 
 @dataclass(frozen=True)
@@ -69,16 +80,16 @@ class Observation:
         answers: for each quantity the array, or why there is none.
         seconds: time of the call, conversions excluded.
         warnings: what the framework warned about, one line each.
-        related: how the answer compares with those to other forms of the question.
+        probe: the answers to the question asked again, and in other forms; None where it is not.
     """
 
     case: str
     implementation: str
     mode: str
-    answers: dict[str, NDArray[Any] | Failure]
+    answers: Answers
     seconds: float = 0.0
     warnings: str = ""
-    related: tuple[RelationCheck, ...] = ()
+    probe: ProbeAnswers | None = None
 
 
 def one_line(error: Any) -> str:
@@ -92,14 +103,6 @@ def one_line(error: Any) -> str:
     if isinstance(error, BaseException):
         text = f"{type(error).__name__}: {text}"
     return text[:300]
-
-
-def differences(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return absolute differences; 0 where both are the same infinity or NaN, inf for one NaN."""
-    with np.errstate(invalid="ignore"):
-        error = np.abs(left - right)
-    same = (left == right) | (np.isnan(left) & np.isnan(right))
-    return np.where(same, 0.0, np.where(np.isnan(error), np.inf, error))
 
 
 def fingerprint(answer: NDArray[Any]) -> str:

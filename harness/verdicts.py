@@ -1,84 +1,133 @@
-"""The verdicts: one word for each judged quantity, in the order in which they are tried."""
+"""The verdicts: one enumeration of what can be said of an answer.
+
+A verdict is stored as a text: the word of its kind, followed by `:NAME` where a convention or a
+relation is named (`convention:mean_over_rows`). To add a verdict, add a member to `VerdictKind`, at
+the place where its severity belongs, and its mark to `reports.legend`.
+"""
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Literal
 
-Standing = Literal["agrees", "explained", "finding", "unsupported"]
+Category = Literal["agrees", "explained", "finding", "unsupported"]
 
 CONVENTION = "convention:"
 RELATION = "relation:"
 UNDEFINED = "convention:undefined_"
+NO_AGREED_ANSWER = "no agreed answer"  # stands where an exact value would
 
-STANDINGS: dict[str, Standing] = {
-    "exact": "agrees",
-    "faithful": "agrees",
-    "within bound": "agrees",
-    "refused": "agrees",
-    "flushed": "explained",
-    "order": "explained",
-    "formula": "explained",
-    "narrow": "explained",
-    "convention": "explained",
-    "nondeterministic": "explained",
-    "relation": "finding",
-    "inaccurate": "finding",
-    "nonfinite": "finding",
-    "accepted": "finding",
-    "raised": "finding",
-    "mismatched": "finding",
-    "crashed": "finding",
-    "timed out": "finding",
-    "unsupported": "unsupported",
-}
 
-MEANINGS: dict[str, str] = {
-    "exact": "the correctly rounded value",
-    "faithful": "less than 1 ulp away",
-    "within bound": "no further away than a sound algorithm in this dtype can be",
-    "refused": "an error, where an error is the right answer",
-    "flushed": "a subnormal result was flushed to zero",
-    "order": "explained by a long sequential sum",
-    "formula": "explained by a form that loses digits, such as lse - x",
-    "narrow": "explained by accumulating in the 16-bit dtype itself",
-    "convention": "another documented convention, under which it is no finding",
-    "nondeterministic": "the same call gave other bits the second time",
-    "relation": "a relation that every right answer obeys does not hold",
-    "inaccurate": "finite and wrong, beyond every bound",
-    "nonfinite": "NaN or inf where the exact value is representable, or the other way round",
-    "accepted": "a number where the contract demands an error",
-    "raised": "an error where the contract gives a number",
-    "mismatched": "wrong dtype, shape or structure",
-    "crashed": "the process died",
-    "timed out": "no answer in time",
-    "unsupported": "not claimed: no verdict on quality",
-}
+class VerdictKind(Enum):
+    """The kinds of verdicts, from the mildest to the most severe.
 
-# What must hold, by the name in `relation:NAME`; see `harness.relations.metamorphic`.
+    A silent wrong answer is more severe than a loud error, and a process that dies takes the
+    answers of others with it.
+
+    Attributes:
+        word: how the kind is stored and shown.
+        category: whether it agrees, is explained, is a finding, or says nothing about quality.
+        meaning: one line for readers.
+        rank: its place among all kinds; a larger one is more severe.
+    """
+
+    UNSUPPORTED = "unsupported", "unsupported", "not claimed: no verdict on quality"
+    EXACT = "exact", "agrees", "the correctly rounded value"
+    FAITHFUL = "faithful", "agrees", "less than 1 ulp away"
+    WITHIN_BOUND = (
+        "within bound", "agrees",
+        "no further away than a sound algorithm in this dtype can be",
+    )  # fmt: skip
+    REFUSED = "refused", "agrees", "an error, where an error is the right answer"
+    FLUSHED = "flushed", "explained", "a subnormal result was flushed to zero"
+    ORDER = "order", "explained", "explained by a long sequential sum"
+    FORMULA = "formula", "explained", "explained by a form that loses digits, such as lse - x"
+    NARROW = "narrow", "explained", "explained by accumulating in the 16-bit dtype itself"
+    CONVENTION = (
+        "convention", "explained",
+        "another documented convention, under which it is no finding",
+    )  # fmt: skip
+    NONDETERMINISTIC = (
+        "nondeterministic", "explained", "the same call gave other bits the second time",
+    )  # fmt: skip
+    RAISED = "raised", "finding", "an error where the contract gives a number"
+    TIMED_OUT = "timed out", "finding", "no answer in time"
+    MISMATCHED = "mismatched", "finding", "wrong dtype, shape or structure"
+    ACCEPTED = "accepted", "finding", "a number where the contract demands an error"
+    RELATION = "relation", "finding", "a relation that every right answer obeys does not hold"
+    NONFINITE = (
+        "nonfinite", "finding",
+        "NaN or inf where the exact value is representable, or the other way round",
+    )  # fmt: skip
+    INACCURATE = "inaccurate", "finding", "finite and wrong, beyond every bound"
+    CRASHED = "crashed", "finding", "the process died"
+
+    word: str
+    category: Category
+    meaning: str
+    rank: int
+
+    def __init__(self, word: str, category: Category, meaning: str) -> None:
+        self.word, self.category, self.meaning = word, category, meaning
+        self.rank = len(type(self).__members__)
+
+
+VERDICTS: dict[str, VerdictKind] = {kind.word: kind for kind in VerdictKind}
+
+AGAIN, THREADS = "again", "threads"
+# The registry of relations: names, and what must hold. The first are metamorphic relations, whose
+# names follow `relation:`; see `harness.relations.metamorphic`.
 RELATION_MEANINGS: dict[str, str] = {
     "shift": "adding one number to all logits of a row changes nothing, and logsumexp by that "
     "number",
     "permutation": "the order of the classes does not matter",
-    "sums": "probabilities of a row sum to 1, its gradients by logits to 0",
+    "sums": "probabilities of a row sum to 1, its gradients with respect to logits to 0",
     "split": "a batch in two parts gives what it gives as a whole",
     "one_hot": "an index target gives what its one-hot encoding gives",
     "reflection": "σ(x) + σ(−x) = 1, and what follows for log σ and the binary losses",
 }
+# Repetitions must give the same bits, or are `nondeterministic`.
+REPETITION_MEANINGS: dict[str, str] = {
+    AGAIN: "the same call a second time, in the same process",
+    THREADS: "the same call in another process, with one thread",
+}
+# Equivalences are two routes to one number; see `harness.relations.equivalences`.
+EQUIVALENCE_MEANINGS: dict[str, str] = {
+    "sigmoid_softmax": "sigmoid(z) = softmax([0, z])",
+    "nll_of_log_softmax": "nll_loss(log_softmax(x)) = cross_entropy(x)",
+    "index_one_hot": "index target = its one-hot encoding",
+}
+_EQUIVALENCES_BY_MEANING = {meaning: name for name, meaning in EQUIVALENCE_MEANINGS.items()}
 
-# From best to worst: a silent wrong answer is worse than a loud error.
-_ORDER = (
-    "unsupported", "exact", "faithful", "within bound", "refused", "flushed", "order", "formula",
-    "narrow", "convention", "nondeterministic", "raised", "timed out", "mismatched", "accepted",
-    "relation", "nonfinite", "inaccurate", "crashed",
-)  # fmt: skip
-SEVERITY: dict[str, int] = {name: rank for rank, name in enumerate(_ORDER)}
+
+def kind_of(verdict: str) -> VerdictKind:
+    """Return the kind of a stored verdict.
+
+    >>> kind_of("convention:mean_over_rows").category
+    'explained'
+
+    Raises:
+        KeyError: there is no such verdict.
+    """
+    return VERDICTS[verdict.partition(":")[0]]
 
 
-def base(verdict: str) -> str:
-    """Return the verdict without the name of its convention or relation."""
-    return verdict.partition(":")[0]
+def is_finding(verdict: str) -> bool:
+    """Return whether a stored verdict is a finding.
+
+    >>> is_finding("relation:shift")
+    True
+    """
+    return kind_of(verdict).category == "finding"
 
 
-def standing(verdict: str) -> Standing:
-    """Return whether a verdict agrees, is explained, is a finding, or none of these."""
-    return STANDINGS[base(verdict)]
+def equivalence_of(relation: str) -> str:
+    """Return the name of an equivalence; empty for other relations.
+
+    Run files of format 3 that were written before the names hold the meanings in their place.
+
+    >>> equivalence_of("sigmoid(z) = softmax([0, z])")
+    'sigmoid_softmax'
+    """
+    name = _EQUIVALENCES_BY_MEANING.get(relation, relation)
+    return name if name in EQUIVALENCE_MEANINGS else ""

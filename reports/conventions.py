@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ..harness.judging import MEANINGS
 from ..harness.runfile import RunFile, VerdictRow
-from ..harness.verdicts import CONVENTION
+from ..harness.verdicts import CONVENTION, NO_AGREED_ANSWER
 from .legend import mark_of
-from .survey import NO_ANSWER, TEXTBOOK, Question, Survey, options_text, way_of
+from .survey import TEXTBOOK, Question, Survey, options_text, way_of
 
 _AT_ONCE = 500  # SQLite's limit on the arguments of one query is higher
 _UNDEFINED = f"{CONVENTION}undefined_"
@@ -100,7 +100,7 @@ def _line(question: Question, rows: list[VerdictRow]) -> ConventionLine:
 
 
 def _given(row: VerdictRow) -> str:
-    if row.verdict.startswith(_UNDEFINED) and row.exact != NO_ANSWER:
+    if row.verdict.startswith(_UNDEFINED) and row.exact != NO_AGREED_ANSWER:
         return row.verdict.removeprefix(_UNDEFINED).replace("+", " and ")
     if not row.got:
         return row.note
@@ -110,7 +110,7 @@ def _given(row: VerdictRow) -> str:
 def _contract(rows: list[VerdictRow]) -> str:
     """Return the contract's answer; the row of a matched convention holds the convention's."""
     if any(row.verdict.startswith(_UNDEFINED) for row in rows):
-        return NO_ANSWER
+        return NO_AGREED_ANSWER
     for row in rows:
         if row.verdict == "refused":
             return "an error"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ..harness.runfile import VerdictRow
-from ..harness.verdicts import base
+from ..harness.verdicts import kind_of
 from .legend import mark_of
 from .survey import KINDS, Asked, Found, Survey, dtype_order
 
@@ -93,7 +93,7 @@ def alarms(ordered: Iterable[FindingGroup]) -> list[Alarm]:
     ]
 
 
-def kind_of(found: Found) -> Kind:
+def _kind_of(found: Found) -> Kind:
     """Return what a finding shares with its like."""
     return Kind(found.row.known, found.place.asked, found.row.verdict, found.place.column)
 
@@ -109,7 +109,7 @@ def measured(row: VerdictRow) -> float | None:
 
     Beside a NaN, or an error that was raised, the largest error elsewhere says nothing.
     """
-    return row.ratio if base(row.verdict) in ("inaccurate", "relation") else None
+    return row.ratio if kind_of(row.verdict).word in ("inaccurate", "relation") else None
 
 
 @dataclass
@@ -132,7 +132,7 @@ def groups(findings: Iterable[Found]) -> list[FindingGroup]:
     """Return the findings by kind: new ones first, then the worst."""
     members: dict[Kind, _Members] = {}
     for found in findings:
-        members.setdefault(kind_of(found), _Members(found.row)).add(found)
+        members.setdefault(_kind_of(found), _Members(found.row)).add(found)
     found_groups = [
         FindingGroup(
             kind,
@@ -167,7 +167,7 @@ def detailed(survey: Survey, limit: int = DETAILED) -> Sequence[Found]:
     rank: Counter[Kind] = Counter()
     ranked: list[tuple[bool, int, int]] = []
     for position, found in enumerate(ordered):
-        kind = kind_of(found)
+        kind = _kind_of(found)
         ranked.append((kind.known, rank[kind], position))
         rank[kind] += 1
     return [ordered[position] for _, _, position in sorted(ranked)[:limit]]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..harness.verdicts import MEANINGS, STANDINGS, base
+from ..harness.verdicts import VERDICTS
 
 VerdictClass = Literal["agree", "explained", "finding", "neutral"]
 
-# From best to worst; a wrong answer that looks like one is worse than an error.
 # A sign where it agrees, a small letter where it is explained, a capital where it is a
 # finding: colour never stands alone.
 _SIGNS = {
@@ -67,14 +66,14 @@ class Mark:
 
 
 MARKS: dict[str, Mark] = {
-    word: Mark(word, _CLASS[STANDINGS[word]], symbol, severity, MEANINGS[word])
-    for severity, (word, symbol) in enumerate(_SIGNS.items())
+    word: Mark(word, _CLASS[kind.category], _SIGNS[word], kind.rank, kind.meaning)
+    for word, kind in VERDICTS.items()
 }
 
 
 def mark_of(verdict: str) -> Mark:
     """Return how a verdict is shown; a word that is not known counts as a finding."""
-    word = base(verdict)
+    word = verdict.partition(":")[0]
     return MARKS.get(word) or Mark(
         word, "finding", "?", len(MARKS), "a verdict that this report does not know"
     )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..harness.runfile import RelationRow
-from ..harness.verdicts import RELATION, RELATION_MEANINGS
+from ..harness.verdicts import (
+    EQUIVALENCE_MEANINGS,
+    RELATION,
+    RELATION_MEANINGS,
+    REPETITION_MEANINGS,
+    equivalence_of,
+)
 from .survey import Survey, dtype_order
-
-REPEATED = {
-    "again": "the same call a second time, in the same process",
-    "threads": "the same call in another process, with one thread",
-}
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,8 @@ class RelationTable:
 
 
 def is_equivalence(row: RelationRow) -> bool:
-    """Return whether a row compares two routes to one number: its name is the equation."""
-    return " = " in row.relation
+    """Return whether a row compares two routes to one number."""
+    return bool(equivalence_of(row.relation))
 
 
 def latest(survey: Survey) -> list[RelationRow]:
@@ -83,10 +84,15 @@ def latest(survey: Survey) -> list[RelationRow]:
 
 
 def equivalence_rows(rows: Iterable[RelationRow]) -> tuple[RelationRow, ...]:
-    """Return the equivalences, those that do not hold first."""
+    """Return the equivalences, named by their equations; those that do not hold come first."""
+    named = (
+        replace(row, relation=EQUIVALENCE_MEANINGS[equivalence_of(row.relation)])
+        for row in rows
+        if is_equivalence(row)
+    )
     return tuple(
         sorted(
-            filter(is_equivalence, rows),
+            named,
             key=lambda row: (row.agrees, row.relation, row.framework, row.mode, row.dtype),
         )
     )
@@ -94,13 +100,17 @@ def equivalence_rows(rows: Iterable[RelationRow]) -> tuple[RelationRow, ...]:
 
 def relation_tables(survey: Survey, rows: Iterable[RelationRow]) -> tuple[RelationTable, ...]:
     """Return what is neither an equivalence nor the same call."""
-    asked = [row for row in rows if not is_equivalence(row) and row.relation not in REPEATED]
+    asked = [
+        row for row in rows if not is_equivalence(row) and row.relation not in REPETITION_MEANINGS
+    ]
     return _tables(survey, asked, RELATION_MEANINGS)
 
 
 def repeat_tables(survey: Survey, rows: Iterable[RelationRow]) -> tuple[RelationTable, ...]:
     """Return the calls that were repeated."""
-    return _tables(survey, [row for row in rows if row.relation in REPEATED], REPEATED)
+    return _tables(
+        survey, [row for row in rows if row.relation in REPETITION_MEANINGS], REPETITION_MEANINGS
+    )
 
 
 def _tables(
@@ -147,7 +157,7 @@ class _Facts:
         differing = Counter(
             row.quantity
             for row in self._unsteady
-            if relation in REPEATED
+            if relation in REPETITION_MEANINGS
             and row.implementation == name
             and (row.mode, row.dtype, row.note) in same
         )

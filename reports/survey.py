@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from ..cases.operations import DTYPES
 from ..harness.runfile import RunFile, VerdictRow
+from ..harness.verdicts import NO_AGREED_ANSWER
 from .columns import Column, column_name, column_of
 from .legend import mark_of
 
 TEXTBOOK = "textbook"
 KINDS = ("user", "native", "recipe", TEXTBOOK)  # in the order in which they are listed
-NO_ANSWER = "no agreed answer"  # what the judge writes as the exact value
 
 
 class Asked(NamedTuple):
@@ -176,7 +176,7 @@ class Survey:
 
 def _shows(row: VerdictRow) -> tuple[bool, bool, bool, int]:
     """Return how well a row shows a convention: best by one number, in float32, plainly."""
-    return row.exact == NO_ANSWER, not row.where, row.dtype == "float32", -len(row.options)
+    return row.exact == NO_AGREED_ANSWER, not row.where, row.dtype == "float32", -len(row.options)
 
 
 def filter_none(*values: float | None) -> list[float]:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
-from lossdiff.harness.verdicts import standing
+from lossdiff.harness.verdicts import kind_of
 
 from .harness.engine.interruption import content
 from .test_killed import asked, until
@@ -124,7 +124,7 @@ def test_what_crashes_on_a_cluster_is_a_verdict_and_takes_no_worker_along(
             for row in found.rows(VerdictRow, "kind = 'user' AND verdict != 'unsupported'")
         }
     assert words.pop("deadly.softmax_exits") == words.pop("deadly.softmax_reads_address_0")
-    assert standing(words["deadly.softmax"]) == "agrees"
+    assert kind_of(words["deadly.softmax"]).category == "agrees"
 
 
 def test_a_framework_that_no_worker_declares_is_not_asked_and_it_is_said_what_there_is(

@@ -6,7 +6,7 @@ algorithm that nobody has to excuse; `LADDER` lists those that explain a larger 
 
 from __future__ import annotations
 
-from .algorithms import LADDER, SOUND, Algorithm
+from .algorithms import LADDER, SOUND, Algorithm, ladder_of
 from .bound import bound
 from .float64_terms import Arrays, float64_solution
 
@@ -17,4 +17,5 @@ __all__ = [
     "Arrays",
     "bound",
     "float64_solution",
+    "ladder_of",
 ]

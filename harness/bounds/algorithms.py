@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,6 +55,18 @@ LADDER: tuple[tuple[str, Algorithm], ...] = (
     ("narrow", Algorithm(narrow=True, cancels=True)),
     ("narrow", Algorithm(narrow=True, cancels=True, sequential=True)),
 )
+
+
+def ladder_of(dtype: str) -> Iterator[tuple[str, Algorithm]]:
+    """Yield the explanations that a dtype allows, the mildest first: a word, and an algorithm.
+
+    Only 16-bit dtypes have a wider one to accumulate in, so that not doing so explains nothing of
+    the others.
+    """
+    is_narrow = FORMATS[dtype].accumulator_roundoff != FORMATS[dtype].unit_roundoff
+    for word, algorithm in LADDER:
+        if is_narrow or not algorithm.narrow:
+            yield word, algorithm
 
 
 @dataclass(frozen=True)

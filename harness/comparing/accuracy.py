@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..runfile import VerdictRow
-from ..verdicts import SEVERITY, base, standing
+from ..verdicts import kind_of
 from .snapshot import AnswerKey, RunSnapshot
 
 Kind = Literal["worse", "better", "ulp grew", "bits changed"]
@@ -72,7 +72,7 @@ def _change(
     words, now = {row.verdict for row in before}, {row.verdict for row in after}
     worst, worst_now = max(words, key=_rank), max(now, key=_rank)
     size, size_now = _ulp(before), _ulp(after)
-    added = {word for word in now - words if standing(word) in ("finding", "explained")}
+    added = {word for word in now - words if kind_of(word).category in ("finding", "explained")}
     kind: Kind | None = None
     if _rank(worst_now) > _rank(worst) or (added and _rank(worst_now) == _rank(worst)):
         kind = "worse"
@@ -97,8 +97,8 @@ def _change(
 
 def _rank(word: str) -> tuple[int, int]:
     """Verdicts that agree are alike: how far away they are, the ulp say."""
-    place = _STANDINGS[standing(word)]
-    return place, SEVERITY[base(word)] if place else 0
+    place = _STANDINGS[kind_of(word).category]
+    return place, kind_of(word).rank if place else 0
 
 
 def _ulp(rows: Iterable[VerdictRow]) -> float | None:

@@ -6,18 +6,18 @@
 from __future__ import annotations
 
 from .catalogues import catalogues
+from .findings import Findings
 from .identity import ASKED, difference, identity
 from .merge import merge
 from .plan import Plan
-from .recorder import Recorder
 from .scheduler import Engine
 from .shards import sharded
 
 __all__ = [
     "ASKED",
     "Engine",
+    "Findings",
     "Plan",
-    "Recorder",
     "catalogues",
     "difference",
     "identity",

@@ -1,15 +1,15 @@
-"""From suite to groups: which worker is asked what, and in which order.
+"""From suite to batches: which worker is asked what, and in which order.
 
-A lane is work for equal workers: one framework, its plain modes or one mode that compiles, with
-as many threads as it likes or with one. A user's files have lanes of their own: whatever they
-change in a framework must not change what is said of it. The questions of a lane are dealt out in
-shares by dtype and shape, so that what is compiled for one operator serves the next, and each share
-is asked in groups of one signature.
+A worker pool is work for equal workers: one framework, its plain modes or one mode that compiles,
+with as many threads as it likes or with one. A user's files have pools of their own: whatever they
+change in a framework must not change what is said of it. The questions of a pool are distributed
+in partitions by dtype and shape, so that what is compiled for one operator serves the next, and
+each partition is asked in batches of one signature.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 
@@ -18,12 +18,31 @@ from ...backends.base import Claim
 from ...cases.model import Case
 from ...cases.packed import in_parts
 from ..relations import needs_single_thread_run
-from ..workers import Asked
+from ..workers import Question
 from .plan import Plan
-from .recorder import Recorder
 
-GROUP = 48  # questions that are sent together
+BATCH_SIZE = 48  # questions that are sent together
 _COMPILING = ("jit", "xla", "compile")  # each has a compiler, which gets a process of its own
+IsDone = Callable[[Claim, str, Case, int], bool]  # claim, mode, case, threads
+
+
+@dataclass(frozen=True)
+class Unclaimed:
+    """An implementation does not claim a case.
+
+    Attributes:
+        claim: what it claims.
+        case: the case.
+        reason: why not, in words.
+    """
+
+    claim: Claim
+    case: Case
+    reason: str
+
+
+Batch = list[Question]
+Partition = Iterator[Batch | Unclaimed]
 
 
 @dataclass(frozen=True)
@@ -44,20 +63,20 @@ class WorkerPool:
 
     @property
     def name(self) -> str:
-        """As the progress shows it."""
+        """The name that the progress shows."""
         compiling = [mode for mode in self.modes if mode in _COMPILING]
         more = [*(["--impl"] if self.files else []), *(["one thread"] if self.threads else [])]
         return ", ".join([self.framework, *compiling, *more])
 
     @property
     def workers(self) -> int:
-        """How many workers share the lane."""
+        """How many workers share the pool."""
         shared = not self.threads and not set(self.modes) & set(_COMPILING)
         return FRAMEWORKS[self.framework].workers if shared else 1
 
 
 def pools_of(plan: Plan) -> list[WorkerPool]:
-    """Return the lanes of a plan; those of a user's own files first, which may not import."""
+    """Return the pools of a plan; those of a user's own files first, which may not import."""
     theirs = [(name, files) for name in plan.frameworks if (files := plan.extra.get(name))]
     ours = [(name, ()) for name in plan.frameworks]
     threads = (0, 1) if any(map(needs_single_thread_run, plan.suite.cases)) else (0,)
@@ -95,17 +114,18 @@ class Bucket:
 
 
 class Questions:
-    """The questions of one lane that are still to be asked.
+    """The questions of one pool that are still to be asked.
 
     Attributes:
-        total: how many questions the lane has.
+        total: how many questions the pool has.
         left: how many of them have no verdicts yet.
     """
 
     def __init__(
-        self, plan: Plan, lane: WorkerPool, claims: Sequence[Claim], recorder: Recorder
+        self, plan: Plan, pool: WorkerPool, claims: Sequence[Claim], is_done: IsDone
     ) -> None:
-        self._plan, self._lane, self._recorder = plan, lane, recorder
+        """Count the questions; `is_done` tells which of them have their verdicts."""
+        self._plan, self._pool, self._is_done = plan, pool, is_done
         self._claims: dict[str, list[Claim]] = {}
         for claim in sorted(claims, key=lambda claim: claim.name):
             if plan.asks(claim):
@@ -116,25 +136,25 @@ class Questions:
         buckets = [bucket for _, same in alike if (bucket := self._bucket(same))]
         self.total = sum(bucket.size for bucket in buckets)
         self.left = sum(bucket.left for bucket in buckets)
-        self._dealt = _dealt(buckets, lane.workers)
+        self._partitions = _distributed(buckets, pool.workers)
 
-    def shares(self) -> list[Iterator[list[Asked]]]:
-        """Return the groups that each worker asks."""
-        return [self._groups(share) for share in self._dealt]
+    def partitions(self) -> list[Partition]:
+        """Return what each worker is asked: batches, and what is not claimed on the way."""
+        return [self._batches(buckets) for buckets in self._partitions]
 
     def _is_asked(self, mode: str, case: Case) -> bool:
         if case.operation not in self._claims or (
-            self._lane.threads and not needs_single_thread_run(case)
+            self._pool.threads and not needs_single_thread_run(case)
         ):
             return False
         return mode == "eager" or self._plan.suite.is_compiled(case, mode)
 
     def _bucket(self, same: Iterable[tuple[int, Case]]) -> Bucket | None:
-        """Count the questions on some cases; None if the lane asks nothing of them."""
+        """Count the questions on some cases; None if the pool asks nothing of them."""
         places: list[int] = []  # the first and the last
         size = left = 0
         for place, case in same:
-            modes = [mode for mode in self._lane.modes if self._is_asked(mode, case)]
+            modes = [mode for mode in self._pool.modes if self._is_asked(mode, case)]
             if modes:
                 places[1:] = [place]
             for mode, claim in product(modes, self._claims.get(case.operation, ())):
@@ -144,38 +164,46 @@ class Questions:
         return Bucket(range(places[0], places[-1] + 1), size, left) if places else None
 
     def _has(self, claim: Claim, mode: str, case: Case) -> bool:
-        return self._recorder.has(claim, mode, case, self._lane.threads)
+        return self._is_done(claim, mode, case, self._pool.threads)
 
-    def _groups(self, buckets: list[Bucket]) -> Iterator[list[Asked]]:
-        for bucket, mode in product(buckets, self._lane.modes):
+    def _batches(self, buckets: list[Bucket]) -> Partition:
+        for bucket, mode in product(buckets, self._pool.modes):
             cases = map(self._plan.suite.cases.__getitem__, bucket.places)
             wanted = (case for case in cases if self._is_asked(mode, case))
             for _, same in groupby(wanted, key=lambda case: case.signature):
-                asked = sorted(self._open(mode, same), key=lambda item: item[0])
-                yield from in_parts(asked, GROUP)
+                cases_of_signature = list(same)
+                yield from self._unclaimed(mode, cases_of_signature)
+                unanswered = self._unanswered(mode, cases_of_signature)
+                asked = sorted(unanswered, key=lambda question: question.implementation)
+                yield from in_parts(asked, BATCH_SIZE)
 
-    def _open(self, mode: str, same: Iterable[Case]) -> Iterator[Asked]:
-        """Yield the questions that are claimed and not yet asked; say which are not claimed."""
-        for case in same:
+    def _unanswered(self, mode: str, cases: Iterable[Case]) -> Iterator[Question]:
+        """Yield the questions that are claimed and have no verdicts yet."""
+        for case in cases:
             for claim in self._claims[case.operation]:
-                if self._has(claim, mode, case):
-                    continue
+                if not self._has(claim, mode, case) and not claim.unsupported(case):
+                    yield Question(claim.name, mode, case)
+
+    def _unclaimed(self, mode: str, cases: Iterable[Case]) -> Iterator[Unclaimed]:
+        """Yield what is not claimed: once, whatever the modes and threads."""
+        if mode != "eager" or self._pool.threads:
+            return
+        for case in cases:
+            for claim in self._claims[case.operation]:
                 reason = claim.unsupported(case)
-                if not reason:
-                    yield claim.name, mode, case
-                elif mode == "eager" and not self._lane.threads:
-                    self._recorder.unsupported(claim, case, reason)
+                if reason and not self._has(claim, mode, case):
+                    yield Unclaimed(claim, case, reason)
 
 
-def _dealt(buckets: Sequence[Bucket], workers: int) -> list[list[Bucket]]:
-    """Deal buckets out to workers evenly, the longest last.
+def _distributed(buckets: Sequence[Bucket], workers: int) -> list[list[Bucket]]:
+    """Distribute buckets to workers evenly, the longest last.
 
     What is compiled for the longest is then still there for the searches that follow.
     """
-    shares: list[list[Bucket]] = [[] for _ in range(workers)]
+    partitions: list[list[Bucket]] = [[] for _ in range(workers)]
     loads = [0] * workers
     for bucket in sorted(buckets, key=lambda bucket: bucket.left, reverse=True):
         place = loads.index(min(loads))
         loads[place] += bucket.left
-        shares[place].insert(0, bucket)
-    return shares
+        partitions[place].insert(0, bucket)
+    return partitions

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..relations import EQUIVALENCES, RelationTally, compared
+from ..relations import RelationTally, compared
 from ..runfile import (
     AnswerRow,
     CompletedRow,
@@ -32,6 +32,7 @@ from ..runfile import (
     WorkedRow,
     WorkerRow,
 )
+from ..verdicts import equivalence_of
 from .identity import QUESTIONS, difference
 
 _TIMED = ("benchmarks", "passes", "label", "commit")
@@ -212,15 +213,14 @@ def _add_workers(runs: Sequence[RunFile], into: RunFile) -> None:
 
 def _add_relations(runs: Sequence[RunFile], mine: Sequence[set[Place]], into: RunFile) -> None:
     """Relations are counted over all parts; two routes may lie in two of them."""
-    routes = [relation.name for relation in EQUIVALENCES]
-    kept = RelationTally()
+    tally = RelationTally()
     for run, places in zip(runs, mine, strict=True):
-        kept.add(
+        tally.add(
             row
             for row in run.rows(RelationRow)
-            if row.relation not in routes and (row.framework, row.device) in places
+            if not equivalence_of(row.relation) and (row.framework, row.device) in places
         )
-    into.add([*kept.rows(), *compared(lambda: into.rows(AnswerRow))])
+    into.add([*tally.rows(), *compared(lambda: into.rows(AnswerRow))])
 
 
 def _number(run: RunFile) -> int:

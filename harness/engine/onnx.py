@@ -22,7 +22,7 @@ from ...cases.operations import OPERATIONS
 from ..answers import Failure, Observation, one_line
 from ..runfile import WorkerRow
 from ..workers import Catalogue
-from .recorder import Recorder
+from .flow import Flow
 
 FRAMEWORK = "onnx"
 _EXPECTED = "onnx.backend.test"  # where its node cases live
@@ -33,11 +33,11 @@ _ARGUMENTS = ("values", "target", "weight")
 
 
 def answer_onnx(
-    cases: Sequence[Case], recorder: Recorder, progress: Callable[[str, str, int, int], None]
+    cases: Sequence[Case], flow: Flow, progress: Callable[[str, str, int, int], None]
 ) -> WorkerRow:
     """Judge what ONNX answers to the cases of its suite; returns its environment."""
     environment = {"versions": _versions(), "device": "cpu"}
-    recorder.meet(FRAMEWORK, Catalogue(claims(), environment))
+    flow.findings.meet(FRAMEWORK, Catalogue(claims(), environment))
     progress(FRAMEWORK, "asking", 0, len(cases))
     expected = {node.case.id: node for node in collected().cases}
     for case in cases:
@@ -45,16 +45,16 @@ def answer_onnx(
             node = expected[case.id]
             claim = _claim(f"{_EXPECTED}.{node.operator}", case.operation)
             answer = Observation(case.id, claim.name, _MODE, {"value": node.expected})
-            if not recorder.has(claim, _MODE, case):
-                recorder.record(FRAMEWORK, case, answer)
+            if not flow.writer.has(claim, _MODE, case):
+                flow.record(FRAMEWORK, [(case, answer)])
         for claim in _evaluators(case):
             reason = claim.unsupported(case)
-            if recorder.has(claim, _MODE, case):
+            if flow.writer.has(claim, _MODE, case):
                 continue
             if reason:
-                recorder.unsupported(claim, case, reason)
+                flow.record_unclaimed(claim, case, reason)
             else:
-                recorder.record(FRAMEWORK, case, evaluated(claim, case))
+                flow.record(FRAMEWORK, [(case, evaluated(claim, case))])
     progress(FRAMEWORK, "done", len(cases), len(cases))
     return WorkerRow(FRAMEWORK, "cpu", environment)
 
@@ -96,7 +96,7 @@ def evaluated(claim: Claim, case: Case) -> Observation:
         try:
             answer = np.asarray(evaluator.run(None, feeds)[0])
         except Exception as error:  # noqa: BLE001 -- whatever it raises is an answer
-            answer = Failure("raised", one_line(error))
+            answer = Failure.of("raised", error)
     seconds = time.perf_counter() - begin
     said = dict.fromkeys(one_line(str(warning.message)) for warning in caught)
     return Observation(case.id, claim.name, _MODE, {"value": answer}, seconds, "; ".join(said))

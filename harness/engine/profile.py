@@ -17,21 +17,21 @@ class RunProfile:
         self._imports: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
 
-    def imported(self, lane: str, seconds: float) -> None:
-        """A worker has imported its framework."""
-        self._imports[lane] += seconds  # type: ignore[assignment]  # a Counter adds up floats, too
+    def imported(self, pool: str, seconds: float) -> None:
+        """Add what a worker took to import its framework."""
+        self._imports[pool] += seconds  # type: ignore[assignment]  # a Counter adds up floats, too
         self._ready = self._ready or time.perf_counter()
 
-    def called(self, lane: str, seconds: float) -> None:
-        """A group has been answered."""
-        self._calls[lane] += seconds  # type: ignore[assignment]
+    def called(self, pool: str, seconds: float) -> None:
+        """Add what a framework itself took for a batch."""
+        self._calls[pool] += seconds  # type: ignore[assignment]
 
     def figures(self) -> dict[str, Any]:
         """Return what took how long.
 
         `wall` and `asking` (since the first import) are seconds of the clock, `judging` those of
-        this process's CPU; `imports` and `calls` are timed in the workers, by lane. `memory` is
-        the most that this process took, in MiB.
+        this process's CPU; `imports` and `calls` are timed in the workers, by pool. `memory` is the
+        most that this process took, in MiB.
         """
         now = time.perf_counter()
         return {

@@ -1,8 +1,8 @@
-"""The engine: asks every framework in processes of its own, and judges what comes back.
+"""The engine: asks every framework in processes of its own, and hands on what comes back.
 
-Data walks one way: suite → lanes → groups of one signature → worker → observations → judge →
-run file. `harness.workers.supervisor` finds out which question has killed a worker; here the
-others come back as groups that are asked again.
+Data walks one way: suite → worker pools → batches of one signature → worker → answers → `Flow`,
+which judges them and writes rows. `harness.workers.supervisor` finds out which question has killed
+a worker; here the others come back as batches that are asked again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from ...backends import FRAMEWORKS
 from ...backends.base import Claim
 from ..runfile import IncidentRow, RunFile, RunFileError, WorkerRow
 from ..workers import (
-    Asked,
     BatchResult,
     Catalogue,
     Cluster,
@@ -28,34 +27,69 @@ from ..workers import (
     Setup,
     UserFileError,
     Watchdog,
+    Worker,
     WorkerHandle,
     share_of_memory,
     why_no_start,
 )
-from .batches import GROUP, Questions, WorkerPool, pools_of
+from .batches import BATCH_SIZE, Batch, Partition, Questions, Unclaimed, WorkerPool, pools_of
+from .findings import Findings
+from .flow import Flow
 from .interrupts import Interrupts
 from .onnx import answer_onnx
 from .plan import Plan, why_absent
 from .profile import RunProfile
-from .recorder import Recorder
 from .shards import takes
+from .start_gate import StartGate
 from .validity import ValiditySearch, next_questions
 
 Progress = Callable[[str, str, int, int], None]  # framework, state, done, total
 _PATIENCE = 1.0  # seconds for workers to end, after they were told to
 
 
-@dataclass(eq=False)
-class _Worker:
-    """A cell at work on a lane."""
+@dataclass(frozen=True)
+class _Started:
+    """A worker has imported its framework, or has failed to."""
 
-    lane: WorkerPool
-    cell: Any = None
-    waiting: deque[list[Asked]] = field(default_factory=deque)
-    share: Iterator[list[Asked]] = field(default_factory=lambda: iter(()))
+    handle: Worker
+    future: Any
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """A batch has come back, or its worker has died."""
+
+    handle: Worker
+    batch_id: int
+    future: Any
+
+
+@dataclass(frozen=True)
+class _Woken:
+    """A signal has come."""
+
+
+@dataclass(eq=False)
+class _Member:
+    """A worker of a pool.
+
+    Attributes:
+        pool: whose work it takes.
+        handle: of the process; None while it is made.
+        waiting: batches that are sent next.
+        partition: what it has been given of the pool.
+        running: how many batches it has been sent that have not come back.
+        searches: those for the range of validity that it has taken.
+        dtype: of the last batch, which the worker has compiled for.
+    """
+
+    pool: WorkerPool
+    handle: Worker | None = None
+    waiting: deque[Batch] = field(default_factory=deque)
+    partition: Partition = field(default_factory=lambda: iter(()))
     running: int = 0
-    searches: list[ValiditySearch] = field(default_factory=list)  # that it has taken
-    dtype: str = ""  # of the last group
+    searches: list[ValiditySearch] = field(default_factory=list)
+    dtype: str = ""
 
     @property
     def is_idle(self) -> bool:
@@ -64,162 +98,157 @@ class _Worker:
 
 @dataclass(eq=False)
 class _Work:
-    """What is left of a lane once its first worker has started."""
+    """What is left of a pool once its first worker has started."""
 
     done: int
     total: int
-    shares: deque[Iterator[list[Asked]]]
+    partitions: deque[Partition]
     searches: deque[list[ValiditySearch]]
 
 
 class Engine:
-    """Runs a plan into a run file."""
+    """Runs a plan into a run file.
+
+    Attributes:
+        profile: where the time goes.
+    """
 
     def __init__(
         self, plan: Plan, run: RunFile, progress: Progress, cluster: Cluster | None = None
     ) -> None:
-        """Take a plan; with a cluster its groups are asked there, otherwise here."""
-        self._plan = plan
-        self._cluster = cluster
-        self._make_cell: Callable[..., Any] = cluster.cell if cluster else WorkerHandle
-        self._run = run
-        self._progress = progress
-        self._recorder = Recorder(run, plan.suite.name, plan.device)
-        self._events: SimpleQueue[tuple[Any, int, Any]] = SimpleQueue()
-        self._workers: list[_Worker] = []
-        self._ended: list[Any] = []
+        """Take a plan; with a cluster its batches are asked there, otherwise here."""
+        self._plan, self._run, self._progress, self._cluster = plan, run, progress, cluster
+        self._flow = Flow(run, plan.suite.name, plan.device)
+        self._gate = StartGate(run, plan.extra)
+        self._events: SimpleQueue[_Started | _Answered | _Woken] = SimpleQueue()
+        self._members: list[_Member] = []
+        self._ended: list[Worker] = []
         self._work: dict[WorkerPool, _Work] = {}
         self._queue: deque[WorkerPool] = deque()
-        self._unproven = set(plan.extra)  # frameworks whose user's files may not import
-        self._suspected: dict[str, str] = {}  # those whose user's files came with no start, and why
         self._jobs = plan.jobs or max(2, os.cpu_count() or 1)
-        self._interrupts = Interrupts(lambda: self._events.put((None, 0, None)))
+        self._interrupts = Interrupts(lambda: self._events.put(_Woken()))
         memory = plan.memory if cluster else plan.memory or share_of_memory(self._jobs)
         self._limits = Limits(plan.timeout, memory)
-        self.spent = RunProfile()
+        self.profile = RunProfile()
 
-    def execute(self) -> Recorder:
-        """Ask everything that has no verdict yet; returns what was recorded.
+    def execute(self) -> Findings:
+        """Ask everything that has no verdict yet; returns what was found.
 
         Raises:
             UserFileError: a file of implementations cannot be used.
             RunFileError: verdicts cannot be written, or the run was begun with other versions.
         """
-        self._recorder.recall()
-        for lane in pools_of(self._plan):  # a cluster takes a lane as a whole
-            self._queue.extend([lane] * (1 if self._cluster else lane.workers))
+        self._flow.recall()
+        for pool in pools_of(self._plan):  # a cluster takes a pool as a whole
+            self._queue.extend([pool] * (1 if self._cluster else pool.workers))
         with self._interrupts:
             try:
-                with Watchdog(self._look):
+                with Watchdog(self._poll):
                     self._loop()
             finally:
                 self._stop()
-            self._recorder.finish()
-        return self._recorder
+            self._flow.finish()
+        return self._flow.findings
 
     def _loop(self) -> None:
         if _asks_onnx(self._plan):
-            row = answer_onnx(self._plan.suite.cases, self._recorder, self._progress)
-            self._introduce(row)
-        while self._queue or self._workers:
-            while self._queue and (self._cluster or len(self._workers) < self._jobs):
+            self._introduce(answer_onnx(self._plan.suite.cases, self._flow, self._progress))
+        while self._queue or self._members:
+            while self._queue and (self._cluster or len(self._members) < self._jobs):
                 self._start(self._queue.popleft())
-            if self._workers:
-                self._handle(*self._events.get())
+            if self._members:
+                self._handle(self._events.get())
         self._run.publish()
 
-    def _look(self) -> None:
-        for worker in list(self._workers):
-            if worker.cell is not None:
-                worker.cell.look()
+    def _poll(self) -> None:
+        for member in list(self._members):
+            if member.handle is not None:
+                member.handle.poll()
 
     def _stop(self) -> None:
         """End all workers, and keep what has been judged, whatever happened."""
-        for worker in list(self._workers):
-            self._end(worker)
+        for member in list(self._members):
+            self._end(member)
         limit = time.monotonic() + _PATIENCE
-        for cell in self._ended:
-            cell.join(max(0.0, limit - time.monotonic()))
-        self._recorder.flush()
+        for handle in self._ended:
+            handle.join(max(0.0, limit - time.monotonic()))
+        self._flow.flush()
 
     # --- workers come and go -------------------------------------------------------------------
 
-    def _start(self, lane: WorkerPool) -> None:
-        framework = FRAMEWORKS[lane.framework]
+    def _start(self, pool: WorkerPool) -> None:
+        framework = FRAMEWORKS[pool.framework]
         reason = why_absent(framework, self._plan, here=self._cluster is None)
         if not reason and self._cluster is not None:
-            reason = self._cluster.why_absent(lane.framework, self._plan.device)
+            reason = self._cluster.why_absent(pool.framework, self._plan.device)
         if reason:
-            self._excuse(lane, reason)
+            self._excuse(pool, reason)
             return
-        work = self._work.get(lane)
-        if work and not work.shares and not work.searches:
+        work = self._work.get(pool)
+        if work and not work.partitions and not work.searches:
             return  # the other workers have taken everything
-        if not work and all(worker.lane != lane for worker in self._workers):
-            self._progress(lane.name, "starting", 0, 0)
+        if not work and all(member.pool != pool for member in self._members):
+            self._progress(pool.name, "starting", 0, 0)
         setup = Setup(
-            lane.framework, self._plan.device, lane.files, threads=lane.threads,
+            pool.framework, self._plan.device, pool.files, threads=pool.threads,
             cache=self._plan.cache,
         )  # fmt: skip
-        worker = _Worker(lane)
-        self._workers.append(worker)  # before its cell: the events of a cell have an owner
-        worker.cell = self._make_cell(setup, self._limits, self._report)
+        member = _Member(pool)
+        self._members.append(member)  # before its handle: the events of a handle have an owner
+        make = self._cluster.handle if self._cluster else WorkerHandle
+        member.handle = make(setup, self._limits, self._report_start, self._report_answer)
 
-    def _report(self, cell: Any, ticket: int, future: Any) -> None:
-        self._events.put((cell, ticket, future))
+    def _report_start(self, handle: Worker, future: Any) -> None:
+        self._events.put(_Started(handle, future))
 
-    def _handle(self, cell: Any, ticket: int, future: Any) -> None:
+    def _report_answer(self, handle: Worker, batch_id: int, future: Any) -> None:
+        self._events.put(_Answered(handle, batch_id, future))
+
+    def _handle(self, event: _Started | _Answered | _Woken) -> None:
         self._interrupts.check()
-        worker = next((it for it in self._workers if it.cell is cell), None)
-        if worker is None or cell is None:
+        if isinstance(event, _Woken):
+            return
+        member = next((it for it in self._members if it.handle is event.handle), None)
+        if member is None:
             return  # news of a worker that has ended
-        if ticket == 0:
-            self._started(worker, future)
-        elif settled := cell.resolve(ticket, future):
-            worker.running -= 1
-            self._record(worker, settled)
-        if worker in self._workers:
-            self._feed(worker)
+        if isinstance(event, _Started):
+            self._started(member, event)
+        elif result := event.handle.resolve(event.batch_id, event.future):
+            member.running -= 1
+            self._take(member, result)
+        if member in self._members:
+            self._feed(member, event.handle)
 
-    def _started(self, worker: _Worker, future: Any) -> None:
-        lane = worker.lane
+    def _started(self, member: _Member, event: _Started) -> None:
+        pool = member.pool
         try:
-            offered: Catalogue = worker.cell.catalogue_from(future)
+            catalogue = event.handle.catalogue_from(event.future)
         except UserFileError:
             raise
         except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
-            self._end(worker)
+            self._end(member)
             reason = why_no_start(error)
-            if lane.files:
-                self._suspected[lane.framework] = f"{', '.join(lane.files)}: {reason}"
-                self._blame_files(lane.framework)
-            self._excuse(lane, reason)
+            self._gate.did_not_start(pool, reason)
+            self._excuse(pool, reason)
             return
-        self.spent.imported(lane.name, offered.seconds)
-        if lane not in self._work:  # the first of its workers that is ready
-            if lane.files:
-                self._unproven.discard(lane.framework)
-                self._publish()
-            elif not lane.threads:  # whose environment names its one thread
-                self._introduce(WorkerRow(lane.framework, self._plan.device, offered.environment))
-            self._recorder.meet(lane.framework, offered)
-            self._open(lane, offered.own if lane.files else offered.claims)
-            self._blame_files(lane.framework)
+        self.profile.imported(pool.name, catalogue.seconds)
+        if pool not in self._work:  # the first of its workers that is ready
+            self._open(pool, catalogue)
 
-    def _blame_files(self, framework: str) -> None:
-        """If the framework itself starts, a user's files were why a process with them did not."""
-        starts = any(it.framework == framework and not it.files for it in self._work)
-        if starts and framework in self._suspected:
-            raise UserFileError(self._suspected[framework])
-
-    def _open(self, lane: WorkerPool, claims: Sequence[Claim]) -> None:
-        questions = Questions(self._plan, lane, claims, self._recorder)
-        searches = [] if lane.threads else list(self._batches(lane, claims))
-        self._work[lane] = work = _Work(
+    def _open(self, pool: WorkerPool, catalogue: Catalogue) -> None:
+        """Find out what there is to ask of a pool, now that its claims are known."""
+        if not pool.files and not pool.threads:  # whose environment names its one thread
+            self._introduce(WorkerRow(pool.framework, self._plan.device, catalogue.environment))
+        self._flow.findings.meet(pool.framework, catalogue)
+        claims = catalogue.own if pool.files else catalogue.claims
+        questions = Questions(self._plan, pool, claims, self._flow.writer.has)
+        searches = [] if pool.threads else list(self._searches(pool, claims))
+        self._work[pool] = work = _Work(
             questions.total - questions.left, questions.total,
-            deque(questions.shares()), deque(searches),
+            deque(questions.partitions()), deque(searches),
         )  # fmt: skip
-        self._progress(lane.name, "asking", work.done, work.total)
+        self._progress(pool.name, "asking", work.done, work.total)
+        self._gate.started(pool)
 
     def _introduce(self, row: WorkerRow) -> None:
         """Write down who answers; a run that goes on must go on with the same versions."""
@@ -231,112 +260,114 @@ class Engine:
         if all(old.absent for old in before):
             self._run.drop(WorkerRow, where, (row.framework, row.device))
             self._run.add([row])
-        self._publish()
+        self._gate.publish()
 
-    def _publish(self) -> None:
-        if not self._unproven:  # from here on the command line was right
-            self._run.publish()
-
-    def _excuse(self, lane: WorkerPool, reason: str) -> None:
+    def _excuse(self, pool: WorkerPool, reason: str) -> None:
         """Say why a framework does not take part, once none of its workers can any more."""
-        others = [*(worker.lane for worker in self._workers), *self._queue, *self._work]
-        if lane in others:
+        others = [*(member.pool for member in self._members), *self._queue, *self._work]
+        if pool in others:
             return
-        self._progress(lane.name, reason, 0, 0)
-        if all(other.framework != lane.framework for other in others):
-            self._unproven.discard(lane.framework)
-            self._introduce(WorkerRow(lane.framework, self._plan.device, {}, reason))
+        self._progress(pool.name, reason, 0, 0)
+        if all(other.framework != pool.framework for other in others):
+            self._gate.settle(pool.framework)
+            self._introduce(WorkerRow(pool.framework, self._plan.device, {}, reason))
 
-    def _end(self, worker: _Worker) -> None:
-        self._workers.remove(worker)
-        if worker.cell is not None:
-            worker.cell.stop()
-            self._ended.append(worker.cell)
+    def _end(self, member: _Member) -> None:
+        self._members.remove(member)
+        if member.handle is not None:
+            member.handle.stop()
+            self._ended.append(member.handle)
 
     # --- questions go out, answers come in -----------------------------------------------------
 
-    def _feed(self, worker: _Worker) -> None:
-        """Keep some groups ahead of a worker; one that has none takes the next share."""
-        while worker.running < worker.cell.capacity and (group := self._next(worker)):
-            worker.running += 1
-            worker.dtype = group[0][2].dtype
-            worker.cell.send(group)
-        if worker.is_idle:
-            self._end(worker)
+    def _feed(self, member: _Member, handle: Worker) -> None:
+        """Keep some batches ahead of a worker; one that has none takes the next partition."""
+        while member.running < handle.capacity and (batch := self._next(member)):
+            member.running += 1
+            member.dtype = batch[0].case.dtype
+            handle.send(batch)
+        if member.is_idle:
+            self._end(member)
 
-    def _next(self, worker: _Worker) -> list[Asked]:
-        """Return what a worker is to be asked next; empty at the end, or until it has answered."""
-        shares = self._work[worker.lane].shares
-        if worker.waiting:
-            return worker.waiting.popleft()
+    def _next(self, member: _Member) -> Batch:
+        """Return what a worker is asked next; empty at the end, or until it has answered."""
+        partitions = self._work[member.pool].partitions
+        if member.waiting:
+            return member.waiting.popleft()
         while True:
-            if group := next(worker.share, None):
-                return group
-            if not shares:
+            for item in member.partition:
+                if not isinstance(item, Unclaimed):
+                    return item
+                self._flow.record_unclaimed(item.claim, item.case, item.reason)
+            if not partitions:
                 break
-            worker.share = shares.popleft()
-        if not worker.running:
-            self._search(worker)
-        return worker.waiting.popleft() if worker.waiting else []
+            member.partition = partitions.popleft()
+        if not member.running:
+            self._search(member)
+        return member.waiting.popleft() if member.waiting else []
 
-    def _batches(self, lane: WorkerPool, claims: Sequence[Claim]) -> Iterator[list[ValiditySearch]]:
+    def _take(self, member: _Member, result: BatchResult) -> None:
+        """Hand on what came of a batch, and have asked again what did not come."""
+        pool = member.pool
+        member.waiting.extendleft(reversed(result.again))
+        for incident in result.incidents:
+            self._flow.record_incident(self._incident(pool, incident))
+        self._flow.record(pool.framework, result.answered, pool.threads, self._interrupts.check)
+        self._flow.flush()
+        self.profile.called(pool.name, result.seconds)
+        work = self._work[pool]
+        work.done += len(result.answered)
+        state = "done" if work.done == work.total else "asking"
+        self._progress(pool.name, state, work.done, work.total)
+
+    def _incident(self, pool: WorkerPool, incident: Incident) -> IncidentRow:
+        name, mode, case = incident.question or ("", "", None)
+        return IncidentRow(
+            pool.framework, self._plan.device, name, mode, case.id if case else "",
+            incident.ended.message, incident.outcome,
+        )  # fmt: skip
+
+    # --- searches for the range of validity ----------------------------------------------------
+
+    def _searches(
+        self, pool: WorkerPool, claims: Sequence[Claim]
+    ) -> Iterator[list[ValiditySearch]]:
+        """Yield searches that one worker takes together."""
         operations = self._plan.suite.operations
         wanted = [
             claim
             for claim in claims
             if (not operations or claim.operation in operations) and self._plan.asks(claim)
         ]
-        for batch in self._recorder.domains.batches(wanted, lane.modes):
-            if takes(self._plan.shard, batch[0]):
-                yield batch
+        for together in self._flow.searches.together(wanted, pool.modes):
+            if takes(self._plan.shard, together[0]):
+                yield together
 
-    def _search(self, worker: _Worker) -> None:
+    def _search(self, member: _Member) -> None:
         """Ask what the worker's searches want to know next, or give it others."""
-        wanted = next_questions(worker.searches)
-        while not wanted and (batch := self._batch_for(worker)):
-            worker.searches = batch
-            wanted = next_questions(batch)
-        self._work[worker.lane].total += len(wanted)
-        worker.waiting.extend(
-            wanted[begin : begin + GROUP] for begin in range(0, len(wanted), GROUP)
+        wanted = next_questions(member.searches)
+        while not wanted and (together := self._searches_for(member)):
+            member.searches = together
+            wanted = next_questions(together)
+        self._work[member.pool].total += len(wanted)
+        member.waiting.extend(
+            wanted[begin : begin + BATCH_SIZE] for begin in range(0, len(wanted), BATCH_SIZE)
         )
 
-    def _batch_for(self, worker: _Worker) -> list[ValiditySearch]:
-        """Searches in the dtype that the worker has compiled for, if there are any."""
-        batches = self._work[worker.lane].searches
-        compiled = [batch for batch in batches if batch[0].dtype == worker.dtype]
-        others = any(it.lane == worker.lane and it is not worker for it in self._workers)
-        if not batches or (others and not compiled and len({it[0].dtype for it in batches}) == 1):
+    def _searches_for(self, member: _Member) -> list[ValiditySearch]:
+        """Return searches in the dtype that the worker has compiled for, if there are any."""
+        left = self._work[member.pool].searches
+        compiled = [together for together in left if together[0].dtype == member.dtype]
+        others = any(it.pool == member.pool and it is not member for it in self._members)
+        if not left or (others and not compiled and len({it[0].dtype for it in left}) == 1):
             return []  # another worker has them compiled
-        batch = (compiled or list(batches))[0]
-        batches.remove(batch)
-        return batch
-
-    def _record(self, worker: _Worker, settled: BatchResult) -> None:
-        worker.waiting.extendleft(reversed(settled.again))
-        for incident in settled.incidents:
-            self._recorder.note(self._incident(worker.lane, incident))
-        record = self._recorder.repeat if worker.lane.threads else self._recorder.record
-        for case, observation in settled.answered:
-            record(worker.lane.framework, case, observation)
-            self._interrupts.check()
-        self._recorder.flush()
-        self.spent.called(worker.lane.name, settled.seconds)
-        work = self._work[worker.lane]
-        work.done += len(settled.answered)
-        state = "done" if work.done == work.total else "asking"
-        self._progress(worker.lane.name, state, work.done, work.total)
-
-    def _incident(self, lane: WorkerPool, incident: Incident) -> IncidentRow:
-        name, mode, case = incident.asked or ("", "", None)
-        return IncidentRow(
-            lane.framework, self._plan.device, name, mode, case.id if case else "",
-            incident.ended.message, incident.outcome,
-        )  # fmt: skip
+        together = (compiled or list(left))[0]
+        left.remove(together)
+        return together
 
 
 def _asks_onnx(plan: Plan) -> bool:
-    """Whether ONNX answers its own suite: it does so on the CPU, and eagerly."""
+    """Return whether ONNX answers its own suite: it does so on the CPU, and eagerly."""
     is_eager = not plan.modes or "eager" in plan.modes
     return plan.suite.name == "onnx" and plan.device == "cpu" and is_eager
 

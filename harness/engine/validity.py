@@ -19,8 +19,8 @@ from ...cases.sweeps import SWEEPS, Sweep, family_of
 from ..answers import Observation
 from ..judging import SolvedCase, Verdict, judge
 from ..runfile import DomainRow, ValidityPointRow
-from ..verdicts import SEVERITY, base, standing
-from ..workers import Asked
+from ..verdicts import kind_of
+from ..workers import Question
 
 Key = tuple[str, str, str, str, str]  # framework, implementation, mode, dtype, sweep
 _TARGETS: tuple[tuple[TargetKind, str], ...] = (
@@ -101,8 +101,10 @@ class ValiditySearch:
     def row(self, device: str) -> DomainRow:
         """Return what was found."""
         left, broken = self._first(("finding", "explained")), self._first(("finding",))
-        nothing = (Verdict(""), "", "")
-        by, quantity, case = nothing if broken is None else self.seen[broken]
+        by, quantity, case = ("", "", "")
+        if broken is not None:
+            verdict, quantity, case = self.seen[broken]
+            by = verdict.word
         return DomainRow(
             implementation=self.claim.name,
             framework=self.claim.framework,
@@ -115,7 +117,7 @@ class ValiditySearch:
             leaves_bound_at=left,
             left_by="" if left is None else self.seen[left][0].word,
             breaks_at=broken,
-            broken_by=by.word,
+            broken_by=by,
             quantity=quantity,
             case=case,
             asked_to=max(self.seen, default=0.0),
@@ -128,7 +130,9 @@ class ValiditySearch:
         return verdict.word in ("crashed", "timed out")
 
     def _first(self, bad: tuple[str, ...]) -> float | None:
-        wrong = (at for at, (verdict, _, _) in self.seen.items() if standing(verdict.word) in bad)
+        wrong = (
+            at for at, (verdict, _, _) in self.seen.items() if kind_of(verdict.word).category in bad
+        )
         return min(wrong, default=None)
 
     def _between(self, bad: tuple[str, ...]) -> float | None:
@@ -168,23 +172,23 @@ class ValiditySearches:
             seen = self._answered.setdefault(key, {})
             seen[row.magnitude] = (Verdict(row.verdict), row.quantity, row.case)
 
-    def batches(
+    def together(
         self, claims: Sequence[Claim], modes: Iterable[str]
     ) -> Iterator[list[ValiditySearch]]:
         """Yield searches that one worker takes together: those of one mode, dtype and sweep."""
         if self._scope is None:
             return
         for mode, dtype, sweep in product(modes, self._scope.dtypes, SWEEPS.values()):
-            batch = [
+            found = [
                 ValiditySearch(claim, mode, dtype, sweep)
                 for claim in sorted(claims, key=lambda claim: (claim.operation, claim.name))
                 if self._scope.has(claim, mode, dtype, sweep)
             ]
-            for search in batch:
+            for search in found:
                 search.seen.update(self._answered.pop(search.key, {}))
-            self._searches.update({search.key: search for search in batch})
-            if batch:
-                yield batch
+            self._searches.update({search.key: search for search in found})
+            if found:
+                yield found
 
     def see(self, claim: Claim, case: Case, observation: Observation) -> ValidityPointRow:
         """Judge one answer, and return what came of it; its worst quantity counts."""
@@ -196,7 +200,7 @@ class ValiditySearches:
             if quantity in question.solution.quantities
         ]
         key = (claim.framework, claim.name, observation.mode, case.dtype, name)
-        verdict, quantity = max(found, key=lambda item: SEVERITY[base(item[0].word)])
+        verdict, quantity = max(found, key=lambda item: item[0].kind.rank)
         self._searches[key].seen[float(magnitude)] = (verdict, quantity, case.id)
         return ValidityPointRow(
             framework=claim.framework,
@@ -216,11 +220,11 @@ class ValiditySearches:
         return [search.row(self._device) for search in self._searches.values() if search.seen]
 
 
-def next_questions(searches: Iterable[ValiditySearch]) -> list[Asked]:
+def next_questions(searches: Iterable[ValiditySearch]) -> list[Question]:
     """Return what searches want to know next, questions of one case together."""
     wanted = [
-        (search.claim.name, search.mode, search.case(magnitude))
+        Question(search.claim.name, search.mode, search.case(magnitude))
         for search in searches
         for magnitude in search.wanted()
     ]
-    return sorted(wanted, key=lambda item: (item[2].shape, item[2].id, item[0]))
+    return sorted(wanted, key=lambda it: (it.case.shape, it.case.id, it.implementation))

@@ -7,10 +7,16 @@ To add a convention, see `conventions`.
 from __future__ import annotations
 
 from .conventions import MEANINGS
-from .judge import SolvedCase, Verdict, judge, solved_case
+from .judge import judge
+from .solved_case import SolvedCase, solved_case
+from .verdict import DtypeMismatch, Refusal, Remark, ShapeMismatch, Verdict
 
 __all__ = [
     "MEANINGS",
+    "DtypeMismatch",
+    "Refusal",
+    "Remark",
+    "ShapeMismatch",
     "SolvedCase",
     "Verdict",
     "judge",

@@ -100,11 +100,12 @@ class Solution:
         quantities: `value`, `gradient_logits`, and `gradient_target` for soft targets.
         terms: what the bounds are made of.
         row_losses: the losses before they are reduced, shape (R,) or that of the elements.
-        rules: under which this is the answer.
+        convention: under which this is the answer.
         condition: Σ abs(w)/abs(Σ w) of a divisor that adds up weights, else 1.
         addends: how many weights other than 0 the divisor adds up.
         unit: a power of two that w of `terms` and `row_losses` are divided by, and v multiplied,
             so that no number of float64 overflows or underflows; 1 but for extreme weights.
+        broken_rule: a name for the reason of a refusal, the same for all shapes.
     """
 
     refusal: str = ""
@@ -115,3 +116,4 @@ class Solution:
     condition: float = 1.0
     addends: int = 1
     unit: float = 1.0
+    broken_rule: str = ""

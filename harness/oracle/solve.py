@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def solve(case: Case, inputs: Inputs, convention: Convention = CONTRACT) -> Solu
     """
     refusal = _refusal(case, inputs, convention)
     if refusal:
-        return Solution(refusal=refusal)
+        return Solution(refusal=refusal.sentence, broken_rule=refusal.rule)
     with np.errstate(all="ignore"):
         return replace(_solver(case)(case, inputs, convention), convention=convention)
 
@@ -42,40 +43,48 @@ def _solver(case: Case) -> Callable[[Case, Inputs, Convention], Solution]:
     return solve_large if is_large else solve_classwise
 
 
-def _refusal(case: Case, inputs: Inputs, convention: Convention) -> str:
-    values, target = inputs.values.astype(np.float64), inputs.target
+class _Refusal(NamedTuple):
+    """Why an error is the right answer: the rule that is broken, and the sentence for readers."""
+
+    rule: str
+    sentence: str
+
+
+def _refusal(case: Case, inputs: Inputs, convention: Convention) -> _Refusal | None:
+    """Return why the right answer is an error; None where it is a number."""
     wrong = _wrong_call(case, inputs)
     if wrong:
         return wrong
-    if case.contract.domain == "probs" and _outside(values):
-        return "a probability outside [0, 1]"
+    target = inputs.target
+    if case.contract.domain == "probs" and _outside(inputs.values.astype(np.float64)):
+        return _Refusal("probability", "a probability outside [0, 1]")
     if target is None:
-        return ""
+        return None
     if case.target_kind == "index":
-        bad = _bad_labels(target, case)
-        return (
-            "an index target out of range" if bad.any() and convention.bad_index == "error" else ""
-        )
+        is_refused = convention.bad_index == "error" and _bad_labels(target, case).any()
+        return _Refusal("label", "an index target out of range") if is_refused else None
     if _outside(target.astype(np.float64)):
-        return "a target probability outside [0, 1]"
-    return ""
+        return _Refusal("target probability", "a target probability outside [0, 1]")
+    return None
 
 
-def _wrong_call(case: Case, inputs: Inputs) -> str:
-    """What is wrong with the options, or with the shape and kind of the target."""
+def _wrong_call(case: Case, inputs: Inputs) -> _Refusal | None:
+    """Return what is wrong with the options, or with the shape and kind of the target."""
     axes, options = len(case.shape), case.options
     if not -axes <= options.axis < max(axes, 1):
-        return "an axis out of range"
+        return _Refusal("axis", "an axis out of range")
     if not 0 <= options.label_smoothing <= 1:
-        return "a label_smoothing outside [0, 1]"
+        return _Refusal("label_smoothing", "a label_smoothing outside [0, 1]")
     if inputs.target is None:
-        return ""
-    axis, kind = case.class_axis, inputs.target.dtype.kind
+        return None
+    axis, got = case.class_axis, inputs.target.shape
     is_index = case.target_kind == "index"
-    due = case.shape[:axis] + case.shape[axis + 1 :] if is_index else case.shape
-    if inputs.target.shape != due:
-        return f"a target of shape {inputs.target.shape}, where {due} is due"
-    return "an index target that holds no whole numbers" if is_index and kind not in "iu" else ""
+    expected = case.shape[:axis] + case.shape[axis + 1 :] if is_index else case.shape
+    if got != expected:
+        return _Refusal("target shape", f"a target of shape {got}, where {expected} is due")
+    if is_index and inputs.target.dtype.kind not in "iu":
+        return _Refusal("target kind", "an index target that holds no whole numbers")
+    return None
 
 
 def _outside(values: Floats) -> bool:

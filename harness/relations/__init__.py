@@ -1,27 +1,26 @@
 """Come here for what must hold between two answers, without an oracle.
 
-Metamorphic relations compare the answers to two forms of one question, determinism compares two
-answers to the same call, equivalences compare two routes to one number. The tally counts them.
+`check_probe` compares the answers to one question with those to the same call again, and to the
+other forms of metamorphic `RELATIONS`. `ThreadDeterminism` compares two processes, `compared` two
+routes to one number. `RelationTally` counts. Names and meanings stand in `harness.verdicts`.
 """
 
 from __future__ import annotations
 
-from .determinism import THREADS, ThreadDeterminism, needs_single_thread_run
-from .equivalences import EQUIVALENCES, answer_of, compared
-from .metamorphic import RELATIONS, Answered, AnswerPair, Form, Relation
+from .checks import RelationCheck, check_probe
+from .determinism import ThreadDeterminism, needs_single_thread_run
+from .equivalences import answer_of, compared
+from .metamorphic import RELATIONS, Form
 from .tally import RelationTally
 
 __all__ = [
-    "EQUIVALENCES",
     "RELATIONS",
-    "THREADS",
-    "AnswerPair",
-    "Answered",
     "Form",
-    "Relation",
+    "RelationCheck",
     "RelationTally",
     "ThreadDeterminism",
     "answer_of",
+    "check_probe",
     "compared",
     "needs_single_thread_run",
 ]

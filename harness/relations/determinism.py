@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cases.model import Case
-from ..answers import Failure, Observation, RelationCheck, differences, fingerprint
+from ..answers import Failure, Observation, fingerprint
 from ..runfile import BlobRow, CompletedRow, PendingRow, RunFile, array_of, packed
+from ..verdicts import THREADS
+from .checks import RelationCheck, differences
 
-THREADS = "threads"  # the relation of a call to the same call with one thread
 _WORTH_THREADS = 4096  # elements; below, frameworks use one thread anyway
 Key = tuple[str, str, str, str]  # framework, implementation, mode, case
 

@@ -57,13 +57,20 @@ Key = Callable[[_Answer], "tuple[str, ...] | None"]
 
 @dataclass(frozen=True)
 class _Equivalence:
-    """Answers of equal keys, one from each side, are two routes to the same number."""
+    """Two routes to the same number: answers of equal keys, one from each side.
+
+    Attributes:
+        name: in `verdicts.EQUIVALENCE_MEANINGS`.
+        left, right: the keys of the answers on each side; None for those that take no part.
+        column: the class of the right answer that is compared; None for all.
+        same_function: whether one function may give both answers.
+    """
 
     name: str
     left: Key
     right: Key
     column: int | None = None
-    same_function: bool = False  # whether one function may give both answers
+    same_function: bool = False
 
 
 def _is(operation: str, kind: str | None, part: str = "") -> Key:
@@ -82,14 +89,14 @@ def _is(operation: str, kind: str | None, part: str = "") -> Key:
 
 
 EQUIVALENCES = (
-    _Equivalence("sigmoid(z) = softmax([0, z])", _is("sigmoid", None), _is("softmax", None), 1),
+    _Equivalence("sigmoid_softmax", _is("sigmoid", None), _is("softmax", None), 1),
     _Equivalence(
-        "nll_loss(log_softmax(x)) = cross_entropy(x)",
+        "nll_of_log_softmax",
         _is("cross_entropy", "index", "_by_nll"),
         _is("cross_entropy", "index"),
     ),
     _Equivalence(
-        "index target = its one-hot encoding",
+        "index_one_hot",
         _is("cross_entropy", "index"),
         _is("cross_entropy", "one_hot"),
         same_function=True,

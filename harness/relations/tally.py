@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from ...backends.base import Claim
 from ...cases.model import Case
-from ..answers import RelationCheck
 from ..runfile import RelationRow
+from .checks import RelationCheck
 
 Key = tuple[str, ...]  # the values of `RelationRow.key`
 

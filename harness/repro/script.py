@@ -20,8 +20,8 @@ from ...cases.dtypes import format_of
 from ...cases.model import Case
 from ..answers import HVP_LOGITS, Failure
 from ..bounds import SOUND
-from ..judging import SolvedCase, Verdict
-from ..verdicts import MEANINGS, base
+from ..judging import DtypeMismatch, SolvedCase, Verdict
+from ..verdicts import UNDEFINED
 from ..workers import wrt_for
 from .calls import ScriptCall, call_lines
 from .literals import array_text, modules_needed
@@ -153,7 +153,7 @@ class _Writer:
         options = ", ".join(f"{key}={value}" for key, value in case.options.given().items())
         target = f", {case.target_kind} target" if case.target_kind else ""
         shape = "x".join(map(str, case.shape))
-        meaning = MEANINGS[base(verdict.word)]
+        meaning = verdict.kind.meaning
         facts = {
             "question": f"{case.operation}{target}, {case.dtype}, shape {shape}",
             "options": options,
@@ -222,15 +222,15 @@ class _Writer:
     # --- the call, and what is said of it
 
     def _shown(self) -> list[str]:
-        call, word = call_lines(self._asked), base(self._verdict.word)
+        call, word = call_lines(self._asked), self._verdict.kind.word
         undivided = call[1:] if call[0] == "" else call
         if word in ("crashed", "timed out"):
             return self._crashing(call) if word == "crashed" else self._timed(call)
-        if word == "raised" or self._verdict.word.endswith(":dtypes_refused"):
+        if word == "raised" or self._verdict.convention == "dtypes_refused":
             return self._raising(undivided)
         if self._question.solution.refusal:
             return self._accepting(undivided)
-        is_of_another_dtype = self._verdict.word.endswith((":promoted", ":dtype_of_logits"))
+        is_of_another_dtype = isinstance(self._verdict.detail, DtypeMismatch)
         if word == "mismatched" or is_of_another_dtype:
             return [*call, "", *self._mismatch()]
         return [*call, "", *self._compared()]
@@ -259,7 +259,8 @@ class _Writer:
         ]
 
     def _raising(self, call: list[str]) -> list[str]:
-        kind = self._verdict.note.partition(":")[0]
+        assert isinstance(self._verdict.detail, Failure)  # noqa: S101 -- or nothing was raised
+        kind = self._verdict.detail.error
         return [
             "try:",
             *(f"    {line}".rstrip() for line in call),
@@ -362,7 +363,7 @@ _IS_WRONG = {
 
 
 def _kind(word: str) -> str:
-    if word.startswith("convention:undefined_"):
+    if word.startswith(UNDEFINED):
         return "undefined"
     return "nonfinite" if word == "nonfinite" else "numbers"
 
@@ -389,7 +390,7 @@ def _ends(message: str, status: int) -> list[str]:
 
 
 def _note(verdict: Verdict) -> str:
-    status = verdict.note.rpartition(" ")[2]
+    status = verdict.detail.status if isinstance(verdict.detail, Failure) else None
     return f"is said to kill the process (status {status})"
 
 

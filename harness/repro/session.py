@@ -18,7 +18,7 @@ from pebble import ProcessExpired, ProcessPool
 from ...backends import FRAMEWORKS
 from ...cases.model import Case
 from ..answers import Failure
-from ..judging import SolvedCase, Verdict, judge, solved_case
+from ..judging import Remark, SolvedCase, Verdict, judge, solved_case
 from ..workers import (
     START_TIMEOUT,
     Catalogue,
@@ -118,7 +118,8 @@ class Session:
         question = self.question(case)
         solution = question.solution
         if not solution.refusal and selector.quantity not in solution.quantities:
-            return Verdict("unsupported", note=f"the case has no {selector.quantity}")
+            missing = Remark(f"the case has no {selector.quantity}")
+            return Verdict("unsupported", detail=missing)
         return judge(question, selector.quantity, self.answer(case, selector, timeout))
 
     def answer(
@@ -133,7 +134,8 @@ class Session:
         except FutureTimeoutError:
             return Failure("timed out", f"no answer within {timeout:g} s")
         except ProcessExpired as error:
-            return Failure("crashed", f"the process died with status {error.exitcode}")
+            message = f"the process died with status {error.exitcode}"
+            return Failure("crashed", message, status=error.exitcode)
 
     def question(self, case: Case) -> SolvedCase:
         """Return a case ready to be judged; the last one is kept."""

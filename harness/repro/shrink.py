@@ -16,7 +16,7 @@ import numpy as np
 from ...cases.dtypes import FORMATS, Array, Format
 from ...cases.model import Case, Inputs
 from ..judging import Verdict
-from ..verdicts import base
+from ..verdicts import VerdictKind
 from .reductions import (
     WEIGHTS,
     as_given,
@@ -255,23 +255,24 @@ def _total(array: Array, form: Format) -> tuple[int, ...]:
     return tuple(int(sum(column)) for column in zip(*keys, strict=True))
 
 
+_COMPARED_BY_DETAIL = (VerdictKind.ACCEPTED, VerdictKind.RAISED, VerdictKind.MISMATCHED)
+
+
 def is_same(first: Verdict, now: Verdict) -> bool:
     """Whether a verdict is still the one that is shrunk: not a doubtful one, nor another error."""
     if now.word != first.word:
         return False
-    if base(first.word) in ("accepted", "raised", "mismatched"):
-        return _gist(first.note) == _gist(now.note)
-    if first.word == "nonfinite":
-        return _kind(first.got) == _kind(now.got) and _kind(first.exact) == _kind(now.exact)
+    if first.kind in _COMPARED_BY_DETAIL:
+        return _about(first) == _about(now)
+    if first.kind is VerdictKind.NONFINITE:
+        return _sort(first.got) == _sort(now.got) and _sort(first.exact) == _sort(now.exact)
     return first.ratio is None or (now.ratio or 0.0) >= min(first.ratio, _CLEAR) / 2
 
 
-def _gist(note: str) -> str:
-    """What an error or a mismatch is about, without the shapes and the numbers."""
-    if note.startswith("dtype "):
-        return note.partition(", from")[0]
-    return note.partition(":")[0] if ":" in note else note.partition("(")[0]
+def _about(verdict: Verdict) -> tuple[object, ...]:
+    """Return what an error or a mismatch is about, without the shapes and the numbers."""
+    return () if verdict.detail is None else verdict.detail.about
 
 
-def _kind(number: str) -> str:
+def _sort(number: str) -> str:
     return number if number in ("nan", "inf", "-inf") else "finite"

@@ -15,7 +15,7 @@ from ...cases.dtypes import FORMATS
 from ...cases.model import Case
 from ..judging import judge, solved_case
 from ..runfile import MemoryRow, PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
-from ..verdicts import SEVERITY, base, standing
+from ..verdicts import is_finding, kind_of
 from .benchmarks import work_of
 
 _KEY = ("case", "implementation", "framework", "mode", "device", "direction", "threads", "cache")
@@ -79,7 +79,7 @@ class ProcessResult:
 
     def _pass(self, run: RunFile, items: Sequence[dict[str, Any]]) -> PassRow:
         about = items[0]["extra_info"]
-        worst = max(self._verdicts(run, about), key=lambda word: SEVERITY[base(word)])
+        worst = max(self._verdicts(run, about), key=lambda word: kind_of(word).rank)
         events = [time for item in items for time in item["extra_info"]["device_times"]]
         return PassRow(
             process=self.process.number,
@@ -146,7 +146,7 @@ def _summary(rows: Sequence[PassRow], kind: str, processes: Sequence[ProcessRow]
     first, case = rows[0], Case.parse(rows[0].case)
     medians = [statistics.median(row.times) for row in rows]
     work = work_of(case, first.direction)
-    worst = max((row.verdict for row in rows), key=lambda word: SEVERITY[base(word)])
+    worst = max((row.verdict for row in rows), key=lambda word: kind_of(word).rank)
     copies = [process.bandwidth for process in processes if process.bandwidth]
     events = [row.device_time for row in rows if row.device_time is not None]
     first_calls = [row.first_call for row in rows if row.first_call is not None]
@@ -172,7 +172,7 @@ def _summary(rows: Sequence[PassRow], kind: str, processes: Sequence[ProcessRow]
         memory=max(row.memory or 0 for row in memory) if memory else None,
         memory_of=memory[0].memory_of if memory else "",
         verdict=worst,
-        agrees=standing(worst) != "finding",
+        agrees=not is_finding(worst),
     )
 
 

@@ -9,27 +9,28 @@ from __future__ import annotations
 from .dask import Cluster, ClusterError
 from .environment import cache_settings
 from .evaluate import wrt_for
-from .messages import START_TIMEOUT, Asked, Catalogue, Setup, UserFileError
+from .messages import START_TIMEOUT, Catalogue, Question, Setup, UserFileError
 from .process import ask_quantity, catalogue, limit_threads, load, source, start
 from .source_text import Source, SourceError
-from .supervisor import BatchResult, Incident, WorkerHandle, why_no_start
+from .supervisor import BatchResult, Incident, Worker, WorkerHandle, why_no_start
 from .watchdog import GIB, Limits, Watchdog, share_of_memory
 
 __all__ = [
     "GIB",
     "START_TIMEOUT",
-    "Asked",
     "BatchResult",
     "Catalogue",
     "Cluster",
     "ClusterError",
     "Incident",
     "Limits",
+    "Question",
     "Setup",
     "Source",
     "SourceError",
     "UserFileError",
     "Watchdog",
+    "Worker",
     "WorkerHandle",
     "ask_quantity",
     "cache_settings",

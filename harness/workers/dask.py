@@ -1,6 +1,6 @@
-"""Past one machine: groups are tasks of a Dask cluster, and come back into the one run file.
+"""Past one machine: batches are tasks of a Dask cluster, and come back into the one run file.
 
-A task asks its group in a worker process of its own (`harness.workers.supervisor`), which stays
+A task asks its batch in a worker process of its own (`harness.workers.supervisor`), which stays
 warm for the next: what crashes there is a verdict, and does not take the Dask worker with it. A
 Dask worker that is lost is not the fault of a question: the scheduler gives its tasks to another.
 
@@ -21,16 +21,15 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
 from ...backends import FRAMEWORKS
-from .messages import START_TIMEOUT, Asked, Catalogue, Setup
-from .supervisor import BatchResult, WorkerHandle
+from .messages import START_TIMEOUT, Catalogue, Question, Setup
+from .supervisor import BatchResult, OnAnswer, OnStart, WorkerHandle
 from .watchdog import Limits, Watchdog, share_of_memory
 
-_AHEAD = 2  # groups for each thread of the cluster, so that none waits for us
+_AHEAD = 2  # batches for each thread of the cluster, so that none waits for us
 _CONNECT = 10.0  # seconds
 
 
@@ -38,12 +37,12 @@ class ClusterError(RuntimeError):
     """A cluster cannot be used; the message says why."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _ThreadWorker:
-    """A cell on a Dask worker; each of its threads has its own."""
+    """A worker process on a Dask worker; each of its threads has its own."""
 
-    cell: WorkerHandle
-    events: SimpleQueue[tuple[int, Any]]
+    handle: WorkerHandle
+    answers: SimpleQueue[tuple[int, Any]]
     catalogue: Catalogue
 
 
@@ -55,21 +54,21 @@ def offer(setup: Setup, limits: Limits) -> Catalogue:
     return _thread_worker(setup, limits).catalogue
 
 
-def ask_here(setup: Setup, limits: Limits, group: list[Asked]) -> BatchResult:
-    """Ask a group in a process on this Dask worker, whatever it does to the process."""
+def ask_here(setup: Setup, limits: Limits, batch: list[Question]) -> BatchResult:
+    """Ask a batch in a process on this Dask worker, whatever it does to the process."""
     worker = _thread_worker(setup, limits)
     answered, incidents, seconds = [], [], 0.0
-    waiting = deque([group])
-    with Watchdog(worker.cell.look):
+    waiting = deque([batch])
+    with Watchdog(worker.handle.poll):
         while waiting:
-            worker.cell.send(waiting.popleft())
-            settled = None
-            while settled is None:
-                settled = worker.cell.resolve(*worker.events.get())
-            waiting.extendleft(reversed(settled.again))
-            answered += settled.answered
-            incidents += settled.incidents
-            seconds += settled.seconds
+            worker.handle.send(waiting.popleft())
+            result = None
+            while result is None:
+                result = worker.handle.resolve(*worker.answers.get())
+            waiting.extendleft(reversed(result.again))
+            answered += result.answered
+            incidents += result.incidents
+            seconds += result.seconds
     return BatchResult(answered, [], incidents, seconds)
 
 
@@ -84,14 +83,20 @@ def _thread_worker(setup: Setup, limits: Limits) -> _ThreadWorker:
 
 def _started(setup: Setup, limits: Limits) -> _ThreadWorker:
     limits = replace(limits, memory=limits.memory or share_of_memory(os.cpu_count() or 1))
-    events: SimpleQueue[tuple[int, Any]] = SimpleQueue()
-    cell = WorkerHandle(setup, limits, lambda _, ticket, future: events.put((ticket, future)))
-    with Watchdog(cell.look):
-        _, future = events.get()
+    starts: SimpleQueue[Any] = SimpleQueue()
+    answers: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+    handle = WorkerHandle(
+        setup,
+        limits,
+        on_start=lambda _, future: starts.put(future),
+        on_answer=lambda _, batch_id, future: answers.put((batch_id, future)),
+    )
+    with Watchdog(handle.poll):
+        future = starts.get()
     try:
-        return _ThreadWorker(cell, events, cell.catalogue_from(future))
+        return _ThreadWorker(handle, answers, handle.catalogue_from(future))
     except BaseException:
-        cell.stop()
+        handle.stop()
         raise
 
 
@@ -103,14 +108,14 @@ def _allow_children() -> None:
 
 def _end_children() -> None:
     for worker in _thread_workers.values():
-        worker.cell.stop()
+        worker.handle.stop()
 
 
 # --- on this machine -------------------------------------------------------------------------
 
 
 class Cluster:
-    """A Dask cluster; `cell` has the shape of `isolation.WorkerHandle`."""
+    """A Dask cluster; `handle` makes a `Worker` of it."""
 
     def __init__(self, address: str) -> None:
         """Connect.
@@ -159,8 +164,10 @@ class Cluster:
         names = [setup.framework, *(["gpu"] if setup.device == "gpu" else [])]
         return {name: 1.0 for name in names if any(name in it for it in self._declared)}
 
-    def cell(self, setup: Setup, limits: Limits, report: Callable[..., None]) -> ClusterHandle:
-        """Return the cluster as a worker."""
+    def handle(
+        self, setup: Setup, limits: Limits, on_start: OnStart, on_answer: OnAnswer
+    ) -> ClusterHandle:
+        """Return the cluster as a worker; arguments as of `WorkerHandle`."""
         wanted = self._wanted(setup)
         threads = sum(
             number
@@ -168,7 +175,9 @@ class Cluster:
             if wanted.keys() <= declared.keys()
         )
         setup = replace(setup, cache=None)  # a folder of this machine
-        return ClusterHandle(self._client, setup, limits, report, wanted, max(1, threads) * _AHEAD)
+        handle = ClusterHandle(self._client, setup, limits, wanted, max(1, threads) * _AHEAD)
+        handle.begin(on_start, on_answer)
+        return handle
 
     def close(self) -> None:
         """Disconnect."""
@@ -177,69 +186,75 @@ class Cluster:
 
 
 class ClusterHandle:
-    """What `isolation.WorkerHandle` is, but on a cluster: groups go to whoever has room."""
+    """What `WorkerHandle` is, but on a cluster: batches go to whichever worker has room.
+
+    Attributes:
+        capacity: how many batches it is sent ahead.
+    """
 
     def __init__(
         self,
         client: Any,
         setup: Setup,
         limits: Limits,
-        report: Callable[..., None],
         resources: Mapping[str, float],
         capacity: int,
     ) -> None:
         self.capacity = capacity
-        self._client, self._report, self._resources = client, report, dict(resources)
+        self._client, self._resources = client, dict(resources)
         self._setup, self._limits = setup, limits
-        self._futures: dict[int, Any] = {}
-        self._tickets = 0
-        self._schedule(0, offer)
+        self._start: Any = None
+        self._batches: dict[int, Any] = {}  # futures by the ids of batches
+        self._last_id = 0
 
-    def send(self, group: list[Asked]) -> None:
-        """Have a group asked; `settle` says what came of it."""
-        self._tickets += 1
-        self._schedule(self._tickets, ask_here, group)
+    def begin(self, on_start: OnStart, on_answer: OnAnswer) -> None:
+        """Have a worker process started somewhere; see `WorkerHandle` for the arguments."""
+        self._on_answer = on_answer
+        self._start = self._submit(offer)
+        self._start.add_done_callback(lambda future: on_start(self, future))
 
-    def _schedule(self, ticket: int, function: Callable[..., Any], *arguments: Any) -> None:
-        future = self._client.submit(
+    def send(self, batch: list[Question]) -> None:
+        """Have a batch asked; `resolve` says what came of it."""
+        self._last_id += 1
+        batch_id = self._last_id
+        future = self._batches[batch_id] = self._submit(ask_here, batch)
+        future.add_done_callback(lambda done: self._on_answer(self, batch_id, done))
+
+    def _submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return self._client.submit(
             function, self._setup, self._limits, *arguments,
             pure=False, resources=self._resources or None,
         )  # fmt: skip
-        self._futures[ticket] = future
-        future.add_done_callback(partial(_tell, self._report, self, ticket))
 
-    def look(self) -> None:
-        """The watch is on the Dask worker."""
+    def poll(self) -> None:
+        """Nothing is done here: the watchdog is on the Dask worker."""
 
     def catalogue_from(self, future: Any) -> Catalogue:
         """Return what the workers offer, or raise why they did not start."""
-        self._futures.pop(0, None)
+        self._start = None
         found: Catalogue = future.result(timeout=START_TIMEOUT)
         return found
 
-    def resolve(self, ticket: int, future: Any) -> BatchResult | None:
-        """Return what came of a group.
+    def resolve(self, batch_id: int, future: Any) -> BatchResult | None:
+        """Return what came of a batch.
 
         Raises:
             ClusterError: the cluster has lost it for good.
         """
-        if self._futures.pop(ticket, None) is None:
+        if self._batches.pop(batch_id, None) is None:
             return None
         try:
-            settled: BatchResult = future.result()
+            result: BatchResult = future.result()
         except (Exception, CancelledError) as error:
             raise ClusterError(f"the cluster lost a group of questions: {error}") from error
-        return settled
+        return result
 
     def stop(self) -> None:
         """Take back what has not been asked."""
+        futures = [*self._batches.values(), *([self._start] if self._start else [])]
         with suppress(Exception):  # the scheduler may be gone
-            self._client.cancel(list(self._futures.values()), force=True)
-        self._futures.clear()
+            self._client.cancel(futures, force=True)
+        self._batches.clear()
 
     def join(self, seconds: float) -> None:
         """Nothing here has to end: the workers stay warm for the next run."""
-
-
-def _tell(report: Callable[..., None], cell: ClusterHandle, ticket: int, future: Any) -> None:
-    report(cell, ticket, future)

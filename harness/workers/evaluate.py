@@ -20,10 +20,9 @@ from ...backends.base import Backend, Call, Forward, ForwardBackward, SecondOrde
 from ...cases.dtypes import format_of
 from ...cases.layouts import laid_out
 from ...cases.model import Case, Inputs
-from ..answers import HVP_LOGITS, Failure, Observation, one_line
+from ..answers import HVP_LOGITS, Answers, Failure, Observation, one_line
 from ..oracle import Floats
 
-Answers = dict[str, "NDArray[Any] | Failure"]
 _LARGE = 2**26  # bytes; an answer of a wrong shape is not sent beyond
 _LOST = {"values": "gradient_logits", "target": "gradient_target"}
 _NO_GRADIENT = Failure("unsupported", "no gradient flows")
@@ -61,7 +60,7 @@ def evaluate(backend: Backend, name: str, mode: str, case: Case) -> Observation:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         cotangent = case.cotangent(call.shape)
-        found = answers(backend, mode, call, inputs, cotangent, layout=case.layout)
+        found = value_and_gradients(backend, mode, call, inputs, cotangent, layout=case.layout)
     seconds = time.perf_counter() - begin
     said = dict.fromkeys(one_line(str(warning.message)) for warning in caught)
     sent = {quantity: judged_part(answer, case) for quantity, answer in found.items()}
@@ -85,7 +84,7 @@ def evaluate_quantity(
         if quantity == HVP_LOGITS:
             return judged_part(second_derivative(backend, mode, call, case, inputs), case)
         cotangent = case.cotangent(call.shape)
-        found = answers(backend, mode, call, inputs, cotangent, layout=case.layout)
+        found = value_and_gradients(backend, mode, call, inputs, cotangent, layout=case.layout)
     return judged_part(found.get(quantity, _NO_GRADIENT), case)
 
 
@@ -96,7 +95,7 @@ def wrt_for(quantity: str, *, by_hand: bool) -> tuple[str, ...]:
     return () if quantity == "value" else ("values",)
 
 
-def answers(
+def value_and_gradients(
     backend: Backend,
     mode: str,
     call: Call,
@@ -110,7 +109,7 @@ def answers(
     try:
         arrays = _arrays(backend, call, inputs, layout)
     except ValueError as error:  # PyTorch has no negative strides
-        return dict.fromkeys(quantities, Failure("unsupported", one_line(error)))
+        return dict.fromkeys(quantities, Failure.of("unsupported", error))
     if not call.wrt:
         return _value_only(backend, mode, call, arrays, quantities, None)
     seed = backend.to_array(cotangent.astype(inputs.values.dtype))
@@ -141,9 +140,9 @@ def second_derivative(
         with CALLS.running():
             result = _twice(backend, mode, call)(*arrays)
     except NotImplementedError as error:
-        return Failure("unsupported", one_line(error))
+        return Failure.of("unsupported", error)
     except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
-        return Failure("raised", one_line(error))
+        return Failure.of("raised", error)
     with CALLS.running():
         return _NO_GRADIENT if result is None else _converted(backend, result)
 
@@ -194,14 +193,19 @@ def _value_only(
     except BaseException as again:  # noqa: BLE001 -- whatever it raises is an answer
         if isinstance(error, NotImplementedError) and not isinstance(again, NotImplementedError):
             found = dict.fromkeys(quantities, Failure("unsupported", failure.message))
-        return {**found, "value": Failure("raised", one_line(again))}
+        return {**found, "value": Failure.of("raised", again)}
     if isinstance(error, NotImplementedError):
         found = dict.fromkeys(quantities, Failure("unsupported", failure.message))
     with CALLS.running():
         found["value"] = converted = _converted(backend, value)
     if isinstance(converted, np.ndarray) and converted.shape != call.shape:
-        shape = f"shape {converted.shape}, where {call.shape} is due"
-        lost = Failure("mismatched", f"no gradient of a value of {shape}")
+        shapes = f"shape {converted.shape}, where {call.shape} is due"
+        lost = Failure(
+            "mismatched",
+            f"no gradient of a value of {shapes}",
+            shape=converted.shape,
+            is_of_value=True,
+        )
         found.update(dict.fromkeys(quantities[1:], lost))
     return found
 
@@ -211,7 +215,8 @@ def judged_part(answer: NDArray[Any] | Failure, case: Case) -> NDArray[Any] | Fa
     if isinstance(answer, Failure):
         return answer
     if answer.nbytes > _LARGE and answer.shape not in ((), case.shape):
-        return Failure("mismatched", f"shape {answer.shape}, where nothing of that size is due")
+        message = f"shape {answer.shape}, where nothing of that size is due"
+        return Failure("mismatched", message, shape=answer.shape)
     if not case.shape or answer.shape[:1] != case.shape[:1]:
         return answer
     return answer[: case.judged_rows]
@@ -221,7 +226,7 @@ def _converted(backend: Backend, value: Any) -> NDArray[Any] | Failure:
     try:
         array = backend.to_numpy(value)
     except Exception as error:  # noqa: BLE001 -- a user's function may return anything
-        return Failure("mismatched", one_line(error))
+        return Failure.of("mismatched", error)
     if array.dtype.kind not in "biuf" and format_of(array.dtype) is None:
         return Failure("mismatched", f"dtype {array.dtype.name}, which holds no real numbers")
     return array

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...backends.base import Claim
 from ...cases.model import Case
 from ..answers import Observation
 
-Asked = tuple[str, str, Case]  # implementation, mode, case
 START_TIMEOUT = 300.0  # seconds in which a framework has to be imported
+
+
+class Question(NamedTuple):
+    """What one implementation is asked.
+
+    Attributes:
+        implementation: its name.
+        mode: how it is run.
+        case: what it is asked.
+    """
+
+    implementation: str
+    mode: str
+    case: Case
 
 
 @dataclass(frozen=True)
@@ -54,8 +67,8 @@ class Catalogue:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What came of a group.
+class BatchAnswers:
+    """The answers to a batch.
 
     Attributes:
         observations: one for each question.

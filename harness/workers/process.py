@@ -6,8 +6,6 @@ in and out. The framework is imported on the first call, not when this module is
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import multiprocessing
 import os
 import platform
@@ -16,9 +14,9 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing.synchronize import Event
-from pathlib import Path
 from typing import Any
 
 import cpuinfo
@@ -31,16 +29,40 @@ from ...cases.model import Case
 from ..answers import Failure, Observation, one_line
 from .environment import cache_settings
 from .evaluate import CALLS, evaluate, evaluate_quantity, wrt_for
-from .messages import Answers, Catalogue, Setup, UserFileError
+from .messages import BatchAnswers, Catalogue, Question, Setup, UserFileError
 from .probe import probe
-from .progress import SharedProgress
+from .progress import CATALOGUE, SharedProgress
 from .source_text import Source, loaded, module_and_name, source_of
-
-_setup: Setup | None = None
-_mark: SharedProgress | None = None
+from .user_file import import_user_file, module_name
 
 
-def start(setup: Setup, loads: Event | None = None, mark: SharedProgress | None = None) -> None:
+@dataclass(frozen=True)
+class WorkerProcess:
+    """What this process is.
+
+    Attributes:
+        setup: what it was started with.
+        progress: where it says which question it has reached; None where nobody watches.
+    """
+
+    setup: Setup
+    progress: SharedProgress | None = None
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The framework's backend, imported when it is first needed."""
+        return load(self.setup)
+
+
+_processes: list[WorkerProcess] = []  # one, once the process has started
+
+
+def _this() -> WorkerProcess:
+    (process,) = _processes
+    return process
+
+
+def start(setup: Setup, loads: Event | None = None, progress: SharedProgress | None = None) -> None:
     """Prepare the process: where its output goes, and the flags that must be set early.
 
     Args:
@@ -48,15 +70,14 @@ def start(setup: Setup, loads: Event | None = None, mark: SharedProgress | None 
         loads: if set, the framework is imported here and now. The first worker imports it in
             `catalogue`, under a time limit; one that replaces a dead worker must not spend the
             time limit of a question on it.
-        mark: where the process says what it is at.
+        progress: where the process says which question it has reached.
     """
-    global _setup, _mark
-    _setup, _mark = setup, mark
+    _processes[:] = [WorkerProcess(setup, progress)]
     if hasattr(os, "setsid"):
         with suppress(PermissionError):  # it leads a group already
             os.setsid()  # a function that signals its group, or stays behind in it, is on its own
-    if mark is not None:
-        mark.start()
+    if progress is not None:
+        progress.start()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Workers share the cores: a thread that spins while it waits takes one from the others.
@@ -73,7 +94,7 @@ def start(setup: Setup, loads: Event | None = None, mark: SharedProgress | None 
     os.dup2(log, 1)
     os.dup2(log, 2)
     if loads is not None and loads.is_set():
-        _backend()
+        _ = _this().backend
 
 
 def _end_with_parent() -> None:
@@ -92,12 +113,6 @@ def limit_threads(threads: int) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
-@cache
-def _backend() -> Backend:
-    assert _setup is not None  # noqa: S101 -- the engine starts every worker
-    return load(_setup)
-
-
 def load(setup: Setup) -> Backend:
     """Return a framework's backend with a user's own implementations added.
 
@@ -108,7 +123,7 @@ def load(setup: Setup) -> Backend:
     """
     backend = load_backend(setup.framework, setup.device)
     for place in setup.extra:
-        module = _import_user(place)
+        module = import_user_file(place)
         try:
             found = list(implementations_of(module, setup.framework))
         except (TypeError, ValueError, AttributeError) as error:
@@ -123,34 +138,13 @@ def load(setup: Setup) -> Backend:
     return backend
 
 
-def _module_name(place: str) -> str:
-    # Below a name of ours: a file called random.py must not become everyone's `random`.
-    return f"lossdiff_user.{Path(place).stem}" if place.endswith(".py") else place
-
-
-def _import_user(place: str) -> Any:
-    try:
-        if not place.endswith(".py"):
-            return importlib.import_module(place)
-        name = _module_name(place)
-        spec = importlib.util.spec_from_file_location(name, place)
-        assert spec is not None  # noqa: S101 -- a .py file always has a loader
-        assert spec.loader is not None  # noqa: S101
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    except BaseException as error:  # sys.exit at the import, too
-        raise UserFileError(f"{place} cannot be imported: {one_line(error)}") from error
-    else:
-        return module
-
-
-def catalogue(ticket: int = 0) -> Catalogue:
+def catalogue() -> Catalogue:
     """Import the framework and return what it offers."""
-    if _mark is not None:
-        _mark.take(ticket)
+    process = _this()
+    if process.progress is not None:
+        process.progress.take(CATALOGUE)
     begin = time.perf_counter()
-    backend = _backend()
+    backend = process.backend
     seconds = time.perf_counter() - begin
     claims = tuple(found.claim for found in backend.implementations.values())
     machine = {
@@ -164,26 +158,28 @@ def catalogue(ticket: int = 0) -> Catalogue:
     return Catalogue(claims, {**backend.environment(), **machine}, seconds, own)
 
 
-def ask(ticket: int, questions: Sequence[tuple[str, str, Case]]) -> Answers:
-    """Ask (implementation, mode, case), one after the other, and mark where it is.
+def ask(batch_id: int, batch: Sequence[Question]) -> BatchAnswers:
+    """Ask the questions of a batch, one after the other, and say which one is reached.
 
     Args:
-        ticket: the number of the group.
-        questions: the group.
+        batch_id: the number of the batch.
+        batch: the questions.
     """
-    process, before, observations = os.getpid(), CALLS.seconds, []
-    if _mark is not None:
-        _mark.take(ticket)
-    for index, question in enumerate(questions):
-        if _mark is not None:
-            _mark.reach(ticket, index)
-        observations.append(_asked(_backend(), *question))
-        if os.getpid() != process:  # a function has forked, and this is its child
+    process, pid, before = _this(), os.getpid(), CALLS.seconds
+    observations = []
+    if process.progress is not None:
+        process.progress.take(batch_id)
+    for index, question in enumerate(batch):
+        if process.progress is not None:
+            process.progress.reach(batch_id, index)
+        observations.append(_answered(process.backend, question))
+        if os.getpid() != pid:  # a function has forked, and this is its child
             os._exit(0)
-    return Answers(observations, CALLS.seconds - before)
+    return BatchAnswers(observations, CALLS.seconds - before)
 
 
-def _asked(backend: Backend, name: str, mode: str, case: Case) -> Observation:
+def _answered(backend: Backend, question: Question) -> Observation:
+    name, mode, case = question
     observation = evaluate(backend, name, mode, case)
     return probe(backend, mode, case, observation) if case.is_probed else observation
 
@@ -191,8 +187,8 @@ def _asked(backend: Backend, name: str, mode: str, case: Case) -> Observation:
 def ask_quantity(
     case: Case, name: str, mode: str, quantity: str, whole: bool
 ) -> NDArray[Any] | Failure:
-    """Ask one quantity of an implementation; see `asking.evaluate_quantity`."""
-    return evaluate_quantity(_backend(), name, mode, case, quantity, whole=whole)
+    """Ask one quantity of an implementation; see `evaluate.evaluate_quantity`."""
+    return evaluate_quantity(_this().backend, name, mode, case, quantity, whole=whole)
 
 
 def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Source:  # noqa: ARG001
@@ -203,12 +199,12 @@ def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Sour
     Raises:
         SourceError: there is no text.
     """
-    backend = _backend()
+    process = _this()
+    backend = process.backend
     implementation = backend.implementations[name]
     call = call_for(implementation, case, case.inputs())
     modules = loaded(backend.module_names())
-    assert _setup is not None  # noqa: S101 -- the engine starts every worker
-    modules += loaded([_module_name(place) for place in _setup.extra])
+    modules += loaded([module_name(place) for place in process.setup.extra])
     module, attribute = module_and_name(modules, implementation.function, name)
     by_hand = implementation.vjp is not None and backend.framework == "numpy"
     needs_gradient = bool(wrt_for(quantity, by_hand=by_hand) or (whole and call.wrt))

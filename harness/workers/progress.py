@@ -6,15 +6,16 @@ import os
 from multiprocessing.context import BaseContext
 from typing import Any
 
-_SLOTS = 16  # tickets that are remembered; far more than are ever sent ahead
+_SLOTS = 16  # batches that are remembered; far more than are ever sent ahead
+CATALOGUE = 0  # in place of the id of a batch
 _NOWHERE = -1
 
 
 class SharedProgress:
-    """The process, and for each ticket who took it and the question that was reached.
+    """The process, and for each batch which process took it and the question that it reached.
 
-    A ticket is the number of a group that was sent. Plain shared memory without a lock: one
-    side writes, and a process that dies cannot leave a lock behind.
+    This is plain shared memory without a lock: one side writes, and a process that dies cannot
+    leave a lock behind. The catalogue counts as a batch, with the id `CATALOGUE`.
     """
 
     def __init__(self, context: BaseContext) -> None:
@@ -31,23 +32,23 @@ class SharedProgress:
         """Say that this process is the worker."""
         self._process[0] = os.getpid()
 
-    def expect(self, ticket: int) -> None:
-        """Forget what stood in the ticket's place; called before it is sent."""
-        self._takers[ticket % _SLOTS] = 0
-        self._reached[ticket % _SLOTS] = _NOWHERE
+    def expect(self, batch_id: int) -> None:
+        """Forget what stood in the place of a batch; called before it is sent."""
+        self._takers[batch_id % _SLOTS] = 0
+        self._reached[batch_id % _SLOTS] = _NOWHERE
 
-    def take(self, ticket: int) -> None:
-        """Say that this process works on a ticket."""
-        self._takers[ticket % _SLOTS] = os.getpid()
+    def take(self, batch_id: int) -> None:
+        """Say that this process works on a batch."""
+        self._takers[batch_id % _SLOTS] = os.getpid()
 
-    def reach(self, ticket: int, index: int) -> None:
-        """Say which question of the ticket is asked now."""
-        self._reached[ticket % _SLOTS] = index
+    def reach(self, batch_id: int, index: int) -> None:
+        """Say which question of a batch is asked now."""
+        self._reached[batch_id % _SLOTS] = index
 
-    def taker(self, ticket: int) -> int:
-        """Return the id of the process that took a ticket; 0 if none did."""
-        return int(self._takers[ticket % _SLOTS])
+    def taker(self, batch_id: int) -> int:
+        """Return the id of the process that took a batch; 0 if none did."""
+        return int(self._takers[batch_id % _SLOTS])
 
-    def reached(self, ticket: int) -> int:
+    def reached(self, batch_id: int) -> int:
         """Return the question that was reached; negative if none was."""
-        return int(self._reached[ticket % _SLOTS])
+        return int(self._reached[batch_id % _SLOTS])

@@ -1,9 +1,9 @@
 """One worker process, and what becomes of questions whose worker dies.
 
-A cell is a pebble pool of one process. The process marks in shared memory which question it is
-at. When it dies, that question is asked once more, alone, and only if it ends a second process
-it gets the verdict: a process may also be killed from outside, or by what an earlier question
-left behind. Everything else that was sent along is asked again.
+A handle holds a pebble pool of one process. The process says in shared memory which question it
+has reached. When it dies, that question is asked once more, alone, and only if it ends a second
+process it gets the verdict: a process may also be killed from outside, or by what an earlier
+question left behind. Everything else that was sent along is asked again.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 from pebble import ProcessExpired, ProcessPool
@@ -27,9 +26,9 @@ from pebble import ProcessExpired, ProcessPool
 from ...backends.base import DeviceAbsentError
 from ...cases.model import Case
 from ..answers import Failure, Observation, one_line
-from .messages import START_TIMEOUT, Answers, Asked, Catalogue, Setup
+from .messages import START_TIMEOUT, BatchAnswers, Catalogue, Question, Setup
 from .process import ask, catalogue, start
-from .progress import SharedProgress
+from .progress import CATALOGUE, SharedProgress
 from .watchdog import Ended, InFlightBatch, Limits
 
 _DEATHS = (ProcessExpired, FutureTimeoutError, CancelledError, BrokenProcessPool)
@@ -42,157 +41,200 @@ class LostError(Exception):
 
 @dataclass(frozen=True)
 class Incident:
-    """A death: what was asked, if that is known, how it ended, and what came of the question."""
+    """A worker that ended where it should not have.
 
-    asked: Asked | None
+    Attributes:
+        question: what it was asked, if that is known.
+        ended: how it ended.
+        outcome: what came of the question.
+    """
+
+    question: Question | None
     ended: Ended
     outcome: str
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What came of a group that was sent.
+    """What came of a batch that was sent.
 
     Attributes:
         answered: the cases, with what was observed.
-        again: groups that have to be asked again.
+        again: batches that have to be asked again.
         incidents: deaths on the way.
         seconds: how long the framework itself took.
     """
 
     answered: list[tuple[Case, Observation]] = field(default_factory=list)
-    again: list[list[Asked]] = field(default_factory=list)
+    again: list[list[Question]] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     seconds: float = 0.0
 
 
-Report = Callable[["WorkerHandle", int, Any], None]  # cell, ticket, and a future or a LostError
+class Worker(Protocol):
+    """Something that is asked batches of questions: a process here, or a cluster."""
+
+    capacity: int
+
+    def send(self, batch: list[Question]) -> None:
+        """Have a batch asked; `resolve` says what came of it."""
+
+    def catalogue_from(self, future: Any) -> Catalogue:
+        """Return what the worker offers, or raise why it did not start."""
+
+    def resolve(self, batch_id: int, future: Any) -> BatchResult | None:
+        """Return what came of a batch; None for news that no longer count."""
+
+    def poll(self) -> None:
+        """Look after the worker; called from a thread of its own."""
+
+    def stop(self) -> None:
+        """End the worker now, whatever it does."""
+
+    def join(self, seconds: float) -> None:
+        """Wait until what was stopped has ended, but not for ever."""
+
+
+# Called from other threads: with the worker and what `catalogue_from` takes, and with the worker,
+# the id of a batch and what `resolve` takes.
+OnStart = Callable[[Worker, Any], None]
+OnAnswer = Callable[[Worker, int, Any], None]
 
 
 class WorkerHandle:
     """One worker process; a fresh one takes its place when it dies.
 
     Attributes:
-        capacity: how many groups it is sent ahead, so that it never idles.
+        capacity: how many batches it is sent ahead, so that it never idles.
     """
 
     capacity = 3
 
-    def __init__(self, setup: Setup, limits: Limits, report: Report) -> None:
-        """Start the process; `report` is told of each ticket, 0 for the catalogue.
+    def __init__(
+        self, setup: Setup, limits: Limits, on_start: OnStart, on_answer: OnAnswer
+    ) -> None:
+        """Start the process.
 
         Args:
             setup: what the process is started with.
             limits: of one question, and of the process.
-            report: called from other threads, with what `catalogue_from` and `settle` want.
+            on_start: called once the framework is imported, or is not.
+            on_answer: called when a batch has come back, or has been lost.
         """
-        self._setup, self._limits, self._report = setup, limits, report
+        self._setup, self._limits = setup, limits
+        self._on_start, self._on_answer = on_start, on_answer
         self._context = multiprocessing.get_context("spawn")
-        self._mark = SharedProgress(self._context)
+        self._progress = SharedProgress(self._context)
         self._loads = self._context.Event()  # set once the framework has been imported
         self._sent: dict[int, InFlightBatch] = {}
-        self._tickets = self._starts = 0
+        self._last_id, self._starts = CATALOGUE, 0
         self._suspects: set[tuple[str, str, str]] = set()
         self._deadly: set[tuple[str, str]] = set()
         self._ending: list[threading.Thread] = []
         self._pool = self._new_pool()
-        self._schedule(0, [])
+        self._schedule(CATALOGUE, [])
 
     def _new_pool(self) -> ProcessPool:
-        initargs = [self._setup, self._loads, self._mark]
+        initargs = [self._setup, self._loads, self._progress]
         return ProcessPool(1, context=self._context, initializer=start, initargs=initargs)
 
-    def send(self, group: list[Asked]) -> None:
-        """Have a group asked; `settle` says what came of it."""
-        self._tickets += 1
-        self._schedule(self._tickets, group)
+    def send(self, batch: list[Question]) -> None:
+        """Have a batch asked; `resolve` says what came of it."""
+        self._last_id += 1
+        self._schedule(self._last_id, batch)
 
-    def _schedule(self, ticket: int, group: list[Asked]) -> None:
-        self._mark.expect(ticket)
+    def _schedule(self, batch_id: int, batch: list[Question]) -> None:
+        self._progress.expect(batch_id)
         with _interrupts_blocked():
-            if ticket:
-                future = self._pool.schedule(ask, args=[ticket, group])
+            if batch_id == CATALOGUE:
+                future = self._pool.schedule(catalogue, timeout=START_TIMEOUT)
             else:
-                future = self._pool.schedule(catalogue, args=[ticket], timeout=START_TIMEOUT)
-        self._sent[ticket] = InFlightBatch(group, future)
-        future.add_done_callback(partial(self._report, self, ticket))
+                future = self._pool.schedule(ask, args=[batch_id, batch])
+        self._sent[batch_id] = InFlightBatch(batch, future)
+        future.add_done_callback(lambda done: self._report(batch_id, done))
 
-    def look(self) -> None:
-        """Look after the process; called from the watch's thread."""
-        for ticket, sent in list(self._sent.items()):
+    def _report(self, batch_id: int, future: Any) -> None:
+        if batch_id == CATALOGUE:
+            self._on_start(self, future)
+        else:
+            self._on_answer(self, batch_id, future)
+
+    def poll(self) -> None:
+        """Look after the process; called from the watchdog's thread."""
+        for batch_id, sent in list(self._sent.items()):
             if sent.future.done():
                 continue
-            where = self._mark.taker(ticket), self._mark.reached(ticket)
+            where = self._progress.taker(batch_id), self._progress.reached(batch_id)
             if not sent.told and sent.is_lost(*where, self._limits):
                 sent.told = True
-                self._report(self, ticket, LostError("its process ended without a word"))
+                self._report(batch_id, LostError("its process ended without a word"))
             return  # one after the other
 
     def catalogue_from(self, future: Any) -> Catalogue:
         """Return what the worker offers, or raise why it did not start."""
-        self._sent.pop(0, None)
+        self._sent.pop(CATALOGUE, None)
         if isinstance(future, LostError):
             raise future
         found: Catalogue = future.result()
         self._loads.set()
         return found
 
-    def resolve(self, ticket: int, future: Any) -> BatchResult | None:
-        """Return what came of a group; None for old news of a process that was given up."""
-        sent = self._sent.get(ticket)
+    def resolve(self, batch_id: int, future: Any) -> BatchResult | None:
+        """Return what came of a batch; None for old news of a process that was given up."""
+        sent = self._sent.get(batch_id)
         lost = isinstance(future, LostError)
         if sent is None or (sent.future.done() if lost else sent.future is not future):
             return None
-        del self._sent[ticket]
+        del self._sent[batch_id]
         error = future if lost else future.exception()
         if error is None:
             self._starts = 0
-            answers: Answers = future.result()
-            cases = [case for _, _, case in sent.group]
+            answers: BatchAnswers = future.result()
+            cases = [question.case for question in sent.batch]
             answered = list(zip(cases, answers.observations, strict=True))
             return BatchResult(answered, seconds=answers.seconds)
         if lost or isinstance(error, _DEATHS):
-            _kill(self._mark.taker(ticket))
+            _kill(self._progress.taker(batch_id))
         if lost or (isinstance(error, _DEATHS) and not isinstance(error, ProcessExpired)):
             self._replace()  # pebble has no process any more, or does not know that it has none
-        return self._blame(sent.group, self._mark.reached(ticket), sent.ended or _ended(error))
+        at, ended = self._progress.reached(batch_id), sent.ended or _ended(error)
+        return self._blame(sent.batch, at, ended)
 
     def _replace(self) -> None:
         """Give up the pool, and send what waits to a new one."""
         self.stop()
         self._pool = self._new_pool()
-        for ticket, sent in list(self._sent.items()):
-            self._schedule(ticket, sent.group)
+        for batch_id, sent in list(self._sent.items()):
+            self._schedule(batch_id, sent.batch)
 
-    def _blame(self, group: list[Asked], at: int, ended: Ended) -> BatchResult:
-        """Find the question that did it: the one at the mark, if it does so twice."""
-        if not 0 <= at < len(group):
-            return self._not_begun(group, ended)
-        name, mode, case = suspect = group[at]
-        others = [part for part in (group[:at] + group[at + 1 :],) if part]
+    def _blame(self, batch: list[Question], at: int, ended: Ended) -> BatchResult:
+        """Find the question that did it: the one that was reached, if it does so twice."""
+        if not 0 <= at < len(batch):
+            return self._not_begun(batch, ended)
+        name, mode, case = suspect = batch[at]
+        others = [part for part in (batch[:at] + batch[at + 1 :],) if part]
         known = (name, mode) in self._deadly or (name, mode, case.id) in self._suspects
         if known:
             self._deadly.add((name, mode))
-            return BatchResult(
-                [_failed(suspect, ended)], others, [Incident(suspect, ended, "judged")]
-            )
+            incidents = [Incident(suspect, ended, "judged")]
+            return BatchResult([_failed(suspect, ended)], others, incidents)
         self._suspects.add((name, mode, case.id))
-        return BatchResult(
-            [], [[suspect], *others], [Incident(suspect, ended, "asked again, alone")]
-        )
+        incidents = [Incident(suspect, ended, "asked again, alone")]
+        return BatchResult([], [[suspect], *others], incidents)
 
-    def _not_begun(self, group: list[Asked], ended: Ended) -> BatchResult:
+    def _not_begun(self, batch: list[Question], ended: Ended) -> BatchResult:
+        """Have a batch asked again that no process has begun, unless none starts any more."""
         self._starts += 1
         if self._starts <= _STARTS:
-            return BatchResult(again=[group], incidents=[Incident(None, ended, "asked again")])
+            return BatchResult(again=[batch], incidents=[Incident(None, ended, "asked again")])
         given_up = Ended("crashed", f"the worker does not start again: {ended.message}")
-        answered = [_failed(asked, given_up) for asked in group]
+        answered = [_failed(question, given_up) for question in batch]
         return BatchResult(answered, incidents=[Incident(None, given_up, "given up")])
 
     def stop(self) -> None:
         """End the process now, whatever it does; `join` waits until it has ended."""
         self._pool.stop()
-        for pid in {self._mark.process, *map(self._mark.taker, self._sent)}:
+        for pid in {self._progress.process, *map(self._progress.taker, self._sent)}:
             _kill(pid)
         # One of the pool's threads may wait for the rest of an answer for ever.
         ending = threading.Thread(target=self._pool.join, daemon=True)
@@ -216,15 +258,16 @@ def _kill(pid: int) -> None:
         psutil.Process(pid).kill()
 
 
-def _failed(asked: Asked, ended: Ended) -> tuple[Case, Observation]:
-    name, mode, case = asked
-    failure = Failure(ended.kind, ended.message)
+def _failed(question: Question, ended: Ended) -> tuple[Case, Observation]:
+    name, mode, case = question
+    failure = Failure(ended.kind, ended.message, status=ended.status)
     return case, Observation(case.id, name, mode, {"value": failure})
 
 
 def _ended(error: BaseException) -> Ended:
     if isinstance(error, ProcessExpired):
-        return Ended("crashed", f"the process died with status {error.exitcode}")
+        message = f"the process died with status {error.exitcode}"
+        return Ended("crashed", message, error.exitcode)
     if isinstance(error, (*_DEATHS, LostError)):
         return Ended("crashed", "the process ended without an answer")
     return Ended("crashed", f"the answer was lost: {one_line(error)}")

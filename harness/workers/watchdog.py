@@ -18,7 +18,7 @@ import psutil
 from ..answers import FailureKind
 from .messages import START_TIMEOUT
 
-_EVERY = 0.1  # seconds between two looks
+_EVERY = 0.1  # seconds between two polls
 _GRACE = 1.0  # seconds in which the news of a death may still come by itself
 _SHARE = 0.8  # of the machine's memory, for all workers together
 _CGROUP = Path("/sys/fs/cgroup/memory.max")
@@ -41,22 +41,29 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a worker ended that should not have."""
+    """How a worker ended that should not have.
+
+    Attributes:
+        kind: the verdict on the question that it was at.
+        message: how it ended, in one line.
+        status: its exit status, where that is known.
+    """
 
     kind: FailureKind
     message: str
+    status: int | None = None
 
 
 @dataclass(eq=False)
 class InFlightBatch:
-    """A group on its way.
+    """A batch on its way.
 
     Attributes:
         ended: why the watch ended its process, if it did.
         told: whether its loss has been reported.
     """
 
-    group: list[Any]
+    batch: list[Any]
     future: Any
     ended: Ended | None = None
     told: bool = False
@@ -65,7 +72,7 @@ class InFlightBatch:
     _process: psutil.Process | None = field(default=None, repr=False)
 
     def is_lost(self, taker: int, at: int, limits: Limits) -> bool:
-        """Look at the process that took the group; end it if it is beyond a limit.
+        """Look at the process that took the batch; end it if it is beyond a limit.
 
         Args:
             taker: id of the process; 0 if none took it yet.
@@ -76,7 +83,7 @@ class InFlightBatch:
             Whether the process has gone without a word.
         """
         alive = not taker or self._lives(taker)
-        now, at = time.monotonic(), at if alive else len(self.group)
+        now, at = time.monotonic(), at if alive else len(self.batch)
         if at != self._at:
             self._at, self._since = at, now
         waited = now - self._since
@@ -123,8 +130,8 @@ def share_of_memory(workers: int) -> int:
 class Watchdog:
     """Calls a function now and then, from a thread of its own; use it in a `with` statement."""
 
-    def __init__(self, look: Callable[[], None]) -> None:
-        self._look = look
+    def __init__(self, poll: Callable[[], None]) -> None:
+        self._poll = poll
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -137,4 +144,4 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._over.wait(_EVERY):
-            self._look()
+            self._poll()

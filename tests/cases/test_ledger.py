@@ -10,7 +10,7 @@ from lossdiff.cases.families import VALUES
 from lossdiff.cases.ledger import FACTS, Entry, ledger, read_ledger
 from lossdiff.cases.operations import DTYPES, OPERATIONS
 from lossdiff.cases.suites import SUITES
-from lossdiff.harness.verdicts import STANDINGS, base
+from lossdiff.harness.verdicts import VERDICTS, kind_of
 
 ROOT = Path(__file__).parents[2]
 TOML = """
@@ -151,7 +151,7 @@ def test_entries_speak_of_what_exists() -> None:
     for entry in ledger():
         assert entry.implementations, entry.id
         for verdict in entry.verdicts:
-            assert base(verdict) in STANDINGS, entry.id
+            assert kind_of(verdict).word in VERDICTS, entry.id
         assert set(entry.when) <= set(FACTS)
         assert entry.suite in SUITES, entry.id
         for name, known in (("operation", OPERATIONS), ("family", VALUES), ("dtype", DTYPES)):

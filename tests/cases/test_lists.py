@@ -8,7 +8,7 @@ from lossdiff.cases.lists import _bad_input, _blocks, _laid_out, _sizes, _unredu
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.harness.answers import Failure
-from lossdiff.harness.judging.judge import judge, solved_case
+from lossdiff.harness.judging import judge, solved_case
 
 
 def test_every_number_of_classes_and_rows_and_every_rank_is_asked() -> None:

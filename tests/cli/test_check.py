@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from lossdiff.backends import FRAMEWORKS
+from lossdiff.harness.engine.flow import Flow
 from lossdiff.harness.engine.identity import ASKED
-from lossdiff.harness.engine.recorder import Recorder
 from lossdiff.harness.engine.scheduler import Engine
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
-from lossdiff.harness.verdicts import STANDINGS
+from lossdiff.harness.verdicts import VERDICTS
 
 from lossdiff._cli import main as cli
 
@@ -44,7 +44,7 @@ def test_a_users_own_function_that_is_right_ends_with_0(lossdiff: Any) -> None:
     with RunFile.open(Path("lossdiff.sqlite")) as run:
         mine = [row for row in run.rows(VerdictRow) if row.kind == "user"]
     assert {row.implementation for row in mine} == {"mine.logsumexp"}
-    assert STANDINGS[mine[0].verdict] == "agrees"
+    assert VERDICTS[mine[0].verdict] == "agrees"
 
 
 def test_a_users_own_function_that_is_wrong_ends_with_1(lossdiff: Any) -> None:
@@ -159,10 +159,10 @@ def test_a_file_that_is_no_run_isnever_overwritten(
 def test_an_interrupted_check_keeps_what_it_has(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(recorder: Recorder) -> Any:
+    def interrupted(flow: Flow) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Recorder, "finish", interrupted)
+    monkeypatch.setattr(Flow, "finish", interrupted)
 
     ended = lossdiff("check", *NUMPY)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from lossdiff.harness.runfile.file import RunFile, RunFileError
 from lossdiff.harness.runfile.rows import VerdictRow
-from lossdiff.harness.verdicts import STANDINGS, base
+from lossdiff.harness.verdicts import VERDICTS, kind_of
 from lossdiff.reports.html import render, write_report
 from lossdiff.reports.legend import MARKS
 from lossdiff.reports.payload import to_json
@@ -80,7 +80,7 @@ def test_sections_stand_in_the_order_of_reading(page: Reader) -> None:
 
 def test_headline_counts_what_the_run_holds(page: Reader, run: RunFile) -> None:
     findings = {word for word, mark in MARKS.items() if mark.group == "finding"}
-    found = [row for row in run.rows(VerdictRow) if base(row.verdict) in findings]
+    found = [row for row in run.rows(VerdictRow) if kind_of(row.verdict).word in findings]
     new = sum(not row.known for row in found)
     known = sum(row.known for row in found)
     text = " ".join(page.sections["summary"].split())
@@ -99,7 +99,7 @@ def test_every_verdict_is_counted_once_in_the_cells(page: Reader, run: RunFile) 
 def test_every_finding_stands_in_the_data_with_its_inputs(page: Reader, run: RunFile) -> None:
     data = page.data
     words = {word for word, mark in MARKS.items() if mark.group == "finding"}
-    expected = sum(base(row.verdict) in words for row in run.rows(VerdictRow))
+    expected = sum(kind_of(row.verdict).word in words for row in run.rows(VerdictRow))
     assert expected == len(data["findings"])
     for finding in data["findings"]:
         numbers, _, total, *_ = data["inputs"][f"{finding[5]},{finding[10]}"]
@@ -108,7 +108,7 @@ def test_every_finding_stands_in_the_data_with_its_inputs(page: Reader, run: Run
 
 
 def test_legend_names_every_verdict(page: Reader) -> None:
-    assert STANDINGS.keys() == MARKS.keys()
+    assert VERDICTS.keys() == MARKS.keys()
     for mark in MARKS.values():
         assert mark.word in page.sections["summary"]
     assert len({mark.symbol for mark in MARKS.values()}) == len(MARKS)

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-from lossdiff.harness.answers import AGAIN
-from lossdiff.harness.relations.determinism import THREADS
 from lossdiff.harness.relations.metamorphic import RELATIONS
 from lossdiff.harness.runfile.file import RunFile
-from lossdiff.harness.verdicts import RELATION_MEANINGS
+from lossdiff.harness.verdicts import AGAIN, RELATION_MEANINGS, REPETITION_MEANINGS, THREADS
 from lossdiff.reports.relations import (
-    REPEATED,
     equivalence_rows,
     latest,
     relation_tables,
@@ -19,7 +16,7 @@ from . import sample
 
 def test_every_relation_and_repetition_has_its_meaning() -> None:
     assert {relation.name for relation in RELATIONS} == RELATION_MEANINGS.keys()
-    assert {AGAIN, THREADS} == REPEATED.keys()
+    assert {AGAIN, THREADS} == REPETITION_MEANINGS.keys()
 
 
 def test_each_row_stands_in_one_of_three_tables(run: RunFile) -> None:

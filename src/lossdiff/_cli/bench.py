@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ..harness.runfile import PassRow, RunFile, TimingRow, VerdictRow, WorkerRow
 from ..harness.timing import BENCH_SUITES, THREADS, BenchError, Timing, time_passes
-from ..harness.verdicts import standing
+from ..harness.verdicts import is_finding
 from .names import Name
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -74,13 +74,13 @@ def commit() -> str:
 def _changed(run: RunFile, console: Console) -> int:
     """Answers that were right when asked, and wrong under the clock."""
     asked = {
-        (row.case, row.implementation, row.mode): standing(row.verdict) == "finding"
-        for row in sorted(run.rows(VerdictRow), key=lambda row: standing(row.verdict) == "finding")
+        (row.case, row.implementation, row.mode): is_finding(row.verdict)
+        for row in sorted(run.rows(VerdictRow), key=lambda row: is_finding(row.verdict))
     }
     changed = {
         (row.case, row.implementation, row.mode, row.verdict)
         for row in run.rows(PassRow)
-        if standing(row.verdict) == "finding" and not asked[row.case, row.implementation, row.mode]
+        if is_finding(row.verdict) and not asked[row.case, row.implementation, row.mode]
     }
     for case, name, mode, verdict in sorted(changed):
         console.print(f"{name} {mode} is {verdict} while it is timed: {case}", style="red")

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from ..cases.ledger import ledger
-from ..harness.engine import ASKED, Engine, Plan, Recorder, difference
+from ..harness.engine import ASKED, Engine, Findings, Plan, difference
 from ..harness.runfile import (
     DomainRow,
     RunFile,
@@ -86,7 +86,7 @@ def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
     return RunFile.reopen(output)
 
 
-def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Recorder:
+def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
     """Ask what has no verdict yet: here, or on the cluster of a Dask scheduler.
 
     Raises:
@@ -94,38 +94,38 @@ def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Recorder:
     """
     if run.meta.get("finished") and not run.count(WorkerRow, "absent != ''"):
         click.echo(f"{run.path} is complete: there is nothing left to ask", err=True)
-        recorder = Recorder(run, plan.suite.name, plan.device)
-        recorder.recall()
-        return recorder
+        findings = Findings(plan.device)
+        findings.recall(run)
+        return findings
     run.set_meta(finished="")
     with ExitStack() as stack:
         cluster = stack.enter_context(closing(Cluster(scheduler))) if scheduler else None
         progress = stack.enter_context(RunProgress(Console(stderr=True)))
         engine = Engine(plan, run, progress, cluster)
-        recorder = engine.execute()
-    run.set_meta(finished=_now(), spent=json.dumps(engine.spent.figures()))
-    return recorder
+        findings = engine.execute()
+    run.set_meta(finished=_now(), spent=json.dumps(engine.profile.figures()))
+    return findings
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def conclude(run: RunFile, recorder: Recorder, *, complete: str = "") -> int:
+def conclude(run: RunFile, findings: Findings, *, complete: str = "") -> int:
     """Say what came out; `complete` names the suite, where all of it was asked of everybody."""
     from ..reports.terminal import summary
 
     shown = console()
     shown.print(summary(run))
     shown.print(f"run file: {run.path}", soft_wrap=True, highlight=False)
-    if not sum(recorder.verdicts.values()) and not run.count(DomainRow):
+    if not sum(findings.verdicts.values()) and not run.count(DomainRow):
         absent = [f"{row.framework}: {row.absent}" for row in run.rows(WorkerRow) if row.absent]
         reason = "; ".join(absent) or "no implementation claims one of the cases"
         click.echo(f"lossdiff: nothing could be asked; {reason}", err=True)
         return NOTHING
     stale = [entry.id for entry in ledger()
-             if entry.suite == complete and entry.id not in recorder.matched]  # fmt: skip
+             if entry.suite == complete and entry.id not in findings.matched]  # fmt: skip
     if stale:
         click.echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
         return FINDINGS
-    return FINDINGS if recorder.unknown else OK
+    return FINDINGS if findings.unknown else OK

@@ -26,7 +26,7 @@ from ..harness.engine import identity, sharded
 from ..harness.repro import TIMEOUT, SessionError
 from ..harness.runfile import RunFile, RunFileError, VerdictRow
 from ..harness.timing import Timing, bench_suite, is_timed
-from ..harness.verdicts import STANDINGS, base
+from ..harness.verdicts import VERDICTS, kind_of
 from ..harness.workers import ClusterError, SourceError, UserFileError
 from .bench import commit, time_run, timing_options
 from .check import FINDINGS, NOTHING, OK, USAGE, conclude, console, execute, opened
@@ -116,8 +116,8 @@ def check(
     asked = identity(plan, whole, seed=seed, count=count)
     with opened(output, asked, resume=resume) as run:
         run.add_given(plan.suite.cases)
-        recorder = execute(plan, run, scheduler)
-        return conclude(run, recorder, complete=suite_name if is_complete(plan) else "")
+        findings = execute(plan, run, scheduler)
+        return conclude(run, findings, complete=suite_name if is_complete(plan) else "")
 
 
 @cli.command()
@@ -150,8 +150,8 @@ def bench(
     plan = plan_of(suite_, only=is_timed, cache="", **selection)
     with opened(output, identity(plan, plan.suite, seed=seed)) as run:
         run.set_meta(benchmarks=suite_name, label=label, commit=commit(), timed="")
-        recorder = execute(plan, run)
-        status = conclude(run, recorder)
+        findings = execute(plan, run)
+        status = conclude(run, findings)
         if status == NOTHING:
             return status
         found = time_run(run, Timing(passes, threads, plan.device, plan.extra, seed, peak_memory))
@@ -202,7 +202,7 @@ def report(runs: tuple[Path, ...], output: Path) -> int:
     "verdicts",
     multiple=True,
     metavar="NAME",
-    type=Name("verdict", STANDINGS),
+    type=Name("verdict", VERDICTS),
     help="Only this verdict.",
 )
 @click.option(
@@ -220,7 +220,7 @@ def show(path: Path, verdicts: tuple[str, ...], style: str) -> int:
 
     with RunFile.open(path) as run:
         rows = (row for row in run.rows(VerdictRow)
-                if not verdicts or base(row.verdict) in verdicts)  # fmt: skip
+                if not verdicts or kind_of(row.verdict).word in verdicts)  # fmt: skip
         if style == "table":
             console().print(verdict_table(rows))
             return OK

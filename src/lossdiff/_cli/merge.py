@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..backends import FRAMEWORKS
-from ..harness.engine import Recorder, merge
+from ..harness.engine import Findings, merge
 from ..harness.runfile import RunFile
 from .check import conclude, opened
 
@@ -31,9 +31,9 @@ def merged(paths: Sequence[Path], output: Path) -> int:
         for framework, parts in sorted(missing.items()):
             left = ", ".join(map(str, sorted(parts)))
             click.echo(f"{framework}: shards that are missing still: {left}", err=True)
-        recorder = Recorder(run, run.meta["suite"], run.meta["device"])
-        recorder.recall()
-        return conclude(run, recorder, complete="" if missing else _complete(run))
+        findings = Findings(run.meta["device"])
+        findings.recall(run)
+        return conclude(run, findings, complete="" if missing else _complete(run))
 
 
 def _complete(run: RunFile) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import click
 
+from ..harness.answers import Failure
 from ..harness.judging import Verdict
 from ..harness.repro import AnswerSelector, Origin, Session, script, shrink, why_not_shown
 from ..harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
-from ..harness.verdicts import SEVERITY, base, standing
+from ..harness.verdicts import kind_of
 from .names import unknown
 
 _UNSHOWN = ("relation", "nondeterministic")  # of several calls, not of one
@@ -56,8 +57,10 @@ def chosen(run: RunFile, wanted: Wanted) -> tuple[VerdictRow, list[VerdictRow]]:
             raise click.UsageError(unknown(what, value, names))
         rows = [row for row in rows if not value or getattr(row, what) == value]
     asked = ("finding", "explained") if wanted.names_one else ("finding",)
-    found = [row for row in rows if standing(row.verdict) in asked]
-    shown = sorted((row for row in found if base(row.verdict) not in _UNSHOWN), key=_badness)
+    found = [row for row in rows if kind_of(row.verdict).category in asked]
+    shown = sorted(
+        (row for row in found if kind_of(row.verdict).word not in _UNSHOWN), key=_badness
+    )
     if not shown:
         raise NothingToShowError(_why_nothing(wanted.case, rows, found))
     return shown[0], shown[1:]
@@ -92,14 +95,14 @@ def _badness(row: VerdictRow) -> tuple[float, ...]:
     """Smallest for the worst; of equal ones the plainest to look at."""
     kind = _KINDS.index(row.kind) if row.kind in _KINDS else len(_KINDS)
     plainness = (kind, row.mode != "eager", row.quantity != "value")
-    return (-SEVERITY[base(row.verdict)], -(row.ratio or 0.0), *plainness)
+    return (-kind_of(row.verdict).rank, -(row.ratio or 0.0), *plainness)
 
 
 def _why_nothing(case: str, rows: list[VerdictRow], found: list[VerdictRow]) -> str:
     if found:
         words = ", ".join(sorted({row.verdict for row in found}))
         return f"{case}: {words} is said of several calls, which no script shows yet"
-    explained = [row for row in rows if standing(row.verdict) == "explained"]
+    explained = [row for row in rows if kind_of(row.verdict).category == "explained"]
     if not explained:
         return f"{case} has no finding in this run"
     names = ", ".join(dict.fromkeys(row.implementation for row in explained))
@@ -142,12 +145,15 @@ def reproduce(
 def _asked_again(run: RunFile, session: Session, row: VerdictRow) -> tuple[AnswerSelector, Verdict]:
     """Ask for the one quantity alone; if that does not show it, as the run did."""
     case = run.case(row.case)
-    quantity = "value" if row.note.startswith("no gradient of a value") else row.quantity
+    if row.implementation not in {claim.name for claim in session.catalogue.claims}:
+        raise NothingToShowError(f"there is no {row.implementation} here")
     for whole in (False, True):
-        selector = AnswerSelector(row.implementation, row.mode, quantity, whole)
-        if row.implementation not in {claim.name for claim in session.catalogue.claims}:
-            raise NothingToShowError(f"there is no {row.implementation} here")
+        selector = AnswerSelector(row.implementation, row.mode, row.quantity, whole)
         verdict = session.verdict(case, selector)
+        if isinstance(verdict.detail, Failure) and verdict.detail.is_of_value:
+            # There is no gradient because the value has a wrong shape: the value shows that.
+            selector = replace(selector, quantity="value")
+            verdict = session.verdict(case, selector)
         if verdict.word == row.verdict:
             return selector, verdict
     then = [worker for worker in run.rows(WorkerRow) if worker.framework == row.framework]

@@ -11,7 +11,7 @@ from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import DTYPES, Options
 from lossdiff.harness.bounds.algorithms import LADDER, SOUND, Algorithm, precision_of
-from lossdiff.harness.judging import judge as judging
+from lossdiff.harness.judging import judge
 from lossdiff.harness.oracle.solve import solve
 
 from .bound_questions import PLAIN, SolvedCase, asked, given
@@ -270,8 +270,8 @@ def test_lse_minus_x_is_explained_by_its_form_only(dtype: str) -> None:
 
 def verdict(question: SolvedCase, quantity: str, got: Array) -> str:
     """Return the word of the judge."""
-    asked_too = judging.SolvedCase(question.case, question.inputs)
-    return judging.judge(asked_too, quantity, got.astype(question.stored)).word
+    asked_too = SolvedCase(question.case, question.inputs)
+    return judge(asked_too, quantity, got.astype(question.stored)).word
 
 
 @pytest.mark.parametrize("spread", [1, 10])

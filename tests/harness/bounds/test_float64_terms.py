@@ -12,7 +12,7 @@ from lossdiff.cases.suites import suite
 from lossdiff.harness.bounds.algorithms import SOUND, Algorithm
 from lossdiff.harness.bounds.bound import bound
 from lossdiff.harness.bounds.float64_terms import float64_solution
-from lossdiff.harness.judging.judge import solved_case
+from lossdiff.harness.judging import solved_case
 from lossdiff.harness.oracle.solution import Solution
 
 PROBED = [case for case in suite("quick").cases if case.is_probed and case.operation != "exp"]

@@ -9,7 +9,7 @@ import pytest
 from lossdiff.backends.numpy import recipes
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import Options
-from lossdiff.harness.judging.judge import SolvedCase, judge
+from lossdiff.harness.judging import SolvedCase, judge
 
 SIGNED = np.array([1.0, -0.875, 0.5, -0.5, 0.25, -0.25, 2.0, -1.9375], np.float32)
 

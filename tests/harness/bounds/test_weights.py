@@ -15,7 +15,7 @@ from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import DTYPES, OPERATIONS, Options
 from lossdiff.harness.bounds.algorithms import SOUND as SOUNDLY
-from lossdiff.harness.judging.judge import SolvedCase, judge, solved_case
+from lossdiff.harness.judging import SolvedCase, judge, solved_case
 from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load
@@ -25,7 +25,7 @@ from ...planted import sound_losses, sound_sums, sound_two_pass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lossdiff.harness.judging.judge import Verdict
+    from lossdiff.harness.judging import Verdict
     from numpy.typing import NDArray
 
     Array = NDArray[Any]

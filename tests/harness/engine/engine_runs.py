@@ -6,8 +6,8 @@ from pathlib import Path
 
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import Suite
+from lossdiff.harness.engine.findings import Findings
 from lossdiff.harness.engine.plan import Plan
-from lossdiff.harness.engine.recorder import Recorder
 from lossdiff.harness.engine.scheduler import Engine
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
@@ -37,10 +37,10 @@ class Told:
         self.steps.append((framework, state, done, total))
 
 
-def executed(path: Path, plan: Plan) -> tuple[list[VerdictRow], list[WorkerRow], Recorder, Told]:
+def executed(path: Path, plan: Plan) -> tuple[list[VerdictRow], list[WorkerRow], Findings, Told]:
     """Run a plan; return what it wrote and what it told."""
     told = Told()
     with RunFile.create(path) as run:
-        recorder = Engine(plan, run, told).execute()
+        findings = Engine(plan, run, told).execute()
     with RunFile.open(path) as run:
-        return list(run.rows(VerdictRow)), list(run.rows(WorkerRow)), recorder, told
+        return list(run.rows(VerdictRow)), list(run.rows(WorkerRow)), findings, told

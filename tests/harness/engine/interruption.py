@@ -15,10 +15,9 @@ from lossdiff.backends import load_backend
 from lossdiff.backends.base import Backend
 from lossdiff.cases.model import Case
 from lossdiff.harness.answers import Observation
-from lossdiff.harness.engine import recorder as recorder_module
+from lossdiff.harness.engine import judgement as judgement_module
 from lossdiff.harness.engine.plan import Plan
 from lossdiff.harness.engine.scheduler import Engine
-from lossdiff.harness.judging import judge as judge_module
 from lossdiff.harness.runfile.file import RunFile, RunFileError
 from lossdiff.harness.runfile.resume_rows import CompletedRow, IncidentRow
 from lossdiff.harness.runfile.schema import ROWS, Row
@@ -52,27 +51,28 @@ class HereHandle:
     run: ClassVar[RunFile]
     twice: ClassVar[list[Any]] = []
 
-    def __init__(self, setup: Setup, _limits: Any, report: Any) -> None:
-        self._report, self._threads = report, setup.threads
-        self._groups: dict[int, Any] = {}
-        report(self, 0, _offered())
+    def __init__(self, setup: Setup, _limits: Any, on_start: Any, on_answer: Any) -> None:
+        self._on_answer, self._threads = on_answer, setup.threads
+        self._batches: dict[int, Any] = {}
+        on_start(self, _catalogue())
 
     def catalogue_from(self, future: Catalogue) -> Catalogue:
         return future
 
-    def send(self, group: Any) -> None:
-        ticket = len(self._groups) + 1
-        self._groups[ticket] = group
+    def send(self, batch: Any) -> None:
+        batch_id = len(self._batches) + 1
+        self._batches[batch_id] = batch
         where = 'implementation = ? AND mode = ? AND "case" = ? AND threads = ?'
-        for name, mode, case in group:
+        for name, mode, case in batch:
             if self.run.count(CompletedRow, where, (name, mode, case.id, self._threads)):
                 self.twice.append((name, mode, case.id))
-        self._report(self, ticket, None)
+        self._on_answer(self, batch_id, None)
 
-    def resolve(self, ticket: int, _future: None) -> BatchResult:
-        return BatchResult([(case, _answer(name, case)) for name, _, case in self._groups[ticket]])
+    def resolve(self, batch_id: int, _future: None) -> BatchResult:
+        batch = self._batches[batch_id]
+        return BatchResult([(case, _answer(name, case)) for name, _, case in batch])
 
-    def look(self) -> None: ...
+    def poll(self) -> None: ...
 
     def stop(self) -> None: ...
 
@@ -85,7 +85,7 @@ def _numpy() -> Backend:
 
 
 @cache
-def _offered() -> Catalogue:
+def _catalogue() -> Catalogue:
     claims = tuple(found.claim for found in _numpy().implementations.values())
     return Catalogue(claims, _numpy().environment())
 
@@ -141,7 +141,7 @@ def a_full_disk(draw: random.Random, whole: int) -> Iterator[None]:
 @contextmanager
 def an_interrupt_while_judging(draw: random.Random, whole: int) -> Iterator[None]:
     """A second Ctrl-C comes while a question is half judged."""
-    left, judge = [draw.randrange(whole * 3)], judge_module.judge
+    left, judge = [draw.randrange(whole * 3)], judgement_module.judge
 
     def interrupted(*arguments: Any) -> Any:
         left[0] -= 1
@@ -149,7 +149,7 @@ def an_interrupt_while_judging(draw: random.Random, whole: int) -> Iterator[None
             raise KeyboardInterrupt
         return judge(*arguments)
 
-    with patch.object(recorder_module, "judge", interrupted):
+    with patch.object(judgement_module, "judge", interrupted):
         yield
 
 

@@ -15,7 +15,7 @@ from lossdiff.harness.engine.plan import Plan
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.resume_rows import IncidentRow
 from lossdiff.harness.runfile.rows import VerdictRow
-from lossdiff.harness.verdicts import standing
+from lossdiff.harness.verdicts import kind_of
 from lossdiff.harness.workers.messages import UserFileError
 from lossdiff.harness.workers.supervisor import LostError, why_no_start
 from pebble import ProcessExpired
@@ -43,7 +43,7 @@ def values_of(folder: Path, file: str, **options: Any) -> dict[str, VerdictRow]:
 def verdicts(rows: dict[str, VerdictRow]) -> dict[str, str]:
     """Return the word of each row; what agrees is called so."""
     return {
-        name: "agrees" if standing(row.verdict) == "agrees" else row.verdict
+        name: "agrees" if kind_of(row.verdict).category == "agrees" else row.verdict
         for name, row in rows.items()
     }
 

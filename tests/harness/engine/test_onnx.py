@@ -13,12 +13,13 @@ from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.onnx_suite import OPERATORS, collected
 from lossdiff.cases.operations import Options
 from lossdiff.cases.suites import Suite, suite
+from lossdiff.harness.engine.flow import Flow
 from lossdiff.harness.engine.onnx import _claim, answer_onnx, claims, evaluated
 from lossdiff.harness.engine.plan import Plan
-from lossdiff.harness.engine.recorder import Recorder, is_finding
 from lossdiff.harness.engine.scheduler import Engine, _asks_onnx
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
+from lossdiff.harness.verdicts import is_finding
 
 pytestmark = pytest.mark.onnx
 
@@ -35,9 +36,9 @@ def run(tmp_path: Path) -> Iterator[RunFile]:
 
 def answered(run: RunFile, *cases: Case) -> list[VerdictRow]:
     """Return the verdicts on what ONNX answers to some cases."""
-    recorder = Recorder(run, "onnx", "cpu")
-    answer_onnx(cases, recorder, lambda *_: None)
-    recorder.flush()
+    flow = Flow(run, "onnx", "cpu")
+    answer_onnx(cases, flow, lambda *_: None)
+    flow.flush()
     return list(run.rows(VerdictRow))
 
 
@@ -101,7 +102,7 @@ def test_a_row_of_minus_infinity_has_no_agreed_answer(run: RunFile) -> None:
 
 
 def test_every_entry_of_the_suite_names_a_finding(run: RunFile) -> None:
-    rows = [row for row in answered(run, *suite("onnx").cases) if is_finding(row)]
+    rows = [row for row in answered(run, *suite("onnx").cases) if is_finding(row.verdict)]
 
     assert {row.ledger for row in rows} == {e.id for e in ledger() if e.suite == "onnx"}
 
@@ -145,13 +146,13 @@ def test_names_are_those_of_the_operators() -> None:
 def test_the_engine_asks_onnx_beside_the_frameworks(run: RunFile) -> None:
     plan = Plan(Suite("onnx", (Case.parse(FAR),)), ("numpy",), jobs=1)
 
-    recorder = Engine(plan, run, lambda *_: None).execute()
+    findings = Engine(plan, run, lambda *_: None).execute()
 
     rows = list(run.rows(VerdictRow))
     assert {"onnx", "numpy"} == {row.framework for row in rows}
     workers = {row.framework: row for row in run.rows(WorkerRow)}
     assert set(workers["onnx"].environment["versions"]) == {"onnx", "numpy"}
-    assert recorder.unknown == 0
+    assert findings.unknown == 0
 
 
 @pytest.mark.parametrize(

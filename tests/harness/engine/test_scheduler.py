@@ -14,7 +14,7 @@ from lossdiff.cases.suites import Suite
 from lossdiff.harness.engine.plan import Plan, why_absent
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import DomainRow, RelationRow, VerdictRow
-from lossdiff.harness.verdicts import standing
+from lossdiff.harness.verdicts import is_finding, kind_of
 
 from .engine_runs import SOFTMAX, TINY, Told, executed
 
@@ -43,7 +43,7 @@ def test_every_implementation_has_a_verdict_on_every_case_of_its_operation(ordin
 def test_right_answers_agree_and_wrong_ones_do_not(ordinary: Any) -> None:
     rows, *_ = ordinary
     words = {
-        (row.implementation, row.case, row.quantity): standing(row.verdict) for row in rows
+        (row.implementation, row.case, row.quantity): kind_of(row.verdict).category for row in rows
     }  # fmt: skip
     softmax, axis_0 = TINY.cases[2].id, TINY.cases[3].id
     recipe, mean = "numpy.recipes.cross_entropy", TINY.cases[0].id
@@ -64,15 +64,15 @@ def test_an_error_where_one_is_right_is_a_refusal(ordinary: Any) -> None:
     }
 
     assert "refused" in words
-    assert not {word for word in words if standing(word) == "finding"}
+    assert not {word for word in words if is_finding(word)}
 
 
-def test_the_recorder_counts_what_the_file_holds(ordinary: Any) -> None:
-    rows, _, recorder, _ = ordinary
+def test_the_findings_count_what_the_file_holds(ordinary: Any) -> None:
+    rows, _, findings, _ = ordinary
 
-    assert recorder.verdicts == Counter(row.verdict.partition(":")[0] for row in rows)
-    unknown = [row for row in rows if standing(row.verdict) == "finding" and not row.known]
-    assert recorder.unknown == len(unknown)
+    assert findings.verdicts == Counter(row.verdict.partition(":")[0] for row in rows)
+    unknown = [row for row in rows if is_finding(row.verdict) and not row.known]
+    assert findings.unknown == len(unknown)
 
 
 def test_the_run_says_who_answered_and_with_which_versions(ordinary: Any) -> None:
@@ -110,7 +110,7 @@ def test_a_missing_framework_is_reported_once_and_the_others_run(
     absent = replace(FRAMEWORKS["jax"], imports=("no_such_package",))
     monkeypatch.setitem(FRAMEWORKS, "jax", absent)
 
-    rows, workers, recorder, told = executed(
+    rows, workers, findings, told = executed(
         tmp_path / "run.sqlite", Plan(SOFTMAX, ("jax", "numpy"))
     )
 
@@ -119,26 +119,26 @@ def test_a_missing_framework_is_reported_once_and_the_others_run(
         ("jax", reason), ("numpy", "")
     ]  # fmt: skip
     assert {row.framework for row in rows} == {"numpy"}
-    assert recorder.verdicts
+    assert findings.verdicts
     assert ("jax", reason, 0, 0) in told.steps
 
 
 def test_a_framework_without_the_device_is_reported(tmp_path: Path) -> None:
-    rows, workers, recorder, _ = executed(
+    rows, workers, findings, _ = executed(
         tmp_path / "run.sqlite", Plan(SOFTMAX, ("numpy",), device="gpu")
     )
 
     assert [worker.absent for worker in workers] == ["NumPy has no GPU"]
-    assert (rows, sum(recorder.verdicts.values())) == ([], 0)
+    assert (rows, sum(findings.verdicts.values())) == ([], 0)
 
 
 def test_a_mode_that_nobody_has_leaves_nothing_to_ask(tmp_path: Path) -> None:
-    rows, workers, recorder, _ = executed(
+    rows, workers, findings, _ = executed(
         tmp_path / "run.sqlite", Plan(SOFTMAX, ("numpy",), modes=("jit",))
     )
 
     assert [worker.absent for worker in workers] == ["has no such mode; it has eager"]
-    assert (rows, sum(recorder.verdicts.values())) == ([], 0)
+    assert (rows, sum(findings.verdicts.values())) == ([], 0)
 
 
 def test_no_framework_at_all_is_an_empty_run(tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_other_bits_with_one_thread_are_explained_and_told(tmp_path: Path) -> No
 
     assert (relation.agrees, relation.largest_difference) == (False, 0.25)
     assert (row.case, row.quantity, row.note) == (LARGE.cases[0].id, "value", "with one thread")
-    assert standing(row.verdict) == "explained"
+    assert kind_of(row.verdict).category == "explained"
 
 
 def test_no_large_case_needs_no_worker_of_one_thread(ordinary: Any) -> None:

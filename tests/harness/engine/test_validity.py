@@ -23,7 +23,7 @@ from lossdiff.harness.engine.validity import (
     ValiditySearches,
     next_questions,
 )
-from lossdiff.harness.judging.judge import Verdict, solved_case
+from lossdiff.harness.judging import Verdict, solved_case
 from lossdiff.harness.runfile.rows import DomainRow
 
 SOFTMAX = Claim("acme.softmax", "numpy", "softmax", "user", frozenset(), frozenset())
@@ -254,7 +254,7 @@ def domains(suite: str = "domain") -> ValiditySearches:
 
 
 def test_one_batch_is_of_one_mode_dtype_and_sweep() -> None:
-    batches = list(domains().batches([SOFTMAX, LOSS], ["eager", "jit"]))
+    batches = list(domains().together([SOFTMAX, LOSS], ["eager", "jit"]))
     kinds = [{search.key[2:] for search in batch} for batch in batches]
 
     assert all(len(kind) == 1 for kind in kinds)
@@ -264,7 +264,7 @@ def test_one_batch_is_of_one_mode_dtype_and_sweep() -> None:
 
 @pytest.mark.parametrize("suite", ["worked", "fuzz", "tiny", "bench"])
 def test_other_suites_search_for_nothing(suite: str) -> None:
-    assert list(domains(suite).batches([SOFTMAX], ["eager"])) == []
+    assert list(domains(suite).together([SOFTMAX], ["eager"])) == []
 
 
 # --- answers ---------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ def test_other_suites_search_for_nothing(suite: str) -> None:
 def seen(case: Case, **answers: Any) -> list[DomainRow]:
     """Return what was found after one answer."""
     made = domains()
-    list(made.batches([SOFTMAX], ["eager"]))
+    list(made.together([SOFTMAX], ["eager"]))
     made.see(SOFTMAX, case, Observation(case.id, SOFTMAX.name, "eager", answers))
     return made.rows()
 
@@ -310,6 +310,6 @@ def test_a_failure_is_a_limit(kind: Any) -> None:
 
 def test_who_was_not_asked_has_no_row() -> None:
     made = domains()
-    list(made.batches([SOFTMAX], ["eager"]))
+    list(made.together([SOFTMAX], ["eager"]))
 
     assert made.rows() == []

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from lossdiff.backends.base import Backend
 from lossdiff.cases.model import Case
+from lossdiff.harness.judging import judge, solved_case
 from lossdiff.harness.judging.conventions import MEANINGS
-from lossdiff.harness.judging.judge import judge, solved_case
 from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load

@@ -17,8 +17,8 @@ from lossdiff.backends import FRAMEWORKS
 from lossdiff.backends.base import Backend
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
-from lossdiff.harness.judging.judge import SolvedCase, Verdict, judge, solved_case
-from lossdiff.harness.verdicts import standing
+from lossdiff.harness.judging import SolvedCase, Verdict, judge, solved_case
+from lossdiff.harness.verdicts import is_finding, kind_of
 from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load
@@ -161,7 +161,7 @@ def _findings(framework: str, name: str, asked: Iterable[Case]) -> Iterator[str]
         for case in asked
         if not implementation.unsupported(case)
         for quantity, said in verdicts(framework, name, case).items()
-        if standing(said.word) == "finding" and not _overflows(case, said)
+        if is_finding(said.word) and not _overflows(case, said)
     )
 
 
@@ -202,7 +202,7 @@ def test_every_table_names_faults_that_exist() -> None:
     planted = {short(name) for name in names(*FAULTY)}
 
     assert {*FULL, *EXPECTED} <= planted
-    assert {standing(word) for word in EXPECTED.values()} == {"explained"}
+    assert {kind_of(word).category for word in EXPECTED.values()} == {"explained"}
     assert len(planted) >= 55
 
 

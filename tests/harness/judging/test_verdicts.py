@@ -11,13 +11,13 @@ from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import Options
 from lossdiff.harness.answers import Failure
 from lossdiff.harness.bounds.algorithms import LADDER, SOUND, Algorithm
-from lossdiff.harness.judging.judge import SolvedCase, judge, solved_case
-from lossdiff.harness.verdicts import CONVENTION, MEANINGS, SEVERITY, STANDINGS, base, standing
+from lossdiff.harness.judging import SolvedCase, judge, solved_case
+from lossdiff.harness.verdicts import CONVENTION, VERDICTS, is_finding, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lossdiff.harness.judging.judge import Verdict
+    from lossdiff.harness.judging import Verdict
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
@@ -102,20 +102,20 @@ def test_every_verdict_can_be_reached(word: str) -> None:
     name, answer = ANSWERS[word]
     asked = question(name)
 
-    assert base(judge(asked, "value", answer(asked)).word) == word
+    assert judge(asked, "value", answer(asked)).kind.word == word
 
 
-OF_TWO_ANSWERS = {"nondeterministic", "relation"}  # the recorder says it: see `test_recorder`
+OF_TWO_ANSWERS = {"nondeterministic", "relation"}  # of several calls: see `test_flow`
 
 
-def test_every_verdict_has_a_standing_a_meaning_and_an_answer_above() -> None:
-    assert set(STANDINGS) == set(MEANINGS) == set(SEVERITY) == {*ANSWERS, *OF_TWO_ANSWERS}
+def test_every_verdict_is_reached_by_an_answer_above() -> None:
+    assert set(VERDICTS) == {*ANSWERS, *OF_TWO_ANSWERS}
 
 
 def test_agreement_explanation_and_findings_are_as_the_contract_lists_them() -> None:
     words: dict[str, set[str]] = {}
-    for word in STANDINGS:
-        words.setdefault(standing(word), set()).add(word)
+    for word in VERDICTS:
+        words.setdefault(kind_of(word).category, set()).add(word)
 
     assert words["agrees"] == {"exact", "faithful", "within bound", "refused"}
     assert words["explained"] == {
@@ -125,12 +125,12 @@ def test_agreement_explanation_and_findings_are_as_the_contract_lists_them() -> 
 
 
 def test_a_convention_or_relation_is_named_after_a_colon() -> None:
-    assert base("convention:mean_over_rows") == "convention"
-    assert standing("convention:mean_over_rows") == "explained"
-    assert base("relation:shift") == "relation"
-    assert standing("relation:shift") == "finding"
+    assert kind_of("convention:mean_over_rows").word == "convention"
+    assert kind_of("convention:mean_over_rows").category == "explained"
+    assert kind_of("relation:shift").word == "relation"
+    assert is_finding("relation:shift")
     with pytest.raises(KeyError):
-        standing("fine")
+        kind_of("fine")
 
 
 # --- the ladder ------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_a_convention_or_relation_is_named_after_a_colon() -> None:
 def test_what_a_sound_algorithm_can_do_needs_no_explanation(part: float) -> None:
     asked = question("log_softmax/float32/3x70/normal/-/0")
 
-    assert standing(judge(asked, "value", moved(asked, SOUND, part)).word) == "agrees"
+    assert judge(asked, "value", moved(asked, SOUND, part)).kind.category == "agrees"
 
 
 def test_beyond_every_bound_is_inaccurate_even_if_far_below_any_tolerance() -> None:
@@ -309,7 +309,7 @@ def test_what_rounds_to_zero_may_be_one_smallest_number(number: float) -> None:
     case = Case("cross_entropy", "file:made", (1, 2), "float64", "index", "given", given=inputs)
     asked = SolvedCase(case, inputs)
 
-    assert standing(said(asked, number).word) == "agrees"
+    assert kind_of(said(asked, number).word).category == "agrees"
     assert said(asked, 1e-300).word == "within bound"  # absolute, as lse - x + max would have it
 
 
@@ -342,7 +342,7 @@ def test_rows_that_have_an_answer_are_judged_beside_those_that_have_none() -> No
 def test_a_nan_that_vanishes_is_not_agreement() -> None:
     asked = question("cross_entropy/index.random/float32/4x10/nan/-/0")
 
-    assert standing(said(asked, 1.5).word) != "agrees"
+    assert kind_of(said(asked, 1.5).word).category != "agrees"
 
 
 # --- errors ----------------------------------------------------------------------------------

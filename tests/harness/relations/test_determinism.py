@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from lossdiff.cases.model import Case
-from lossdiff.harness.answers import Failure, Observation, RelationCheck
+from lossdiff.harness.answers import Failure, Observation
+from lossdiff.harness.relations import RelationCheck
 from lossdiff.harness.relations.determinism import (
     THREADS,
     ThreadDeterminism,

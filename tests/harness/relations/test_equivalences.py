@@ -10,7 +10,7 @@ import pytest
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import Backend, Claim, call_for
 from lossdiff.cases.model import Case
-from lossdiff.harness.judging.judge import solved_case
+from lossdiff.harness.judging import solved_case
 from lossdiff.harness.relations.equivalences import EQUIVALENCES, answer_of, compared
 from lossdiff.harness.runfile.resume_rows import AnswerRow
 from lossdiff.harness.runfile.rows import RelationRow

@@ -27,7 +27,7 @@ from lossdiff.harness.relations.metamorphic import (
     Relation,
 )
 from lossdiff.harness.verdicts import RELATION_MEANINGS
-from lossdiff.harness.workers.evaluate import answers
+from lossdiff.harness.workers.evaluate import value_and_gradients
 
 from ...planted.base import Array, Sound
 
@@ -68,7 +68,9 @@ def implementation(steps: Sound, operation: str) -> Implementation:
 def answered(asked: Implementation, form: Form) -> Answered:
     """Ask a form of a question."""
     call = call_for(asked, form.case, form.inputs)
-    found: dict[str, Any] = answers(backend(), "eager", call, form.inputs, form.cotangent)
+    found: dict[str, Any] = value_and_gradients(
+        backend(), "eager", call, form.inputs, form.cotangent
+    )
     return Answered(form, {name: array.astype(np.float64) for name, array in found.items()})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from lossdiff.backends.base import Claim
 from lossdiff.cases.model import Case
-from lossdiff.harness.answers import RelationCheck
+from lossdiff.harness.relations import RelationCheck
 from lossdiff.harness.relations.tally import RelationTally
 from lossdiff.harness.runfile.rows import RelationRow
 

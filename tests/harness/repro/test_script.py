@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from lossdiff.cases.model import Case
-from lossdiff.harness.judging.judge import Verdict
+from lossdiff.harness.answers import Failure
+from lossdiff.harness.judging import Verdict
 from lossdiff.harness.repro.script import Origin, script, why_not_shown
-from lossdiff.harness.repro.script import script as repro
 from lossdiff.harness.repro.session import AnswerSelector, Session
 from lossdiff.harness.repro.shrink import shrink
 
@@ -237,8 +237,8 @@ def test_a_script_that_dies_says_so_first(
 def test_a_script_that_hangs_gives_up(
     asker_of: Callable[[str], Session], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repro, "_HANGS", 1)
-    verdict = Verdict("timed out", note="no answer within 10 s")
+    monkeypatch.setattr(sys.modules[script.__module__], "_HANGS", 1)
+    verdict = Verdict("timed out", detail=Failure("timed out", "no answer within 10 s"))
     selector = AnswerSelector("endless.softmax_is_deaf", "eager", "value")
 
     done = ran(shown(asker_of("numpy"), SOFTMAX, selector, verdict), tmp_path)
@@ -262,7 +262,12 @@ def test_an_error_of_another_kind_is_not_reproduced(asker_of: Callable[[str], Se
         AnswerSelector("answers.softmax_raises", "eager", "value"),
     )
 
-    text = shown(session, SOFTMAX, selector, Verdict("raised", note="IndexError: no"))
+    text = shown(
+        session,
+        SOFTMAX,
+        selector,
+        Verdict("raised", detail=Failure("raised", "IndexError: no", "IndexError")),
+    )
 
     assert why_not_shown(text, "raised") == "not reproduced: another error"
 

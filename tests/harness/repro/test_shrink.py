@@ -10,7 +10,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from lossdiff.cases.model import Case, Inputs
-from lossdiff.harness.judging.judge import Verdict
+from lossdiff.harness.answers import Failure
+from lossdiff.harness.judging import DtypeMismatch, ShapeMismatch, Verdict
 from lossdiff.harness.repro.session import AnswerSelector, Session
 from lossdiff.harness.repro.shrink import Shrunk, is_same, shrink
 
@@ -18,6 +19,13 @@ HOSTILE = Path(__file__).parents[2] / "hostile"
 VALUE = AnswerSelector("any", "eager", "value")
 BAD = Verdict("nonfinite", got="nan", exact="0.5")
 GOOD = Verdict("exact")
+
+
+def raised(error: str, message: str) -> Verdict:
+    """Return the verdict on an exception."""
+    return Verdict("raised", detail=Failure("raised", f"{error}: {message}", error))
+
+
 Rule = Callable[[Inputs], bool]
 
 
@@ -168,17 +176,17 @@ def test_it_ends_after_so_many_questions() -> None:
         (Verdict("inaccurate", ratio=1e6), Verdict("inaccurate", ratio=11.0), True),
         (Verdict("inaccurate", ratio=1e6), Verdict("inaccurate", ratio=1.1), False),
         (Verdict("inaccurate", ratio=1.2), Verdict("inaccurate", ratio=1.1), True),
-        (Verdict("raised", note="IndexError: a"), Verdict("raised", note="IndexError: b"), True),
-        (Verdict("raised", note="IndexError: a"), Verdict("raised", note="TypeError: a"), False),
+        (raised("IndexError", "a"), raised("IndexError", "b"), True),
+        (raised("IndexError", "a"), raised("TypeError", "a"), False),
         (Verdict("convention:promoted"), Verdict("convention:bad_index_wraps"), False),
         (
-            Verdict("mismatched", note="shape (4,), where (4, 10) is due"),
-            Verdict("mismatched", note="shape (1,), where (1, 2) is due"),
+            Verdict("mismatched", detail=ShapeMismatch((4,), (4, 10))),
+            Verdict("mismatched", detail=ShapeMismatch((1,), (1, 2))),
             True,
         ),
         (
-            Verdict("mismatched", note="dtype float64, where float16 is due, from values float16"),
-            Verdict("mismatched", note="dtype float32, where float16 is due, from values float16"),
+            Verdict("mismatched", detail=DtypeMismatch("float64", "float16")),
+            Verdict("mismatched", detail=DtypeMismatch("float32", "float16")),
             False,
         ),
     ],
@@ -194,7 +202,9 @@ def test_a_crash_is_shrunk_as_well() -> None:
         first = session.verdict(case, selector)
         found = shrink(session, case, selector, first, timeout=20)
 
-        assert first == Verdict("crashed", note="the process died with status 7")
+        assert first == Verdict(
+            "crashed", detail=Failure("crashed", "the process died with status 7", status=7)
+        )
         assert found.verdict == first
         assert found.case.inputs().values.size == 1
         sound = AnswerSelector("deadly.softmax", "eager", "value")

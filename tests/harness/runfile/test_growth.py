@@ -19,12 +19,13 @@ import pytest
 from lossdiff.cases import packed, suites
 from lossdiff.cases.model import Case
 from lossdiff.harness.answers import Failure, Observation
-from lossdiff.harness.engine import recorder as recorder_module
+from lossdiff.harness.engine import judgement as judgement_module
 from lossdiff.harness.engine import scheduler as engine_module
+from lossdiff.harness.engine import writer as writer_module
 from lossdiff.harness.engine.identity import identity
 from lossdiff.harness.engine.plan import Plan
 from lossdiff.harness.engine.scheduler import Engine
-from lossdiff.harness.judging.judge import Verdict
+from lossdiff.harness.judging import Verdict
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.workers.supervisor import BatchResult
@@ -39,16 +40,16 @@ NOTHING = Failure("raised", "nothing")
 class StubHandle(HereHandle):
     """Answers nothing, and forgets the question."""
 
-    def send(self, group: Any) -> None:
-        ticket = max(self._groups, default=0) + 1
-        self._groups[ticket] = group
-        self._report(self, ticket, None)
+    def send(self, batch: Any) -> None:
+        batch_id = max(self._batches, default=0) + 1
+        self._batches[batch_id] = batch
+        self._on_answer(self, batch_id, None)
 
-    def resolve(self, ticket: int, _future: None) -> BatchResult:
-        group = self._groups.pop(ticket)
+    def resolve(self, batch_id: int, _future: None) -> BatchResult:
+        batch = self._batches.pop(batch_id)
         return BatchResult(
             [(case, Observation(case.id, name, "eager", {"value": NOTHING}))
-             for name, _, case in group]
+             for name, _, case in batch]
         )  # fmt: skip
 
 
@@ -64,10 +65,10 @@ def _stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(suites, "_PART", 64)
     monkeypatch.setattr(packed, "_BLOCK", 64)
     monkeypatch.setattr(packed, "_ids", lru_cache(maxsize=4)(packed._ids.__wrapped__))
-    monkeypatch.setattr(recorder_module, "_ELEMENTS", 4000)
-    monkeypatch.setattr(recorder_module, "_BATCH", 50)
-    monkeypatch.setattr(recorder_module, "solved_case", stub_question)
-    monkeypatch.setattr(recorder_module, "judge", lambda *_: Verdict("exact"))
+    monkeypatch.setattr(judgement_module, "_ELEMENTS", 4000)
+    monkeypatch.setattr(writer_module, "_BATCH", 50)
+    monkeypatch.setattr(judgement_module, "solved_case", stub_question)
+    monkeypatch.setattr(judgement_module, "judge", lambda *_: Verdict("exact"))
     monkeypatch.setattr(engine_module, "WorkerHandle", StubHandle)
     yield
     packed._ids.cache_clear()

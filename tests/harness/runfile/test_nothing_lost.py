@@ -61,7 +61,7 @@ def test_a_run_that_is_cut_short_ends_like_one_that_was_not(
     whole: Rows, tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     draw, path = random.Random(seed), tmp_path / "run.sqlite"  # noqa: S311 -- a place to cut
-    monkeypatch.setattr("lossdiff.harness.engine.batches.GROUP", draw.choice((1, 5, 48)))
+    monkeypatch.setattr("lossdiff.harness.engine.batches.BATCH_SIZE", draw.choice((1, 5, 48)))
     HereHandle.twice = []
 
     for number in range(3):
@@ -79,7 +79,7 @@ def test_each_way_of_failing_leaves_a_part_of_the_run(
     whole: Rows, tmp_path: Path, cut: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the test above would show nothing."""
-    monkeypatch.setattr("lossdiff.harness.engine.batches.GROUP", 5)
+    monkeypatch.setattr("lossdiff.harness.engine.batches.BATCH_SIZE", 5)
     left = []
     for seed in range(8):
         path = tmp_path / f"{seed}.sqlite"

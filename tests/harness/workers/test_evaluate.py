@@ -284,10 +284,12 @@ def _raises(error: BaseException) -> Callable[..., Any]:
     [
         (lambda *_: None, Failure("unsupported", "no gradient flows")),
         (_raises(NotImplementedError("not twice")),
-         Failure("unsupported", "NotImplementedError: not twice")),
-        (_raises(ValueError("no")), Failure("raised", "ValueError: no")),
-        (_raises(KeyboardInterrupt()), Failure("raised", "KeyboardInterrupt: no message")),
-        (lambda *_: [1.0], Failure("mismatched", "TypeError: returned list, not a NumPy array")),
+         Failure("unsupported", "NotImplementedError: not twice", "NotImplementedError")),
+        (_raises(ValueError("no")), Failure("raised", "ValueError: no", "ValueError")),
+        (_raises(KeyboardInterrupt()),
+         Failure("raised", "KeyboardInterrupt: no message", "KeyboardInterrupt")),
+        (lambda *_: [1.0],
+         Failure("mismatched", "TypeError: returned list, not a NumPy array", "TypeError")),
     ],
 )  # fmt: skip
 def test_without_a_second_derivative_it_is_said_why(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import Backend, Claim, Implementation
 from lossdiff.cases.model import Case
-from lossdiff.harness.answers import AGAIN, Failure, Observation, RelationCheck
-from lossdiff.harness.judging.judge import judge, solved_case
-from lossdiff.harness.verdicts import standing
+from lossdiff.harness.answers import Failure, Observation
+from lossdiff.harness.judging import judge, solved_case
+from lossdiff.harness.relations import RelationCheck, check_probe
+from lossdiff.harness.verdicts import AGAIN, kind_of
 from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.probe import probe
 
@@ -25,9 +27,16 @@ INDEX = Case.parse("cross_entropy/index.random/float32/4x10/grid/-/0")
 SOUND = Sound()
 
 
+@dataclass(frozen=True)
+class Probed(Observation):
+    """An observation, and how its answers compare with each other."""
+
+    related: tuple[RelationCheck, ...] = ()
+
+
 def probed(
     function: Callable[..., Any], vjp: Callable[..., Any] | None = None, case: Case = SOFTMAX
-) -> Observation:
+) -> Probed:
     """Ask a function a case, and then more closely."""
     backend = load_backend("numpy")
     taken = frozenset({case.target_kind, "one_hot"} if case.target_kind else ())
@@ -36,12 +45,15 @@ def probed(
     return asked(backend, "mine.it", case)
 
 
-def asked(backend: Backend, name: str, case: Case, mode: str = "eager") -> Observation:
-    """Ask an implementation a case, and then more closely."""
-    return probe(backend, mode, case, evaluate(backend, name, mode, case))
+def asked(backend: Backend, name: str, case: Case, mode: str = "eager") -> Probed:
+    """Ask an implementation a case, and then more closely; compare the answers."""
+    observation = probe(backend, mode, case, evaluate(backend, name, mode, case))
+    assert observation.probe is not None
+    claim = backend.implementations[name].claim
+    return Probed(**vars(observation), related=tuple(check_probe(case, claim, observation.probe)))
 
 
-def related(observation: Observation, relation: str) -> dict[str, RelationCheck]:
+def related(observation: Probed, relation: str) -> dict[str, RelationCheck]:
     """Return the comparisons of one relation by their quantities."""
     return {found.quantity: found for found in observation.related if found.relation == relation}
 
@@ -131,7 +143,7 @@ def test_what_fails_is_not_compared() -> None:
     observation = probed(softmax)
 
     assert observation.related == ()
-    assert observation.answers["value"] == Failure("raised", "ValueError: no")
+    assert observation.answers["value"] == Failure("raised", "ValueError: no", "ValueError")
 
 
 # --- relations -------------------------------------------------------------------------------
@@ -253,7 +265,8 @@ def test_sums_in_16_bits_are_an_explanation_of_16_bit_answers_only(dtype: str, n
 def test_numpy_has_no_second_derivative_and_says_so() -> None:
     hvp = probed(SOUND.softmax, SOUND.softmax_vjp).answers["hvp_logits"]
 
-    assert hvp == Failure("unsupported", "NotImplementedError: numpy has no second derivative")
+    message = "NotImplementedError: numpy has no second derivative"
+    assert hvp == Failure("unsupported", message, "NotImplementedError")
 
 
 def test_from_probabilities_over_classes_none_is_asked() -> None:
@@ -283,7 +296,7 @@ def test_a_second_derivative_comes_back_and_agrees(framework: str, name: str, ca
 
     assert not isinstance(hvp, Failure)
     assert hvp.dtype == np.float32
-    assert standing(verdict.word) == "agrees"
+    assert kind_of(verdict.word).category == "agrees"
     assert {found.relation for found in observation.related if not found.holds} == set()
 
 

@@ -12,9 +12,8 @@ import pytest
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import DeviceAbsentError
 from lossdiff.cases.model import Case
-from lossdiff.harness.answers import AGAIN
 from lossdiff.harness.workers import process as worker
-from lossdiff.harness.workers.messages import Setup, UserFileError
+from lossdiff.harness.workers.messages import Question, Setup, UserFileError
 from lossdiff.harness.workers.process import load
 
 HOSTILE = Path(__file__).parents[2] / "hostile"
@@ -56,12 +55,16 @@ def test_a_file_says_how_its_functions_are_named_and_what_they_take() -> None:
     assert {claim.kind for claim in claims.values()} == {"user"}
 
 
+def becomes_worker(monkeypatch: pytest.MonkeyPatch, setup: Setup) -> None:
+    """Let this process be a worker, as far as its questions go."""
+    monkeypatch.setattr(worker, "_processes", [worker.WorkerProcess(setup)])
+
+
 def test_a_function_of_a_file_is_asked_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    backend = load(Setup("numpy", extra=(str(HOSTILE / "claims.py"),)))
-    monkeypatch.setattr(worker, "_backend", lambda: backend)
+    becomes_worker(monkeypatch, Setup("numpy", extra=(str(HOSTILE / "claims.py"),)))
     names = ("acme.CrossEntropy", "numpy.recipes.cross_entropy")
 
-    mine, ours = worker.ask(1, [(name, "eager", INDEX) for name in names]).observations
+    mine, ours = worker.ask(1, [Question(name, "eager", INDEX) for name in names]).observations
 
     assert (mine.implementation, ours.implementation) == names
     np.testing.assert_allclose(mine.answers["value"], ours.answers["value"], rtol=1e-6)
@@ -139,7 +142,7 @@ def test_a_device_that_is_not_there_is_absent() -> None:
 
 def test_the_catalogue_holds_claims_and_versions_only(monkeypatch: pytest.MonkeyPatch) -> None:
     backend = load_backend("numpy")
-    monkeypatch.setattr(worker, "_backend", lambda: backend)
+    becomes_worker(monkeypatch, Setup("numpy"))
 
     offered = worker.catalogue()
 
@@ -152,11 +155,11 @@ def test_the_catalogue_holds_claims_and_versions_only(monkeypatch: pytest.Monkey
 
 
 def test_questions_are_answered_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_backend", lambda: load_backend("numpy"))
+    becomes_worker(monkeypatch, Setup("numpy"))
     questions = [
-        ("scipy.special.softmax", "eager", SOFTMAX),
-        ("numpy.recipes.cross_entropy", "eager", INDEX),
-        ("numpy.recipes.softmax", "eager", SOFTMAX),
+        Question("scipy.special.softmax", "eager", SOFTMAX),
+        Question("numpy.recipes.cross_entropy", "eager", INDEX),
+        Question("numpy.recipes.softmax", "eager", SOFTMAX),
     ]
 
     found = worker.ask(1, questions).observations
@@ -165,15 +168,15 @@ def test_questions_are_answered_in_their_order(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_only_what_is_probed_is_asked_more_closely(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "_backend", lambda: load_backend("numpy"))
+    becomes_worker(monkeypatch, Setup("numpy"))
     name = "numpy.recipes.softmax"
 
-    questions = [(name, "eager", SOFTMAX), (name, "eager", GRID)]
+    questions = [Question(name, "eager", SOFTMAX), Question(name, "eager", GRID)]
     plain, probed = worker.ask(1, questions).observations
 
-    assert plain.related == ()
+    assert plain.probe is None
     assert plain.answers.keys() == {"value", "gradient_logits"}
-    assert {found.relation for found in probed.related} >= {AGAIN, "shift", "sums"}
+    assert probed.probe.forms.keys() >= {"shift", "permutation", "sums"}
     assert probed.answers.keys() == {"value", "gradient_logits", "hvp_logits"}
 
 
@@ -194,7 +197,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(
         os, "sched_setaffinity", lambda _, chosen: cores.append(chosen), raising=False
     )
-    monkeypatch.setattr(worker, "_setup", None)
+    monkeypatch.setattr(worker, "_processes", [])
 
     def start(setup: Setup) -> tuple[list[str], list[Any]]:
         worker.start(setup)

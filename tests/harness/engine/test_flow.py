@@ -1,4 +1,4 @@
-"""The recorder: observations become rows, and the ledger says which findings are known."""
+"""The flow: answers become verdicts and rows, and the ledger says which findings are known."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from lossdiff.cases.ledger import Entry
 from lossdiff.cases.model import Case
 from lossdiff.cases.stored import worked_examples
 from lossdiff.cases.suites import suite
-from lossdiff.harness.answers import AGAIN, Failure, Observation, RelationCheck
-from lossdiff.harness.engine import recorder as recorder_module
-from lossdiff.harness.engine.recorder import Recorder, is_finding
+from lossdiff.harness.answers import Failure, Observation, ProbeAnswers
+from lossdiff.harness.engine import findings as findings_module
+from lossdiff.harness.engine import judgement as judgement_module
+from lossdiff.harness.engine.flow import Flow
+from lossdiff.harness.relations import RelationCheck
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import DomainRow, RelationRow, VerdictRow, WorkedRow
-from lossdiff.harness.verdicts import STANDINGS
+from lossdiff.harness.verdicts import AGAIN, VERDICTS, is_finding
 from lossdiff.harness.workers.messages import Catalogue
 
 CASE = Case.parse("softmax/float32/4x10/normal/-/0")
@@ -44,7 +46,7 @@ def wrong() -> Any:
 
 @pytest.fixture(autouse=True)
 def _no_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder_module, "ledger", tuple)
+    monkeypatch.setattr(findings_module, "ledger", tuple)
 
 
 @pytest.fixture
@@ -53,15 +55,15 @@ def run(tmp_path: Path) -> Iterator[RunFile]:
         yield created
 
 
-def made_for(run: RunFile, suite_name: str) -> Recorder:
-    """Return a recorder that has met the one implementation."""
-    made = Recorder(run, suite_name, "cpu")
-    made.meet("torch", Catalogue((CLAIM,), VERSIONS))
+def made_for(run: RunFile, suite_name: str) -> Flow:
+    """Return a flow that has met the one implementation."""
+    made = Flow(run, suite_name, "cpu")
+    made.findings.meet("torch", Catalogue((CLAIM,), VERSIONS))
     return made
 
 
 @pytest.fixture
-def recorder(run: RunFile) -> Recorder:
+def flow(run: RunFile) -> Flow:
     return made_for(run, "tiny")
 
 
@@ -70,18 +72,16 @@ def observed(value: Any, **answers: Any) -> Observation:
     return Observation(CASE.id, CLAIM.name, "eager", {"value": value, **answers}, 0.25)
 
 
-def rows_of(run: RunFile, recorder: Recorder) -> list[VerdictRow]:
+def rows_of(run: RunFile, flow: Flow) -> list[VerdictRow]:
     """Return what has been recorded."""
-    recorder.flush()
+    flow.flush()
     return list(run.rows(VerdictRow))
 
 
-def test_an_answer_becomes_a_row_that_says_who_what_and_how(
-    run: RunFile, recorder: Recorder
-) -> None:
-    recorder.record("torch", CASE, observed(right()))
+def test_an_answer_becomes_a_row_that_says_who_what_and_how(run: RunFile, flow: Flow) -> None:
+    flow.record("torch", [(CASE, observed(right()))])
 
-    (row,) = rows_of(run, recorder)
+    (row,) = rows_of(run, flow)
 
     assert (row.case, row.operation, row.target_kind) == (CASE.id, "softmax", None)
     assert (row.family, row.shape, row.dtype, row.options) == ("normal", "4x10", "float32", {})
@@ -91,71 +91,69 @@ def test_an_answer_becomes_a_row_that_says_who_what_and_how(
     assert row.fingerprint
 
 
-def test_each_quantity_has_its_own_row_and_verdict(run: RunFile, recorder: Recorder) -> None:
+def test_each_quantity_has_its_own_row_and_verdict(run: RunFile, flow: Flow) -> None:
     failure = Failure("raised", "RuntimeError: no")
 
-    recorder.record("torch", CASE, observed(right(), gradient_logits=failure))
+    flow.record("torch", [(CASE, observed(right(), gradient_logits=failure))])
 
-    rows = rows_of(run, recorder)
+    rows = rows_of(run, flow)
 
     assert [(row.quantity, row.verdict) for row in rows] == [
         ("value", "exact"), ("gradient_logits", "raised")
     ]  # fmt: skip
     assert rows[1].note == "RuntimeError: no"
-    assert recorder.verdicts == {"exact": 1, "raised": 1}
-    assert recorder.unknown == 1
+    assert flow.findings.verdicts == {"exact": 1, "raised": 1}
+    assert flow.findings.unknown == 1
 
 
-def test_what_is_not_claimed_is_counted_and_no_finding(run: RunFile, recorder: Recorder) -> None:
-    recorder.unsupported(CLAIM, CASE, "has no axis")
+def test_what_is_not_claimed_is_counted_and_no_finding(run: RunFile, flow: Flow) -> None:
+    flow.record_unclaimed(CLAIM, CASE, "has no axis")
 
-    (row,) = rows_of(run, recorder)
+    (row,) = rows_of(run, flow)
 
     assert (row.verdict, row.note, row.seconds) == ("unsupported", "has no axis", None)
-    assert (recorder.verdicts, recorder.unknown) == ({"unsupported": 1}, 0)
+    assert (flow.findings.verdicts, flow.findings.unknown) == ({"unsupported": 1}, 0)
 
 
 def test_a_gradient_that_the_contract_does_not_ask_for_is_left_out(
-    run: RunFile, recorder: Recorder
+    run: RunFile, flow: Flow
 ) -> None:
-    recorder.record("torch", CASE, observed(right(), gradient_target=right()))
+    flow.record("torch", [(CASE, observed(right(), gradient_target=right()))])
 
-    assert [row.quantity for row in rows_of(run, recorder)] == ["value"]
+    assert [row.quantity for row in rows_of(run, flow)] == ["value"]
 
 
 @pytest.mark.parametrize("kind", ["raised", "mismatched", "crashed", "timed out"])
-def test_a_failure_is_an_unknown_finding(run: RunFile, recorder: Recorder, kind: Any) -> None:
-    recorder.record("torch", CASE, observed(Failure(kind, "it failed")))
+def test_a_failure_is_an_unknown_finding(run: RunFile, flow: Flow, kind: Any) -> None:
+    flow.record("torch", [(CASE, observed(Failure(kind, "it failed")))])
 
-    (row,) = rows_of(run, recorder)
+    (row,) = rows_of(run, flow)
 
     assert (row.verdict, row.known, row.note) == (kind, False, "it failed")
-    assert is_finding(row)
-    assert recorder.unknown == 1
+    assert is_finding(row.verdict)
+    assert flow.findings.unknown == 1
 
 
-def test_rows_are_written_in_batches_and_the_rest_at_the_flush(
-    run: RunFile, recorder: Recorder
-) -> None:
+def test_rows_are_written_in_batches_and_the_rest_at_the_flush(run: RunFile, flow: Flow) -> None:
     for _ in range(501):
-        recorder.unsupported(CLAIM, CASE, "")
+        flow.record_unclaimed(CLAIM, CASE, "")
     written = len(list(run.rows(VerdictRow)))
 
     assert written == 500
-    assert len(rows_of(run, recorder)) == 501
-    assert len(rows_of(run, recorder)) == 501
+    assert len(rows_of(run, flow)) == 501
+    assert len(rows_of(run, flow)) == 501
 
 
 # --- the ledger ------------------------------------------------------------------------------
 
 
-def test_a_finding_that_no_entry_names_is_unknown(run: RunFile, recorder: Recorder) -> None:
-    recorder.record("torch", CASE, observed(wrong()))
+def test_a_finding_that_no_entry_names_is_unknown(run: RunFile, flow: Flow) -> None:
+    flow.record("torch", [(CASE, observed(wrong()))])
 
-    (row,) = rows_of(run, recorder)
+    (row,) = rows_of(run, flow)
 
     assert (row.verdict, row.known) == ("inaccurate", False)
-    assert (recorder.unknown, recorder.matched) == (1, set())
+    assert (flow.findings.unknown, flow.findings.matched) == (1, set())
 
 
 @pytest.mark.parametrize(
@@ -169,16 +167,16 @@ def test_a_finding_that_no_entry_names_is_unknown(run: RunFile, recorder: Record
     ],
 )
 def test_a_finding_that_an_entry_names_is_known(
-    run: RunFile, recorder: Recorder, entry: Entry, monkeypatch: pytest.MonkeyPatch
+    run: RunFile, flow: Flow, entry: Entry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "ledger", lambda: (entry,))
+    monkeypatch.setattr(findings_module, "ledger", lambda: (entry,))
 
-    recorder.record("torch", CASE, observed(wrong()))
+    flow.record("torch", [(CASE, observed(wrong()))])
 
-    (row,) = rows_of(run, recorder)
+    (row,) = rows_of(run, flow)
     assert (row.verdict, row.known) == ("inaccurate", True)
-    assert (recorder.unknown, recorder.matched) == (0, {"wrong"})
-    assert recorder.verdicts == {"inaccurate": 1}  # known is not erased
+    assert (flow.findings.unknown, flow.findings.matched) == (0, {"wrong"})
+    assert flow.findings.verdicts == {"inaccurate": 1}  # known is not erased
 
 
 @pytest.mark.parametrize(
@@ -193,28 +191,28 @@ def test_a_finding_that_an_entry_names_is_known(
     ],
 )
 def test_an_entry_for_something_else_excuses_nothing(
-    run: RunFile, recorder: Recorder, entry: Entry, monkeypatch: pytest.MonkeyPatch
+    run: RunFile, flow: Flow, entry: Entry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "ledger", lambda: (entry,))
+    monkeypatch.setattr(findings_module, "ledger", lambda: (entry,))
 
-    recorder.record("torch", CASE, observed(wrong()))
+    flow.record("torch", [(CASE, observed(wrong()))])
 
-    (row,) = rows_of(run, recorder)
+    (row,) = rows_of(run, flow)
     assert not row.known
-    assert (recorder.unknown, recorder.matched) == (1, set())
+    assert (flow.findings.unknown, flow.findings.matched) == (1, set())
 
 
 def test_an_entry_matches_nothing_that_is_right(
-    run: RunFile, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    run: RunFile, flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    every = replace(ENTRY, verdicts=tuple(STANDINGS))
-    monkeypatch.setattr(recorder_module, "ledger", lambda: (every,))
+    every = replace(ENTRY, verdicts=tuple(VERDICTS))
+    monkeypatch.setattr(findings_module, "ledger", lambda: (every,))
 
-    recorder.record("torch", CASE, observed(right()))
-    recorder.unsupported(CLAIM, CASE, "")
+    flow.record("torch", [(CASE, observed(right()))])
+    flow.record_unclaimed(CLAIM, CASE, "")
 
-    assert recorder.matched == set()
-    assert not any(row.known for row in rows_of(run, recorder))
+    assert flow.findings.matched == set()
+    assert not any(row.known for row in rows_of(run, flow))
 
 
 # --- worked examples -------------------------------------------------------------------------
@@ -237,13 +235,13 @@ def worked() -> tuple[Case, Any]:
     ],
 )
 def test_worked_examples_are_compared_with_the_printed_digits(
-    run: RunFile, recorder: Recorder, change: Any, agrees: bool
+    run: RunFile, flow: Flow, change: Any, agrees: bool
 ) -> None:
     case, printed = worked()
     answer = change(printed)
 
-    recorder.record("torch", case, Observation(case.id, CLAIM.name, "eager", {"value": answer}))
-    recorder.flush()
+    flow.record("torch", [(case, Observation(case.id, CLAIM.name, "eager", {"value": answer}))])
+    flow.flush()
 
     (row,) = run.rows(WorkedRow)
     assert (row.agrees, row.printed) == (agrees, printed.tolist())
@@ -254,49 +252,64 @@ def test_worked_examples_are_compared_with_the_printed_digits(
         assert str(row.got) == str(answer.tolist())
 
 
-def test_other_cases_are_no_worked_examples(run: RunFile, recorder: Recorder) -> None:
-    recorder.record("torch", CASE, observed(right()))
-    recorder.flush()
+def test_other_cases_are_no_worked_examples(run: RunFile, flow: Flow) -> None:
+    flow.record("torch", [(CASE, observed(right()))])
+    flow.flush()
 
     assert list(run.rows(WorkedRow)) == []
 
 
-def test_equivalences_are_written_at_the_end(run: RunFile, recorder: Recorder) -> None:
-    recorder.record("torch", CASE, observed(right()))
-    recorder.flush()
-    recorder.finish()
+def test_equivalences_are_written_at_the_end(run: RunFile, flow: Flow) -> None:
+    flow.record("torch", [(CASE, observed(right()))])
+    flow.flush()
+    flow.finish()
 
     assert list(run.rows(RelationRow)) == []  # softmax alone is one side of an equivalence
 
 
 # --- relations -------------------------------------------------------------------------------
 
+ASKED_AGAIN = ProbeAnswers({}, {}, {})  # stands for answers that are compared as a test says
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RelationCheck]]:
+    """What the comparisons with other forms of a question come to."""
+    checks: list[RelationCheck] = []
+    monkeypatch.setattr(judgement_module, "check_probe", lambda *_: checks)
+    return checks
+
+
 SHIFT = RelationCheck("shift", "gradient_logits", False, 0.5, 8.0, "[1, 2]", "0.25", "0.75")
 
 
 def test_a_relation_that_does_not_hold_is_a_finding_of_its_own(
-    run: RunFile, recorder: Recorder
+    run: RunFile, flow: Flow, compared: list[RelationCheck]
 ) -> None:
-    recorder.record("torch", CASE, replace(observed(right()), related=(SHIFT,)))
+    compared.append(SHIFT)
 
-    value, row = rows_of(run, recorder)
+    flow.record("torch", [(CASE, replace(observed(right()), probe=ASKED_AGAIN))])
+
+    value, row = rows_of(run, flow)
     assert (value.verdict, row.verdict, row.quantity) == (
         "exact", "relation:shift", "gradient_logits"
     )  # fmt: skip
     assert (row.where, row.exact, row.got) == ("[1, 2]", "0.25", "0.75")
     assert (row.ratio, row.abs_error, row.case) == (8.0, 0.5, CASE.id)
-    assert is_finding(row)
-    assert recorder.unknown == 1
-    assert recorder.verdicts == {"exact": 1, "relation": 1}
+    assert is_finding(row.verdict)
+    assert flow.findings.unknown == 1
+    assert flow.findings.verdicts == {"exact": 1, "relation": 1}
 
 
-def test_a_relation_that_holds_is_counted_and_no_verdict(run: RunFile, recorder: Recorder) -> None:
-    holds = replace(SHIFT, holds=True, ratio=0.5)
+def test_a_relation_that_holds_is_counted_and_no_verdict(
+    run: RunFile, flow: Flow, compared: list[RelationCheck]
+) -> None:
+    compared += [replace(SHIFT, holds=True, ratio=0.5)] * 2
 
-    recorder.record("torch", CASE, replace(observed(right()), related=(holds, holds)))
+    flow.record("torch", [(CASE, replace(observed(right()), probe=ASKED_AGAIN))])
 
-    assert [row.verdict for row in rows_of(run, recorder)] == ["exact"]
-    recorder.finish()
+    assert [row.verdict for row in rows_of(run, flow)] == ["exact"]
+    flow.finish()
     (kept,) = run.rows(RelationRow)
     assert (kept.relation, kept.left, kept.right, kept.cases, kept.agrees) == (
         "shift", "acme.softmax", "acme.softmax", 2, True
@@ -304,27 +317,31 @@ def test_a_relation_that_holds_is_counted_and_no_verdict(run: RunFile, recorder:
 
 
 def test_other_bits_the_second_time_are_told_and_are_no_finding(
-    run: RunFile, recorder: Recorder
+    run: RunFile, flow: Flow, compared: list[RelationCheck]
 ) -> None:
-    again = RelationCheck(AGAIN, "value", False, 1e-8, 1.0)
+    compared.append(RelationCheck(AGAIN, "value", False, 1e-8, 1.0))
 
-    recorder.record("torch", CASE, replace(observed(right()), related=(again,)))
+    flow.record("torch", [(CASE, replace(observed(right()), probe=ASKED_AGAIN))])
 
-    _, row = rows_of(run, recorder)
+    _, row = rows_of(run, flow)
     assert (row.verdict, row.abs_error) == ("nondeterministic", 1e-8)
-    assert not is_finding(row)
-    assert recorder.unknown == 0
+    assert not is_finding(row.verdict)
+    assert flow.findings.unknown == 0
 
 
 def test_a_relation_may_be_known(
-    run: RunFile, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    run: RunFile,
+    flow: Flow,
+    compared: list[RelationCheck],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    compared.append(SHIFT)
     entry = replace(ENTRY, verdicts=("relation:s*",), when={"quantity": ("gradient_logits",)})
-    monkeypatch.setattr(recorder_module, "ledger", lambda: (entry,))
+    monkeypatch.setattr(findings_module, "ledger", lambda: (entry,))
 
-    recorder.record("torch", CASE, replace(observed(right()), related=(SHIFT,)))
+    flow.record("torch", [(CASE, replace(observed(right()), probe=ASKED_AGAIN))])
 
-    assert [row.known for row in rows_of(run, recorder)] == [False, True]
+    assert [row.known for row in rows_of(run, flow)] == [False, True]
 
 
 LARGE = Case.parse("softmax/float32/64x70/grid/-/0")
@@ -332,19 +349,21 @@ LARGE = Case.parse("softmax/float32/64x70/grid/-/0")
 
 @pytest.mark.parametrize(("factor", "words"), [(1, []), (2, ["nondeterministic"])])
 def test_an_answer_with_one_thread_is_compared_and_not_judged_again(
-    run: RunFile, recorder: Recorder, factor: int, words: list[str]
+    run: RunFile, flow: Flow, factor: int, words: list[str]
 ) -> None:
     x = LARGE.inputs().values.astype(np.float64)
     e = np.exp(x)
     value = (e / e.sum(-1, keepdims=True)).astype(np.float32)
     first = Observation(LARGE.id, CLAIM.name, "eager", {"value": value})
 
-    recorder.record("torch", LARGE, first)
-    recorder.repeat("torch", LARGE, replace(first, answers={"value": value * np.float32(factor)}))
+    flow.record("torch", [(LARGE, first)])
+    flow.record(
+        "torch", [(LARGE, replace(first, answers={"value": value * np.float32(factor)}))], threads=1
+    )
 
-    _, *others = rows_of(run, recorder)
+    _, *others = rows_of(run, flow)
     assert [row.verdict for row in others] == words
-    recorder.finish()
+    flow.finish()
     (row,) = run.rows(RelationRow)
     assert (row.relation, row.agrees) == ("threads", factor == 1)
 
@@ -356,45 +375,43 @@ def test_a_sweep_is_judged_for_its_limit_alone(run: RunFile) -> None:
     case = Case.parse("softmax/float32/4x10/spread@10/-/0")
     nan = np.full((4, 10), np.nan, np.float32)
 
-    recorder = made_for(run, "domain")
-    list(recorder.domains.batches([CLAIM], ["eager"]))
-    recorder.record("torch", case, Observation(case.id, CLAIM.name, "eager", {"value": nan}))
-    recorder.finish()
+    flow = made_for(run, "domain")
+    list(flow.searches.together([CLAIM], ["eager"]))
+    flow.record("torch", [(case, Observation(case.id, CLAIM.name, "eager", {"value": nan}))])
+    flow.finish()
 
     assert list(run.rows(VerdictRow)) == []
-    assert (recorder.verdicts, recorder.unknown) == ({}, 0)
+    assert (flow.findings.verdicts, flow.findings.unknown) == ({}, 0)
     (row,) = run.rows(DomainRow)
     assert (row.implementation, row.breaks_at, row.broken_by) == (CLAIM.name, 10.0, "nonfinite")
 
 
-def test_two_frameworks_may_have_a_function_of_the_same_name(
-    run: RunFile, recorder: Recorder
-) -> None:
+def test_two_frameworks_may_have_a_function_of_the_same_name(run: RunFile, flow: Flow) -> None:
     """One file of a user's own, given for both."""
     other = replace(CLAIM, framework="numpy")
-    recorder.meet("numpy", Catalogue((other,), VERSIONS))
+    flow.findings.meet("numpy", Catalogue((other,), VERSIONS))
 
-    recorder.record("torch", CASE, observed(right()))
-    recorder.record("numpy", CASE, observed(wrong()))
+    flow.record("torch", [(CASE, observed(right()))])
+    flow.record("numpy", [(CASE, observed(wrong()))])
 
-    assert [(row.framework, row.verdict) for row in rows_of(run, recorder)] == [
+    assert [(row.framework, row.verdict) for row in rows_of(run, flow)] == [
         ("torch", "exact"), ("numpy", "inaccurate")
     ]  # fmt: skip
     again = made_for(run, "tiny")
     again.recall()
-    assert [again.has(claim, "eager", CASE) for claim in (CLAIM, other)] == [True, True]
-    assert not again.has(replace(CLAIM, framework="jax"), "eager", CASE)
+    assert [again.writer.has(claim, "eager", CASE) for claim in (CLAIM, other)] == [True, True]
+    assert not again.writer.has(replace(CLAIM, framework="jax"), "eager", CASE)
 
 
 def test_the_arrays_of_a_question_that_is_no_longer_kept_are_let_go(
     run: RunFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "_ELEMENTS", 1)
+    monkeypatch.setattr(judgement_module, "_ELEMENTS", 1)
     made, other = made_for(run, "quick"), Case.parse("softmax/float32/4x10/normal/-/1")
-    made.record("torch", CASE, Observation(CASE.id, CLAIM.name, "eager", {"value": right()}))
+    made.record("torch", [(CASE, Observation(CASE.id, CLAIM.name, "eager", {"value": right()}))])
     drawn = weakref.ref(CASE.inputs().values)
 
-    made.record("torch", other, Observation(other.id, CLAIM.name, "eager", {"value": right()}))
+    made.record("torch", [(other, Observation(other.id, CLAIM.name, "eager", {"value": right()}))])
 
     gc.collect()
     assert drawn() is None

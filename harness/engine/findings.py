@@ -1,0 +1,147 @@
+"""From verdicts to rows: what the ledger knows, what is counted, what the run ends with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ...backends.base import Claim
+from ...cases.ledger import ledger
+from ...cases.model import Case
+from ..judging import Remark, Verdict
+from ..relations import RelationCheck
+from ..runfile import RunFile, VerdictRow, WorkerRow
+from ..verdicts import RELATION, REPETITION_MEANINGS, VerdictKind, is_finding, kind_of
+from ..workers import Catalogue
+from .judgement import Judgement
+
+
+class Findings:
+    """Counts the verdicts of a run, and looks its findings up in the ledger.
+
+    Attributes:
+        verdicts: how often each kind of verdict was given, by its word.
+        unknown: how many findings the ledger does not name.
+        matched: ids of the ledger's entries that named a finding.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._claims: dict[tuple[str, str], Claim] = {}  # by framework and name
+        self._versions: dict[str, dict[str, str]] = {}  # by framework
+        self.verdicts: Counter[str] = Counter()
+        self.unknown = 0
+        self.matched: set[str] = set()
+
+    def recall(self, run: RunFile) -> None:
+        """Count what a run file holds: a run that was interrupted goes on."""
+        versions = {row.framework: row.environment.get("versions", {})
+                    for row in run.rows(WorkerRow)}  # fmt: skip
+        for row in run.rows(VerdictRow):
+            self._count(row)
+            if row.known:
+                entries = _entries(row, Case.parse(row.case), versions.get(row.framework, {}))
+                self.matched.update(entries)
+
+    def meet(self, framework: str, catalogue: Catalogue) -> None:
+        """Take note of the implementations and versions that a worker offers."""
+        self._claims.update({(framework, claim.name): claim for claim in catalogue.claims})
+        self._versions[framework] = catalogue.environment.get("versions", {})
+
+    def claim(self, framework: str, implementation: str) -> Claim:
+        """Return the claim of an implementation that was met."""
+        return self._claims[framework, implementation]
+
+    def rows_of(self, judgement: Judgement) -> list[VerdictRow]:
+        """Return one row for each verdict, and one for each relation that does not hold."""
+        return list(self._rows(judgement))
+
+    def _rows(self, judgement: Judgement) -> Iterator[VerdictRow]:
+        who = judgement.claim, judgement.mode, judgement.case
+        for quantity, verdict in judgement.verdicts:
+            yield self._row(*who, quantity, verdict, judgement.seconds)
+        for check in judgement.checks:
+            if not check.holds:
+                yield self._row(*who, check.quantity, _verdict_of(check), None)
+
+    def unclaimed_row(self, claim: Claim, case: Case, reason: str) -> VerdictRow:
+        """Return the row which says that an implementation does not claim a case."""
+        verdict = Verdict(VerdictKind.UNSUPPORTED.word, detail=Remark(reason))
+        return self._row(claim, "eager", case, "value", verdict, None)
+
+    def _row(
+        self,
+        claim: Claim,
+        mode: str,
+        case: Case,
+        quantity: str,
+        verdict: Verdict,
+        seconds: float | None,
+    ) -> VerdictRow:
+        row = VerdictRow(
+            case=case.id,
+            operation=case.operation,
+            target_kind=case.target_kind,
+            family=case.family,
+            shape="x".join(map(str, case.shape)),
+            dtype=case.dtype,
+            options=case.options.given(),
+            implementation=claim.name,
+            framework=claim.framework,
+            kind=claim.kind,
+            mode=mode,
+            device=self._device,
+            quantity=quantity,
+            verdict=verdict.word,
+            ulp=verdict.ulp,
+            ratio=verdict.ratio,
+            abs_error=verdict.abs_error,
+            where=verdict.where,
+            exact=verdict.exact,
+            got=verdict.got,
+            note=verdict.note,
+            fingerprint=verdict.fingerprint,
+            seconds=seconds,
+        )
+        if verdict.is_finding:
+            entries = _entries(row, case, self._versions.get(claim.framework, {}))
+            self.matched.update(entries)
+            if entries:
+                row = replace(row, known=True, ledger=entries[0])
+        self._count(row)
+        return row
+
+    def _count(self, row: VerdictRow) -> None:
+        self.verdicts[kind_of(row.verdict).word] += 1
+        self.unknown += is_finding(row.verdict) and not row.known
+
+
+def _verdict_of(check: RelationCheck) -> Verdict:
+    """Return the verdict on a relation that does not hold."""
+    is_repetition = check.relation in REPETITION_MEANINGS
+    word = VerdictKind.NONDETERMINISTIC.word if is_repetition else RELATION + check.relation
+    return Verdict(
+        word, ratio=check.ratio, abs_error=check.difference, where=check.where,
+        exact=check.left, got=check.right, detail=Remark(check.note),
+    )  # fmt: skip
+
+
+def _entries(row: VerdictRow, case: Case, versions: dict[str, str]) -> list[str]:
+    """Return the ids of the ledger's entries that name a finding."""
+    facts = {
+        "operation": row.operation,
+        "family": row.family,
+        "target": case.target,
+        "dtype": row.dtype,
+        "mode": row.mode,
+        "quantity": row.quantity,
+        "shape": row.shape,
+        "layout": case.layout,
+        "note": row.note,
+    } | {name: str(value) for name, value in vars(case.options).items()}
+    return [
+        entry.id
+        for entry in ledger()
+        if entry.names(row.implementation, row.verdict, facts, versions)
+    ]

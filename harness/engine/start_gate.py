@@ -1,0 +1,61 @@
+"""Whether a run may be published: not before its command line is known to be right.
+
+A file that is given with `--impl` may end the process that imports it, and so may a framework that
+is half installed. The two look alike from outside; what tells them apart is whether the framework
+starts without the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..runfile import RunFile
+from ..workers import UserFileError
+from .batches import WorkerPool
+
+
+class StartGate:
+    """Holds a run file back until every user's file has been imported, or is known to be wrong."""
+
+    def __init__(self, run: RunFile, frameworks: Iterable[str]) -> None:
+        """Wait for the user's files of some frameworks."""
+        self._run = run
+        self._waited_for = set(frameworks)
+        self._suspected: dict[str, str] = {}  # why a process with the files did not start
+        self._started: set[str] = set()  # frameworks that start without a user's files
+
+    def started(self, pool: WorkerPool) -> None:
+        """Take note that a worker of a pool has started.
+
+        Raises:
+            UserFileError: the framework starts without the files, and did not with them.
+        """
+        if pool.files:
+            self.settle(pool.framework)
+        else:
+            self._started.add(pool.framework)
+            self._blame(pool.framework)
+
+    def did_not_start(self, pool: WorkerPool, reason: str) -> None:
+        """Take note that a worker of a pool has not started.
+
+        Raises:
+            UserFileError: the framework starts without the files, and did not with them.
+        """
+        if pool.files:
+            self._suspected[pool.framework] = f"{', '.join(pool.files)}: {reason}"
+            self._blame(pool.framework)
+
+    def settle(self, framework: str) -> None:
+        """Stop waiting for the files of a framework: they are imported, or it is absent."""
+        self._waited_for.discard(framework)
+        self.publish()
+
+    def publish(self) -> None:
+        """Put the run in its place, unless a user's file may still turn out to be wrong."""
+        if not self._waited_for:
+            self._run.publish()
+
+    def _blame(self, framework: str) -> None:
+        if framework in self._started and framework in self._suspected:
+            raise UserFileError(self._suspected[framework])

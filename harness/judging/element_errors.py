@@ -1,0 +1,177 @@
+"""The errors of one array against the exact one, element by element."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cases.dtypes import Format
+from ..answers import HVP_LOGITS
+from ..bounds import SOUND, ladder_of
+from ..oracle import Exact, Floats, Solution, limited
+from ..verdicts import CONVENTION, NO_AGREED_ANSWER, VerdictKind
+from .conventions import undefined_answer
+from .solved_case import SolvedCase
+from .verdict import Remark, Verdict
+
+# The order in which the elements of one array are ranked. It is that of the enumeration, but for
+# the last two: a NaN has no size, and must not be hidden by an element that has a large one.
+_ELEMENT_KINDS = (
+    VerdictKind.EXACT, VerdictKind.FAITHFUL, VerdictKind.WITHIN_BOUND, VerdictKind.FLUSHED,
+    VerdictKind.ORDER, VerdictKind.FORMULA, VerdictKind.NARROW, VerdictKind.INACCURATE,
+    VerdictKind.NONFINITE,
+)  # fmt: skip
+_RANK = {kind: rank for rank, kind in enumerate(_ELEMENT_KINDS)}
+_RANK_OF_WORD = {kind.word: rank for kind, rank in _RANK.items()}
+_HALF = 0.5 + 2.0**-20  # the oracle's own error is below 2^-20 ulp
+# A probability below 2 tiny is flushed; a gradient is up to twice, a second derivative 4 times it.
+_FLUSHED_BELOW: dict[str, int] = {"value": 2, HVP_LOGITS: 8}
+_FLUSHED_GRADIENT = 4
+
+
+@dataclass(frozen=True)
+class ElementErrors:
+    """Errors element by element; all arrays are flat.
+
+    Attributes:
+        shape: the shape of the answer.
+        form: the format that came back.
+        exact: the right values.
+        got: what came back, as float64.
+        undefined: where there is no agreed answer.
+        special: where one of the two is not finite, and it matters.
+        right: where specials match.
+        error: absolute errors, 0 where special or undefined.
+        ulp: errors in ulp of the exact value.
+    """
+
+    shape: tuple[int, ...]
+    form: Format
+    exact: Exact
+    got: Floats
+    undefined: NDArray[np.bool_]
+    special: NDArray[np.bool_]
+    right: NDArray[np.bool_]
+    error: Floats
+    ulp: Floats
+
+    @classmethod
+    def of(cls, exact: Exact, got: Floats, form: Format) -> ElementErrors:
+        """Compare an answer with the exact one.
+
+        Args:
+            exact: the right values, NaN where there is no agreed answer.
+            got: what came back, in the same shape.
+            form: the format in which it came back.
+        """
+        shape = exact.shape
+        exact, got = exact.map(np.ravel), got.ravel()
+        undefined = np.isnan(exact.hi)
+        # Beyond the overflow threshold an infinity is right; within one ulp of it the largest
+        # number is right, too, since the oracle cannot tell on which side the value lies.
+        infinite = np.isinf(exact.hi)
+        over = _excess(exact, form)
+        expects_inf = infinite | (over >= 0)
+        either = ~infinite & (np.abs(over) <= 1)
+        special = ~undefined & (expects_inf | ~np.isfinite(got))
+        same = np.isinf(got) & (np.sign(got) == np.sign(exact.hi))
+        at_edge = either & (same | (np.abs(got) == form.max))
+        right = special & ((expects_inf & same) | at_edge)
+        # All others are measured: exactly subtracted first, then brought to the unit of the ulp.
+        plain = ~undefined & ~special
+        difference = abs(exact - Exact.of(np.where(plain, got, 0.0)))
+        error = np.where(plain, difference.to_float(), 0.0)
+        binade = np.maximum(np.minimum(exact.exponent - 1, form.emax), form.emin)
+        shift = limited(difference.exponent - (binade - form.precision + 1))
+        with np.errstate(over="ignore", invalid="ignore"):
+            ulp = np.where(plain, np.ldexp(difference.hi, shift), 0.0)
+        return cls(shape, form, exact, got, undefined, special, right, error, ulp)
+
+    def verdict(self, solved: SolvedCase, solution: Solution, quantity: str) -> Verdict:
+        """Return the verdict on the whole array: that of its worst element."""
+        rank = self._ranks(solved, solution, quantity)
+        sound = solved.bound(solution, quantity, SOUND)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            ratio = np.nan_to_num(self.error / sound.ravel(), nan=0.0)
+        worst = int(np.lexsort((ratio, rank))[-1])
+        kind = _ELEMENT_KINDS[rank[worst]]
+        word = kind.word
+        if self.undefined.any() and rank.max() < _RANK[VerdictKind.INACCURATE]:
+            word = CONVENTION + undefined_answer(self.got[self.undefined])
+            worst = int(np.argmax(self.undefined))
+        # Among subnormals an ulp is no measure of a relative error.
+        normal = np.abs(self.exact.to_float()) >= self.form.tiny
+        measured = kind is not VerdictKind.NONFINITE
+        return Verdict(
+            word,
+            ulp=float(self.ulp[normal].max(initial=0.0)) if measured else None,
+            ratio=float(ratio.max(initial=0.0)) if measured else None,
+            abs_error=float(self.error.max(initial=0.0)) if measured else None,
+            where=str(list(map(int, np.unravel_index(worst, self.shape)))) if self.shape else "",
+            exact=_exact_text(self.exact, worst),
+            got=number_text(self.got[worst]),
+            detail=self._remark(solved, quantity, word),
+        )
+
+    def _remark(self, solved: SolvedCase, quantity: str, word: str) -> Remark | None:
+        if word == VerdictKind.NARROW.word:
+            return Remark(f"sums run in {solved.case.dtype}")
+        minus = (self.got == 0) & np.signbit(self.got) & ~np.signbit(self.exact.hi)
+        if quantity == "value" and minus.any():
+            return Remark(f"{minus.sum()} times -0 for 0")
+        return None
+
+    def _ranks(self, solved: SolvedCase, solution: Solution, quantity: str) -> NDArray[np.int64]:
+        """Return the rank of each element; explanations are computed only where needed."""
+        exact, inaccurate = _RANK[VerdictKind.EXACT], _RANK[VerdictKind.INACCURATE]
+        rank = np.full(self.got.shape, inaccurate)
+        sound = solved.bound(solution, quantity, SOUND)
+        # From the loosest test to the strictest: the last one that holds counts.
+        rank[self.error <= sound.ravel()] = _RANK[VerdictKind.WITHIN_BOUND]
+        rank[self.ulp < 1.0] = _RANK[VerdictKind.FAITHFUL]
+        rank[self.ulp <= _HALF] = exact
+        specials = np.where(self.right, exact, _RANK[VerdictKind.NONFINITE])
+        rank[self.special] = specials[self.special]
+        rank[self.undefined] = exact
+        beyond = rank == inaccurate
+        if beyond.any():
+            rank[beyond] = self._explained(solved, solution, quantity)[beyond]
+        return rank
+
+    def _explained(
+        self, solved: SolvedCase, solution: Solution, quantity: str
+    ) -> NDArray[np.int64]:
+        """Return the mildest explanation of each element."""
+        rank = np.full(self.got.shape, _RANK[VerdictKind.INACCURATE])
+        for word, algorithm in reversed(list(ladder_of(solved.case.dtype))):
+            limit = solved.bound(solution, quantity, algorithm)
+            rank[self.error <= limit.ravel()] = _RANK_OF_WORD[word]
+        below = _FLUSHED_BELOW.get(quantity, _FLUSHED_GRADIENT) * self.form.tiny
+        flushed = (self.got == 0) & (np.abs(self.exact.to_float()) < below)
+        rank[flushed] = _RANK[VerdictKind.FLUSHED]
+        return rank
+
+
+def _excess(exact: Exact, form: Format) -> Floats:
+    """Return how far values lie beyond the overflow threshold 2^(emax+1) − ½ulp, in ulp of max."""
+    if exact.exponent.max(initial=0) <= form.emax:
+        return np.full(exact.shape, -np.inf)
+    ulp = 2.0 ** (form.emax - form.precision + 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        threshold = Exact.of(form.max) + Exact.of(ulp / 2)
+        excess = (abs(exact) - threshold) / ulp
+        return np.where(np.isfinite(exact.hi), excess.to_float(), 0.0)
+
+
+def number_text(number: Any) -> str:
+    """Return the shortest text of a number as float64."""
+    return repr(float(number))
+
+
+def _exact_text(exact: Exact, index: int) -> str:
+    if np.isnan(exact.hi[index]):
+        return NO_AGREED_ANSWER
+    return repr(float(exact[index].to_float()))

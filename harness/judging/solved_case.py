@@ -1,0 +1,88 @@
+"""A case with its right answers, solved once for everybody who answers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ...cases.model import Case, Inputs
+from ..answers import HVP_LOGITS
+from ..bounds import Algorithm, bound
+from ..oracle import CONTRACT, Convention, Floats, Solution, solve, solve_second
+from .conventions import conventions_for
+from .verdict import Verdict
+
+
+@dataclass(frozen=True)
+class SolvedCase:
+    """A case with its arrays and right answers, which are computed when they are first needed.
+
+    Attributes:
+        case: the question.
+        inputs: its arrays.
+    """
+
+    case: Case
+    inputs: Inputs
+
+    @cached_property
+    def judged(self) -> dict[tuple[str, str], Verdict]:
+        """Verdicts by quantity and fingerprint: many functions compute the same underneath."""
+        return {}
+
+    @cached_property
+    def solution(self) -> Solution:
+        """The answer under the contract."""
+        return self._solved(CONTRACT)
+
+    @cached_property
+    def alternatives(self) -> list[tuple[str, Solution]]:
+        """The answers under other conventions, by the names of these."""
+        return [
+            (name, solution)
+            for name, convention in conventions_for(self.case)
+            if not (solution := self._solved(convention)).refusal
+        ]
+
+    @property
+    def accepts_errors(self) -> bool:
+        """Whether an error is as good as any answer: nothing is agreed on, or a target is NaN."""
+        case, target = self.case, self.inputs.target
+        value = self.solution.quantities["value"].hi
+        without_classes = case.contract.reads_classes and case.shape[case.class_axis] == 0
+        # A probability that is NaN is not within [0, 1] either.
+        has_nan = target is not None and bool(np.isnan(target.astype(np.float64)).any())
+        return without_classes or has_nan or bool(value.size and np.isnan(value).all())
+
+    def bound(self, solution: Solution, quantity: str, algorithm: Algorithm) -> Floats:
+        """Return the largest error of an algorithm, in the shape of the quantity; computed once."""
+        key = (id(solution), quantity, algorithm)
+        if key not in self._bounds:
+            self._bounds[key] = bound(self.case, solution, quantity, algorithm)
+        return self._bounds[key]
+
+    @cached_property
+    def _bounds(self) -> dict[tuple[int, str, object], Floats]:
+        return {}
+
+    def _solved(self, convention: Convention) -> Solution:
+        solution = solve(self.case, self.inputs, convention)
+        if not self.case.is_probed or solution.refusal:
+            return solution
+        second = solve_second(self.case, self.inputs, convention)
+        if second is None:
+            return solution
+        return replace(solution, quantities={**solution.quantities, HVP_LOGITS: second})
+
+
+def solved_case(case: Case) -> SolvedCase:
+    """Return a case ready to be judged.
+
+    >>> from lossdiff.cases.model import Case
+    >>> solved = solved_case(Case.parse("softmax/float32/1x2/two_units/-/0"))
+    >>> solved.solution.quantities["value"].shape
+    (1, 2)
+    """
+    return SolvedCase(case, case.inputs())

@@ -1,0 +1,158 @@
+"""What the judge says of one quantity: typed facts, from which sentences are made for readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..answers import Failure
+from ..verdicts import CONVENTION, UNDEFINED, VerdictKind, kind_of
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ShapeMismatch:
+    """The array has another shape than the contract demands.
+
+    Attributes:
+        got, expected: the two shapes.
+    """
+
+    got: Shape
+    expected: Shape
+
+    @property
+    def about(self) -> tuple[object, ...]:
+        """What it is about, whatever the shape of the case."""
+        return ("shape",)
+
+    def __str__(self) -> str:
+        return f"shape {self.got}, where {self.expected} is due"
+
+
+@dataclass(frozen=True)
+class DtypeMismatch:
+    """The array has another dtype than the contract demands.
+
+    Attributes:
+        got, expected: the names of the two dtypes.
+        arguments: name and dtype of each floating argument; empty where `got` holds no real
+            numbers, which then cannot be judged.
+        numbers: the verdict on the numbers as they are.
+        is_convention: whether a convention names this dtype.
+    """
+
+    got: str
+    expected: str
+    arguments: tuple[tuple[str, str], ...] = ()
+    numbers: str = ""
+    is_convention: bool = False
+
+    @property
+    def about(self) -> tuple[object, ...]:
+        """What it is about, whatever the numbers of the case."""
+        return "dtype", self.got, self.expected
+
+    def __str__(self) -> str:
+        named = ", ".join(f"{name} {dtype}" for name, dtype in self.arguments)
+        if not self.numbers:
+            return f"dtype {self.got}, where {self.expected} is due"
+        if self.is_convention:
+            return f"{self.got} from {named}, where {self.expected} is due: {self.numbers}"
+        return (
+            f"dtype {self.got}, where {self.expected} is due, from {named}; "
+            f"its numbers: {self.numbers}"
+        )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The contract demands an error.
+
+    Attributes:
+        rule: which rule the question breaks.
+        sentence: the same for readers.
+        failure: the error that came; None where a number came.
+    """
+
+    rule: str
+    sentence: str
+    failure: Failure | None = None
+
+    @property
+    def about(self) -> tuple[object, ...]:
+        """What it is about, whatever the shape of the case."""
+        return "refusal", self.rule
+
+    def __str__(self) -> str:
+        return self.sentence if self.failure is None else f"{self.sentence}: {self.failure}"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What a reader should know beside the numbers; nothing is decided by it."""
+
+    text: str
+
+    @property
+    def about(self) -> tuple[object, ...]:
+        """A remark is about nothing that verdicts are compared by."""
+        return ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Detail = Failure | ShapeMismatch | DtypeMismatch | Refusal | Remark
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge says of one quantity.
+
+    Attributes:
+        word: the kind, with the name of a convention or a relation after a colon.
+        ulp: the largest error in units in the last place of the exact value; None where it is
+            not measured.
+        ratio: the largest error over the bound of a sound algorithm.
+        abs_error: the largest absolute error.
+        where: index of the worst element, as text.
+        exact, got: the two numbers there, as text.
+        detail: what else is known, typed by what it is about.
+        fingerprint: of the array that was judged; empty where there is none.
+    """
+
+    word: str
+    ulp: float | None = None
+    ratio: float | None = None
+    abs_error: float | None = None
+    where: str = ""
+    exact: str = ""
+    got: str = ""
+    detail: Detail | None = None
+    fingerprint: str = ""
+
+    @property
+    def kind(self) -> VerdictKind:
+        """The kind of verdict, with its category, rank and meaning."""
+        return kind_of(self.word)
+
+    @property
+    def convention(self) -> str:
+        """The name of the convention that is followed; empty for none."""
+        return self.word.removeprefix(CONVENTION) if self.word.startswith(CONVENTION) else ""
+
+    @property
+    def is_undefined(self) -> bool:
+        """Whether there is no agreed answer."""
+        return self.word.startswith(UNDEFINED)
+
+    @property
+    def is_finding(self) -> bool:
+        """Whether it is neither agreement nor explained."""
+        return self.kind.category == "finding"
+
+    @property
+    def note(self) -> str:
+        """The detail as a sentence for readers; no code decides by it."""
+        return "" if self.detail is None else str(self.detail)
