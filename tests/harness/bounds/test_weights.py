@@ -20,7 +20,7 @@ from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load
 
-from ...planted import sound_losses, sound_sums, sound_two_pass
+from ...planted import sound, sound_variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 LOSSES = [name for name, operation in OPERATIONS.items() if operation.is_loss]
-SOUND = (sound_two_pass, sound_losses, sound_sums)
-PREFIXES = ("sound_", "numpy.recipes.")
+SOUND = (sound, sound_variants)
+PREFIXES = ("sound.", "sound_variants.", "numpy.recipes.")
 
 
 # --- questions -------------------------------------------------------------------------------

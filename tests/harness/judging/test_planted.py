@@ -1,16 +1,14 @@
 """The judge is judged: planted faults are caught, sound implementations are not flagged.
 
-The functions of `tests/planted` are asked the cases of the `quick` suite as a user's own file is
-asked them. A fault is caught if the judge says something else of it than of the sound base, and
-that is a finding, or the word that `expected` beside the fault names.
+The functions of `tests/planted` answer the cases of the `quick` suite as those of a user's own file
+do. A fault is caught by a verdict that the sound implementation does not get on the same case, and
+that is a finding, or the one that `expect` names in the fault's row.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from types import ModuleType
-from typing import Any
 
 import pytest
 from lossdiff.backends import FRAMEWORKS
@@ -18,168 +16,132 @@ from lossdiff.backends.base import Backend
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
 from lossdiff.harness.judging import SolvedCase, Verdict, judge, solved_case
-from lossdiff.harness.verdicts import is_finding, kind_of
+from lossdiff.harness.verdicts import kind_of
 from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load
 
-from ...planted import (
-    faults_binary,
-    faults_gradients,
-    faults_lanes,
-    faults_options,
-    faults_precision,
-    faults_special,
-    faults_stability,
-    sound_losses,
-    sound_sums,
-    sound_two_pass,
-)
+from ...planted import faults, sound, sound_variants
+from ...planted.altered import Row, altered, functions_of, row
 
-FAULTY = (
-    faults_binary, faults_gradients, faults_lanes, faults_options, faults_precision,
-    faults_special, faults_stability,
-)  # fmt: skip
-SOUND = (sound_losses, sound_sums, sound_two_pass)
-IN_TORCH = sound_two_pass.__name__.replace("two_pass", "torch")
-
-
-def _table(name: str) -> dict[str, Any]:
-    """Return a table that the faulty modules may hold."""
-    return {fault: row for module in FAULTY for fault, row in getattr(module, name, {}).items()}
-
-
-# What only `full` shows: the cases that do, by a part of their ids, and why `quick` does not.
-FULL: dict[str, tuple[str, str]] = _table("full")
-EXPECTED: dict[str, str] = _table("expected")
-# A step on the way overflows, though the result does not: the ledger has it for every framework.
-OVERFLOWING = ("finfo_max", "half_max", "exp_overflow")
-
-
-@cache
-def backend(framework: str) -> Backend:
-    """Return a framework with the planted functions as a user's own."""
-    modules = [module.__name__ for module in (*FAULTY, *SOUND)]
-    extra = tuple(modules) if framework == "numpy" else (IN_TORCH,)
-    return load(Setup(framework, extra=extra))
-
-
-def names(*modules: ModuleType) -> list[str]:
-    """Return the functions of some modules, by their full names."""
-    prefixes = tuple(module.__name__.rpartition(".")[2] + "." for module in modules)
-    return [name for name in backend("numpy").implementations if name.startswith(prefixes)]
-
-
-def short(name: str) -> str:
-    """Return a function's name without that of its module."""
-    return name.rpartition(".")[2]
-
-
-FAULTS = names(*FAULTY)
-SOUND_IN_NUMPY = names(*SOUND)
+PLANTED = {
+    "numpy": tuple(module.__name__ for module in (faults, sound, sound_variants)),
+    "torch": (f"{sound.__name__}_torch",),
+}
+SOUND_IN_NUMPY = [
+    *(f"sound.{name.removesuffix('_vjp')}" for name in vars(sound) if name.endswith("_vjp")),
+    *(f"sound_variants.{row.name}" for row in sound_variants.VARIANTS),
+]
 SOUND_IN_TORCH = [
     "log_softmax_of_detached_maximum", "softmax_of_logsumexp", "cross_entropy_fused",
     "cross_entropy_chunked", "nll_loss_indexed", "log_sigmoid_double_where",
     "binary_cross_entropy_with_logits_double_where",
 ]  # fmt: skip
 
+# A step on the way overflows, though the result does not: the ledger has it for every framework.
+OVERFLOWING = ("finfo_max", "half_max", "exp_overflow")
 # Cases beyond the quick suite where a sound implementation comes close to its bound.
 HARD = {
-    "sound_two_pass.binary_cross_entropy_with_logits": (
+    "sound.binary_cross_entropy_with_logits": (
         "binary_cross_entropy_with_logits/multi_label.fractional/float64/3x70/half_max"
         "/pos_weight=positive/0"
     ),
-    "sound_sums.logsumexp_logaddexp": "logsumexp/float32/64x3/exp_overflow/axis=0/0",
+    "sound_variants.logsumexp_logaddexp": "logsumexp/float32/64x3/exp_overflow/axis=0/0",
 }
 
 
 @cache
+def backend(framework: str) -> Backend:
+    """Return a framework with the planted functions as a user's own."""
+    return load(Setup(framework, extra=PLANTED[framework]))
+
+
+@cache
 def question(case: Case) -> SolvedCase:
-    """Return a case, solved once for all who answer it."""
+    """Return a case, solved once for all implementations."""
     return solved_case(case)
+
+
+def cases_for(framework: str, name: str, suite_name: str = "quick") -> list[Case]:
+    """Return the cases of a suite that an implementation supports."""
+    implementation = backend(framework).implementations[name]
+    return [
+        case
+        for case in cases(suite_name, implementation.operation)
+        if not implementation.unsupported(case)
+    ]
 
 
 @cache
 def cases(suite_name: str, operation: str) -> tuple[Case, ...]:
-    """Return the cases of an operation."""
     return tuple(case for case in suite(suite_name).cases if case.operation == operation)
 
 
 def verdicts(framework: str, name: str, case: Case) -> dict[str, Verdict]:
-    """Ask one function one case, and judge each quantity."""
+    """Return the verdict on each quantity that one implementation answers to one case."""
     answers = evaluate(backend(framework), name, "eager", case).answers
     return {quantity: judge(question(case), quantity, got) for quantity, got in answers.items()}
 
 
 @cache
 def sound_words(case: Case) -> dict[str, str]:
-    """Return what is said of the sound base."""
-    name = f"sound_two_pass.{case.operation}"
-    return {quantity: said.word for quantity, said in verdicts("numpy", name, case).items()}
+    """Return the verdicts on the sound implementation."""
+    found = verdicts("numpy", f"sound.{case.operation}", case)
+    return {quantity: verdict.word for quantity, verdict in found.items()}
 
 
-def catches(name: str, asked: Iterable[Case]) -> Iterator[str]:
-    """Yield what catches a fault: the case, the quantity and the word."""
-    implementation = backend("numpy").implementations[name]
-    word = EXPECTED.get(short(name))
-    for case in asked:
-        if implementation.unsupported(case):
-            continue
-        for quantity, said in verdicts("numpy", name, case).items():
-            is_caught = said.word == word if word else said.is_finding
-            if is_caught and said.word != sound_words(case)[quantity]:
-                yield f"{said.word}: {quantity} of {case.id}"
-
-
-def shown_by_full(name: str) -> Iterator[Case]:
-    """Yield the cases of `full` that may show what `quick` does not."""
-    operation = backend("numpy").implementations[name].operation
-    part, _ = FULL[short(name)]
-    return (case for case in cases("full", operation) if part in case.id)
+def catches(fault: Row, among: Iterable[Case]) -> Iterator[str]:
+    """Yield the verdicts that catch a fault: word, quantity and case."""
+    for case in among:
+        for quantity, verdict in verdicts("numpy", f"faults.{fault.name}", case).items():
+            right = verdict.word == fault.expect if fault.expect else verdict.is_finding
+            if right and verdict.word != sound_words(case)[quantity]:
+                yield f"{verdict.word}: {quantity} of {case.id}"
 
 
 @cache
-def caught_by(name: str) -> str:
+def caught_by(fault: Row) -> str:
     """Return the first verdict that catches a fault; empty if there is none."""
-    if short(name) in FULL:
-        return next(catches(name, shown_by_full(name)), "")
-    return next(catches(name, cases("quick", backend("numpy").implementations[name].operation)), "")
+    name = f"faults.{fault.name}"
+    if fault.full is None:
+        return next(catches(fault, cases_for("numpy", name)), "")
+    part, _ = fault.full
+    among = (case for case in cases_for("numpy", name, "full") if part in case.id)
+    return next(catches(fault, among), "")
+
+
+def findings(framework: str, name: str, among: Iterable[Case]) -> Iterator[str]:
+    """Yield the findings on a sound implementation."""
+    return (
+        f"{verdict.word}: {quantity} of {case.id}, {verdict.where} {verdict.exact} {verdict.got}"
+        for case in among
+        for quantity, verdict in verdicts(framework, name, case).items()
+        if verdict.is_finding and not _overflows(case, verdict)
+    )
 
 
 @cache
 def flags(framework: str, name: str) -> tuple[str, ...]:
-    """Return the findings on a sound implementation."""
-    implementation = backend(framework).implementations[name]
-    asked = cases("quick", implementation.operation)
-    return tuple(_findings(framework, name, asked))
+    return tuple(findings(framework, name, cases_for(framework, name)))
 
 
-def _findings(framework: str, name: str, asked: Iterable[Case]) -> Iterator[str]:
-    implementation = backend(framework).implementations[name]
-    return (
-        f"{said.word}: {quantity} of {case.id}, {said.where} {said.exact} {said.got}"
-        for case in asked
-        if not implementation.unsupported(case)
-        for quantity, said in verdicts(framework, name, case).items()
-        if is_finding(said.word) and not _overflows(case, said)
-    )
-
-
-def _overflows(case: Case, said: Verdict) -> bool:
-    infinite = said.word == "nonfinite" and said.got in ("inf", "-inf")
+def _overflows(case: Case, verdict: Verdict) -> bool:
+    infinite = verdict.word == "nonfinite" and verdict.got in ("inf", "-inf")
     return infinite and case.family in OVERFLOWING
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_planted_fault_is_caught(name: str) -> None:
-    assert caught_by(name)
+def each(rows: Iterable[Row]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("fault", [pytest.param(it, id=it.name) for it in rows])
 
 
-@pytest.mark.parametrize("name", [name for name in FAULTS if short(name) in FULL])
-def test_quick_does_not_show_what_full_is_said_to_show(name: str) -> None:
-    operation = backend("numpy").implementations[name].operation
+@each(faults.FAULTS)
+def test_a_planted_fault_is_caught(fault: Row) -> None:
+    assert caught_by(fault)
 
-    assert next(catches(name, cases("quick", operation)), "") == ""
+
+@each(fault for fault in faults.FAULTS if fault.full)
+def test_quick_does_not_show_what_full_is_said_to_show(fault: Row) -> None:
+    assert next(catches(fault, cases_for("numpy", f"faults.{fault.name}")), "") == ""
 
 
 @pytest.mark.parametrize("name", SOUND_IN_NUMPY)
@@ -195,28 +157,39 @@ def test_a_sound_implementation_in_torch_is_not_flagged(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "case"), HARD.items())
 def test_a_sound_implementation_is_not_flagged_where_it_is_hard(name: str, case: str) -> None:
-    assert list(_findings("numpy", name, [Case.parse(case)])) == []
+    assert list(findings("numpy", name, [Case.parse(case)])) == []
 
 
-def test_every_table_names_faults_that_exist() -> None:
-    planted = {short(name) for name in names(*FAULTY)}
+def test_what_is_expected_of_a_fault_explains_and_is_no_finding() -> None:
+    assert {kind_of(fault.expect).category for fault in faults.FAULTS if fault.expect} == {
+        "explained"
+    }
 
-    assert {*FULL, *EXPECTED} <= planted
-    assert {kind_of(word).category for word in EXPECTED.values()} == {"explained"}
-    assert len(planted) >= 55
+
+@pytest.mark.parametrize("old", ["not in the file", "return"])
+def test_a_text_that_does_not_stand_in_the_source_once_cannot_be_changed(old: str) -> None:
+    with pytest.raises(ValueError, match=r"times in sound\.py"):
+        altered((old, "pass"))
+
+
+@pytest.mark.parametrize("names", [("softmax_a", "softmax_a"), ("no_operation",)])
+def test_a_row_has_a_name_of_its_own_that_begins_with_an_operation(names: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=f"{names[0]} begins with no operation, or is there twice"):
+        functions_of([row(name, "") for name in names])
 
 
 def test_the_score(record_property: Callable[[str, object], None]) -> None:
-    missed = [name for name in FAULTS if not caught_by(name)]
-    sound = [("numpy", name) for name in SOUND_IN_NUMPY]
+    missed = [fault.name for fault in faults.FAULTS if not caught_by(fault)]
+    implementations = [("numpy", name) for name in SOUND_IN_NUMPY]
     if not FRAMEWORKS["torch"].missing:
-        sound += [("torch", f"sound_torch.{name}") for name in SOUND_IN_TORCH]
-    flagged = [name for framework, name in sound if flags(framework, name)]
+        implementations += [("torch", f"sound_torch.{name}") for name in SOUND_IN_TORCH]
+    flagged = [name for framework, name in implementations if flags(framework, name)]
     score = (
-        f"planted: caught {len(FAULTS) - len(missed)} of {len(FAULTS)}; "
-        f"sound: flagged {len(flagged)} of {len(sound)}"
+        f"planted: caught {len(faults.FAULTS) - len(missed)} of {len(faults.FAULTS)}; "
+        f"sound: flagged {len(flagged)} of {len(implementations)}"
     )
     record_property("summary", "\n".join([score, *(f"  not caught: {name}" for name in missed)]))
 
+    assert len(faults.FAULTS) >= 138
     assert not missed
     assert not flagged

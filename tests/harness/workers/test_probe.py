@@ -19,12 +19,12 @@ from lossdiff.harness.verdicts import AGAIN, kind_of
 from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.probe import probe
 
-from ...planted.base import Array, Sound
+from ...planted import sound
+from ...planted.sound import Array
 
 SOFTMAX = Case.parse("softmax/float32/4x10/grid/-/0")
 LOG_SOFTMAX = Case.parse("log_softmax/float32/4x10/grid/-/0")
 INDEX = Case.parse("cross_entropy/index.random/float32/4x10/grid/-/0")
-SOUND = Sound()
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def related(observation: Probed, relation: str) -> dict[str, RelationCheck]:
 )  # fmt: skip
 def test_a_sound_implementation_is_compared_and_holds(case: Case, relations: set[str]) -> None:
     name = case.operation
-    observation = probed(getattr(SOUND, name), getattr(SOUND, f"{name}_vjp"), case)
+    observation = probed(getattr(sound, name), getattr(sound, f"{name}_vjp"), case)
 
     assert {found.relation for found in observation.related} == relations
     assert {found.quantity for found in observation.related} == {"value", "gradient_logits"}
@@ -94,7 +94,7 @@ def test_the_answers_are_those_of_the_plain_question() -> None:
 
 
 def test_without_a_gradient_the_value_alone_is_compared() -> None:
-    observation = probed(SOUND.softmax)
+    observation = probed(sound.softmax)
 
     assert {found.quantity for found in observation.related} == {"value"}
     assert all(found.holds for found in observation.related)
@@ -107,11 +107,11 @@ def test_a_stateful_implementation_gives_other_bits() -> None:
     calls = count()
 
     def softmax(logits: Array) -> Array:
-        value = SOUND.softmax(logits)
+        value = sound.softmax(logits)
         value[0, 0] = np.nextafter(value[0, 0], np.float32(next(calls) % 2))
         return value
 
-    again = related(probed(softmax, SOUND.softmax_vjp), AGAIN)
+    again = related(probed(softmax, sound.softmax_vjp), AGAIN)
 
     assert not again["value"].holds
     assert 0 < again["value"].difference < 1e-7
@@ -131,7 +131,7 @@ def test_another_shape_the_second_time_is_no_repetition() -> None:
     calls = count()
 
     def softmax(logits: Array) -> Array:
-        return SOUND.softmax(logits)[: 4 - next(calls) % 2]
+        return sound.softmax(logits)[: 4 - next(calls) % 2]
 
     assert not related(probed(softmax), AGAIN)["value"].holds
 
@@ -151,7 +151,7 @@ def test_what_fails_is_not_compared() -> None:
 
 def test_a_relation_that_does_not_hold_says_where_and_by_how_much() -> None:
     def softmax(logits: Array) -> Array:
-        value = SOUND.softmax(logits)
+        value = sound.softmax(logits)
         value[2, 7] += 0.25
         return value
 
@@ -169,9 +169,9 @@ def test_a_form_that_fails_is_a_relation_that_does_not_hold() -> None:
     def softmax(logits: Array) -> Array:
         if logits.max() > 100:
             raise OverflowError("too large for me")
-        return SOUND.softmax(logits)
+        return sound.softmax(logits)
 
-    observation = probed(softmax, SOUND.softmax_vjp)
+    observation = probed(softmax, sound.softmax_vjp)
 
     assert related(observation, "shift") == {
         "value": RelationCheck("shift", "value", False, note="OverflowError: too large for me")
@@ -181,7 +181,7 @@ def test_a_form_that_fails_is_a_relation_that_does_not_hold() -> None:
 
 def test_a_form_of_another_shape_is_a_relation_that_does_not_hold() -> None:
     def softmax(logits: Array) -> Array:
-        return SOUND.softmax(logits)[: 3 if logits.max() > 100 else 4]
+        return sound.softmax(logits)[: 3 if logits.max() > 100 else 4]
 
     found = related(probed(softmax), "shift")["value"]
 
@@ -190,9 +190,9 @@ def test_a_form_of_another_shape_is_a_relation_that_does_not_hold() -> None:
 
 
 WRONG = {
-    "a list": lambda logits: SOUND.softmax(logits).tolist(),
+    "a list": lambda logits: sound.softmax(logits).tolist(),
     "whole numbers": lambda logits: np.ones(logits.shape, np.int64),
-    "one row": lambda logits: SOUND.softmax(logits)[0],
+    "one row": lambda logits: sound.softmax(logits)[0],
     "a number": lambda logits: logits.sum(),
     "nothing": lambda logits: logits[:0],
 }
@@ -200,13 +200,13 @@ WRONG = {
 
 @pytest.mark.parametrize("kind", WRONG)
 def test_what_the_judge_refuses_is_compared_with_nothing(kind: str) -> None:
-    observation = probed(WRONG[kind], SOUND.softmax_vjp)
+    observation = probed(WRONG[kind], sound.softmax_vjp)
 
     assert {found.relation for found in observation.related} == {AGAIN}
 
 
 def test_a_gradient_that_the_judge_refuses_is_left_out() -> None:
-    observation = probed(SOUND.softmax, lambda _, logits: (logits[0],))
+    observation = probed(sound.softmax, lambda _, logits: (logits[0],))
 
     assert set(related(observation, "shift")) == set(related(observation, "sums")) == {"value"}
     assert all(found.holds for found in observation.related)
@@ -263,7 +263,7 @@ def test_sums_in_16_bits_are_an_explanation_of_16_bit_answers_only(dtype: str, n
 
 
 def test_numpy_has_no_second_derivative_and_says_so() -> None:
-    hvp = probed(SOUND.softmax, SOUND.softmax_vjp).answers["hvp_logits"]
+    hvp = probed(sound.softmax, sound.softmax_vjp).answers["hvp_logits"]
 
     message = "NotImplementedError: numpy has no second derivative"
     assert hvp == Failure("unsupported", message, "NotImplementedError")
@@ -271,7 +271,7 @@ def test_numpy_has_no_second_derivative_and_says_so() -> None:
 
 def test_from_probabilities_over_classes_none_is_asked() -> None:
     case = Case.parse("cross_entropy_probs/index.random/float32/4x10/grid_probs/-/0")
-    observation = probed(SOUND.cross_entropy_probs, SOUND.cross_entropy_probs_vjp, case)
+    observation = probed(sound.cross_entropy_probs, sound.cross_entropy_probs_vjp, case)
 
     assert observation.answers.keys() == {"value", "gradient_logits"}
 
