@@ -62,7 +62,7 @@ FAULTS = (
     row("cross_entropy_everything_in_16_bits", "Every step runs in the 16-bit dtype of the logits (google-deepmind/optax#1020)", ("values.astype(np.float32) if values.dtype.itemsize == 2 else values", "values"), expect="narrow"),
     row("softmax_float32_inside", "float64 goes through float32, as JAX does where x64 is off", ("values.astype(np.float32) if values.dtype.itemsize == 2 else values", "values.astype(np.float32)")),
     row("cross_entropy_float32_sum", "Float64 losses are reduced in float32 (tf.compat.v1.losses)", ("total = losses.sum()", "total, divisor = losses.astype(np.float32).sum(), np.float32(divisor)")),
-    row("cross_entropy_float32_constant", "label_smoothing is rounded to float32 on its way into a float64 kernel", ("x = rows(values, 1)", "x, smoothing = rows(values, 1), float(np.float32(smoothing))")),
+    row("cross_entropy_float32_constant", "label_smoothing is rounded to float32 on its way into a float64 kernel", ("x = rows(values, 1)", "x, label_smoothing = rows(values, 1), float(np.float32(label_smoothing))")),
     row("cross_entropy_half_target", "Soft targets are kept in float16 to save memory", ("q = rows(target, 1)", "q = rows(target.astype(np.float16).astype(x.dtype), 1)")),
     row("softmax_cheap_exp", "An exp that is good to 2^-20 only", ("e = np.exp(x - m)", "e = cheap_exp(x - m)")),
     row("logsumexp_coarse_exp", "An exp that is good to 2^-16 only", ("e = np.exp(x - m)", "e = np.exp(x - m) + (cheap_exp(x - m) - np.exp(x - m)) * 16")),
@@ -100,11 +100,11 @@ FAULTS = (
 
     # --- label smoothing ---
     row("cross_entropy_smoothing_of_ignored_rows", "The smooth part counts ignored rows (pytorch/pytorch#73205, tinygrad/tinygrad#3570)", ("share * counts[..., None]", "share")),
-    row("cross_entropy_smoothing_over_batch", "Smoothing over the wrong axis: ε is divided by the number of samples", ("smoothing / classes", "smoothing / len(q)")),
-    row("cross_entropy_smoothing_over_others", "ε is shared by the other C - 1 classes, as fairseq's label_smoothed_nll_loss has it", ("smoothing / classes", "smoothing / max(classes - 1, 1)"), ("share * counts[..., None]", "share * (counts[..., None] & (q == 0))")),
+    row("cross_entropy_smoothing_over_batch", "Smoothing over the wrong axis: ε is divided by the number of samples", ("label_smoothing / classes", "label_smoothing / len(q)")),
+    row("cross_entropy_smoothing_over_others", "ε is shared by the other C - 1 classes, as fairseq's label_smoothed_nll_loss has it", ("label_smoothing / classes", "label_smoothing / max(classes - 1, 1)"), ("share * counts[..., None]", "share * (counts[..., None] & (q == 0))")),
     row("cross_entropy_smooth_part_unweighted", "Class weights are not applied to the smooth part (pytorch/pytorch#72056)", ("w * (q * keep + share * counts[..., None])", "w * q * keep + share * counts[..., None]")),
     row("cross_entropy_smoothing_added", "The target is q + ε/C, and not (1 - ε) q + ε/C", ("q * keep", "q")),
-    row("cross_entropy_smoothing_of_index_only", "One-hot and soft targets are not smoothed", ("q = rows(target, 1)", "q, smoothing = rows(target, 1), 0.0")),
+    row("cross_entropy_smoothing_of_index_only", "One-hot and soft targets are not smoothed", ("q = rows(target, 1)", "q, label_smoothing = rows(target, 1), 0.0")),
 
     # --- class weights ---
     row("cross_entropy_weight_of_likeliest", "The weight of a soft target's likeliest class for its whole row (Keras' class_weight)", ("w * (q * keep", "w[q.argmax(-1)][..., None] * (q * keep")),
@@ -141,8 +141,8 @@ FAULTS = (
     row("log_softmax_gradient_without_sum", "The gradient v - p, right only where the cotangents sum to 1", ("v - p * v.sum(-1, keepdims=True)", "v - p")),
     row("cross_entropy_gradient_of_ignored_rows", "Ignored rows have a gradient: p - 0", ("p * w.sum(-1, keepdims=True) - w", "p * np.where(counts, w.sum(-1), 1)[..., None] - w"), ("np.where(counts[..., None], by_logits, 0)", "by_logits")),
     row("cross_entropy_ignored_row_poisons", "Ignored rows are multiplied by 0, NaN and all (pytorch/pytorch#11551)", ("np.where(counts[..., None], by_logits, 0)", "by_logits * counts[..., None]")),
-    row("cross_entropy_gradient_unsmoothed", "The gradient is p - q, with the q that was not smoothed", ("slope = loss_rows(logits, target, weight, ignore_index, label_smoothing)", "slope = loss_rows(logits, target, weight, ignore_index, 0.0)")),
-    row("cross_entropy_gradient_unweighted", "The weights are missing in the gradient", ("slope = loss_rows(logits, target, weight, ignore_index, label_smoothing)", "slope = loss_rows(logits, target, None, ignore_index, label_smoothing)")),
+    row("cross_entropy_gradient_unsmoothed", "The gradient is p - q, with the q that was not smoothed", ("slope = loss_rows(logits, target, **options)", "slope = loss_rows(logits, target, **{**options, 'label_smoothing': 0.0})")),
+    row("cross_entropy_gradient_unweighted", "The weights are missing in the gradient", ("slope = loss_rows(logits, target, **options)", "slope = loss_rows(logits, target, **{**options, 'weight': None})")),
     row("logsumexp_gradient_of_result", "exp(x - lse) with the rounded lse, which keeps no digit of a large offset (torch)", ("wide(cotangent)[..., None] * probs_of(x)", "wide(cotangent)[..., None] * np.exp(x - lse_of(x)[..., None])")),
     row("cross_entropy_target_gradient_bare", "The gradient with respect to the target is -log p, without weight and 1 - ε", ("times(slope, -log_probs_of(x))", "-log_probs_of(x)")),
     row("cross_entropy_target_gradient_sign", "The gradient with respect to the target is log p: the sign is lost", ("times(slope, -log_probs_of(x))", "-times(slope, -log_probs_of(x))")),

@@ -129,8 +129,9 @@ class LossRows(NamedTuple):
 
 
 def loss_rows(
-    values: Array, target: Array, weight: Array | None, ignore_index: int, smoothing: float
-) -> LossRows:
+    values: Array, target: Array, *, weight: Array | None = None, ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> LossRows:  # fmt: skip
     x = rows(values, 1)
     classes = x.shape[-1]
     w = np.ones(classes, x.dtype) if weight is None else wide(weight)
@@ -144,7 +145,7 @@ def loss_rows(
         q = rows(target, 1)
         counts = np.ones(q.shape[:-1], np.bool_)
         divisor = q.dtype.type(counts.size)
-    keep, share = q.dtype.type(1 - smoothing), q.dtype.type(smoothing / classes)
+    keep, share = q.dtype.type(1 - label_smoothing), q.dtype.type(label_smoothing / classes)
     smoothed = w * (q * keep + share * counts[..., None])
     return LossRows(x, smoothed, counts, divisor, w * keep)
 
@@ -170,19 +171,17 @@ def spread(cotangent: Array, shape: tuple[int, ...], divisor: Any, reduction: st
 
 
 def cross_entropy(
-    logits: Array, target: Array, *, weight: Array | None = None, ignore_index: int = -100,
-    label_smoothing: float = 0.0, reduction: str = "mean",
-) -> Array:  # fmt: skip
-    x, w, _, divisor, _ = loss_rows(logits, target, weight, ignore_index, label_smoothing)
+    logits: Array, target: Array, *, reduction: str = "mean", **options: Any
+) -> Array:
+    x, w, _, divisor, _ = loss_rows(logits, target, **options)
     losses = times(w, -log_probs_of(x)).sum(-1)
     return narrow(reduced(losses, divisor, reduction), logits)
 
 
 def cross_entropy_vjp(
-    cotangent: Array, logits: Array, target: Array, *, weight: Array | None = None,
-    ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = "mean",
-) -> Gradients:  # fmt: skip
-    x, w, counts, divisor, slope = loss_rows(logits, target, weight, ignore_index, label_smoothing)
+    cotangent: Array, logits: Array, target: Array, *, reduction: str = "mean", **options: Any
+) -> Gradients:
+    x, w, counts, divisor, slope = loss_rows(logits, target, **options)
     v, p = spread(cotangent, counts.shape, divisor, reduction)[..., None], probs_of(x)
     by_logits = (p * w.sum(-1, keepdims=True) - w) * v
     gradients = [back(np.where(counts[..., None], by_logits, 0), 1, logits)]
@@ -191,39 +190,34 @@ def cross_entropy_vjp(
     return tuple(gradients)
 
 
-def nll_loss(
-    log_probs: Array, target: Array, *, weight: Array | None = None, ignore_index: int = -100,
-    reduction: str = "mean",
-) -> Array:  # fmt: skip
-    x, w, _, divisor, _ = loss_rows(log_probs, target, weight, ignore_index, 0.0)
+def nll_loss(log_probs: Array, target: Array, *, reduction: str = "mean", **options: Any) -> Array:
+    x, w, _, divisor, _ = loss_rows(log_probs, target, **options)
     losses = times(w, -x).sum(-1)
     return narrow(reduced(losses, divisor, reduction), log_probs)
 
 
 def nll_loss_vjp(
-    cotangent: Array, log_probs: Array, target: Array, *, weight: Array | None = None,
-    ignore_index: int = -100, reduction: str = "mean",
-) -> Gradients:  # fmt: skip
-    _, w, counts, divisor, _ = loss_rows(log_probs, target, weight, ignore_index, 0.0)
+    cotangent: Array, log_probs: Array, target: Array, *, reduction: str = "mean", **options: Any
+) -> Gradients:
+    _, w, counts, divisor, _ = loss_rows(log_probs, target, **options)
     v = spread(cotangent, counts.shape, divisor, reduction)[..., None]
     return (back(np.where(counts[..., None], -w * v, 0), 1, log_probs),)
 
 
 def cross_entropy_probs(
-    probs: Array, target: Array, *, weight: Array | None = None, reduction: str = "mean"
+    probs: Array, target: Array, *, reduction: str = "mean", **options: Any
 ) -> Array:
     refuse(probs)
-    x, w, _, divisor, _ = loss_rows(probs, target, weight, -100, 0.0)
+    x, w, _, divisor, _ = loss_rows(probs, target, **options)
     losses = times(w, -np.log(x)).sum(-1)
     return narrow(reduced(losses, divisor, reduction), probs)
 
 
 def cross_entropy_probs_vjp(
-    cotangent: Array, probs: Array, target: Array, *, weight: Array | None = None,
-    reduction: str = "mean",
-) -> Gradients:  # fmt: skip
+    cotangent: Array, probs: Array, target: Array, *, reduction: str = "mean", **options: Any
+) -> Gradients:
     refuse(probs)
-    x, w, counts, divisor, slope = loss_rows(probs, target, weight, -100, 0.0)
+    x, w, counts, divisor, slope = loss_rows(probs, target, **options)
     v = spread(cotangent, counts.shape, divisor, reduction)[..., None]
     gradients = [back(times(-w, 1 / x) * v, 1, probs)]
     if target.ndim == probs.ndim:

@@ -13,37 +13,36 @@ def _wide(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def _rows(logits: Tensor) -> Tensor:
-    """(N, C, d1, …) to (N·d1·…, C), in the dtype that sums run in."""
-    return _wide(logits).movedim(1, -1).reshape(-1, logits.shape[1])
-
-
-def _labels(target: Tensor, classes: int, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Return labels that can be gathered, and which rows count."""
-    labels = target.reshape(-1).long()
-    counts = labels != ignore_index
-    if (counts & ((labels < 0) | (labels >= classes))).any():
-        raise IndexError(f"a label is outside [0, {classes})")
-    return torch.where(counts, labels, 0), counts
-
-
-def _refuse(probabilities: Tensor) -> None:
-    if ((probabilities < 0) | (probabilities > 1)).any():
-        raise ValueError("a probability is outside [0, 1]")
+def _log_softmax(x: Tensor, axis: int) -> Tensor:
+    """Autograd of a composition; the shift has no gradient."""
+    shifted = x - x.amax(axis, keepdim=True).detach()
+    return shifted - shifted.exp().sum(axis, keepdim=True).log()
 
 
 def log_softmax_of_detached_maximum(logits: Tensor, *, axis: int = -1) -> Tensor:
-    """Autograd of a composition; the shift has no gradient."""
-    x = _wide(logits)
-    shifted = x - x.amax(axis, keepdim=True).detach()
-    return (shifted - shifted.exp().sum(axis, keepdim=True).log()).to(logits.dtype)
+    return _log_softmax(_wide(logits), axis).to(logits.dtype)
 
 
 def softmax_of_logsumexp(logits: Tensor, *, axis: int = -1) -> Tensor:
-    """exp(x − m − log Σ), by autograd."""
-    x = _wide(logits)
-    shifted = x - x.amax(axis, keepdim=True).detach()
-    return (shifted - shifted.exp().sum(axis, keepdim=True).log()).exp().to(logits.dtype)
+    return _log_softmax(_wide(logits), axis).exp().to(logits.dtype)
+
+
+def _rows(
+    logits: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return x of shape (rows, C), labels in [0, C), which rows count, and the class weights."""
+    x = _wide(logits).movedim(1, -1).reshape(-1, logits.shape[1])
+    labels = target.reshape(-1).long()
+    counts = labels != ignore_index
+    if (counts & ((labels < 0) | (labels >= x.shape[1]))).any():
+        raise IndexError(f"a label is outside [0, {x.shape[1]})")
+    by_class = torch.ones_like(x[0]) if weight is None else _wide(weight)
+    return x, torch.where(counts, labels, 0), counts, by_class
+
+
+def _smoothed(x: Tensor, labels: Tensor, w: Tensor, smoothing: float) -> Tensor:
+    q = torch.zeros_like(x).scatter_(1, labels[:, None], 1 - smoothing)
+    return w * (q + smoothing / x.shape[1])
 
 
 class _Fused(torch.autograd.Function):
@@ -58,12 +57,11 @@ class _Fused(torch.autograd.Function):
         ctx.save_for_backward(e / s, labels, w)
         ctx.smoothing = smoothing
         row = torch.arange(len(x))
-        q = _smoothed(x, labels, w, smoothing)
         picked = w[row, labels] * l[row, labels] * (1 - smoothing)
         if smoothing:
             spread = smoothing / x.shape[1] * torch.where(w == 0, 0, w * l).sum(1)
             picked = torch.where(w[row, labels] == 0, 0, picked) + spread
-        return torch.where(q.sum(1) == 0, 0, picked)
+        return torch.where(_smoothed(x, labels, w, smoothing).sum(1) == 0, 0, picked)
 
     @staticmethod
     @once_differentiable
@@ -74,19 +72,12 @@ class _Fused(torch.autograd.Function):
         return torch.where(q.sum(1, keepdim=True) == 0, 0, gradient), None, None, None
 
 
-def _smoothed(x: Tensor, labels: Tensor, w: Tensor, smoothing: float) -> Tensor:
-    q = torch.zeros_like(x).scatter_(1, labels[:, None], 1 - smoothing)
-    return w * (q + smoothing / x.shape[1])
-
-
 def cross_entropy_fused(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -100,
     label_smoothing: float = 0.0, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """A function of autograd with its own backward pass."""
-    x = _rows(logits)
-    labels, counts = _labels(target, x.shape[1], ignore_index)
-    by_class = torch.ones_like(x[0]) if weight is None else _wide(weight)
+    x, labels, counts, by_class = _rows(logits, target, weight, ignore_index)
     w = by_class * counts[:, None].to(by_class.dtype)
     losses = _Fused.apply(x, labels, w, label_smoothing)
     if reduction == "none":
@@ -104,9 +95,8 @@ class _Chunked(torch.autograd.Function):
         gradient, total = torch.empty_like(x), x.new_zeros(())
         for begin in range(0, len(x), 2):
             part = slice(begin, begin + 2)
-            log_p = torch.log_softmax(x[part], 1)
+            log_p, scale = torch.log_softmax(x[part], 1), w[part, None]
             picked = log_p.gather(1, labels[part, None])
-            scale = w[part, None]
             total = total - torch.where(scale == 0, 0, scale * picked).sum()
             q = torch.zeros_like(log_p).scatter_(1, labels[part, None], 1)
             gradient[part] = torch.where(scale == 0, 0, (log_p.exp() - q) * scale)
@@ -124,9 +114,7 @@ def cross_entropy_chunked(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None, ignore_index: int = -100
 ) -> Tensor:
     """Chunks of rows, as a fused linear and cross-entropy layer has it; `mean` only."""
-    x = _rows(logits)
-    labels, counts = _labels(target, x.shape[1], ignore_index)
-    by_class = torch.ones_like(x[0]) if weight is None else _wide(weight)
+    x, labels, counts, by_class = _rows(logits, target, weight, ignore_index)
     w = torch.where(counts, by_class[labels], 0)
     return (_Chunked.apply(x, labels, w) / w.sum()).to(logits.dtype)
 
@@ -136,9 +124,7 @@ def nll_loss_indexed(
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Only the rows that count are picked, by a mask."""
-    x = _rows(log_probs)
-    labels, counts = _labels(target, x.shape[1], ignore_index)
-    by_class = torch.ones_like(x[0]) if weight is None else _wide(weight)
+    x, labels, counts, by_class = _rows(log_probs, target, weight, ignore_index)
     w = torch.where(counts, by_class[labels], 0)
     used = w != 0
     picked = x[used, labels[used]] * w[used]
@@ -150,7 +136,7 @@ def nll_loss_indexed(
 
 
 def _softplus(x: Tensor) -> Tensor:
-    """The double where: neither branch ever sees what would overflow in it."""
+    """Return log(1 + e^x) by two `where`: neither branch sees what would overflow in it."""
     positive = x > 0
     above, below = torch.where(positive, x, 0), torch.where(positive, 0, x)
     return torch.where(positive, above + torch.log1p(torch.exp(-above)), below.exp().log1p())
@@ -160,23 +146,25 @@ def log_sigmoid_double_where(logits: Tensor) -> Tensor:
     return -_softplus(-_wide(logits)).to(logits.dtype)
 
 
+def _times(weight: Tensor | None, losses: Tensor) -> Tensor:
+    """Return losses times weights of shape (C,), where 0 times infinity is 0."""
+    if weight is None:
+        return losses
+    w = _wide(weight).reshape(-1, *[1] * (losses.ndim - 2))
+    return torch.where(w == 0, 0, w * losses)
+
+
 def binary_cross_entropy_with_logits_double_where(
     logits: Tensor, target: Tensor, *, weight: Tensor | None = None,
     pos_weight: Tensor | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Targets are taken for constants: no gradient flows to them."""
-    _refuse(target)
+    if ((target < 0) | (target > 1)).any():
+        raise ValueError("a probability is outside [0, 1]")
     x, z = _wide(logits), _wide(target).detach()
-    hit = z if pos_weight is None else z * _by_class(pos_weight, x)
+    hit = _times(pos_weight, z)
     losses = torch.where(hit == 0, 0, hit * _softplus(-x))
-    losses = losses + torch.where(z == 1, 0, (1 - z) * _softplus(x))
-    if weight is not None:
-        w = _by_class(weight, x)
-        losses = torch.where(w == 0, 0, w * losses)
+    losses = _times(weight, losses + torch.where(z == 1, 0, (1 - z) * _softplus(x)))
     if reduction == "none":
         return losses.to(logits.dtype)
     return (losses.mean() if reduction == "mean" else losses.sum()).to(logits.dtype)
-
-
-def _by_class(weight: Tensor, like: Tensor) -> Tensor:
-    return _wide(weight).reshape(-1, *[1] * (like.ndim - 2))
