@@ -112,10 +112,12 @@ def _times(found: Comparison) -> Iterable[str]:
     counts = Counter(change.verdict for change in times.benchmarks)
     said = ", ".join(f"{counts[word]} {word}" for word in _ORDER if counts[word])
     yield f"{counted(len(times.benchmarks), 'benchmark')}: {said}."
+    reasons = Counter((it.verdict, it.reason) for it in times.benchmarks if it.reason)
+    for (verdict, reason), number in reasons.items():
+        yield f"{counted(number, 'benchmark')} {verdict}: {reason}."
     yield (
-        f"All together moved by {share(times.shift)} ({times.shift_by}); this is taken out. "
-        f"A change is typically known to ±{_plain(times.noise)}, times {three(times.inflation)} "
-        f"for what differs between the runs; {_plain(times.effect)} is the smallest that counts."
+        f"Common-mode drift, taken out of every change: {share(times.drift)}. "
+        f"The smallest change that counts is {times.effect:.1%}."
     )
     shown = [it for it in (*times.implementations, *times.benchmarks)
              if it.verdict in ("slower", "faster")]  # fmt: skip
@@ -155,7 +157,3 @@ def _with_rest(text: str, number: int) -> str:
 def share(value: float | None) -> str:
     """Return a change with its sign."""
     return "–" if value is None else f"{value:+.1%}".replace("-", "−")
-
-
-def _plain(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"

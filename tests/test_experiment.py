@@ -17,7 +17,7 @@ def experiment() -> Any:
 
 def pair(experiment: Any, *, alarms: int = 0, found: bool = True, bit_found: bool = True) -> Any:
     planted = experiment.Planted(0.11, found, bit_found)
-    return experiment.Pair(("slower",) * alarms, 0.01, 0.02, {"torch": planted})
+    return experiment.Pair(("slower",) * alarms, 0.01, {"torch": planted})
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_pair_says_what_was_missed(experiment: Any) -> None:
     missed = pair(experiment, alarms=1, found=False, bit_found=False)
 
     assert experiment.line("run1, run2", missed) == (
-        "run1, run2: 1 false alarms, shift +1.0%, noise 2.0%; torch: slower by 11.0% MISSED; "
+        "run1, run2: 1 false alarms, drift +1.0%; torch: slower by 11.0% MISSED; "
         "torch: wrong bit MISSED\n    slower"
     )
 

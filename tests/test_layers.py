@@ -61,10 +61,7 @@ FRAMEWORKS = {
 # Every framework's arrays come from and go to NumPy's.
 FOREIGN = {"scipy", "torch", "jax", "jaxlib", "optax", "tensorflow", "keras", "tf_keras"}
 JUDGES = ("oracle", "bounds", "judging", "verdicts")
-STATISTICS = {  # of times: they judge no answer
-    (f"lossdiff.harness.comparing.{name}", "scipy")
-    for name in ("noise", "noise_fastest", "estimates")
-}
+STATISTICS = {("lossdiff.harness.comparing.statistics", "scipy")}  # of times: they judge no answer
 # pytest runs this file by its path, in a process of its own for each framework: it has no
 # package to be relative to, and it is the one place that needs pytest.
 BENCHMARK_SUITE = "lossdiff.harness.timing.pytest_suite"

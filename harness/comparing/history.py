@@ -18,7 +18,7 @@ class Trend:
     Attributes:
         key: the benchmark.
         medians: seconds in each run; None where it was not timed.
-        changes: against the run before, the shift of all taken out; None where not known.
+        changes: against the run before, common-mode drift taken out; None where not known.
         step: the run at which the time stepped; None where it did not, or noise hides it.
         verdict: slower or faster; empty without a step.
     """

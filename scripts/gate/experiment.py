@@ -45,8 +45,7 @@ class Pair:
     """What two runs gave."""
 
     alarms: tuple[str, ...]
-    shift: float
-    noise: float
+    drift: float
     planted: dict[str, Planted]
 
 
@@ -90,8 +89,7 @@ def pair(base: Path, new: Path, frameworks: tuple[str, ...], out: Path) -> Pair:
     whole = compare(base, new)
     return Pair(
         alarms=whole.regressions,
-        shift=whole.times.shift or 0.0,
-        noise=whole.times.noise or 0.0,
+        drift=whole.times.drift or 0.0,
         planted={name: planted(base, new, name, out) for name in frameworks},
     )
 
@@ -149,7 +147,7 @@ def line(name: str, it: Pair) -> str:
         if not is_found
     ]
     return (
-        f"{name}: {len(it.alarms)} false alarms, shift {it.shift:+.1%}, noise {it.noise:.1%}"
+        f"{name}: {len(it.alarms)} false alarms, drift {it.drift:+.1%}"
         + "".join(missed)
         + "".join(f"\n    {alarm}" for alarm in it.alarms)
     )

@@ -36,7 +36,7 @@ def made(tmp_path: Path) -> Made:
                 facts = {"cpu": "a cpu", "cores": 2, "versions": {name: "1"}}
                 run.add([WorkerRow(name, "cpu", facts)])
             run.add(list(verdicts()))
-            rows: Iterator[Any] = timed(number, slower, 6)
+            rows: Iterator[Any] = timed(number, slower, 9)
             add(run, (it for it in rows if only in ("", it.framework)))
             run.add(summaries(run))
         return path
@@ -79,7 +79,7 @@ def test_every_time_of_a_course_is_made_of_the_rounds_of_its_run(made: Made) -> 
                     if all(getattr(row, name) == it
                            for name, it in line.course.key._asdict().items())
                 ]  # fmt: skip
-            assert len(rounds) == 6
+            assert len(rounds) == 9
             assert line.course.medians[number] == pytest.approx(median(rounds), rel=1e-12)
 
 

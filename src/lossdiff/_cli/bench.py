@@ -28,7 +28,8 @@ def timing_options(command: C) -> C:
                          help="quick, or full with a language model's size."),
             click.option("--passes", default=9, show_default=True, metavar="N",
                          type=click.IntRange(min=1),
-                         help="How often all is timed, in fresh processes."),
+                         help="How often all is timed, in fresh processes; "
+                              "compare needs 8 or more for a verdict."),
             click.option("--threads", multiple=True, default=("one",), show_default=True,
                          metavar="one|all", type=Name("threads", THREADS),
                          help="How many threads a framework may use; both, if given twice."),

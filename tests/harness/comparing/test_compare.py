@@ -14,9 +14,12 @@ import pytest
 from junitparser import Failure, JUnitXml
 from lossdiff.harness.comparing.compare import Comparison, compare
 from lossdiff.harness.comparing.snapshot import names_of, read_side
+from lossdiff.harness.comparing.times import FEW
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
 from lossdiff.harness.runfile.timing_rows import PassRow, ProcessRow
+from lossdiff.reports.comparison_markdown import markdown
+from lossdiff.reports.junit import write_junit
 
 from lossdiff._cli import main as cli
 from lossdiff._cli.bench import commit
@@ -227,6 +230,31 @@ def test_a_run_of_which_passes_are_missing_is_compared_as_far_as_it_goes(make: M
     assert found.times.compared == 16
     assert found.incomplete == f"{part.name} was cut off; not compared: 16 timings of one pass"
     assert found.regressions == ()
+    assert "16 benchmarks unclear: fewer than 8 passes" in markdown(found)
+    assert "16 benchmarks not comparable: a run with 1 pass" in markdown(found)
+
+
+def test_a_run_of_which_one_framework_has_enough_passes_is_judged_there(make: Make) -> None:
+    def reached(row: PassRow) -> PassRow | None:
+        return row if row.framework != "jax" or row.process <= 4 * 7 else None
+
+    times = compare(make(seed=1), make(seed=2, slower=0.5, passed=reached)).times
+
+    assert {it.who.implementation for it in times.slower} == {SLOW}
+    few = [it for it in (*times.benchmarks, *times.implementations) if it.reason]
+    assert {it.who.framework for it in few} == {"jax"}
+    assert {(it.verdict, it.reason) for it in few} == {("unclear", FEW)}
+
+
+def test_fewer_than_eight_passes_say_so_in_every_report(make: Make, tmp_path: Path) -> None:
+    xml = tmp_path / "c.xml"
+    found = compare(make(seed=1, passes=7), make(seed=2, passes=9, slower=0.5))
+
+    assert (found.times.compared, found.regressions) == (32, ())
+    assert "32 benchmarks: 32 unclear." in markdown(found)
+    assert f"32 benchmarks unclear: {FEW}." in markdown(found)
+    write_junit(found, xml)
+    assert xml.read_text().count(f"unclear: {FEW}") == 32 + 16
 
 
 # --- times -----------------------------------------------------------------------------------
@@ -328,7 +356,7 @@ def test_hostile_names_end_no_cell_and_no_document(make: Make, tmp_path: Path) -
 def test_many_runs_show_the_course_and_the_step(
     make: Make, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    runs = [make(seed=seed, slower=0.3 * (seed > 2), commit=f"commit{seed}") for seed in range(5)]
+    runs = [make(seed=seed, slower=0.5 * (seed > 2), commit=f"commit{seed}") for seed in range(5)]
     text = tmp_path / "c.md"
 
     assert cli.run(["compare", *map(str, runs), "--markdown", str(text)]) == 1
