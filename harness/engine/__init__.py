@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .catalogues import catalogues
 from .findings import Findings
-from .identity import ASKED, difference, identity
+from .identity import ASKED, difference, identity, users_files
 from .merge import merge
 from .plan import Plan
 from .scheduler import Engine
@@ -23,4 +23,5 @@ __all__ = [
     "identity",
     "merge",
     "sharded",
+    "users_files",
 ]

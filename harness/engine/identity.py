@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -54,12 +54,26 @@ def identity(plan: Plan, whole: Suite, *, seed: int = 0, count: int = 0) -> dict
         "frameworks": " ".join(sorted(plan.frameworks)),
         "modes": " ".join(plan.modes),
         "device": plan.device,
-        "implementations": json.dumps(plan.extra) if plan.extra else "",
+        "implementations": written(plan.extra),
         "functions": _digest(
             Path(place).read_text(errors="replace") for places in plan.extra.values()
             for place in places if place.endswith(".py")
         ),
     }  # fmt: skip
+
+
+def written(files: Mapping[str, Sequence[str]]) -> str:
+    """Return the entry `implementations` of `meta`: empty where the user gave no file."""
+    return json.dumps(files) if files else ""
+
+
+def users_files(meta: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return for each framework the files or modules of the user's own implementations.
+
+    No file is written as an empty text; earlier versions wrote `{}`, or no entry.
+    """
+    found = json.loads(meta.get("implementations") or "{}")
+    return {framework: tuple(places) for framework, places in found.items()}
 
 
 def difference(before: Mapping[str, str], now: Mapping[str, str], among: Mapping[str, str]) -> str:

@@ -33,7 +33,7 @@ from ..runfile import (
     WorkerRow,
 )
 from ..verdicts import equivalence_of
-from .identity import QUESTIONS, difference
+from .identity import QUESTIONS, difference, users_files, written
 
 _TIMED = ("benchmarks", "passes", "label", "commit")
 _BATCH = 5000  # rows that are written together
@@ -245,9 +245,10 @@ def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
     metas = [run.meta for run in runs]
     complete = all(len(there) == number for there in parts.values())
     every = "+".join(map(str, sorted(set().union(*parts.values())))) if parts else "1"
-    extra: dict[str, list[str]] = {}
+    extra: dict[str, tuple[str, ...]] = {}
     for meta in metas:
-        extra.update(json.loads(meta.get("implementations") or "{}"))
+        for framework, places in users_files(meta).items():
+            extra[framework] = tuple(dict.fromkeys((*extra.get(framework, ()), *places)))
     # Of how it was timed, what all have in common; what one did not finish, the whole did not.
     timed = {key: metas[0][key] for key in _TIMED if len({it.get(key) for it in metas}) == 1
              and key in metas[0]}  # fmt: skip
@@ -263,7 +264,7 @@ def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
         "frameworks": " ".join(sorted(_words(metas, "frameworks"))),
         "modes": " ".join(sorted(_words(metas, "modes"))),
         "device": " ".join(sorted(_words(metas, "device"))),
-        "implementations": json.dumps(extra) if extra else "",
+        "implementations": written(extra),
         "functions": "",
         "joined": "\n".join(meta.get("joined") or meta["command"] for meta in metas),
     }

@@ -45,6 +45,20 @@ def test_the_worst_finding_of_a_case_is_shown_by_a_script(lossdiff: Any, run_fil
     assert done.stdout.splitlines()[-1] == "reproduced: inaccurate, the same bits"
 
 
+@pytest.mark.parametrize("said", [None, "", "{}"], ids=["as it is written", "empty", "earlier"])
+def test_a_run_without_a_users_file_is_shown(lossdiff: Any, said: str | None) -> None:
+    lossdiff("check", "--backend", "numpy", "--operation", "softmax", "-o", "run.sqlite")
+    if said is not None:
+        with RunFile.reopen(Path("run.sqlite")) as run:
+            run.set_meta(implementations=said)
+
+    ended = lossdiff("repro", "run.sqlite", TINY[1].id, "--no-shrink")
+
+    assert ended.status == cli.OK, ended.err
+    assert ended.out.startswith("# numpy.textbook.softmax_")
+    assert ended.err.endswith("the script was run, and shows it\n")
+
+
 def test_another_answer_can_be_named_and_written(lossdiff: Any, run_file: Path) -> None:
     named = ["--impl", "answers.softmax_raises", "--quantity", "value", "--mode", "eager"]
 

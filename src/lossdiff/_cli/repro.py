@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -10,6 +9,7 @@ from difflib import get_close_matches
 import click
 
 from ..harness.answers import Failure
+from ..harness.engine import users_files
 from ..harness.judging import Verdict
 from ..harness.repro import AnswerSelector, Origin, Session, script, shrink, why_not_shown
 from ..harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
@@ -127,9 +127,9 @@ def reproduce(
         SourceError: the text of the implementation cannot be had.
         UserFileError: a file of the user's own implementations cannot be used.
     """
-    extra = json.loads(run.meta.get("implementations", "{}")).get(row.framework, ())
+    extra = users_files(run.meta).get(row.framework, ())
     case = run.case(row.case)
-    with Session(row.framework, row.device, tuple(extra)) as session:
+    with Session(row.framework, row.device, extra) as session:
         selector, verdict = _asked_again(run, session, row)
         origin = Origin(row.case, run.meta.get("version", ""), is_shrunk=shrinks)
         if shrinks:

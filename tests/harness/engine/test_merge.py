@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from lossdiff.cases.suites import Suite
-from lossdiff.harness.engine.identity import identity
+from lossdiff.harness.engine.identity import identity, users_files
 from lossdiff.harness.engine.merge import merge
 from lossdiff.harness.engine.plan import Plan
 from lossdiff.harness.engine.shards import sharded
@@ -73,6 +73,17 @@ def test_parts_may_be_joined_step_by_step_and_it_is_said_what_is_missing(
 
     assert missing == {}
     assert content(path) == content(run_of("all"))
+
+
+def test_the_whole_names_the_users_files_of_every_part(run_of: Runs, tmp_path: Path) -> None:
+    said = ['{"numpy": ["a.py", "b.py"]}', "", '{"numpy": ["b.py", "c.py"], "torch": ["d.py"]}']
+    parts = [run_of(str(at), (at, 3), implementations=files) for at, files in enumerate(said, 1)]
+
+    path, _ = joined(tmp_path, *parts)
+
+    with RunFile.open(path) as run:
+        files = users_files(run.meta)
+    assert files == {"numpy": ("a.py", "b.py", "c.py"), "torch": ("d.py",)}
 
 
 def renamed(path: Path, framework: str, *, device: str = "cpu") -> Path:
