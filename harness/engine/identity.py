@@ -19,7 +19,7 @@ QUESTIONS = {
     "count": "--count",
     "operations": "--operation",
     "cases": "--cases",
-    "questions": "the questions",
+    "questions": "cases",
 }
 ASKED = {
     **QUESTIONS,
@@ -28,7 +28,7 @@ ASKED = {
     "modes": "--mode",
     "device": "--device",
     "implementations": "--impl",
-    "functions": "the functions of --impl",
+    "functions": "functions of --impl",
 }
 
 
@@ -82,7 +82,7 @@ def difference(before: Mapping[str, str], now: Mapping[str, str], among: Mapping
         old, new = before.get(key, ""), now.get(key, "")
         if old != new:
             if key in ("questions", "functions"):
-                return f"{name} have changed"
+                return f"{name} that differ"
             return f"{name} {old or '(none)'}, not {new or '(none)'}"
     return ""
 

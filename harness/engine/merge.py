@@ -249,6 +249,7 @@ def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
     for meta in metas:
         for framework, places in users_files(meta).items():
             extra[framework] = tuple(dict.fromkeys((*extra.get(framework, ()), *places)))
+    functions = {meta.get("functions", "") for meta in metas}
     # Of how it was timed, what all have in common; what one did not finish, the whole did not.
     timed = {key: metas[0][key] for key in _TIMED if len({it.get(key) for it in metas}) == 1
              and key in metas[0]}  # fmt: skip
@@ -265,7 +266,7 @@ def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
         "modes": " ".join(sorted(_words(metas, "modes"))),
         "device": " ".join(sorted(_words(metas, "device"))),
         "implementations": written(extra),
-        "functions": "",
+        "functions": next(iter(functions)) if len(functions) == 1 else "",
         "joined": "\n".join(meta.get("joined") or meta["command"] for meta in metas),
     }
 

@@ -12,7 +12,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -77,6 +77,15 @@ def _opened(path: Path, mode: str = "ro") -> tuple[sqlite3.Connection, int]:
     return connection, version
 
 
+def _other_format(connection: sqlite3.Connection, path: Path, but: str) -> RunFileError:
+    """Close a run of another format, and return the error that names the version that reads it."""
+    record = None
+    with closing(connection), suppress(sqlite3.Error):  # of another format, it may not say it
+        record = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
+    reader = f"; lossdiff {record[0]}, which wrote it, reads it" if record else ""
+    return RunFileError(f"{path} {but} {FORMAT}{reader}")
+
+
 class RunFile:
     """A run file, open for reading or for writing; use it in a `with` statement."""
 
@@ -131,9 +140,9 @@ class RunFile:
             state = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.Error as error:
             state = error
-        connection.close()
         if version != FORMAT:
-            raise RunFileError(f"{place} has format {version}; this version writes {FORMAT}")
+            raise _other_format(connection, place, f"has format {version}; this version writes")
+        connection.close()
         if state != "ok":
             raise RunFileError(f"{place} is damaged: {' '.join(str(state).split())}")
         connection, _ = _opened(place, "rw")
@@ -173,8 +182,7 @@ class RunFile:
         """
         connection, version = _opened(path)
         if version != FORMAT:
-            connection.close()
-            raise RunFileError(f"{path} has format {version}; this version reads {FORMAT}")
+            raise _other_format(connection, path, f"has format {version}; this version reads")
         return cls(connection, path)
 
     def __enter__(self) -> Self:

@@ -86,6 +86,18 @@ def test_the_whole_names_the_users_files_of_every_part(run_of: Runs, tmp_path: P
     assert files == {"numpy": ("a.py", "b.py", "c.py"), "torch": ("d.py",)}
 
 
+@pytest.mark.parametrize(("digests", "whole"), [("aaa", "a"), ("aab", "")])
+def test_the_whole_has_the_users_functions_that_its_parts_have_in_common(
+    run_of: Runs, tmp_path: Path, digests: str, whole: str
+) -> None:
+    parts = [run_of(str(at), (at, 3), functions=digest) for at, digest in enumerate(digests, 1)]
+
+    path, _ = joined(tmp_path, *parts)
+
+    with RunFile.open(path) as run:
+        assert run.meta["functions"] == whole
+
+
 def renamed(path: Path, framework: str, *, device: str = "cpu") -> Path:
     """Pretend that another framework, or another device, gave the answers."""
     with RunFile.reopen(path) as run:
@@ -150,7 +162,7 @@ def other_suite() -> Plan:
     [
         ({"suite": "full"}, "asked other questions than .*one.sqlite: --suite quick, not full"),
         ({"seed": "3"}, "asked other questions than .*: --seed 0, not 3"),
-        ({"questions": "other"}, "asked other questions than .*: the questions have changed"),
+        ({"questions": "other"}, "asked other questions than .*: cases that differ"),
         ({"version": "9"}, "asked other questions than .*: lossdiff 0.1.0, not 9"),
         ({"shard": "1/2"}, "is shard 1/2, and .*one.sqlite is shard 1/1"),
         ({"finished": ""}, "is not complete: go on with it first, with --resume"),

@@ -245,6 +245,21 @@ def test_a_run_of_another_format_is_not_read_and_says_which(path: Path, version:
 
 
 @OTHER_FORMATS
+def test_of_a_run_of_another_format_it_is_said_which_version_reads_it(
+    path: Path, version: int
+) -> None:
+    with RunFile.create(path) as run:
+        run.set_meta(version="0.0.7")
+        run._connection.execute(f"PRAGMA user_version = {version}")
+    reader = "; lossdiff 0.0.7, which wrote it, reads it$"
+
+    with pytest.raises(RunFileError, match=f"this version reads {FORMAT}{reader}"):
+        RunFile.open(path)
+    with pytest.raises(RunFileError, match=f"this version writes {FORMAT}{reader}"):
+        RunFile.reopen(path)
+
+
+@OTHER_FORMATS
 def test_a_run_of_another_format_is_ours_to_replace(path: Path, version: int) -> None:
     _sqlite(path, APPLICATION_ID, version)
 
