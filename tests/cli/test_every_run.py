@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lossdiff.harness import benchmarks
-from lossdiff.harness.rows import VerdictRow
-from lossdiff.harness.runfile import RunFile, RunFileError
-from lossdiff.harness.schema import FORMAT
+from lossdiff.harness.runfile.file import RunFile, RunFileError
+from lossdiff.harness.runfile.rows import VerdictRow
+from lossdiff.harness.runfile.schema import FORMAT
+from lossdiff.harness.timing import benchmarks
 
-from lossdiff import cli
+from lossdiff._cli import main as cli
 
 from .command import Ended, rows_of
 

@@ -1,0 +1,124 @@
+"""What a test does otherwise than the page prints, each with its reason.
+
+Every line of these tables names something that a page prints: a test fails where it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import pytest
+from lossdiff.cases.suites import Suite, suite
+from lossdiff.harness.engine import validity as domain
+from lossdiff.harness.timing import benchmarks
+
+from lossdiff._cli import check
+from lossdiff._cli import main as cli
+
+# Blocks that are no command, no code and no output, by page and beginning.
+NOT_RUN = {
+    ("docs/layering.md", "cases/      the questions: "): "a drawing of the folders",
+    ("docs/layering.md", "suite → shard → lanes "): "a drawing",
+    ("docs/runs.md", "suite → shard → lanes "): "a drawing",
+    ("docs/verdicts.md", "pytest tests/harness/test_planted.py\n"):
+        "the planted faults are a test themselves, of 41 s",
+    ("docs/words.md", "cross_entropy/index.random/"): "an id with its parts named below it",
+}  # fmt: skip
+
+# Commands of `lossdiff` whose options are read, but which are not run.
+ONLY_READ = {
+    "lossdiff check --suite full --scheduler tcp://host:8786": "there is no cluster at that host",
+    "lossdiff check --scheduler tcp://host:8786 -o run.sqlite": "there is no cluster at that host",
+}
+
+# What has to be there before a command, because the page leaves it to the reader.
+BEFORE = {
+    "lossdiff merge 1.sqlite 2.sqlite 3.sqlite 4.sqlite -o full.sqlite": [
+        f"lossdiff check --suite full --shard {part}/4 -o {part}.sqlite" for part in (2, 3, 4)
+    ],
+    "lossdiff merge 1.sqlite 2.sqlite 3.sqlite -o whole.sqlite": [
+        f"lossdiff check --shard {part}/3 -o {part}.sqlite" for part in (2, 3)
+    ],
+    "lossdiff compare base.sqlite new.sqlite --markdown comparison.md --junit comparison.xml": [
+        "cp bench.sqlite base.sqlite", "cp bench.sqlite new.sqlite",
+    ],
+}  # fmt: skip
+
+# Commands that end with another status than 0, and why.
+STATUS = {
+    "lossdiff check --backend torch --operation cross_entropy --impl torch=mine.py -o mine.sqlite":
+        (cli.FINDINGS, "the page says why: the gradient of an ignored row is NaN"),
+}  # fmt: skip
+
+# Snippets that are a part of a file which a command of the page has written: the file is run.
+PART_OF = {("docs/repro.md", "import sys\n"): "bug.py"}
+
+# Cases that a page speaks of without their id; those with their id are asked anyway.
+ALSO_ASKED = {
+    "README.md": ["cross_entropy/index.some_ignored/float64/4x10/all_neg_inf/ignore_index=-1/0"]
+}
+
+
+@dataclass(frozen=True)
+class Smaller:
+    """Options that are added to a command, unless it has them, so that it takes less time."""
+
+    command: str
+    adds: tuple[str, ...]
+    reason: str
+
+
+SMALLER = (
+    Smaller("check", ("--backend", "numpy"), "one framework starts in a second, four in a minute"),
+    Smaller("bench", ("--passes", "1"), "a pass is the same each time"),
+)
+
+
+def smaller(command: list[str]) -> list[str]:
+    """Return a command with what makes it smaller."""
+    for rule in SMALLER:
+        if command[0] == rule.command and rule.adds[0] not in command:
+            command = [*command, *rule.adds]
+    return command
+
+
+def _small(text: str) -> Callable[..., Suite]:
+    @cache  # the shards of a page are parts of one suite
+    def small(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
+        whole, first = suite(name, seed=seed, count=count), {}
+        for case in whole.cases:
+            first.setdefault(case.operation, case.id)
+        cases = (case for case in whole.cases
+                 if case.id == first[case.operation] or case.id in text)  # fmt: skip
+        return replace(whole, cases=tuple(cases))
+
+    return small
+
+
+def small_world(page: str, text: str) -> AbstractContextManager[None]:
+    """Have the commands of a page ask little, as long as this lasts.
+
+    - A suite asks the cases that the page names, and one of each operation: `full` has 11,261.
+    - A search for the domain of validity is made of one function's offsets: a whole one takes
+      minutes.
+    - What is timed is small: to judge 50,000 rows takes seconds.
+    - A table is as wide as it has to be, so that no cell is broken and each can be compared.
+    """
+
+    @contextmanager
+    def world() -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            named = text + "\n".join(ALSO_ASKED.get(page, ()))
+            patch.setattr(cli, "suite", _small(named))
+            narrow = domain.Scope(("softmax",), ("offset",), ("float32",), ("eager",))
+            patch.setattr(domain, "SCOPES", {"domain": narrow})
+            for operation in benchmarks._SIZES:
+                patch.setitem(benchmarks._SIZES, operation, ((64, 10),))
+            patch.setattr(check, "LOG_WIDTH", 400)
+            yield
+
+    return world()
