@@ -6,10 +6,13 @@ Nothing is compared here: the answers go to the judging process (`harness.relati
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+from numpy.typing import NDArray
 
 from ...backends.base import Backend, call_for
 from ...cases.model import Case
-from ..answers import HVP_LOGITS, Answers, Failure, Observation, ProbeAnswers
+from ..answers import HVP_LOGITS, Answers, Failure, Observation, ProbeAnswers, fingerprint
 from ..relations import RELATIONS, Form
 from .evaluate import second_derivative, value_and_gradients
 
@@ -25,7 +28,8 @@ def probe(backend: Backend, mode: str, case: Case, observation: Observation) -> 
         return value_and_gradients(backend, mode, other, form.inputs, form.cotangent)
 
     plain = Form(case, inputs, case.cotangent(call.shape))
-    first, second = answered(plain), answered(plain)
+    first = answered(plain)
+    second = _sharing(first, answered(plain))
     forms: dict[str, tuple[Answers, ...]] = {}
     for relation in RELATIONS:
         # Without a value there is nothing to compare with.
@@ -37,3 +41,15 @@ def probe(backend: Backend, mode: str, case: Case, observation: Observation) -> 
         # From probabilities over classes conventions differ, and have no second derivative here.
         found[HVP_LOGITS] = second_derivative(backend, mode, call, case, inputs)
     return replace(observation, answers=found, probe=ProbeAnswers(first, second, forms))
+
+
+def _sharing(first: Answers, second: Answers) -> Answers:
+    """Return the second answers; what has the bits of the first is sent to the judge once."""
+    return {
+        quantity: first[quantity] if _bits(answer) == _bits(first[quantity]) else answer
+        for quantity, answer in second.items()
+    }
+
+
+def _bits(answer: NDArray[Any] | Failure) -> object:
+    return answer if isinstance(answer, Failure) else fingerprint(answer)
