@@ -1,54 +1,57 @@
-"""Those who answer: one adapter for each framework, and its implementations beside it.
+"""Those who answer: one folder for each framework, with its adapter and its implementations.
 
-Nothing here imports a framework until its backend is loaded.
+Nothing here imports a framework until its backend is loaded. What is known of a framework before
+that is its `FRAMEWORK`; a package of somebody else's brings one as an entry point of the group
+`lossdiff.backends`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib import import_module, util
+import warnings
+from collections.abc import Iterator
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING
+
+from .framework import EAGER, Framework, Mode
 
 if TYPE_CHECKING:
     from .base import Backend
 
+__all__ = ["EAGER", "FRAMEWORKS", "Framework", "Mode", "load_backend"]
 
-@dataclass(frozen=True)
-class Framework:
-    """A framework that has a backend.
-
-    Attributes:
-        name: on the command line and in the run file.
-        imports: the top-level packages that must be importable.
-        extra: the extra of this project that installs it; empty for the core's own.
-        modes: how it can be run; the first is the default.
-        lanes: into how many workers its questions are split, by dtype and shape. JAX compiles
-            each operator for each of those, which takes longer than all others together.
-    """
-
-    name: str
-    imports: tuple[str, ...]
-    extra: str
-    modes: tuple[str, ...]
-    workers: int = 1
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """The packages that are not installed; looked up, not imported."""
-        return tuple(name for name in self.imports if util.find_spec(name) is None)
+ENTRY_POINTS = "lossdiff.backends"
+_FOLDERS = (
+    "numpy",
+    "torch",
+    "jax",
+    "tensorflow",
+)
 
 
-FRAMEWORKS: dict[str, Framework] = {
-    framework.name: framework
-    for framework in (
-        Framework("numpy", ("numpy", "scipy"), "", ("eager",)),
-        Framework("torch", ("torch",), "torch", ("eager", "compile")),
-        Framework("jax", ("jax", "optax"), "jax", ("eager", "jit"), workers=2),
-        Framework(
-            "tensorflow", ("tensorflow", "keras"), "tensorflow", ("eager", "function", "xla")
-        ),
-    )
-}
+def _own() -> Iterator[Framework]:
+    for folder in _FOLDERS:
+        yield import_module(f".{folder}", __package__).FRAMEWORK
+
+
+def _installed(taken: set[str]) -> Iterator[Framework]:
+    """Yield the frameworks that other packages bring; one that cannot be used is left out."""
+    for entry in sorted(metadata.entry_points(group=ENTRY_POINTS)):
+        try:
+            framework = entry.load()
+            if not isinstance(framework, Framework):
+                raise TypeError(f"is a {type(framework).__name__}, not a Framework")  # noqa: TRY301
+            if framework.name in taken:
+                raise ValueError(f"a second backend is named {framework.name}")  # noqa: TRY301
+        except Exception as error:  # noqa: BLE001 -- other people's code may fail in any way
+            reason = f"the backend {entry.value} is left out: {error}"
+            warnings.warn(reason, RuntimeWarning, stacklevel=2)
+        else:
+            taken.add(framework.name)
+            yield framework
+
+
+FRAMEWORKS: dict[str, Framework] = {framework.name: framework for framework in _own()}
+FRAMEWORKS |= {framework.name: framework for framework in _installed(set(FRAMEWORKS))}
 
 
 def load_backend(framework: str, device: str = "cpu") -> Backend:
@@ -62,6 +65,4 @@ def load_backend(framework: str, device: str = "cpu") -> Backend:
         ImportError: the framework is not installed, or does not import.
         DeviceAbsentError: the framework sees no such device.
     """
-    module = import_module(f".{framework}.adapter", __package__)
-    backend: Backend = module.BACKEND(device)
-    return backend
+    return FRAMEWORKS[framework].load(device)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..cases.model import Case, Inputs
 from ..cases.operations import OPERATIONS, Operation
+from .framework import Framework
 
 Kind = Literal["native", "recipe", "textbook", "user"]
 ARGUMENTS = ("values", "target", "weight", "pos_weight")
@@ -159,14 +160,22 @@ class Backend(ABC):
     """The adapter of one framework.
 
     Attributes:
+        description: what the framework says of itself before it is imported.
+        modules: its files of implementations, beside the adapter.
+        packages: whose versions the run file names.
         device: `cpu` or `gpu`.
     """
 
-    framework: ClassVar[str]
+    description: ClassVar[Framework]
     modules: ClassVar[tuple[str, ...]]
     packages: ClassVar[tuple[str, ...]]
     device: str = "cpu"
     extra: list[Implementation] = field(default_factory=list)
+
+    @property
+    def framework(self) -> str:
+        """The framework's name."""
+        return self.description.name
 
     @abstractmethod
     def to_array(self, array: NDArray[Any]) -> Any:
@@ -233,7 +242,7 @@ class Backend(ABC):
         return None
 
     def compiled_memory(self, function: Forward, arrays: list[Any]) -> int | None:
-        """Return what XLA says that a compiled function needs beyond its inputs, in bytes."""
+        """Return what its compiler says that a function needs beyond its inputs, in bytes."""
         return None
 
     def device_times(self, run: Callable[[], Any], rounds: int) -> list[float]:
@@ -247,7 +256,7 @@ class Backend(ABC):
     @classmethod
     def module_names(cls) -> list[str]:
         """Return the full names of the modules that hold the framework's implementations."""
-        return [f"{__package__}.{cls.framework}.{name}" for name in cls.modules]
+        return [f"{cls.description.package}.{name}" for name in cls.modules]
 
     @cached_property
     def implementations(self) -> dict[str, Implementation]:

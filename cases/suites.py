@@ -9,7 +9,7 @@ nothing is compiled twice.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -23,8 +23,6 @@ from .operations import DTYPES, OPERATIONS, Operation, Options
 from .packed import Cases, in_parts
 from .stream import Stream
 
-# Dtypes of the modes that take seconds for each signature.
-_SLOW = {"xla": ("float16", "float32"), "compile": ("float32",)}
 _PART = 4096  # cases that are sorted together
 SUITES = ("quick", "full", "worked", "fuzz", "domain", "onnx")
 
@@ -47,15 +45,20 @@ class Suite:
     operations: tuple[str, ...] = ()
     whole: bool = False
 
-    def is_compiled(self, case: Case, mode: str) -> bool:
-        """Whether a mode that compiles is asked this case: each new signature costs seconds."""
-        probed = case.is_probed and self.compiled and mode not in _SLOW
+    def is_compiled(self, case: Case, slow: Collection[str] = ()) -> bool:
+        """Whether a mode that compiles is asked this case: each new signature costs time.
+
+        Args:
+            case: one of the suite.
+            slow: the dtypes of a mode that takes seconds for each; empty for a quicker mode.
+        """
+        probed = case.is_probed and self.compiled and not slow
         if self.whole or case.is_given or probed:
             return True
         plain = case.shape == (4, 10) and case.options == Options()
         plain = plain and not (case.layout or case.mixes_dtypes)
-        if mode in _SLOW:  # relations and second derivatives would compile several forms more
-            return plain and not case.is_probed and case.dtype in _SLOW[mode]
+        if slow:  # relations and second derivatives would compile several forms more
+            return plain and not case.is_probed and case.dtype in slow
         return plain and case.dtype in (DTYPES if self.compiled else ("float32",))
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from lossdiff.backends import FRAMEWORKS
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {
@@ -52,14 +53,11 @@ ORDER = (
     "engine", "timing", "comparing", "repro",
 )  # fmt: skip
 # A framework's files lie in the folder of its name.
-FRAMEWORKS = {
-    "numpy": ("numpy", "scipy"),
-    "torch": ("torch",),
-    "jax": ("jax", "optax"),
-    "tensorflow": ("tensorflow", "keras"),
-}
+OWN_PACKAGES = {name: framework.imports for name, framework in FRAMEWORKS.items()}
 # Every framework's arrays come from and go to NumPy's.
-FOREIGN = {"scipy", "torch", "jax", "jaxlib", "optax", "tensorflow", "keras", "tf_keras"}
+FOREIGN = {package for own in OWN_PACKAGES.values() for package in own} - {"numpy"}
+FOREIGN |= {"jaxlib", "tf_keras"}
+SHARED = ("base", "dialect", "framework")  # files of `backends` that belong to no framework
 JUDGES = ("oracle", "bounds", "judging", "verdicts")
 STATISTICS = {("lossdiff.harness.comparing.statistics", "scipy")}  # of times: they judge no answer
 # pytest runs this file by its path, in a process of its own for each framework: it has no
@@ -115,7 +113,7 @@ def owner_of(name: str) -> str:
     parts = name.split(".")
     return (
         parts[2]
-        if parts[:2] == ["lossdiff", "backends"] and parts[2:3] != ["base"] and parts[2:]
+        if parts[:2] == ["lossdiff", "backends"] and parts[2:] and parts[2] not in SHARED
         else ""
     )
 
@@ -183,7 +181,7 @@ def test_a_package_of_the_harness_says_what_one_comes_here_for(room: str) -> Non
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_framework_is_imported_only_by_its_own_files(name: str) -> None:
-    allowed = FRAMEWORKS.get(owner_of(name), ())
+    allowed = OWN_PACKAGES.get(owner_of(name), ())
 
     # Statistics of times judge no answer.
     modules = [item for item in imports_of(name) if (name, item.module) not in STATISTICS]
@@ -194,13 +192,12 @@ def test_a_framework_is_imported_only_by_its_own_files(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in FILES if owner_of(name)])
 def test_backends_never_import_each_other(name: str) -> None:
-    """Parties that are compared must not share code: only `base` and a framework's own files."""
+    """Parties that are compared must not share code, beyond the protocol."""
     others = [
         item.module
         for item in imports_of(name)
         if _inside(item.module, "lossdiff.backends")
-        and item.module not in ("lossdiff.backends", "lossdiff.backends.base")
-        and owner_of(item.module) != owner_of(name)
+        and owner_of(item.module) not in ("", owner_of(name))
     ]
 
     assert others == []
@@ -211,7 +208,7 @@ def test_every_file_of_backends_has_an_owner_or_is_shared() -> None:
         name for name in FILES if layer_of(name) == "lossdiff.backends" and not owner_of(name)
     ]
 
-    assert ownerless == ["lossdiff.backends", "lossdiff.backends.base"]
+    assert ownerless == ["lossdiff.backends", *(f"lossdiff.backends.{name}" for name in SHARED)]
 
 
 @pytest.mark.parametrize("stem", JUDGES)
@@ -239,8 +236,9 @@ def test_modules_are_imported_by_computed_names_in_few_places() -> None:
     dynamic = [name for name in FILES if _names(name) & {"import_module", "__import__"}]
 
     assert dynamic == [
-        "lossdiff.backends",  # a framework's adapter
-        "lossdiff.backends.base",  # its implementations
+        "lossdiff.backends",  # what there is of frameworks
+        "lossdiff.backends.base",  # a framework's implementations
+        "lossdiff.backends.framework",  # its adapter and its dialect
         "lossdiff.backends.tensorflow.adapter",  # what TensorFlow has no public name for
         "lossdiff.harness.workers.process",  # a user's own
     ]

@@ -42,6 +42,7 @@ def loaded_by(code: str) -> set[str]:
         "import lossdiff.harness.workers.process",
         "import lossdiff.reports.html, lossdiff.reports.terminal",
         "import lossdiff.backends.base",
+        "from lossdiff.backends import FRAMEWORKS; [it.dialect for it in FRAMEWORKS.values()]",
     ],
 )
 def test_importing_ours_imports_no_framework(code: str) -> None:

@@ -1,1 +1,26 @@
 """JAX and Optax: the adapter, and one file of implementations for each namespace."""
+
+from __future__ import annotations
+
+from ..framework import EAGER, Framework, Mode
+
+FRAMEWORK = Framework(
+    "jax",
+    __name__,
+    imports=("jax", "optax"),
+    extra="jax",
+    modes=(Mode(EAGER), Mode("jit", compiler="xla")),
+    workers=2,
+    weight=2,
+    benchmarked=(
+        "jax.nn.*",
+        "optax.losses.softmax_cross_entropy_with_integer_labels",
+        "optax.losses.sigmoid_binary_cross_entropy",
+    ),
+    thread_variables=("NPROC",),
+    cached={  # also what is small and quick to compile
+        "JAX_COMPILATION_CACHE_DIR": "{folder}",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    },
+    uncached={"JAX_ENABLE_COMPILATION_CACHE": "false"},
+)

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
+from . import FRAMEWORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ class JaxBackend(Backend):
     be had in the same process.
     """
 
-    framework = "jax"
+    description = FRAMEWORK
     modules = (
         "nn",
         "numpy",

@@ -1,1 +1,18 @@
 """NumPy and SciPy: the adapter, and one file of implementations for each namespace."""
+
+from __future__ import annotations
+
+from ..framework import Framework
+
+FRAMEWORK = Framework(
+    "numpy",
+    __name__,
+    imports=("numpy", "scipy"),
+    benchmarked=(
+        "scipy.special.softmax",
+        "scipy.special.log_softmax",
+        "numpy.recipes.cross_entropy",
+        "numpy.recipes.binary_cross_entropy_with_logits",
+    ),
+    has_handwritten_gradients=True,
+)

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward
+from . import FRAMEWORK
 
 
 class NumpyBackend(Backend):
     """NumPy and SciPy on the CPU; mode `eager`."""
 
-    framework = "numpy"
+    description = FRAMEWORK
     modules = ("functions", "scipy_special", "recipes", "textbook")
     packages = ("numpy", "scipy", "ml_dtypes")
 

@@ -1,1 +1,27 @@
 """TensorFlow and Keras: the adapter, and one file of implementations for each namespace."""
+
+from __future__ import annotations
+
+from ..framework import EAGER, Framework, Mode
+
+FRAMEWORK = Framework(
+    "tensorflow",
+    __name__,
+    imports=("tensorflow", "keras"),
+    extra="tensorflow",
+    modes=(
+        Mode(EAGER),
+        Mode("function"),
+        Mode("xla", compiler="xla", dtypes=("float16", "float32")),
+    ),
+    weight=3,
+    benchmarked=(
+        "tf.nn.softmax",
+        "tf.nn.log_softmax",
+        "tf.nn.sparse_softmax_cross_entropy_with_logits",
+        "tf.nn.sigmoid_cross_entropy_with_logits",
+        "keras.losses.SparseCategoricalCrossentropy",
+    ),
+    quiet={"TF_CPP_MIN_LOG_LEVEL": "3"},
+    thread_variables=("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+)

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
+from . import FRAMEWORK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +31,7 @@ tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.g
 class TensorflowBackend(Backend):
     """TensorFlow on the CPU or on a GPU; modes `eager`, `function` and `xla`."""
 
-    framework = "tensorflow"
+    description = FRAMEWORK
     modules = (
         "nn",
         "keras_losses",

@@ -1,1 +1,22 @@
 """PyTorch: the adapter, and one file of implementations for each namespace."""
+
+from __future__ import annotations
+
+from ..framework import EAGER, Framework, Mode
+
+FRAMEWORK = Framework(
+    "torch",
+    __name__,
+    imports=("torch",),
+    extra="torch",
+    modes=(Mode(EAGER), Mode("compile", compiler="inductor", dtypes=("float32",))),
+    weight=1,
+    benchmarked=(
+        "torch.nn.functional.softmax",
+        "torch.nn.functional.log_softmax",
+        "torch.nn.functional.cross_entropy",
+        "torch.nn.functional.binary_cross_entropy_with_logits",
+    ),
+    cached={"TORCHINDUCTOR_CACHE_DIR": "{folder}", "TORCHINDUCTOR_FX_GRAPH_CACHE": "1"},
+    uncached={"TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"},
+)

@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
+from . import FRAMEWORK
 
 
 class TorchBackend(Backend):
     """PyTorch on the CPU or on CUDA; modes `eager` and `compile`."""
 
-    framework = "torch"
+    description = FRAMEWORK
     modules = (
         "functions",
         "functional",

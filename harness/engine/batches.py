@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 
-from ...backends import FRAMEWORKS
+from ...backends import EAGER, FRAMEWORKS, Mode
 from ...backends.base import Claim
 from ...cases.model import Case
 from ...cases.packed import in_parts
@@ -22,7 +22,6 @@ from ..workers import Question
 from .plan import Plan
 
 BATCH_SIZE = 48  # questions that are sent together
-_COMPILING = ("jit", "xla", "compile")  # each has a compiler, which gets a process of its own
 IsDone = Callable[[Claim, str, Case, int], bool]  # claim, mode, case, threads
 
 
@@ -62,16 +61,21 @@ class WorkerPool:
     files: tuple[str, ...] = ()
 
     @property
+    def described(self) -> tuple[Mode, ...]:
+        """What is known of its modes."""
+        return tuple(map(FRAMEWORKS[self.framework].mode, self.modes))
+
+    @property
     def name(self) -> str:
         """The name that the progress shows."""
-        compiling = [mode for mode in self.modes if mode in _COMPILING]
+        compiling = [mode.name for mode in self.described if mode.compiler]
         more = [*(["--impl"] if self.files else []), *(["one thread"] if self.threads else [])]
         return ", ".join([self.framework, *compiling, *more])
 
     @property
     def workers(self) -> int:
         """How many workers share the pool."""
-        shared = not self.threads and not set(self.modes) & set(_COMPILING)
+        shared = not self.threads and not any(mode.compiler for mode in self.described)
         return FRAMEWORKS[self.framework].workers if shared else 1
 
 
@@ -89,13 +93,13 @@ def pools_of(plan: Plan) -> list[WorkerPool]:
 
 def _modes_together(plan: Plan, framework: str) -> Iterator[tuple[str, ...]]:
     """Yield the modes that one process is asked in."""
-    modes = plan.modes_of(framework)
-    plain = tuple(mode for mode in modes if mode not in _COMPILING)
+    modes = list(map(FRAMEWORKS[framework].mode, plan.modes_of(framework)))
+    plain = tuple(mode.name for mode in modes if not mode.compiler)
     if plain or not modes:
         yield plain
     for mode in modes:
-        if mode in _COMPILING:
-            yield (mode,)
+        if mode.compiler:
+            yield (mode.name,)
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,7 @@ class Questions:
     ) -> None:
         """Count the questions; `is_done` tells which of them have their verdicts."""
         self._plan, self._pool, self._is_done = plan, pool, is_done
+        self._modes = {mode.name: mode for mode in pool.described}
         self._claims: dict[str, list[Claim]] = {}
         for claim in sorted(claims, key=lambda claim: claim.name):
             if plan.asks(claim):
@@ -147,7 +152,8 @@ class Questions:
             self._pool.threads and not needs_single_thread_run(case)
         ):
             return False
-        return mode == "eager" or self._plan.suite.is_compiled(case, mode)
+        how = self._modes[mode]
+        return how.is_eager or self._plan.suite.is_compiled(case, how.dtypes)
 
     def _bucket(self, same: Iterable[tuple[int, Case]]) -> Bucket | None:
         """Count the questions on some cases; None if the pool asks nothing of them."""
@@ -186,7 +192,7 @@ class Questions:
 
     def _unclaimed(self, mode: str, cases: Iterable[Case]) -> Iterator[Unclaimed]:
         """Yield what is not claimed: once, whatever the modes and threads."""
-        if mode != "eager" or self._pool.threads:
+        if mode != EAGER or self._pool.threads:
             return
         for case in cases:
             for claim in self._claims[case.operation]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backends import EAGER
 from ...backends.base import Claim
 from ...cases.model import Case, Inputs
 from ...cases.onnx_suite import LOG_PROB, OPERATORS, collected
@@ -27,7 +28,6 @@ from .flow import Flow
 FRAMEWORK = "onnx"
 _EXPECTED = "onnx.backend.test"  # where its node cases live
 _EVALUATOR = "onnx.reference"
-_MODE = "eager"
 _OPTIONS = frozenset({"axis", "weight", "ignore_index", "reduction"})
 _ARGUMENTS = ("values", "target", "weight")
 
@@ -44,12 +44,12 @@ def answer_onnx(
         if case.id in expected:
             node = expected[case.id]
             claim = _claim(f"{_EXPECTED}.{node.operator}", case.operation)
-            answer = Observation(case.id, claim.name, _MODE, {"value": node.expected})
-            if not flow.writer.has(claim, _MODE, case):
+            answer = Observation(case.id, claim.name, EAGER, {"value": node.expected})
+            if not flow.writer.has(claim, EAGER, case):
                 flow.record(FRAMEWORK, [(case, answer)])
         for claim in _evaluators(case):
             reason = claim.unsupported(case)
-            if flow.writer.has(claim, _MODE, case):
+            if flow.writer.has(claim, EAGER, case):
                 continue
             if reason:
                 flow.record_unclaimed(claim, case, reason)
@@ -99,7 +99,7 @@ def evaluated(claim: Claim, case: Case) -> Observation:
             answer = Failure.of("raised", error)
     seconds = time.perf_counter() - begin
     said = dict.fromkeys(one_line(str(warning.message)) for warning in caught)
-    return Observation(case.id, claim.name, _MODE, {"value": answer}, seconds, "; ".join(said))
+    return Observation(case.id, claim.name, EAGER, {"value": answer}, seconds, "; ".join(said))
 
 
 def _feeds(case: Case, inputs: Inputs) -> dict[str, Any]:

@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ...backends import FRAMEWORKS, Framework
+from ...backends import FRAMEWORKS, Framework, Mode
 from ...backends.base import Claim
 from ...cases.suites import Suite
 
-DEFAULT_MODES = {
-    "quick": ("eager", "jit", "function"),
-    "full": ("eager", "jit", "function", "xla", "compile"),
-    "worked": ("eager",),
-    "fuzz": ("eager",),
-    "onnx": ("eager", "jit", "function"),
-}
+_EAGER_ALONE = ("worked", "fuzz")  # many signatures, each with few cases
+_SLOW_TOO = ("full",)
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,17 @@ class Plan:
 
     def modes_of(self, framework: str) -> tuple[str, ...]:
         """Return the modes in which a framework is asked."""
-        wanted = self.modes or DEFAULT_MODES.get(self.suite.name, DEFAULT_MODES["quick"])
-        return tuple(mode for mode in FRAMEWORKS[framework].modes if mode in wanted)
+        modes = FRAMEWORKS[framework].modes
+        if self.modes:
+            return tuple(mode.name for mode in modes if mode.name in self.modes)
+        return tuple(mode.name for mode in modes if _is_asked(mode, self.suite.name))
+
+
+def _is_asked(mode: Mode, suite: str) -> bool:
+    """Whether a suite asks for a mode without being told to."""
+    if mode.is_eager:
+        return True
+    return suite not in _EAGER_ALONE and (suite in _SLOW_TOO or not mode.is_slow)
 
 
 def why_absent(framework: Framework, plan: Plan, *, here: bool = True) -> str:
@@ -68,8 +72,7 @@ def why_absent(framework: Framework, plan: Plan, *, here: bool = True) -> str:
         here: whether it is asked on this machine.
     """
     if here and framework.missing:
-        missing = " and ".join(framework.missing)
-        return f"{missing} not installed; pip install 'lossdiff[{framework.extra}]'"
+        return framework.why_missing
     if not plan.modes_of(framework.name):
-        return f"has no such mode; it has {', '.join(framework.modes)}"
+        return f"has no such mode; it has {', '.join(framework.mode_names)}"
     return ""

@@ -29,7 +29,7 @@ def expected_cost(suite: Suite, cases: list[Case]) -> _Cost:
     In plain questions, and in compilations: their ratio is another in each framework, and the
     same shards must serve all of them.
     """
-    compiled = any(suite.is_compiled(case, mode) for case in cases for mode in ("jit", "compile"))
+    compiled = any(map(suite.is_compiled, cases))
     asked = sum(
         (_PROBING if case.is_probed else 1.0) * (1 + int(np.prod(case.shape)) / _ELEMENTS)
         for case in cases

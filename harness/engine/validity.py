@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
+from ...backends import EAGER, FRAMEWORKS
 from ...backends.base import Claim
 from ...cases.model import Case
 from ...cases.operations import DTYPES, OPERATIONS, TargetKind
@@ -36,7 +37,8 @@ class Scope:
     operations: tuple[str, ...] = ()
     sweeps: tuple[str, ...] = tuple(SWEEPS)
     dtypes: tuple[str, ...] = DTYPES
-    modes: tuple[str, ...] = ()
+    eager_alone: bool = False
+    slow: bool = True  # whether modes take part in which each compilation takes seconds
 
     def has(self, claim: Claim, mode: str, dtype: str, sweep: Sweep) -> bool:
         """Whether an implementation is asked in a sweep."""
@@ -50,16 +52,22 @@ class Scope:
         if sweep.losses_only and not operation.is_loss:
             return False
         fits = operation.reads_classes or not sweep.counts or sweep.losses_only
-        return fits and sweep.name in self.sweeps and (not self.modes or mode in self.modes)
+        return fits and sweep.name in self.sweeps and self._has_mode(claim.framework, mode)
+
+    def _has_mode(self, framework: str, mode: str) -> bool:
+        if self.eager_alone:
+            return mode == EAGER
+        return self.slow or not FRAMEWORKS[framework].mode(mode).is_slow
 
 
 SCOPES = {
     "quick": Scope(
-        ("softmax", "log_softmax", "cross_entropy"), ("offset", "spread"), ("float32",), ("eager",)
+        ("softmax", "log_softmax", "cross_entropy"), ("offset", "spread"), ("float32",),
+        eager_alone=True,
     ),
-    "full": Scope(modes=("eager", "jit", "function")),
+    "full": Scope(slow=False),
     "domain": Scope(),
-}
+}  # fmt: skip
 
 
 @dataclass

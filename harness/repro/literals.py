@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backends.dialect import ScriptDialect
 from ...cases.dtypes import FORMATS, Array
 from .simplicity import shortest
 
@@ -16,47 +17,27 @@ _LISTED = 4096  # elements up to which numbers are written out
 _WIDTH = 96
 
 
-def array_text(array: Array, framework: str, device: str) -> str:
+def array_text(array: Array, dialect: ScriptDialect, device: str) -> str:
     """Return an expression for an array of a framework, bit for bit the same.
 
     Args:
         array: any shape; one of the four formats, or whole numbers.
-        framework: a name of `backends.FRAMEWORKS`.
+        dialect: how the framework is written.
         device: `cpu` or `gpu`.
     """
-    dtype = _dtype(array.dtype.name, framework)
-    where = ', device="cuda"' if framework == "torch" and device == "gpu" else ""
+    dtype = dialect.dtype(array.dtype.name)
     if not array.size or (array.size >= _FULL and _is_uniform(array)):
-        return _full(array, framework, dtype, where)
+        number = _number(array.ravel()[0]) if array.size else "0"
+        return dialect.filled(array.shape, number, dtype, device)
     if array.size <= _LISTED and _survives(array):
-        return f"{_MAKERS[framework]}({_listed(array)}, dtype={dtype}{where})"
-    return _packed(array, framework, dtype, where)
-
-
-_MAKERS = {
-    "numpy": "np.array", "torch": "torch.tensor", "jax": "jnp.array", "tensorflow": "tf.constant",
-}  # fmt: skip
-_FILLERS = {"numpy": "np.full", "torch": "torch.full", "jax": "jnp.full", "tensorflow": "tf.fill"}
-_PREFIXES = {"numpy": "np", "torch": "torch", "jax": "jnp", "tensorflow": "tf"}
-
-
-def _dtype(name: str, framework: str) -> str:
-    if name == "bfloat16" and framework == "numpy":
-        return "ml_dtypes.bfloat16"
-    return f"{_PREFIXES[framework]}.{name}"
+        return dialect.listed(_listed(array), dtype, device)
+    return dialect.converted(_packed(array), dtype, device)
 
 
 def _is_uniform(array: Array) -> bool:
     flat = np.ascontiguousarray(array).reshape(-1)
     one = flat[:1].tobytes()
     return flat.tobytes() == one * flat.size and _survives(flat[:1])
-
-
-def _full(array: Array, framework: str, dtype: str, where: str) -> str:
-    number = _number(array.ravel()[0]) if array.size else "0"
-    if framework == "tensorflow":  # tf.fill takes the dtype of its number
-        return f"tf.fill({array.shape}, tf.constant({number}, dtype={dtype}))"
-    return f"{_FILLERS[framework]}({array.shape}, {number}, dtype={dtype}{where})"
 
 
 def _number(number: Any) -> str:
@@ -114,25 +95,18 @@ def _wrapped(parts: list[str], pad: str) -> str:
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _packed(array: Array, framework: str, dtype: str, where: str) -> str:
-    """The bytes, compressed; 16-bit brains as the upper half of float32."""
+def _packed(array: Array) -> str:
+    """A NumPy array of the bytes, compressed; bfloat16 as the upper half of float32."""
     plain = array.astype(np.float32) if array.dtype.name == "bfloat16" else array
     data = base64.b85encode(zlib.compress(np.ascontiguousarray(plain).tobytes(), 9)).decode()
     lines = "".join(
         f"    {data[at : at + _WIDTH - 6]!r}\n" for at in range(0, len(data), _WIDTH - 6)
     )
     name = plain.dtype.name
-    text = (
+    return (
         f"np.frombuffer(zlib.decompress(base64.b85decode(\n{lines})), np.{name})"
         f".reshape({array.shape})"
     )
-    if framework == "numpy":
-        return f"{text}.astype({dtype})"
-    if framework == "torch":
-        return f"torch.from_numpy({text}.copy()).to({dtype}{where.replace(', ', ', ', 1)})"
-    if framework == "jax":
-        return f"jnp.array({text}, dtype={dtype})"
-    return f"tf.cast(tf.constant({text}), {dtype})"
 
 
 def modules_needed(text: str) -> list[str]:

@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backends import FRAMEWORKS
 from ...backends.base import ARGUMENTS, result_shape
+from ...backends.dialect import ScriptCall, Wanted
 from ...cases.dtypes import format_of
 from ...cases.model import Case
-from ..answers import HVP_LOGITS, Failure
+from ..answers import GRADIENT_TARGET, HVP_LOGITS, VALUE, Failure
 from ..bounds import SOUND
 from ..judging import DtypeMismatch, SolvedCase, Verdict
 from ..verdicts import UNDEFINED
 from ..workers import wrt_for
-from .calls import ScriptCall, call_lines
 from .literals import array_text, modules_needed
 from .session import AnswerSelector, Session, SessionError
 
@@ -31,30 +32,13 @@ _ALL = 16  # elements up to which all are compared; of more, the worst
 _WORST = 4
 _HANGS = 60  # seconds after which a script says that nothing came back
 _RUN_LIMIT = 300.0
-_PREAMBLES = {
-    "numpy": ("import numpy as np",),
-    "torch": ("import numpy as np", "import torch"),
-    "jax": ("import jax", "import jax.numpy as jnp", "import numpy as np"),
-    "tensorflow": ("import numpy as np", "import tensorflow as tf"),
-}
+_WANTED: dict[str, Wanted] = {VALUE: "value", HVP_LOGITS: "second derivative"}
 _MEANT = {
     "value": "the value",
     "gradient_logits": "the gradient by `{first}`",
     "gradient_target": "the gradient by `target`",
     "hvp_logits": "the derivative of the gradient by `{first}` along `direction`",
 }
-_TO_FLOAT64 = {
-    "numpy": "np.asarray(got).astype(np.float64)",
-    "torch": "got.detach().cpu().double().numpy()",
-    "jax": "np.asarray(got).astype(np.float64)",
-    "tensorflow": "np.asarray(got.numpy()).astype(np.float64)",
-}
-_SETTINGS = {  # read once, at the import
-    "jax": {"JAX_ENABLE_X64": "1"},
-    "tensorflow": {"TF_CPP_MIN_LOG_LEVEL": "2"},
-}
-_ON_CPU = {"jax": {"JAX_PLATFORMS": "cpu"}, "tensorflow": {"CUDA_VISIBLE_DEVICES": ""}}
-_KEPT_SETTINGS = ("TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS")
 
 
 @dataclass(frozen=True)
@@ -122,21 +106,29 @@ class _Writer:
         self._verdict, self._origin = verdict, origin
         self._inputs = case.inputs()
         self._source = session.source(case, selector)
+        self._framework = FRAMEWORKS[session.framework]
+        self._dialect = self._framework.dialect
         self._asked = self._what_is_asked()
         self._question: SolvedCase = session.question(case)
 
     def _what_is_asked(self) -> ScriptCall:
         names = {name: name for name in ARGUMENTS} | {"values": self._case.contract.domain}
         given = [name for name in ARGUMENTS if getattr(self._inputs, name) is not None]
-        wrt = wrt_for(self._point.quantity, by_hand=self._asker.framework == "numpy")
+        by_hand = self._framework.has_handwritten_gradients
+        wrt = wrt_for(self._point.quantity, by_hand=by_hand)
         if self._point.whole:
             soft = self._case.target_kind in ("soft", "multi_label")
             wrt = ("values", "target") if soft else ("values",)
         return ScriptCall(
-            self._asker.framework, self._point.mode, self._point.quantity, self._source,
-            tuple(names[name] for name in given), tuple(names[name] for name in wrt),
+            mode=self._point.mode,
+            wanted=_WANTED.get(self._point.quantity, "gradient"),
+            call=self._source.call,
+            gradient=self._source.gradient,
+            arrays=tuple(names[name] for name in given),
+            wrt=tuple(names[name] for name in wrt),
+            position=len(wrt) - 1 if self._point.quantity == GRADIENT_TARGET else 0,
             of_scalar=not result_shape(self._case),
-        )  # fmt: skip
+        )
 
     def text(self) -> str:
         """The whole script."""
@@ -179,7 +171,7 @@ class _Writer:
 
     def _imports(self, body: str) -> str:
         settings = self._settings()
-        lines = {"import sys", *_PREAMBLES[self._asker.framework], *self._source.imports}
+        lines = {"import sys", *self._dialect.imports, *self._source.imports}
         lines |= {*modules_needed(body), *(["import os"] if settings else [])}
         lines |= {"import ml_dtypes"} if "ml_dtypes." in body else set()
         lines |= {"import threading"} if "threading." in body else set()
@@ -193,25 +185,21 @@ class _Writer:
         return "\n".join([*before, *standard, "", *others])
 
     def _settings(self) -> list[str]:
-        framework, facts = self._asker.framework, self._asker.catalogue.environment
-        settings = dict(_SETTINGS.get(framework, {}))
-        if self._asker.device == "cpu":
-            settings |= _ON_CPU.get(framework, {})
-        if any("keras" in line for line in self._source.imports):
-            settings["KERAS_BACKEND"] = "tensorflow"
-        settings |= {name: facts[name] for name in _KEPT_SETTINGS if facts.get(name)}
+        settings = self._dialect.environment(
+            self._asker.device, self._asker.catalogue.environment, self._source.imports
+        )
         return [f'os.environ["{name}"] = {_quoted(value)}' for name, value in settings.items()]
 
     def _arrays(self) -> Iterator[str]:
         named = dict(zip(self._asked.arrays, self._given(), strict=True))
         dtype = self._inputs.values.dtype
         shape = result_shape(self._case)
-        if self._asked.cotangent:
+        if self._dialect.names_cotangent(self._asked):
             named["cotangent"] = self._case.cotangent(shape).astype(dtype)
-        if self._asked.quantity == HVP_LOGITS:
+        if self._asked.wants_second:
             named["direction"] = self._case.direction().astype(dtype)
         for name, array in named.items():
-            yield f"{name} = {array_text(array, self._asker.framework, self._asker.device)}"
+            yield f"{name} = {array_text(array, self._dialect, self._asker.device)}"
 
     def _given(self) -> Iterator[NDArray[Any]]:
         for name in ARGUMENTS:
@@ -222,7 +210,7 @@ class _Writer:
     # --- the call, and what is said of it
 
     def _shown(self) -> list[str]:
-        call, word = call_lines(self._asked), self._verdict.kind.word
+        call, word = self._dialect.call_lines(self._asked), self._verdict.kind.word
         undivided = call[1:] if call[0] == "" else call
         if word in ("crashed", "timed out"):
             return self._crashing(call) if word == "crashed" else self._timed(call)
@@ -293,7 +281,7 @@ class _Writer:
         return [
             f'DUE = ("{due.dtype.name}", {shape})',
             'dtype = getattr(got, "dtype", None)',
-            'dtype = str(getattr(dtype, "name", dtype)).removeprefix("torch.")',
+            f"dtype = {self._dialect.dtype_name}",
             'found = (dtype, tuple(getattr(got, "shape", ())))',
             'print(f"got {type(got).__name__} of dtype and shape {found}, due {DUE}")',
             "if found != DUE:",
@@ -313,7 +301,7 @@ class _Writer:
                 for index, exact, bound, got in self._due()
             ),
             "]",
-            f"got = {_TO_FLOAT64[self._asker.framework]}",
+            f"got = {self._dialect.to_float64}",
             "wrong, same = 0, True",
             "for index, exact, bound, before in DUE:",
             "    number = float(got[index])",

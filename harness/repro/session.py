@@ -68,12 +68,9 @@ class Session:
         """
         if framework not in FRAMEWORKS:
             raise SessionError(f"{framework} is not asked in a process; nothing can be shown of it")
-        missing = FRAMEWORKS[framework].missing
+        missing = FRAMEWORKS[framework].why_missing
         if missing:
-            extra_name = FRAMEWORKS[framework].extra
-            raise SessionError(
-                f"{' and '.join(missing)} not installed; pip install 'lossdiff[{extra_name}]'"
-            )
+            raise SessionError(missing)
         self.framework, self.device, self.extra = framework, device, extra
         self._question: SolvedCase | None = None
         context = multiprocessing.get_context("spawn")

@@ -29,7 +29,7 @@ class TimingRow:
             reading and writing counted; median over the passes.
         device_time: seconds on the device by its own events; None where there are none.
         memory: peak bytes beyond the inputs; None where it was not measured.
-        memory_of: by what: `process`, `allocator` or `xla`.
+        memory_of: by what: `process`, `allocator`, or a compiler such as `xla`.
         verdict: the worst verdict of the timed quantities on these inputs.
         agrees: whether that verdict is no finding.
     """

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runfile import MemoryRow, RunFile, VerdictRow
-from ..workers import cache_settings
+from ..workers import environment_for, quiet
 from . import machine
 from .benchmarks import Benchmark, Threads, benchmarks_of
 from .results import ProcessResult, summaries
@@ -173,7 +173,7 @@ def _peaks(
         environment = {
             **os.environ,
             "CUDA_VISIBLE_DEVICES": "",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
+            **quiet(),
             "MALLOC_MMAP_THRESHOLD_": "65536",  # no array comes from what was freed before
         }
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -220,10 +220,10 @@ def environment_of(plan: dict[str, Any], plan_file: Path) -> dict[str, str]:
     environment = {
         **_ALLOCATOR,
         **ours,
-        **cache_settings(plan["compiled"]),
+        **environment_for(cache=plan["compiled"]),
         PLAN_VARIABLE: str(plan_file),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
+        **quiet(),
     }
     if plan["device"] == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""

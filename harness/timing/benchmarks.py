@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+from ...backends import FRAMEWORKS
 from ...backends.base import Claim, result_shape
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case
@@ -32,25 +33,6 @@ _MORE_SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
     "cross_entropy": ((256, 50257),),
 }
 _TARGETS = {"cross_entropy": "index", "binary_cross_entropy_with_logits": "multi_label"}
-# One name for each kernel: aliases and textbook formulas would only repeat it.
-DEFAULT_PATTERNS = (
-    "torch.nn.functional.softmax",
-    "torch.nn.functional.log_softmax",
-    "torch.nn.functional.cross_entropy",
-    "torch.nn.functional.binary_cross_entropy_with_logits",
-    "jax.nn.*",
-    "optax.losses.softmax_cross_entropy_with_integer_labels",
-    "optax.losses.sigmoid_binary_cross_entropy",
-    "tf.nn.softmax",
-    "tf.nn.log_softmax",
-    "tf.nn.sparse_softmax_cross_entropy_with_logits",
-    "tf.nn.sigmoid_cross_entropy_with_logits",
-    "keras.losses.SparseCategoricalCrossentropy",
-    "scipy.special.softmax",
-    "scipy.special.log_softmax",
-    "numpy.recipes.cross_entropy",
-    "numpy.recipes.binary_cross_entropy_with_logits",
-)
 _UNTIMED = ("unsupported", "raised", "crashed", "timed out", "mismatched")
 _LABEL = 8  # bytes of an int64 label
 # Below it the call itself takes longer than any memory, and a cold set would be of thousands.
@@ -130,7 +112,7 @@ def bench_suite(
 
 def is_timed(claim: Claim) -> bool:
     """Whether an implementation is timed: one name for each kernel, and a user's own."""
-    patterns = DEFAULT_PATTERNS if claim.kind != "user" else ("*",)
+    patterns = FRAMEWORKS[claim.framework].benchmarked if claim.kind != "user" else ("*",)
     return any(fnmatchcase(claim.name, pattern) for pattern in patterns)
 
 

@@ -192,9 +192,10 @@ def _memory(
     peak = backend.peak()
     if peak is not None:
         return peak, "allocator"
-    if _PLAN["analyses"] and item.mode in ("jit", "xla"):
-        return backend.compiled_memory(function, arrays), "xla"
-    return None, ""
+    compiler = backend.description.mode(item.mode).compiler
+    if _PLAN["analyses"] and compiler:
+        peak = backend.compiled_memory(function, arrays)
+    return peak, compiler if peak is not None else ""
 
 
 def _kept(backend: Backend, result: Any, item: Benchmark, case: Case) -> dict[str, str]:

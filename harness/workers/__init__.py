@@ -7,7 +7,7 @@ outside, here or, with `dask`, on a cluster. `messages` holds what passes betwee
 from __future__ import annotations
 
 from .dask import Cluster, ClusterError
-from .environment import cache_settings
+from .environment import environment_for, quiet
 from .evaluate import wrt_for
 from .messages import START_TIMEOUT, Catalogue, Question, Setup, UserFileError
 from .process import ask_quantity, catalogue, limit_threads, load, source, start
@@ -33,10 +33,11 @@ __all__ = [
     "Worker",
     "WorkerHandle",
     "ask_quantity",
-    "cache_settings",
     "catalogue",
+    "environment_for",
     "limit_threads",
     "load",
+    "quiet",
     "share_of_memory",
     "source",
     "start",

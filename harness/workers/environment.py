@@ -1,21 +1,28 @@
-"""Where frameworks keep what they have compiled."""
+"""The environment in which a framework is imported; each framework names its own variables.
+
+All of them are set for each framework: it may import another one (TensorFlow does so with JAX
+where that is installed), and so may a user's file.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from ...backends import FRAMEWORKS
 
 
-def cache_settings(folder: str) -> dict[str, str]:
-    """Return the environment in which JAX and PyTorch keep all that they compile, or nothing.
+def environment_for(threads: int = 0, cache: str | None = None) -> dict[str, str]:
+    """Return what must be set before a framework is imported.
 
     Args:
-        folder: where it is kept, also what is small and quick; nothing is, where it is empty.
+        threads: how many threads each framework may use; 0 for as many as it likes.
+        cache: folder in which compilers keep what they have compiled; empty for none, None for
+            what is set up on the machine.
     """
-    if not folder:
-        return {"JAX_ENABLE_COMPILATION_CACHE": "false", "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}
-    return {
-        "JAX_COMPILATION_CACHE_DIR": str(Path(folder) / "jax"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "TORCHINDUCTOR_CACHE_DIR": str(Path(folder) / "torch"),
-        "TORCHINDUCTOR_FX_GRAPH_CACHE": "1",
-    }
+    settings = {"OMP_NUM_THREADS": str(threads)} if threads else {}
+    for framework in FRAMEWORKS.values():
+        settings |= framework.environment_for(threads, cache)
+    return settings
+
+
+def quiet() -> dict[str, str]:
+    """Return what keeps the frameworks' logs out of ours."""
+    return {name: text for item in FRAMEWORKS.values() for name, text in item.quiet.items()}

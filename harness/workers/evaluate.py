@@ -78,7 +78,8 @@ def evaluate_quantity(
         return Failure("unsupported", reason)
     call = call_for(implementation, case, inputs)
     if not whole:
-        call = replace(call, wrt=wrt_for(quantity, by_hand=backend.framework == "numpy"))
+        by_hand = backend.description.has_handwritten_gradients
+        call = replace(call, wrt=wrt_for(quantity, by_hand=by_hand))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if quantity == HVP_LOGITS:

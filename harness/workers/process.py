@@ -27,7 +27,7 @@ from ...backends import load_backend
 from ...backends.base import ARGUMENTS, Backend, Call, call_for, implementations_of
 from ...cases.model import Case
 from ..answers import Failure, Observation, one_line
-from .environment import cache_settings
+from .environment import environment_for, quiet
 from .evaluate import CALLS, evaluate, evaluate_quantity, wrt_for
 from .messages import BatchAnswers, Catalogue, Question, Setup, UserFileError
 from .probe import probe
@@ -79,15 +79,15 @@ def start(setup: Setup, loads: Event | None = None, progress: SharedProgress | N
     if progress is not None:
         progress.start()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name, text in quiet().items():
+        os.environ.setdefault(name, text)
     # Workers share the cores: a thread that spins while it waits takes one from the others.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if setup.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if setup.threads:
         limit_threads(setup.threads)
-    if setup.cache is not None:
-        os.environ.update(cache_settings(setup.cache))
+    os.environ.update(environment_for(cache=setup.cache))
     log = os.open(setup.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -106,9 +106,8 @@ def _end_with_parent() -> None:
 
 
 def limit_threads(threads: int) -> None:
-    """Each framework has a variable of its own, and all of them count the cores they may use."""
-    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC"):
-        os.environ[name] = str(threads)
+    """Each framework has variables of its own, and all of them count the cores they may use."""
+    os.environ.update(environment_for(threads))
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
@@ -206,7 +205,7 @@ def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Sour
     modules = loaded(backend.module_names())
     modules += loaded([module_name(place) for place in process.setup.extra])
     module, attribute = module_and_name(modules, implementation.function, name)
-    by_hand = implementation.vjp is not None and backend.framework == "numpy"
+    by_hand = implementation.vjp is not None and backend.description.has_handwritten_gradients
     needs_gradient = bool(wrt_for(quantity, by_hand=by_hand) or (whole and call.wrt))
     gradient = "cotangent" if by_hand and needs_gradient else ""
     return source_of(module, attribute, *_written(case, call), gradient)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -275,7 +276,7 @@ def test_the_shape_of_a_result_is_that_of_the_contract(case: str, shape: tuple[i
 class _Minimal(Backend):
     """A backend without a framework."""
 
-    framework = "numpy"
+    description = FRAMEWORKS["numpy"]
     modules = ()
     packages = ("numpy",)
 
@@ -314,4 +315,8 @@ def test_two_implementations_of_one_name_are_refused() -> None:
 
 def test_a_framework_that_is_not_installed_says_what_is_missing() -> None:
     assert FRAMEWORKS["numpy"].missing == ()
-    assert type(FRAMEWORKS["numpy"])("x", ("numpy", "no_such"), "x", ()).missing == ("no_such",)
+    assert FRAMEWORKS["numpy"].why_missing == ""
+    absent = replace(FRAMEWORKS["jax"], imports=("numpy", "no_such"))
+    assert absent.missing == ("no_such",)
+    assert absent.why_missing == "no_such not installed; pip install 'lossdiff[jax]'"
+    assert replace(absent, extra="").why_missing == "no_such not installed; pip install no_such"

@@ -170,14 +170,14 @@ def test_compilers_see_plain_signatures_in_quick_and_those_of_every_dtype_in_ful
     double = Case.parse("softmax/float64/4x10/normal/-/0")
     special = Case.parse("softmax/float32/4x10/normal/axis=0/0")
     laid_out = Case.parse("softmax/float32/4x10~stepped/normal/-/0")
-    quick, full = made("quick"), made("full")
+    quick, full, slow = made("quick"), made("full"), ("float16", "float32")
 
-    assert quick.is_compiled(plain, "jit")
-    assert not quick.is_compiled(double, "jit")
-    assert full.is_compiled(double, "jit")
-    assert not full.is_compiled(double, "compile")
-    assert full.is_compiled(plain, "compile")
-    assert not any(full.is_compiled(case, "jit") for case in (special, laid_out))
+    assert quick.is_compiled(plain)
+    assert not quick.is_compiled(double)
+    assert full.is_compiled(double)
+    assert not full.is_compiled(double, slow)
+    assert full.is_compiled(plain, slow)
+    assert not any(full.is_compiled(case) for case in (special, laid_out))
 
 
 def test_fuzz_draws_as_many_cases_as_were_asked_for() -> None:

@@ -15,7 +15,7 @@ from ..harness.engine import Plan
 from ..harness.workers import GIB
 from .names import Name, unknown
 
-MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.modes))
+MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.mode_names))
 C = TypeVar("C", bound=Callable[..., Any])
 
 
@@ -100,10 +100,10 @@ def plan_of(
     for framework in extra:
         if framework not in names:
             raise click.UsageError(f"--impl names {framework}, which --backend leaves out")
-    # The worker that takes longest begins first: JAX has two that share its questions.
-    order = [name for name in ("tensorflow", "jax", "torch", "numpy") if name in names]
+    heaviest_first = sorted(FRAMEWORKS.values(), key=lambda framework: -framework.weight)
+    order = tuple(framework.name for framework in heaviest_first if framework.name in names)
     return Plan(
-        chosen, tuple(dict.fromkeys(order)), modes, device, extra, jobs, timeout, only,
+        chosen, order, modes, device, extra, jobs, timeout, only,
         memory=int(memory * GIB), shard=shard, cache=cache,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_the_dead_and_the_deaf_are_replaced(numpy_asker: Session) -> None:
 
 
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = {**FRAMEWORKS, "torch": type(FRAMEWORKS["torch"])("torch", ("no_torch",), "torch", ())}
+    absent = {**FRAMEWORKS, "torch": replace(FRAMEWORKS["torch"], imports=("no_torch",))}
     monkeypatch.setattr(module, "FRAMEWORKS", absent)
 
     with pytest.raises(

@@ -1,9 +1,9 @@
-"""Where frameworks keep what they have compiled."""
+"""What is set before a framework is imported."""
 
 from __future__ import annotations
 
 import pytest
-from lossdiff.harness.workers.environment import cache_settings
+from lossdiff.harness.workers import environment_for, quiet
 
 
 @pytest.mark.parametrize(
@@ -15,9 +15,20 @@ from lossdiff.harness.workers.environment import cache_settings
                     "TORCHINDUCTOR_FX_GRAPH_CACHE": "1"}),
         ("", {"JAX_ENABLE_COMPILATION_CACHE": "false",
               "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}),
+        (None, {}),
     ],
 )  # fmt: skip
 def test_what_is_compiled_is_kept_in_a_folder_or_not_at_all(
-    folder: str, expected: dict[str, str]
+    folder: str | None, expected: dict[str, str]
 ) -> None:
-    assert cache_settings(folder) == expected
+    assert environment_for(cache=folder) == expected
+
+
+def test_every_framework_is_limited_to_as_many_threads() -> None:
+    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC")
+
+    assert environment_for(3) == dict.fromkeys(names, "3")
+
+
+def test_the_logs_of_frameworks_are_kept_out() -> None:
+    assert quiet() == {"TF_CPP_MIN_LOG_LEVEL": "3"}
