@@ -240,7 +240,7 @@ def test_modules_are_imported_by_computed_names_in_few_places() -> None:
         "lossdiff.backends.base",  # a framework's implementations
         "lossdiff.backends.framework",  # its adapter and its dialect
         "lossdiff.backends.tensorflow.adapter",  # what TensorFlow has no public name for
-        "lossdiff.harness.workers.process",  # a user's own
+        "lossdiff.harness.workers.user_file",  # a user's own
     ]
 
 
