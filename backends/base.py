@@ -27,10 +27,6 @@ ARGUMENTS = ("values", "target", "weight", "pos_weight")
 _VJP = "_vjp"
 
 
-class DeviceAbsentError(RuntimeError):
-    """The framework sees no device of the kind that was asked for."""
-
-
 @dataclass(frozen=True)
 class Claim:
     """What an implementation claims to answer: names only, so that it can be sent around.

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import CaseFileError
 from .dtypes import FORMATS, Array, format_of
 from .model import Case, Inputs
 from .operations import OPERATIONS, Operation, Options
@@ -24,10 +25,6 @@ from .operations import OPERATIONS, Operation, Options
 _WEIGHTS = ("weight", "pos_weight")
 # What zipfile and NumPy raise at files that are damaged, encrypted, pickled, or something else.
 _DAMAGED = (OSError, TypeError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-
-
-class CaseFileError(ValueError):
-    """A case file that cannot be used; the message says what is wrong with it."""
 
 
 def read_case(path: Path) -> Case:

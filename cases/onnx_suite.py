@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import LeftOutError, OnnxError
 from .casefile import target_family_of
 from .dtypes import Array, format_of
 from .model import Case, Inputs
@@ -41,10 +42,6 @@ BEYOND = (
     "nll_loss/index.some_ignored/float32/4x10/log_probs/-/0",
     "logsumexp/float32/4x10/all_neg_inf/-/0",
 )
-
-
-class OnnxError(ValueError):
-    """The cases of ONNX cannot be had; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +72,6 @@ class Collected:
     left_out: dict[str, str]
 
 
-class _LeftOutError(ValueError):
-    """The contract has no such question."""
-
-
 def onnx_cases() -> list[Case]:
     """Return the cases of the suite `onnx`: node cases, and a few beyond them.
 
@@ -105,7 +98,7 @@ def collected() -> Collected:
             continue
         try:
             cases += _read(test, name)
-        except _LeftOutError as error:
+        except LeftOutError as error:
             left_out[name] = str(error)
     return Collected(tuple(cases), left_out)
 
@@ -144,12 +137,12 @@ def _read(test: Any, name: str) -> Iterator[NodeCase]:
 
     node, opset = test.model.graph.node[0], test.model.opset_import[0].version
     if opset < _FIRST_OPSET:
-        raise _LeftOutError(f"opset {opset}: another meaning of `axis`")
+        raise LeftOutError(f"opset {opset}: another meaning of `axis`")
     attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
     ((inputs, outputs),) = test.data_sets
     values = inputs[0]
     if format_of(values.dtype) is None:
-        raise _LeftOutError(f"dtype {values.dtype}")
+        raise LeftOutError(f"dtype {values.dtype}")
     outputs = [np.asarray(output) for output in outputs]
     operation = OPERATORS[node.op_type]
     if OPERATIONS[operation].is_loss:
@@ -170,7 +163,7 @@ def _of_rows(operation: str, name: str, values: Array, axis: int) -> Case:
     case = Case(operation, f"onnx:{name}", values.shape, values.dtype.name, options=options,
                 given=Inputs(values))  # fmt: skip
     if not values.shape[case.class_axis]:
-        raise _LeftOutError("an axis without classes, of which the contract says nothing")
+        raise LeftOutError("an axis without classes, of which the contract says nothing")
     return case
 
 
@@ -183,7 +176,7 @@ def _reduction(name: str, inputs: Any, attributes: dict[str, Any]) -> Case:
     values, *rest = inputs
     axes = [int(axis) for axis in (rest[0] if rest else attributes.get("axes", ()))]
     if not axes and attributes.get("noop_with_empty_axes"):
-        raise _LeftOutError("reduces nothing")
+        raise LeftOutError("reduces nothing")
     if len(axes) == 1:
         return _of_rows("logsumexp", name, values, axes[0])
     reduced = {axis % values.ndim for axis in axes or range(values.ndim)}

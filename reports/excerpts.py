@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..cases.model import Case, Inputs
+from ..errors import RunFileError
 from ..harness.runfile import RunFile
 
 SHOWN = 8
@@ -49,7 +50,7 @@ def excerpt(run: RunFile, case_id: str, where: str) -> Excerpt | None:
         if math.prod(case.shape) > _TOO_LARGE:
             return None
         return _excerpt(case, case.inputs(), tuple(map(int, re.findall(r"\d+", where))))
-    except (ValueError, KeyError, IndexError):
+    except (RunFileError, ValueError, KeyError, IndexError):
         return None
 
 

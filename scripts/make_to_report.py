@@ -19,7 +19,8 @@ from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.verdicts import RELATION
 
-from lossdiff._cli.repro import NothingToShowError, reproduce
+from lossdiff._cli.repro import reproduce
+from lossdiff.errors import NothingToShowError
 
 FOLDER = Path(__file__).parents[1] / "docs" / "to_report"
 TO_REPORT = "to be reported"

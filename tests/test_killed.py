@@ -14,10 +14,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from lossdiff.harness.runfile.file import RunFile, RunFileError, draft_of
+from lossdiff.harness.runfile.file import RunFile, draft_of
 from lossdiff.harness.runfile.lock import writing
 from lossdiff.harness.runfile.resume_rows import CompletedRow, IncidentRow
 from lossdiff.harness.runfile.rows import VerdictRow
+
+from lossdiff.errors import RunFileError
 
 from .harness.engine.interruption import content
 

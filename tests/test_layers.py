@@ -33,11 +33,14 @@ FILES = {
 }
 
 # Layer by layer, from below: what each may import of this project.
+ERRORS = "lossdiff.errors"
 ALLOWED = {
-    "lossdiff.cases": ("lossdiff.cases",),
-    "lossdiff.backends": ("lossdiff.cases", "lossdiff.backends"),
-    "lossdiff.harness": ("lossdiff.cases", "lossdiff.backends", "lossdiff.harness"),
+    ERRORS: (),
+    "lossdiff.cases": (ERRORS, "lossdiff.cases"),
+    "lossdiff.backends": (ERRORS, "lossdiff.cases", "lossdiff.backends"),
+    "lossdiff.harness": (ERRORS, "lossdiff.cases", "lossdiff.backends", "lossdiff.harness"),
     "lossdiff.reports": (
+        ERRORS,
         "lossdiff.cases",
         "lossdiff.reports",
         "lossdiff.harness.verdicts",

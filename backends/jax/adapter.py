@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import jax
 import numpy as np
 
-from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
+from ...errors import DeviceAbsentError
+from ..base import Backend, Call, Forward, ForwardBackward, SecondOrder
 from . import FRAMEWORK
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward
+from ...errors import DeviceAbsentError
+from ..base import Backend, Call, Forward, ForwardBackward
 from . import FRAMEWORK
 
 

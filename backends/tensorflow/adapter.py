@@ -15,7 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
+from ...errors import DeviceAbsentError
+from ..base import Backend, Call, Forward, ForwardBackward, SecondOrder
 from . import FRAMEWORK
 
 if TYPE_CHECKING:

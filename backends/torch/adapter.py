@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..base import Backend, Call, DeviceAbsentError, Forward, ForwardBackward, SecondOrder
+from ...errors import DeviceAbsentError
+from ..base import Backend, Call, Forward, ForwardBackward, SecondOrder
 from . import FRAMEWORK
 
 

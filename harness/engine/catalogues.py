@@ -7,7 +7,8 @@ import multiprocessing
 from pebble import ProcessPool
 
 from ...backends import FRAMEWORKS
-from ..workers import START_TIMEOUT, Catalogue, Setup, UserFileError, catalogue, start, why_no_start
+from ...errors import UserFileError
+from ..workers import START_TIMEOUT, Catalogue, Setup, catalogue, start, why_no_start
 from .plan import Plan, why_absent
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...errors import RunFileError
 from ..relations import RelationTally, compared
 from ..runfile import (
     AnswerRow,
@@ -25,7 +26,6 @@ from ..runfile import (
     RelationRow,
     Row,
     RunFile,
-    RunFileError,
     TimingRow,
     ValidityPointRow,
     VerdictRow,

@@ -17,7 +17,8 @@ from typing import Any
 
 from ...backends import FRAMEWORKS
 from ...backends.base import Claim
-from ..runfile import IncidentRow, RunFile, RunFileError, WorkerRow
+from ...errors import RunFileError, UserFileError
+from ..runfile import IncidentRow, RunFile, WorkerRow
 from ..workers import (
     BatchResult,
     Catalogue,
@@ -25,7 +26,6 @@ from ..workers import (
     Incident,
     Limits,
     Setup,
-    UserFileError,
     Watchdog,
     Worker,
     WorkerHandle,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ...errors import UserFileError
 from ..runfile import RunFile
-from ..workers import UserFileError
 from .batches import WorkerPool
 
 

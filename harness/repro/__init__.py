@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .script import Origin, script, why_not_shown
-from .session import AnswerSelector, Session, SessionError
+from .session import AnswerSelector, Session
 from .shrink import TIMEOUT, shrink
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "AnswerSelector",
     "Origin",
     "Session",
-    "SessionError",
     "script",
     "shrink",
     "why_not_shown",

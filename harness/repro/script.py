@@ -20,13 +20,14 @@ from ...backends.base import ARGUMENTS, result_shape
 from ...backends.dialect import ScriptCall, Wanted
 from ...cases.dtypes import format_of
 from ...cases.model import Case
+from ...errors import SessionError
 from ..answers import GRADIENT_TARGET, HVP_LOGITS, VALUE, Failure
 from ..bounds import SOUND
 from ..judging import DtypeMismatch, SolvedCase, Verdict
 from ..verdicts import UNDEFINED
 from ..workers import wrt_for
 from .literals import array_text, modules_needed
-from .session import AnswerSelector, Session, SessionError
+from .session import AnswerSelector, Session
 
 _ALL = 16  # elements up to which all are compared; of more, the worst
 _WORST = 4

@@ -17,6 +17,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from ...backends import FRAMEWORKS
 from ...cases.model import Case
+from ...errors import DeviceAbsentError, SessionError
 from ..answers import Failure
 from ..judging import Remark, SolvedCase, Verdict, judge, solved_case
 from ..workers import (
@@ -30,9 +31,8 @@ from ..workers import (
     start,
 )
 
-
-class SessionError(RuntimeError):
-    """A framework cannot be asked here; the message says why."""
+# What a framework's process ends with where it does not start; RuntimeError is the frameworks' own.
+_NO_START = (ProcessExpired, FutureTimeoutError, DeviceAbsentError, ImportError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Session:
             self.catalogue: Catalogue = self._pool.schedule(
                 catalogue, timeout=START_TIMEOUT
             ).result()
-        except (ProcessExpired, FutureTimeoutError, ImportError, RuntimeError) as error:
+        except _NO_START as error:
             self._end()
             raise SessionError(f"{framework} does not start: {error}") from error
         except BaseException:

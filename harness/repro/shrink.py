@@ -15,6 +15,7 @@ import numpy as np
 
 from ...cases.dtypes import FORMATS, Array, Format
 from ...cases.model import Case, Inputs
+from ...errors import ExhaustedError
 from ..judging import Verdict
 from ..verdicts import VerdictKind
 from .reductions import (
@@ -56,10 +57,6 @@ class Shrunk:
     is_minimal: bool = True
 
 
-class _Exhausted(Exception):  # noqa: N818 -- no error: the work ends here
-    """No time or no question is left."""
-
-
 def shrink(
     session: Session,
     case: Case,
@@ -84,7 +81,7 @@ def shrink(
     )
     try:
         is_minimal = shrinker.run()
-    except _Exhausted:
+    except ExhaustedError:
         is_minimal = False
     asked = len(shrinker.seen)
     return Shrunk(shrinker.case, shrinker.verdict, asked, is_minimal)
@@ -131,7 +128,7 @@ class _Shrinker:
             return False
         left = self._deadline - time.monotonic()
         if left <= 0 or len(self.seen) >= self._limit:
-            raise _Exhausted
+            raise ExhaustedError
         self.seen.add(case.id)
         seconds = min(self._longest, max(left, _LEAST))
         verdict = self._asker.verdict(case, self._point, seconds)

@@ -6,7 +6,7 @@ classes in `rows`, `timing_rows` and `resume_rows`; `schema` stores them.
 
 from __future__ import annotations
 
-from .file import RunFile, RunFileError, draft_of
+from .file import RunFile, draft_of
 from .lock import writing
 from .resume_rows import AnswerRow, BlobRow, CompletedRow, IncidentRow, PendingRow, ValidityPointRow
 from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
@@ -26,7 +26,6 @@ __all__ = [
     "RelationRow",
     "Row",
     "RunFile",
-    "RunFileError",
     "TimingRow",
     "ValidityPointRow",
     "VerdictRow",

@@ -22,6 +22,7 @@ import numpy as np
 
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case, Inputs
+from ...errors import RunFileError
 from .rows import VerdictRow
 from .schema import (
     APPLICATION_ID,
@@ -35,10 +36,6 @@ from .schema import (
     key_of,
     quoted,
 )
-
-
-class RunFileError(ValueError):
-    """A file that is not a run of ours, or cannot be read or written."""
 
 
 def draft_of(path: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .file import RunFileError
+from ...errors import RunFileError
 
 
 @contextmanager

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-from .bench import BenchError, Timing, time_passes
+from .bench import Timing, time_passes
 from .benchmarks import BENCH_SUITES, THREADS, bench_suite, is_timed
 
 __all__ = [
     "BENCH_SUITES",
     "THREADS",
-    "BenchError",
     "Timing",
     "bench_suite",
     "is_timed",

@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ...errors import BenchError
 from ..runfile import MemoryRow, RunFile, VerdictRow
 from ..workers import environment_for, quiet
 from . import machine
@@ -34,10 +35,6 @@ _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": st
 _SOME_RAISED = 1  # pytest's status; what ran is in the JSON all the same
 
 Say = Callable[[str], None]
-
-
-class BenchError(RuntimeError):
-    """The benchmarks of a framework could not be run; the message says why."""
 
 
 @dataclass(frozen=True)

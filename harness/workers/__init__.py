@@ -6,12 +6,12 @@ outside, here or, with `dask`, on a cluster. `messages` holds what passes betwee
 
 from __future__ import annotations
 
-from .dask import Cluster, ClusterError
+from .dask import Cluster
 from .environment import environment_for, quiet
 from .evaluate import wrt_for
-from .messages import START_TIMEOUT, Catalogue, Question, Setup, UserFileError
+from .messages import START_TIMEOUT, Catalogue, Question, Setup
 from .process import ask_quantity, catalogue, limit_threads, load, source, start
-from .source_text import Source, SourceError
+from .source_text import Source
 from .supervisor import BatchResult, Incident, Worker, WorkerHandle, why_no_start
 from .watchdog import GIB, Limits, Watchdog, share_of_memory
 
@@ -21,14 +21,11 @@ __all__ = [
     "BatchResult",
     "Catalogue",
     "Cluster",
-    "ClusterError",
     "Incident",
     "Limits",
     "Question",
     "Setup",
     "Source",
-    "SourceError",
-    "UserFileError",
     "Watchdog",
     "Worker",
     "WorkerHandle",

@@ -25,16 +25,13 @@ from queue import SimpleQueue
 from typing import Any
 
 from ...backends import FRAMEWORKS
+from ...errors import ClusterError
 from .messages import START_TIMEOUT, Catalogue, Question, Setup
 from .supervisor import BatchResult, OnAnswer, OnStart, WorkerHandle
 from .watchdog import Limits, Watchdog, share_of_memory
 
 _AHEAD = 2  # batches for each thread of the cluster, so that none waits for us
 _CONNECT = 10.0  # seconds
-
-
-class ClusterError(RuntimeError):
-    """A cluster cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,3 @@ class BatchAnswers:
 
     observations: list[Observation]
     seconds: float
-
-
-class UserFileError(Exception):
-    """A user's file of implementations cannot be used; the message says why."""

@@ -26,10 +26,11 @@ from numpy.typing import NDArray
 from ...backends import load_backend
 from ...backends.base import ARGUMENTS, Backend, Call, call_for, implementations_of
 from ...cases.model import Case
+from ...errors import UserFileError
 from ..answers import Failure, Observation, one_line
 from .environment import environment_for, quiet
 from .evaluate import CALLS, evaluate, evaluate_quantity, wrt_for
-from .messages import BatchAnswers, Catalogue, Question, Setup, UserFileError
+from .messages import BatchAnswers, Catalogue, Question, Setup
 from .probe import probe
 from .progress import CATALOGUE, SharedProgress
 from .source_text import Source, loaded, module_and_name, source_of

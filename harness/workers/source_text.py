@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from ...errors import SourceError
+
 
 @dataclass(frozen=True)
 class Source:
@@ -29,10 +31,6 @@ class Source:
     definitions: tuple[str, ...]
     call: str
     gradient: str = ""
-
-
-class SourceError(ValueError):
-    """The text of an implementation cannot be had; the message says why."""
 
 
 def source_of(

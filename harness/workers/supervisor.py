@@ -23,8 +23,8 @@ from typing import Any, Protocol
 import psutil
 from pebble import ProcessExpired, ProcessPool
 
-from ...backends.base import DeviceAbsentError
 from ...cases.model import Case
+from ...errors import DeviceAbsentError, LostError
 from ..answers import Failure, Observation, one_line
 from .messages import START_TIMEOUT, BatchAnswers, Catalogue, Question, Setup
 from .process import ask, catalogue, start
@@ -33,10 +33,6 @@ from .watchdog import Ended, InFlightBatch, Limits
 
 _DEATHS = (ProcessExpired, FutureTimeoutError, CancelledError, BrokenProcessPool)
 _STARTS = 3  # in vain, one after the other, before a worker is given up
-
-
-class LostError(Exception):
-    """A process ended without a word: with status 0, or in the middle of its answer."""
 
 
 @dataclass(frozen=True)

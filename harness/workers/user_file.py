@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from ...errors import UserFileError
 from ..answers import one_line
-from .messages import UserFileError
 
 
 def module_name(place: str) -> str:

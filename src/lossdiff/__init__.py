@@ -1,3 +1,7 @@
 """lossdiff: softmax, cross-entropy and their relatives, judged against an exact oracle."""
 
-__all__: list[str] = []
+from __future__ import annotations
+
+from .errors import LossdiffError
+
+__all__ = ["LossdiffError"]

@@ -12,11 +12,13 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from lossdiff.cases.casefile import CaseFileError, read_case
+from lossdiff.cases.casefile import read_case
 from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.harness.judging import solved_case
+
+from lossdiff.errors import CaseFileError
 
 LOGITS = np.array([[0.5, -1.0, 2.0], [3.0, 0.25, -4.0]])
 VALUES = {"logits": LOGITS, "probs": np.full((2, 3), 1 / 3), "log_probs": np.full((2, 3), -1.0)}

@@ -18,7 +18,6 @@ from lossdiff.cases.onnx_suite import (
     LOG_PROB,
     OPERATORS,
     NodeCase,
-    OnnxError,
     _read,
     collected,
     onnx_cases,
@@ -26,6 +25,8 @@ from lossdiff.cases.onnx_suite import (
 from lossdiff.cases.operations import Options
 from lossdiff.cases.suites import suite
 from lossdiff.harness.runfile.file import RunFile
+
+from lossdiff.errors import OnnxError
 
 ONNX = pytest.mark.onnx
 DATA = np.arange(12.0).reshape(2, 3, 2)

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lossdiff.harness.runfile.file import RunFile, RunFileError
+from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.runfile.schema import FORMAT
 from lossdiff.harness.timing import benchmarks
 
 from lossdiff._cli import main as cli
+from lossdiff.errors import RunFileError
 
 from .command import Ended, rows_of
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lossdiff.harness.runfile.file import RunFile, RunFileError
+from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.verdicts import VERDICTS, kind_of
 from lossdiff.reports.html import render, write_report
 from lossdiff.reports.legend import MARKS
 from lossdiff.reports.payload import to_json
+
+from lossdiff.errors import RunFileError
 
 from . import sample
 

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from ..errors import BenchError
 from ..harness.runfile import PassRow, RunFile, TimingRow, VerdictRow, WorkerRow
-from ..harness.timing import BENCH_SUITES, THREADS, BenchError, Timing, time_passes
+from ..harness.timing import BENCH_SUITES, THREADS, Timing, time_passes
 from ..harness.verdicts import is_finding
 from .names import Name
 

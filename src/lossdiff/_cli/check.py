@@ -13,11 +13,11 @@ import click
 from rich.console import Console
 
 from ..cases.ledger import ledger
+from ..errors import RunFileError
 from ..harness.engine import ASKED, Engine, Findings, Plan, difference
 from ..harness.runfile import (
     DomainRow,
     RunFile,
-    RunFileError,
     ValidityPointRow,
     VerdictRow,
     WorkerRow,

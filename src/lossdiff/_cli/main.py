@@ -18,16 +18,15 @@ from typing import Any
 import click
 from platformdirs import user_cache_path
 
-from ..cases.casefile import CaseFileError, read_case
-from ..cases.onnx_suite import OnnxError
+from ..cases.casefile import read_case
 from ..cases.operations import DTYPES
 from ..cases.suites import SUITES, selected, suite
+from ..errors import LossdiffError, ReproError
 from ..harness.engine import identity, sharded
-from ..harness.repro import TIMEOUT, SessionError
-from ..harness.runfile import RunFile, RunFileError, VerdictRow
+from ..harness.repro import TIMEOUT
+from ..harness.runfile import RunFile, VerdictRow
 from ..harness.timing import Timing, bench_suite, is_timed
 from ..harness.verdicts import VERDICTS, kind_of
-from ..harness.workers import ClusterError, SourceError, UserFileError
 from .bench import commit, time_run, timing_options
 from .check import FINDINGS, NOTHING, OK, USAGE, conclude, console, execute, opened
 from .compare import compare
@@ -35,7 +34,7 @@ from .list import operations_table, print_implementations, print_ledger
 from .merge import merged
 from .names import Name, Shard, unknown
 from .options import Implementations, is_complete, output_option, plan_of, selection_options
-from .repro import NothingToShowError, Wanted, chosen, others_line, reproduce
+from .repro import Wanted, chosen, others_line, reproduce
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -268,7 +267,7 @@ def repro(
             _note(f"{row.implementation} {row.mode} {row.quantity}: {row.verdict}")
             _note(others_line(others))
             text, problem = reproduce(run, row, shrinks=not no_shrink, timeout=timeout, say=_note)
-        except (SessionError, NothingToShowError, SourceError) as error:
+        except ReproError as error:
             click.echo(f"lossdiff: {error}", err=True)
             return NOTHING
     _write(text, output)
@@ -325,7 +324,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"lossdiff: {_usage(error)}", err=True)
     except click.ClickException as error:
         click.echo(f"lossdiff: {error.format_message()}", err=True)
-    except (RunFileError, UserFileError, CaseFileError, OnnxError, ClusterError) as error:
+    except LossdiffError as error:
         click.echo(f"lossdiff: {error}", err=True)
     except (KeyboardInterrupt, click.Abort) as error:
         kept = str(error.__cause__ or error)  # click makes an Abort of an interrupt

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 import click
 
+from ..errors import NothingToShowError
 from ..harness.answers import Failure
 from ..harness.engine import users_files
 from ..harness.judging import Verdict
@@ -19,10 +20,6 @@ from .names import unknown
 _UNSHOWN = ("relation", "nondeterministic")  # of several calls, not of one
 _KINDS = ("user", "native", "recipe", "textbook")
 _NEAR = 3
-
-
-class NothingToShowError(Exception):
-    """There is no finding, or it does not come back; the message says which."""
 
 
 @dataclass(frozen=True)

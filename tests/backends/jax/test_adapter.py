@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import DeviceAbsentError
 from lossdiff.cases.model import Case
+
+from lossdiff.errors import DeviceAbsentError
 
 from ..asking import (
     BY_HAND,

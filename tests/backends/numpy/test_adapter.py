@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import Backend, Call, DeviceAbsentError, Implementation, call_for
+from lossdiff.backends.base import Backend, Call, Implementation, call_for
 from lossdiff.cases.layouts import laid_out
 from lossdiff.cases.model import Case
 from numpy.typing import NDArray
+
+from lossdiff.errors import DeviceAbsentError
 
 from ..asking import DTYPES, simple_questions
 

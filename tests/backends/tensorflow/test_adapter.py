@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import DeviceAbsentError, call_for
+from lossdiff.backends.base import call_for
 from lossdiff.cases.model import Case, Inputs
+
+from lossdiff.errors import DeviceAbsentError
 
 from ..asking import (
     BY_HAND,

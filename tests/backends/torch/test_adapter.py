@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import DeviceAbsentError, implementations_of
+from lossdiff.backends.base import implementations_of
 from lossdiff.cases.layouts import laid_out
 from lossdiff.cases.model import Case
+
+from lossdiff.errors import DeviceAbsentError
 
 from ..asking import (
     BY_HAND,

@@ -18,13 +18,15 @@ from lossdiff.harness.answers import Observation
 from lossdiff.harness.engine import judgement as judgement_module
 from lossdiff.harness.engine.plan import Plan
 from lossdiff.harness.engine.scheduler import Engine
-from lossdiff.harness.runfile.file import RunFile, RunFileError
+from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.resume_rows import CompletedRow, IncidentRow
 from lossdiff.harness.runfile.schema import ROWS, Row
 from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.messages import Catalogue, Setup
 from lossdiff.harness.workers.probe import probe
 from lossdiff.harness.workers.supervisor import BatchResult
+
+from lossdiff.errors import RunFileError
 
 _COMPARED = [row for row in ROWS if row is not IncidentRow]
 Rows = dict[str, list[tuple[str, ...]]]

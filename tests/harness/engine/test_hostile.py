@@ -10,15 +10,15 @@ from typing import Any
 import psutil
 import pytest
 from lossdiff.backends import FRAMEWORKS
-from lossdiff.backends.base import DeviceAbsentError
 from lossdiff.harness.engine.plan import Plan
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.resume_rows import IncidentRow
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.verdicts import kind_of
-from lossdiff.harness.workers.messages import UserFileError
-from lossdiff.harness.workers.supervisor import LostError, why_no_start
+from lossdiff.harness.workers.supervisor import why_no_start
 from pebble import ProcessExpired
+
+from lossdiff.errors import DeviceAbsentError, LostError, UserFileError
 
 from .engine_runs import SOFTMAX, TINY, executed
 

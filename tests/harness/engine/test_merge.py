@@ -13,10 +13,12 @@ from lossdiff.harness.engine.identity import identity, users_files
 from lossdiff.harness.engine.merge import merge
 from lossdiff.harness.engine.plan import Plan
 from lossdiff.harness.engine.shards import sharded
-from lossdiff.harness.runfile.file import RunFile, RunFileError
+from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
 from lossdiff.harness.runfile.timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 from lossdiff.harness.timing.results import summaries
+
+from lossdiff.errors import RunFileError
 
 from ..runfile.test_nothing_lost import PLAN
 from .interruption import content, run_here

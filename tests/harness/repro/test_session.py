@@ -11,8 +11,9 @@ from lossdiff.backends import FRAMEWORKS
 from lossdiff.cases.model import Case
 from lossdiff.harness.repro import session as module
 from lossdiff.harness.repro.reductions import as_given
-from lossdiff.harness.repro.session import AnswerSelector, Session, SessionError
-from lossdiff.harness.workers.messages import UserFileError
+from lossdiff.harness.repro.session import AnswerSelector, Session
+
+from lossdiff.errors import SessionError, UserFileError
 
 HOSTILE = Path(__file__).parents[2] / "hostile"
 SOFTMAX = Case.parse("softmax/float32/4x10/normal/-/0")

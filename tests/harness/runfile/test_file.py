@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from lossdiff.cases.model import Case, Inputs
-from lossdiff.harness.runfile.file import RunFile, RunFileError
+from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import (
     DomainRow,
     RelationRow,
@@ -21,6 +21,8 @@ from lossdiff.harness.runfile.rows import (
 )
 from lossdiff.harness.runfile.schema import APPLICATION_ID, FORMAT, Row
 from lossdiff.harness.runfile.timing_rows import PassRow, ProcessRow, TimingRow
+
+from lossdiff.errors import RunFileError
 
 CASE = "softmax/float32/4x10/normal/-/0"
 VERDICT = VerdictRow(

@@ -16,7 +16,8 @@ import pytest
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import Suite, suite
 from lossdiff.harness.engine.plan import Plan
-from lossdiff.harness.runfile.file import RunFileError
+
+from lossdiff.errors import RunFileError
 
 from ..engine.interruption import CUTS, HereHandle, Rows, content, run_here
 

@@ -23,7 +23,7 @@ from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.runfile.timing_rows import PassRow, ProcessRow, TimingRow
 from lossdiff.harness.timing import bench, benchmarks, machine
-from lossdiff.harness.timing.bench import BenchError, Timing, time_passes
+from lossdiff.harness.timing.bench import Timing, time_passes
 from lossdiff.harness.timing.benchmarks import (
     DIRECTIONS,
     Benchmark,
@@ -37,6 +37,7 @@ from lossdiff.harness.timing.benchmarks import (
 from lossdiff.harness.timing.results import ProcessResult
 
 from lossdiff._cli import main as cli
+from lossdiff.errors import BenchError
 
 SOFTMAX = "softmax/float32/4x10/normal/-/0"
 SIZES = {"softmax": ((4, 10),), "cross_entropy": ((4, 10),)}

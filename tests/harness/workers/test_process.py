@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import DeviceAbsentError
 from lossdiff.cases.model import Case
 from lossdiff.harness.workers import process as worker
-from lossdiff.harness.workers.messages import Question, Setup, UserFileError
+from lossdiff.harness.workers.messages import Question, Setup
 from lossdiff.harness.workers.process import load
+
+from lossdiff.errors import DeviceAbsentError, UserFileError
 
 HOSTILE = Path(__file__).parents[2] / "hostile"
 SOFTMAX = Case.parse("softmax/float32/4x10/normal/-/0")

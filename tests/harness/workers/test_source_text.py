@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lossdiff.harness.workers.source_text import Source, SourceError, module_and_name, source_of
+from lossdiff.harness.workers.source_text import Source, module_and_name, source_of
+
+from lossdiff.errors import SourceError
 
 FILE = '''"""A user's file."""
 

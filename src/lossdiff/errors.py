@@ -1,0 +1,98 @@
+"""The errors that lossdiff raises.
+
+Each has one line that says what is wrong. The command line prints that line and ends with the
+exit status that `_cli.status` gives to the class.
+
+- LossdiffError
+  - InputError
+    · RunFileError
+    · CaseFileError
+    · UserFileError
+  - RequirementError
+    · OnnxError
+    · BenchError
+    · ClusterError
+    · DeviceAbsentError
+  - ReproError
+    · NothingToShowError
+    · SessionError
+    · SourceError
+  - InternalError
+    · LostError
+    · LeftOutError
+    · ExhaustedError
+"""
+
+from __future__ import annotations
+
+
+class LossdiffError(Exception):
+    """Base class of every error that lossdiff raises on purpose."""
+
+
+class InputError(LossdiffError):
+    """Base class of the errors that are raised when a file of the user's cannot be used."""
+
+
+class RunFileError(InputError):
+    """Raised when a run file is missing, damaged, of another format, or cannot be written."""
+
+
+class CaseFileError(InputError):
+    """Raised when a case file is missing, damaged, or does not describe a case."""
+
+
+class UserFileError(InputError):
+    """Raised when a user's file or module of implementations cannot be used."""
+
+
+class RequirementError(LossdiffError):
+    """Base class of the errors that are raised when a run needs what is not there."""
+
+
+class OnnxError(RequirementError):
+    """Raised when onnx is not installed, or has no node cases where they are looked for."""
+
+
+class BenchError(RequirementError):
+    """Raised when pytest-benchmark is not installed, or one of its processes fails."""
+
+
+class ClusterError(RequirementError):
+    """Raised when a Dask cluster cannot be reached, has no workers, or loses a batch for good."""
+
+
+class DeviceAbsentError(RequirementError):
+    """Raised when a framework sees no device of the kind that was asked for."""
+
+
+class ReproError(LossdiffError):
+    """Base class of the errors that are raised when no script can be written for a finding."""
+
+
+class NothingToShowError(ReproError):
+    """Raised when a case has no finding, or when the finding does not come back."""
+
+
+class SessionError(ReproError):
+    """Raised when a framework is not installed, does not start, or answers only once."""
+
+
+class SourceError(ReproError):
+    """Raised when the source text of an implementation cannot be found."""
+
+
+class InternalError(LossdiffError):
+    """Base class of the errors that are always caught inside lossdiff."""
+
+
+class LostError(InternalError):
+    """Raised when a worker process ends without a word: with status 0, or in mid-answer."""
+
+
+class LeftOutError(InternalError):
+    """Raised when the contract has no question for a node case of ONNX."""
+
+
+class ExhaustedError(InternalError):
+    """Raised when no time or no question is left to shrink a case further."""
