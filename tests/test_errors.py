@@ -12,7 +12,8 @@ import pytest
 
 import lossdiff
 from lossdiff import errors
-from lossdiff.errors import LossdiffError
+from lossdiff._cli.status import Status, status_of
+from lossdiff.errors import LossdiffError, ReproError
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("src/lossdiff", "cases", "backends", "harness", "reports")
@@ -87,6 +88,13 @@ def test_every_error_passes_from_one_process_to_another(error: type[LossdiffErro
 
     assert type(again) is error
     assert str(again) == "mine.py: line 3"
+
+
+@pytest.mark.parametrize("error", TREE)
+def test_every_error_has_an_exit_status(error: type[LossdiffError]) -> None:
+    expected = Status.NOTHING if issubclass(error, ReproError) else Status.USAGE
+
+    assert status_of(error("no")) is expected
 
 
 def test_the_package_exports_the_base_class() -> None:

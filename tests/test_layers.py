@@ -239,6 +239,7 @@ def test_modules_are_imported_by_computed_names_in_few_places() -> None:
     dynamic = [name for name in FILES if _names(name) & {"import_module", "__import__"}]
 
     assert dynamic == [
+        "lossdiff._cli.main",  # a sub-command
         "lossdiff.backends",  # what there is of frameworks
         "lossdiff.backends.base",  # a framework's implementations
         "lossdiff.backends.framework",  # its adapter and its dialect

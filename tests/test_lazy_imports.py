@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+# None of this is needed to print what there is.
+SLOW = ("numpy", "scipy", "rich", "plotly", "jinja2", "pebble")
 # onnx is no framework, but it is imported for its own suite alone.
 FRAMEWORKS = ("torch", "jax", "jaxlib", "optax", "tensorflow", "keras", "onnx")
 OWN = {
@@ -20,9 +22,9 @@ OWN = {
 }
 
 
-def loaded_by(code: str) -> set[str]:
-    """Return which frameworks a fresh interpreter has imported after `code`."""
-    report = f"import json, sys; print(json.dumps(sorted(set({FRAMEWORKS}) & set(sys.modules))))"
+def loaded_by(code: str, packages: tuple[str, ...] = FRAMEWORKS) -> set[str]:
+    """Return which packages a fresh interpreter has imported after `code`."""
+    report = f"import json, sys; print(json.dumps(sorted(set({packages}) & set(sys.modules))))"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\n{report}"],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
@@ -38,6 +40,9 @@ def loaded_by(code: str) -> set[str]:
     [
         "import lossdiff",
         "import lossdiff._cli.main, lossdiff.__main__",
+        "import lossdiff._cli.check, lossdiff._cli.bench, lossdiff._cli.merge",
+        "import lossdiff._cli.report, lossdiff._cli.compare, lossdiff._cli.show",
+        "import lossdiff._cli.repro, lossdiff._cli.list",
         "import lossdiff.harness.engine, lossdiff.harness.timing, lossdiff.harness.repro",
         "import lossdiff.harness.workers.process",
         "import lossdiff.reports.html, lossdiff.reports.terminal",
@@ -47,6 +52,20 @@ def loaded_by(code: str) -> set[str]:
 )
 def test_importing_ours_imports_no_framework(code: str) -> None:
     assert loaded_by(code) == set()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["chek"]])
+def test_the_command_line_says_what_there_is_at_once(arguments: list[str]) -> None:
+    code = f"from lossdiff._cli.main import run; run({arguments})"
+
+    assert loaded_by(code, SLOW) == set()
+
+
+@pytest.mark.parametrize("what", ["operations", "ledger"])
+def test_a_list_loads_neither_reports_nor_statistics(what: str) -> None:
+    code = f"from lossdiff._cli.main import run; run(['list', '{what}'])"
+
+    assert loaded_by(code, ("plotly", "jinja2", "scipy.stats")) == set()
 
 
 @pytest.mark.onnx

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from lossdiff.cases.suites import Suite
 
+from lossdiff._cli import check
+from lossdiff._cli import list as list_
 from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
 
 from .command import HOSTILE, TINY, Ended, as_process
 
@@ -19,7 +22,8 @@ def lossdiff(
 ) -> Any:
     """Run the command line here, in an empty folder, with suites of two cases."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "suite", lambda name, **_: Suite(name, TINY))
+    for command in (check, list_):
+        monkeypatch.setattr(command, "suite", lambda name, **_: Suite(name, TINY))
 
     def run(*arguments: str | Path) -> Ended:
         capsys.readouterr()
@@ -36,5 +40,5 @@ def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = ["check", "--suite", "worked", "--backend", "numpy", "-o", path]
     arguments += ["--impl", f"numpy={HOSTILE / 'answers.py'}", "--operation", "softmax"]
     done = as_process(*arguments)
-    assert done.returncode == cli.FINDINGS, done.stderr
+    assert done.returncode == Status.FINDINGS, done.stderr
     return path

@@ -15,7 +15,7 @@ from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import VERDICTS
 
-from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
 
 from .command import GOOD, HOSTILE, NUMPY, TINY, WRONG, never, write
 
@@ -23,7 +23,7 @@ from .command import GOOD, HOSTILE, NUMPY, TINY, WRONG, never, write
 def test_a_check_without_findings_ends_with_0_and_leaves_a_run(lossdiff: Any) -> None:
     ended = lossdiff("check", *NUMPY, "-o", "deep/run.sqlite")
 
-    assert ended.status == cli.OK
+    assert ended.status == Status.OK
     assert "run file: deep/run.sqlite" in ended.out
     with RunFile.open(Path("deep/run.sqlite")) as run:
         assert {row.case for row in run.rows(VerdictRow)} == {TINY[0].id}
@@ -31,7 +31,7 @@ def test_a_check_without_findings_ends_with_0_and_leaves_a_run(lossdiff: Any) ->
 
 
 def test_where_nothing_is_said_the_run_lies_in_this_folder(lossdiff: Any) -> None:
-    assert lossdiff("check", *NUMPY).status == cli.OK
+    assert lossdiff("check", *NUMPY).status == Status.OK
     assert list(Path().iterdir()) == [Path("lossdiff.sqlite")]
 
 
@@ -40,7 +40,7 @@ def test_a_users_own_function_that_is_right_ends_with_0(lossdiff: Any) -> None:
 
     ended = lossdiff("check", *NUMPY, "--impl", f"numpy={impl}")
 
-    assert ended.status == cli.OK
+    assert ended.status == Status.OK
     with RunFile.open(Path("lossdiff.sqlite")) as run:
         mine = [row for row in run.rows(VerdictRow) if row.kind == "user"]
     assert {row.implementation for row in mine} == {"mine.logsumexp"}
@@ -52,14 +52,14 @@ def test_a_users_own_function_that_is_wrong_ends_with_1(lossdiff: Any) -> None:
 
     ended = lossdiff("check", *NUMPY, "--impl", f"numpy={impl}")
 
-    assert (ended.status, "Traceback" in ended.err) == (cli.FINDINGS, False)
+    assert (ended.status, "Traceback" in ended.err) == (Status.FINDINGS, False)
 
 
 def test_hostile_functions_end_with_1_and_print_nothing(lossdiff: Any) -> None:
     ended = lossdiff("check", *NUMPY[:2], "--operation", "softmax", "--impl",
                      f"numpy={HOSTILE / 'deadly.py'}")  # fmt: skip
 
-    assert ended.status == cli.FINDINGS
+    assert ended.status == Status.FINDINGS
     assert "Traceback" not in ended.err
     assert "hostile" not in ended.out + ended.err
 
@@ -77,7 +77,7 @@ def test_a_users_file_that_cannot_be_used_ends_with_2(
 ) -> None:
     ended = lossdiff("check", *NUMPY, "--impl", f"numpy={write('mine.py', text)}")
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert expected in ended.error
 
 
@@ -93,7 +93,7 @@ def test_what_nobody_can_be_asked_ends_with_3(
 ) -> None:
     ended = lossdiff("check", *NUMPY, *arguments)
 
-    assert ended.status == cli.NOTHING
+    assert ended.status == Status.NOTHING
     assert ended.error == f"lossdiff: nothing could be asked; {expected}"
 
 
@@ -104,7 +104,7 @@ def test_only_a_framework_that_is_not_installed_ends_with_3(
 
     ended = lossdiff("check", "--backend", "jax")
 
-    assert ended.status == cli.NOTHING
+    assert ended.status == Status.NOTHING
     assert "jax: no_such not installed; pip install 'lossdiff[jax]'" in ended.error
 
 
@@ -115,23 +115,22 @@ def test_a_framework_that_is_not_installed_does_not_hinder_the_others(
 
     ended = lossdiff("check", *NUMPY, "--backend", "jax")
 
-    assert ended.status == cli.OK
+    assert ended.status == Status.OK
     with RunFile.open(Path("lossdiff.sqlite")) as run:
         assert {row.framework: bool(row.absent) for row in run.rows(WorkerRow)} == {
             "jax": True, "numpy": False
         }  # fmt: skip
 
 
-@pytest.mark.parametrize("command", ["check", "bench"])
 def test_a_place_that_cannot_be_written_is_found_before_the_work(
-    lossdiff: Any, monkeypatch: pytest.MonkeyPatch, command: str
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Engine, "execute", never)
     file = write("file", "")
 
-    ended = lossdiff(command, *NUMPY, "-o", f"{file}/run.sqlite")
+    ended = lossdiff("check", *NUMPY, "-o", f"{file}/run.sqlite")
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert "cannot write file/run.sqlite" in ended.error
 
 
@@ -140,10 +139,10 @@ def test_a_folder_is_no_place_for_a_run(lossdiff: Any) -> None:
 
     ended = lossdiff("check", *NUMPY, "-o", "folder")
 
-    assert (ended.status, "'folder' is a directory" in ended.error) == (cli.USAGE, True)
+    assert (ended.status, "'folder' is a directory" in ended.error) == (Status.USAGE, True)
 
 
-def test_a_file_that_is_no_run_isnever_overwritten(
+def test_a_file_that_is_no_run_is_never_overwritten(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Engine, "execute", never)
@@ -151,7 +150,7 @@ def test_a_file_that_is_no_run_isnever_overwritten(
 
     ended = lossdiff("check", *NUMPY, "-o", notes)
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert "notes.sqlite is not a lossdiff run file" in ended.error
     assert notes.read_text() == "precious"
 
@@ -171,17 +170,3 @@ def test_an_interrupted_check_keeps_what_it_has(
     with RunFile.open(Path("lossdiff.sqlite")) as run:
         assert run.meta["finished"] == ""
         assert run.count(VerdictRow) > 0
-
-
-def test_the_parts_of_a_run_are_joined(lossdiff: Any) -> None:
-    for part in ("1/2", "2/2"):
-        lossdiff("check", "--backend", "numpy", "--suite", "worked", "--shard", part,
-                 "-o", f"{part[0]}.sqlite")  # fmt: skip
-
-    half = lossdiff("merge", "1.sqlite", "-o", "half.sqlite")
-    whole = lossdiff("merge", "1.sqlite", "2.sqlite", "-o", "whole.sqlite")
-
-    assert half.err == "numpy: shards that are missing still: 2\n"
-    assert (whole.status, whole.err) == (cli.OK, "")
-    with RunFile.open(Path("whole.sqlite")) as run:
-        assert {row.case for row in run.rows(VerdictRow)} == {case.id for case in TINY}

@@ -23,6 +23,7 @@ from lossdiff.harness.runfile.schema import FORMAT
 from lossdiff.harness.timing import benchmarks
 
 from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
 from lossdiff.errors import RunFileError
 
 from .command import Ended, rows_of
@@ -74,10 +75,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, small_benchmarks: None) -> 
             ("2", (*CHECK, "--shard", "2/2")),
             ("merged", ("merge", "1.sqlite", "2.sqlite")),
         ):
-            assert cli.run([*command, "-o", f"{name}.sqlite"]) in (cli.OK, cli.FINDINGS)
+            assert cli.run([*command, "-o", f"{name}.sqlite"]) in (Status.OK, Status.FINDINGS)
         _interrupt(Path("interrupted.sqlite"))
         _copy(Path("interrupted.sqlite"), Path("resumed.sqlite"))
-        assert cli.run([*command_of("resumed"), "-o", "resumed.sqlite", "--resume"]) == cli.FINDINGS
+        assert (
+            cli.run([*command_of("resumed"), "-o", "resumed.sqlite", "--resume"]) == Status.FINDINGS
+        )
         shutil.copy("plain.sqlite", "older.sqlite")
         with sqlite3.connect("older.sqlite") as connection:
             connection.execute(f"PRAGMA user_version = {FORMAT - 1}")
@@ -163,11 +166,11 @@ def check(ended: Ended, due: Due) -> None:
     """Compare how a command ended with what is due."""
     assert ended.status == due.status, ended.err
     # Where there is a result, it is on standard output; where there is none, a line says why.
-    where = ended.out if due.status in (cli.OK, cli.FINDINGS) else ended.error
+    where = ended.out if due.status in (Status.OK, Status.FINDINGS) else ended.error
     assert due.said in where
 
 
-OLDER = Due(cli.USAGE, f"run.sqlite has format {FORMAT - 1}; this version ")
+OLDER = Due(Status.USAGE, f"run.sqlite has format {FORMAT - 1}; this version ")
 READER = "; lossdiff 0.1.0, which wrote it, reads it"
 
 
@@ -175,7 +178,7 @@ def test_show_prints_a_table(command: Any, kind: str) -> None:
     ended = command("show", "run.sqlite")
 
     name = {"benched": "scipy.special.softmax"}.get(kind, "numpy.textbook.softmax_over_axis_0")
-    check(ended, OLDER if kind == "older" else Due(cli.OK, name))
+    check(ended, OLDER if kind == "older" else Due(Status.OK, name))
 
 
 def test_show_prints_a_line_for_each_verdict(command: Any, kind: str, tmp_path: Path) -> None:
@@ -184,7 +187,7 @@ def test_show_prints_a_line_for_each_verdict(command: Any, kind: str, tmp_path: 
     if kind == "older":
         check(ended, OLDER)
         return
-    assert ended.status == cli.OK
+    assert ended.status == Status.OK
     rows = rows_of(ended.out)
     with RunFile.open(tmp_path / "run.sqlite") as run:
         assert [row["case"] for row in rows] == [row.case for row in run.rows(VerdictRow)]
@@ -201,8 +204,8 @@ def test_repro_writes_a_script(command: Any, kind: str) -> None:
         worst = "mine.softmax_unnormalised"
     due = {
         "older": OLDER,
-        "benched": Due(cli.NOTHING, f"{TIMED_CASE} has no finding in this run"),
-    }.get(kind, Due(cli.OK, f"# {worst}, value: inaccurate"))
+        "benched": Due(Status.NOTHING, f"{TIMED_CASE} has no finding in this run"),
+    }.get(kind, Due(Status.OK, f"# {worst}, value: inaccurate"))
     check(ended, due)
     assert (ended.err.splitlines()[-1] == "the script was run, and shows it") == (due.status == 0)
 
@@ -211,7 +214,7 @@ def test_report_writes_a_page(command: Any, kind: str, tmp_path: Path) -> None:
     ended = command("report", "run.sqlite", "-o", "page.html")
 
     page = tmp_path / "page.html"
-    check(ended, OLDER if kind == "older" else Due(cli.OK, f"{page}\n"))
+    check(ended, OLDER if kind == "older" else Due(Status.OK, f"{page}\n"))
     if kind == "older":
         assert not page.exists()
     else:
@@ -223,34 +226,34 @@ def test_compare_finds_a_run_as_it_was(command: Any, kind: str) -> None:
 
     check(ended, {
         "older": OLDER,
-        "interrupted": Due(cli.NOTHING, "run.sqlite (run 2) were cut off"),
-    }.get(kind, Due(cli.OK, "answers, all as they were, bit for bit.")))  # fmt: skip
+        "interrupted": Due(Status.NOTHING, "run.sqlite (run 2) were cut off"),
+    }.get(kind, Due(Status.OK, "answers, all as they were, bit for bit.")))  # fmt: skip
 
 
 def test_merge_takes_a_run_alone(command: Any, kind: str) -> None:
     ended = command("merge", "run.sqlite", "-o", "whole.sqlite")
 
-    with_users = Due(cli.FINDINGS, "5 cases, 25 verdicts: 5 new findings, 3 known.")
+    with_users = Due(Status.FINDINGS, "5 cases, 25 verdicts: 5 new findings, 3 known.")
     check(ended, {
         "older": OLDER,
-        "interrupted": Due(cli.USAGE, "is not complete: go on with it first, with --resume"),
+        "interrupted": Due(Status.USAGE, "is not complete: go on with it first, with --resume"),
         "users": with_users,
         "resumed": with_users,
-        "benched": Due(cli.OK, "1 case, 1 verdict, 1 not claimed: no new findings"),
-    }.get(kind, Due(cli.OK, "5 cases, 20 verdicts: no new findings, 3 known.")))  # fmt: skip
+        "benched": Due(Status.OK, "1 case, 1 verdict, 1 not claimed: no new findings"),
+    }.get(kind, Due(Status.OK, "5 cases, 20 verdicts: no new findings, 3 known.")))  # fmt: skip
 
 
 def test_check_goes_on(command: Any, kind: str, tmp_path: Path) -> None:
     ended = command(*command_of(kind), "-o", "run.sqlite", "--resume")
 
-    with_users = Due(cli.FINDINGS, "5 cases, 25 verdicts: 5 new findings, 3 known.")
+    with_users = Due(Status.FINDINGS, "5 cases, 25 verdicts: 5 new findings, 3 known.")
     check(ended, {
         "older": OLDER,
-        "benched": Due(cli.USAGE, "run.sqlite was begun with --suite bench, not worked"),
+        "benched": Due(Status.USAGE, "run.sqlite was begun with --suite bench, not worked"),
         "users": with_users,
         "resumed": with_users,
         "interrupted": with_users,
-    }.get(kind, Due(cli.OK, "5 cases, 20 verdicts: no new findings, 3 known.")))  # fmt: skip
+    }.get(kind, Due(Status.OK, "5 cases, 20 verdicts: no new findings, 3 known.")))  # fmt: skip
     complete = f"{tmp_path / 'run.sqlite'} is complete: there is nothing left to ask\n"
     assert (ended.err == complete) == (kind in ("plain", "users", "merged", "resumed"))
 
@@ -260,7 +263,7 @@ def test_check_goes_on(command: Any, kind: str, tmp_path: Path) -> None:
 def test_bench_takes_the_place_of_a_run(command: Any, kind: str, tmp_path: Path) -> None:
     ended = command(*BENCH, "-o", "run.sqlite")
 
-    check(ended, Due(cli.OK, "1 case, 1 verdict, 1 not claimed: no new findings"))
+    check(ended, Due(Status.OK, "1 case, 1 verdict, 1 not claimed: no new findings"))
     assert ended.err.endswith(" benchmarks in 1 passes\n")
     with RunFile.open(tmp_path / "run.sqlite") as run:
         assert run.meta["suite"] == "bench"
@@ -290,4 +293,4 @@ def test_of_an_older_run_it_is_said_which_version_reads_it(command: Any, argumen
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
 def test_list_prints_what_there_is(command: Any, arguments: tuple[str, ...], said: str) -> None:
-    check(command("list", *arguments), Due(cli.OK, said))
+    check(command("list", *arguments), Due(Status.OK, said))

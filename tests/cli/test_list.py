@@ -9,7 +9,8 @@ from lossdiff.cases.ledger import ledger
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.cases.suites import SUITES, suite
 
-from lossdiff._cli import main as cli
+from lossdiff._cli import list as list_
+from lossdiff._cli.status import Status
 
 from .command import GOOD, NUMPY, write
 
@@ -26,7 +27,7 @@ def test_operations_are_listed(lossdiff: Any) -> None:
 def test_cases_are_listed_one_a_line(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(cli, "suite", suite)
+    monkeypatch.setattr(list_, "suite", suite)
 
     ended = lossdiff("list", "cases", "--suite", name, "--operation", "softmax")
 
@@ -37,7 +38,7 @@ def test_cases_are_listed_one_a_line(
 def test_the_ledger_is_listed(lossdiff: Any) -> None:
     ended = lossdiff("list", "ledger")
 
-    assert ended.status == cli.OK
+    assert ended.status == Status.OK
     assert [entry.id for entry in ledger() if entry.id not in ended.out] == []
 
 
@@ -46,7 +47,7 @@ def test_implementations_are_listed_a_users_own_included(lossdiff: Any) -> None:
 
     ended = lossdiff("list", "implementations", *NUMPY, "--impl", f"numpy={impl}")
 
-    assert ended.status == cli.OK
+    assert ended.status == Status.OK
     assert "scipy.special.logsumexp" in ended.out
     assert "mine.logsumexp" in ended.out
     assert "scipy.special.softmax" not in ended.out
@@ -67,6 +68,6 @@ def test_where_nobody_offers_anything_the_list_ends_with_3(
 
     ended = lossdiff("list", "implementations", *NUMPY, "--impl", impl, *arguments)
 
-    assert ended.status == cli.NOTHING
+    assert ended.status == Status.NOTHING
     assert expected in ended.err
     assert "Traceback" not in ended.err

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
 
 from .command import write
 
@@ -18,7 +18,7 @@ def test_a_report_is_one_file(lossdiff: Any, run_file: Path) -> None:
 
     ended = lossdiff("report", run_file, "-o", "deep/page.html")
 
-    assert ended.status == cli.OK
+    assert ended.status == Status.OK
     assert ended.out.endswith("deep/page.html\n")
     assert "</html>" in Path("deep/page.html").read_text()
 
@@ -31,7 +31,7 @@ def test_without_its_extra_a_report_says_what_to_install(
 
     ended = lossdiff("report", run_file)
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert "jinja2 is not installed; pip install 'lossdiff[report]'" in ended.error
 
 
@@ -41,5 +41,5 @@ def test_a_report_that_cannot_be_written_ends_with_2(lossdiff: Any, run_file: Pa
 
     ended = lossdiff("report", run_file, "-o", f"{file}/page.html")
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert "cannot write file/page.html" in ended.error

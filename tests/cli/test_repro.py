@@ -13,7 +13,7 @@ from lossdiff.backends import FRAMEWORKS
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import DomainRow, VerdictRow
 
-from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
 
 from .command import GOOD, NUMPY, TINY, WRONG, write
 
@@ -29,7 +29,7 @@ def test_the_worst_finding_of_a_case_is_shown_by_a_script(lossdiff: Any, run_fil
 
     ended = lossdiff("repro", run_file, case)
 
-    assert ended.status == cli.OK, ended.err
+    assert ended.status == Status.OK, ended.err
     assert "numpy.textbook" not in ended.out
     assert ended.out.startswith("# answers.softmax_")
     assert f"in the case {case}, shrunk" in ended.out
@@ -54,7 +54,7 @@ def test_a_run_without_a_users_file_is_shown(lossdiff: Any, said: str | None) ->
 
     ended = lossdiff("repro", "run.sqlite", TINY[1].id, "--no-shrink")
 
-    assert ended.status == cli.OK, ended.err
+    assert ended.status == Status.OK, ended.err
     assert ended.out.startswith("# numpy.textbook.softmax_")
     assert ended.err.endswith("the script was run, and shows it\n")
 
@@ -64,7 +64,7 @@ def test_another_answer_can_be_named_and_written(lossdiff: Any, run_file: Path) 
 
     ended = lossdiff("repro", run_file, softmax_case(run_file), *named, "--no-shrink", "-o", "a.py")
 
-    assert (ended.status, ended.out) == (cli.OK, f"{Path('a.py').resolve()}\n")
+    assert (ended.status, ended.out) == (Status.OK, f"{Path('a.py').resolve()}\n")
     text = Path("a.py").read_text()
     assert "# answers.softmax_raises, value: raised" in text
     assert "shrunk" not in text + ended.err
@@ -83,7 +83,7 @@ def test_what_a_case_was_not_asked_is_not_shown(
 ) -> None:
     ended = lossdiff("repro", run_file, softmax_case(run_file), option, value)
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert expected in ended.error
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_case_names_the_nearest(lossdiff: Any, run_file: Path) -> Non
 
     ended = lossdiff("repro", run_file, case.replace("worked", "wroked"))
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert f"did you mean {case}" in ended.error
     assert ended.error.endswith("`lossdiff show run.sqlite` prints all of the run")
 
@@ -103,7 +103,7 @@ def test_where_nothing_is_wrong_nothing_is_shown(lossdiff: Any) -> None:
     ended = lossdiff("repro", "run.sqlite", TINY[0].id)
     named = lossdiff("repro", "run.sqlite", TINY[0].id, "--impl", "scipy.special.logsumexp")
 
-    assert (ended.status, named.status) == (cli.NOTHING, cli.NOTHING)
+    assert (ended.status, named.status) == (Status.NOTHING, Status.NOTHING)
     assert ended.error == f"lossdiff: {TINY[0].id} has no finding in this run"
 
 
@@ -114,7 +114,7 @@ def test_what_was_mended_is_not_shown(lossdiff: Any) -> None:
 
     ended = lossdiff("repro", "run.sqlite", TINY[0].id)
 
-    assert ended.status == cli.NOTHING
+    assert ended.status == Status.NOTHING
     assert "asked again, mine.logsumexp gives value `" in ended.error
     assert "where the run has `inaccurate`; here: numpy " in ended.error
 
@@ -126,7 +126,7 @@ def test_a_users_file_that_is_gone_is_named(lossdiff: Any) -> None:
 
     ended = lossdiff("repro", "run.sqlite", TINY[0].id)
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert "mine.py cannot be imported: FileNotFoundError" in ended.error
 
 
@@ -139,7 +139,7 @@ def test_a_verdict_on_several_calls_is_not_shown(lossdiff: Any, run_file: Path) 
 
     ended = lossdiff("repro", "run.sqlite", case)
 
-    assert ended.status == cli.NOTHING
+    assert ended.status == Status.NOTHING
     assert ended.error.endswith(
         "relation:shift is said of several calls, which no script shows yet"
     )
@@ -155,7 +155,7 @@ def test_a_framework_that_is_missing_is_named(
 
     ended = lossdiff("repro", run_file, softmax_case(run_file))
 
-    assert ended.status == cli.NOTHING
+    assert ended.status == Status.NOTHING
     assert ended.error == "lossdiff: no_numpy not installed; pip install 'lossdiff[torch]'"
 
 
@@ -164,7 +164,7 @@ def test_a_script_that_cannot_be_written_ends_with_2(lossdiff: Any, run_file: Pa
 
     ended = lossdiff("repro", run_file, softmax_case(run_file), "-o", "folder")
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert "folder" in ended.error
 
 
@@ -179,5 +179,5 @@ def test_the_end_of_a_domain_is_shown(lossdiff: Any, run_file: Path) -> None:
 
     ended = lossdiff("repro", "run.sqlite", case)
 
-    assert ended.status == cli.OK, ended.err
+    assert ended.status == Status.OK, ended.err
     assert "np.array([90.0], dtype=np.float32)" in ended.out

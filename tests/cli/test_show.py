@@ -11,7 +11,7 @@ import pytest
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 
-from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
 
 from .command import TINY, rows_of
 
@@ -34,7 +34,7 @@ def test_each_line_is_one_judged_quantity_with_all_that_is_promised(
     assert [row["case"] for row in rows if not row.keys() >= KEYS] == []
     assert {type(row["known"]) for row in rows} == {bool}
     assert {type(row["options"]) for row in rows} == {dict}
-    assert (ended.status, ended.err) == (cli.OK, "")
+    assert (ended.status, ended.err) == (Status.OK, "")
 
 
 def test_an_error_without_a_limit_is_json_too(lossdiff: Any, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_verdicts_can_be_chosen(lossdiff: Any, run_file: Path) -> None:
 def test_a_table_is_for_people(lossdiff: Any, run_file: Path) -> None:
     ended = lossdiff("show", run_file, "--verdict", "raised")
 
-    assert (ended.status, ended.err) == (cli.OK, "")
+    assert (ended.status, ended.err) == (Status.OK, "")
     assert "answers.softmax_raises" in ended.out
 
 
@@ -80,7 +80,7 @@ def test_a_foreign_file_is_refused_and_left_alone(
 
     ended = lossdiff(command, "x.sqlite")
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert "x.sqlite is not a lossdiff run file" in ended.error
     assert Path("x.sqlite").read_bytes() == content
     assert list(Path().iterdir()) == [Path("x.sqlite")]
@@ -93,7 +93,7 @@ def test_a_damaged_run_is_refused(lossdiff: Any, run_file: Path) -> None:
 
     ended = lossdiff("show", "x.sqlite", "--format", "jsonl")
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert "x.sqlite is damaged" in ended.error
 
 

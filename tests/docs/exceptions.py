@@ -16,8 +16,9 @@ from lossdiff.cases.suites import Suite, suite
 from lossdiff.harness.engine import validity as domain
 from lossdiff.harness.timing import benchmarks
 
-from lossdiff._cli import check
-from lossdiff._cli import main as cli
+from lossdiff._cli import check, output
+from lossdiff._cli import list as list_
+from lossdiff._cli.status import Status
 
 # Blocks that are no command, no code and no output, by page and beginning.
 NOT_RUN = {
@@ -51,7 +52,7 @@ BEFORE = {
 # Commands that end with another status than 0, and why.
 STATUS = {
     "lossdiff check --backend torch --operation cross_entropy --impl torch=mine.py -o mine.sqlite":
-        (cli.FINDINGS, "the page says why: the gradient of an ignored row is NaN"),
+        (Status.FINDINGS, "the page says why: the gradient of an ignored row is NaN"),
 }  # fmt: skip
 
 # Snippets that are a part of a file which a command of the page has written: the file is run.
@@ -113,12 +114,13 @@ def small_world(page: str, text: str) -> AbstractContextManager[None]:
     def world() -> Any:
         with pytest.MonkeyPatch.context() as patch:
             named = text + "\n".join(ALSO_ASKED.get(page, ()))
-            patch.setattr(cli, "suite", _small(named))
+            for command in (check, list_):
+                patch.setattr(command, "suite", _small(named))
             narrow = domain.Scope(("softmax",), ("offset",), ("float32",), ("eager",))
             patch.setattr(domain, "SCOPES", {"domain": narrow})
             for operation in benchmarks._SIZES:
                 patch.setitem(benchmarks._SIZES, operation, ((64, 10),))
-            patch.setattr(check, "LOG_WIDTH", 400)
+            patch.setattr(output, "LOG_WIDTH", 400)
             yield
 
     return world()

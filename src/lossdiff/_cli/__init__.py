@@ -1,1 +1,1 @@
-"""The command line: one file for each sub-command; `main` puts them together."""
+"""The command line: one file for each sub-command; `main` finds and runs them."""

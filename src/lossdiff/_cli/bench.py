@@ -1,4 +1,4 @@
-"""The command `bench`, once everything is judged: its options, and the timing itself."""
+"""`lossdiff bench`: judge and time every framework."""
 
 from __future__ import annotations
 
@@ -6,16 +6,28 @@ import os
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 
-from ..errors import BenchError
+from ..cases.operations import DTYPES
+from ..harness.engine import identity
 from ..harness.runfile import PassRow, RunFile, TimingRow, VerdictRow, WorkerRow
-from ..harness.timing import BENCH_SUITES, THREADS, Timing, time_passes
+from ..harness.timing import (
+    BENCH_SUITES,
+    THREADS,
+    Timing,
+    bench_suite,
+    is_timed,
+    time_passes,
+)
 from ..harness.verdicts import is_finding
+from .execution import conclude, execute, opened
 from .names import Name
+from .options import output_option, plan_of, selection_options
+from .status import Status
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -46,15 +58,54 @@ def timing_options(command: C) -> C:
     return command
 
 
+@click.command("bench")
+@click.option(
+    "--dtype",
+    default="float32",
+    show_default=True,
+    metavar="NAME",
+    type=Name("dtype", DTYPES),
+    help="Of the inputs.",
+)
+@timing_options
+@selection_options
+@output_option("lossdiff-bench.sqlite")
+def command(
+    output: Path,
+    operations: tuple[str, ...],
+    dtype: str,
+    suite_name: str,
+    passes: int,
+    threads: tuple[Any, ...],
+    label: str,
+    peak_memory: bool,
+    seed: int,
+    **selection: Any,
+) -> int:
+    """Judge and time every framework; the JSON of pytest-benchmark is kept beside the run."""
+    # What was compiled before would be no first call.
+    suite_ = bench_suite(operations, dtype, suite_name)
+    plan = plan_of(suite_, only=is_timed, cache="", **selection)
+    with opened(output, identity(plan, plan.suite, seed=seed)) as run:
+        run.set_meta(benchmarks=suite_name, label=label, commit=commit(), timed="")
+        findings = execute(plan, run)
+        status = conclude(run, findings)
+        if status == Status.NOTHING:
+            return status
+        found = time_run(run, Timing(passes, threads, plan.device, plan.extra, seed, peak_memory))
+        return max(status, Status.FINDINGS if found else Status.OK)
+
+
 def time_run(run: RunFile, timing: Timing) -> int:
-    """Time what a run has judged; returns how many timed answers are findings not seen before."""
+    """Time what a run has judged; return how many timed answers are findings not seen before.
+
+    Raises:
+        BenchError: pytest-benchmark is missing, or one of its processes failed.
+    """
     console = Console(stderr=True)
     run.set_meta(passes=str(timing.passes), timed="")  # until all is: what is cut off says so
     present = [row.framework for row in run.rows(WorkerRow) if not row.absent]
-    try:
-        time_passes(run, present, timing, lambda line: console.print(line, highlight=False))
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
+    time_passes(run, present, timing, lambda line: console.print(line, highlight=False))
     run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))
     count = sum(1 for _ in run.rows(TimingRow))
     console.print(f"{count} benchmarks in {timing.passes} passes", highlight=False)

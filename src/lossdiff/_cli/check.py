@@ -1,131 +1,92 @@
-"""A plan becomes a run file: begun or taken up again, executed, concluded."""
+"""`lossdiff check`: ask every framework the same questions, and judge the answers."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
-from rich.console import Console
+from platformdirs import user_cache_path
 
-from ..cases.ledger import ledger
-from ..errors import RunFileError
-from ..harness.engine import ASKED, Engine, Findings, Plan, difference
-from ..harness.runfile import (
-    DomainRow,
-    RunFile,
-    ValidityPointRow,
-    VerdictRow,
-    WorkerRow,
-    draft_of,
-    writing,
+from ..cases.casefile import read_case
+from ..cases.suites import SUITES, selected, suite
+from ..harness.engine import identity, sharded
+from .execution import conclude, execute, opened
+from .names import Name, Shard
+from .options import is_complete, output_option, plan_of, selection_options
+
+
+@click.command("check")
+@click.option(
+    "--suite",
+    "suite_name",
+    default="quick",
+    show_default=True,
+    metavar="NAME",
+    type=Name("suite", SUITES),
+    help=f"One of {', '.join(SUITES)}.",
 )
-from ..harness.workers import Cluster
-from .progress import RunProgress
-
-OK, FINDINGS, USAGE, NOTHING = 0, 1, 2, 3
-LOG_WIDTH = 180
-
-
-def console() -> Console:
-    """A pipe or a log file has no width of its own; tables need more than the default 80."""
-    made = Console()
-    return made if made.is_terminal else Console(width=LOG_WIDTH)
-
-
-@contextmanager
-def opened(output: Path, asked: dict[str, str], *, resume: bool | None = None) -> Iterator[RunFile]:
-    """Open a run file for writing, and hold its lock.
-
-    A new run replaces an old one once its workers have started; what ends before that leaves
-    the old one where it is.
-
-    Args:
-        output: its place.
-        asked: entries of `meta` that say what is asked; see `harness.engine.identity`.
-        resume: whether a run that is there goes on; None where none can.
-
-    Raises:
-        RunFileError: the file cannot be written, or it holds another run.
-        KeyboardInterrupt: with what the user is to be told, if something is kept.
-    """
-    with writing(output):
-        run = _taken_up(output, asked) if resume else None
-        if run is None:
-            run = RunFile.draft(output)
-            run.set_meta(
-                **asked, command=" ".join(["lossdiff", *sys.argv[1:]]), started=_now(), finished=""
-            )
-        try:
-            yield run
-        except KeyboardInterrupt:
-            if not run.count(VerdictRow) and not run.count(ValidityPointRow):
-                raise
-            run.publish()
-            hint = "" if resume is None else "; --resume goes on with it"
-            raise KeyboardInterrupt(f"what came so far is kept in {output}{hint}") from None
-        finally:
-            run.discard()
-
-
-def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
-    """Return the run that is to go on; None if there is none yet."""
-    if not output.exists() and not draft_of(output).exists():
-        click.echo(f"there is no {output} yet: a new run begins", err=True)
-        return None
-    place = draft_of(output) if draft_of(output).exists() else output
-    with RunFile.open(place) as run:  # what is refused is not touched
-        before = run.meta
-    if other := difference(before, asked, ASKED):
-        command = before.get("command", "unknown")
-        raise RunFileError(f"{output} was begun with {other}; its command was: {command}")
-    return RunFile.reopen(output)
-
-
-def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
-    """Ask what has no verdict yet: here, or on the cluster of a Dask scheduler.
-
-    Raises:
-        ClusterError: there is no such cluster, or it cannot do what is asked.
-    """
-    if run.meta.get("finished") and not run.count(WorkerRow, "absent != ''"):
-        click.echo(f"{run.path} is complete: there is nothing left to ask", err=True)
-        findings = Findings(plan.device)
-        findings.recall(run)
-        return findings
-    run.set_meta(finished="")
-    with ExitStack() as stack:
-        cluster = stack.enter_context(closing(Cluster(scheduler))) if scheduler else None
-        progress = stack.enter_context(RunProgress(Console(stderr=True)))
-        engine = Engine(plan, run, progress, cluster)
-        findings = engine.execute()
-    run.set_meta(finished=_now(), spent=json.dumps(engine.profile.figures()))
-    return findings
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def conclude(run: RunFile, findings: Findings, *, complete: str = "") -> int:
-    """Say what came out; `complete` names the suite, where all of it was asked of everybody."""
-    from ..reports.terminal import summary
-
-    shown = console()
-    shown.print(summary(run))
-    shown.print(f"run file: {run.path}", soft_wrap=True, highlight=False)
-    if not sum(findings.verdicts.values()) and not run.count(DomainRow):
-        absent = [f"{row.framework}: {row.absent}" for row in run.rows(WorkerRow) if row.absent]
-        reason = "; ".join(absent) or "no implementation claims one of the cases"
-        click.echo(f"lossdiff: nothing could be asked; {reason}", err=True)
-        return NOTHING
-    stale = [entry.id for entry in ledger()
-             if entry.suite == complete and entry.id not in findings.matched]  # fmt: skip
-    if stale:
-        click.echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
-        return FINDINGS
-    return FINDINGS if findings.unknown else OK
+@click.option(
+    "--cases",
+    "case_files",
+    multiple=True,
+    metavar="FILE.npz",
+    type=click.Path(path_type=Path),
+    help="Ask a case of your own, too.",
+)
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Other draws of the same cases.",
+)
+@click.option(
+    "--count",
+    default=1000,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="How many cases `fuzz` draws.",
+)
+@click.option(
+    "--shard",
+    default="1/1",
+    metavar="I/N",
+    type=Shard(),
+    help="Only part I of N; `merge` joins them.",
+)
+@click.option(
+    "--scheduler",
+    default="",
+    metavar="ADDRESS",
+    help="Ask on the cluster of this Dask scheduler, such as tcp://host:8786.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
+@click.option("--no-cache", is_flag=True, help="Have compilers forget what they have compiled.")
+@selection_options
+@output_option("lossdiff.sqlite")
+def command(
+    suite_name: str,
+    case_files: tuple[Path, ...],
+    seed: int,
+    count: int,
+    shard: tuple[int, int],
+    scheduler: str,
+    resume: bool,
+    no_cache: bool,
+    output: Path,
+    operations: tuple[str, ...],
+    **selection: Any,
+) -> int:
+    """Ask every framework the same questions, and judge the answers."""
+    extra = [read_case(path) for path in case_files]
+    whole = selected(suite(suite_name, seed=seed, count=count), operations, extra)
+    folder = "" if no_cache else str(user_cache_path("lossdiff") / "compiled")
+    plan = plan_of(sharded(whole, shard), **selection, shard=shard, cache=folder)
+    asked = identity(plan, whole, seed=seed, count=count)
+    with opened(output, asked, resume=resume) as run:
+        run.add_given(plan.suite.cases)
+        findings = execute(plan, run, scheduler)
+        return conclude(run, findings, complete=suite_name if is_complete(plan) else "")

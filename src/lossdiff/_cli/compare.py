@@ -1,4 +1,4 @@
-"""The command `compare`: two runs, or the course of many."""
+"""`lossdiff compare`: say what has changed between two runs, or over many."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..harness.comparing import read_side
+from .status import Status
 
 if TYPE_CHECKING:
     from ..harness.comparing import Comparison
 
-OK, REGRESSIONS, NOTHING = 0, 1, 3
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command()
+@click.command("compare")
 @click.argument(
     "paths", nargs=-1, required=True, metavar="BASE NEW...", type=click.Path(path_type=Path)
 )
@@ -27,7 +26,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--effect", default=0.05, show_default=True, metavar="SHARE",
               type=click.FloatRange(min=0, max=10, min_open=True),
               help="The smallest change of a time that counts.")  # fmt: skip
-def compare(
+def command(
     paths: tuple[Path, ...], text_file: Path | None, junit_file: Path | None, effect: float
 ) -> int:
     """Compare runs, the oldest first: answers, coverage, times.
@@ -36,7 +35,7 @@ def compare(
     """
     if len(paths) < 2:
         raise click.UsageError(f"compare takes two run files or more, was given {len(paths)}")
-    from ..harness.comparing import compare_runs, history
+    from ..harness.comparing import compare_runs, history, read_side
     from ..reports.comparison_markdown import markdown
     from ..reports.history_table import history_table
     from ..reports.junit import write_junit
@@ -59,8 +58,8 @@ def compare(
     return _status(found)
 
 
-def _status(found: Comparison) -> int:
-    """Say what it comes to on standard error, a line each."""
+def _status(found: Comparison) -> Status:
+    """Print what it comes to on standard error, a line each, and return the exit status."""
     for line in found.regressions:
         click.echo(f"regression: {line}", err=True)
     if found.incomplete:
@@ -68,7 +67,7 @@ def _status(found: Comparison) -> int:
     if found.is_empty:
         reason = found.coverage.incomparable or "no answer and no benchmark is in both runs"
         click.echo(f"lossdiff: nothing could be compared; {reason}", err=True)
-        return NOTHING
+        return Status.NOTHING
     if found.regressions:
-        return REGRESSIONS
-    return NOTHING if found.incomplete else OK
+        return Status.FINDINGS
+    return Status.NOTHING if found.incomplete else Status.OK

@@ -1,8 +1,9 @@
-"""What `lossdiff list` prints."""
+"""`lossdiff list`: print what there is, one a line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 from rich.console import Console
@@ -10,7 +11,44 @@ from rich.table import Table
 
 from ..cases.ledger import ledger
 from ..cases.operations import OPERATIONS
+from ..cases.suites import SUITES, selected, suite
 from ..harness.engine import Plan, catalogues
+from .names import Name
+from .options import plan_of, selection_options
+from .output import console
+from .status import Status
+
+
+@click.command("list")
+@click.argument(
+    "what",
+    metavar="operations|implementations|cases|ledger",
+    type=Name("list", ("operations", "implementations", "cases", "ledger")),
+)
+@click.option(
+    "--suite",
+    "suite_name",
+    default="quick",
+    show_default=True,
+    metavar="NAME",
+    type=Name("suite", SUITES),
+    help="Whose cases.",
+)
+@selection_options
+def command(what: str, suite_name: str, operations: tuple[str, ...], **selection: Any) -> int:
+    """Print what there is, one a line."""
+    shown = console()
+    if what == "cases":
+        for case in selected(suite(suite_name), operations).cases:
+            click.echo(case.id)
+    elif what == "operations":
+        shown.print(operations_table())
+    elif what == "ledger":
+        print_ledger()
+    else:
+        plan = plan_of(selected(suite(suite_name), operations), **selection)
+        return Status.OK if print_implementations(plan, operations, shown) else Status.NOTHING
+    return Status.OK
 
 
 def operations_table() -> Table:

@@ -10,7 +10,20 @@ import click
 from ..backends import FRAMEWORKS
 from ..harness.engine import Findings, merge
 from ..harness.runfile import RunFile
-from .check import conclude, opened
+from .execution import conclude, opened
+from .options import output_option
+
+
+@click.command("merge")
+@click.argument(
+    "runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=click.Path(path_type=Path)
+)
+@output_option("")
+def command(runs: tuple[Path, ...], output: Path) -> int:
+    """Join runs of shards, frameworks, devices and machines into one."""
+    if output == Path():
+        raise click.UsageError("merge needs -o FILE, where the whole goes")
+    return merged(runs, output)
 
 
 def merged(paths: Sequence[Path], output: Path) -> int:

@@ -1,4 +1,4 @@
-"""Names on the command line: an unknown one lists the near ones."""
+"""The types of arguments that are names; an unknown one is told which are near it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import Any
 import click
 
 
-class Name(click.ParamType[str]):
+class OwnType(click.ParamType[Any]):
+    """A type whose messages are complete: they are printed without what click puts before them."""
+
+
+class Name(OwnType):
     """One of a set of names."""
 
     def __init__(self, what: str, names: Iterable[str]) -> None:

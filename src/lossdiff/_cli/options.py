@@ -13,13 +13,13 @@ from ..cases.operations import OPERATIONS
 from ..cases.suites import Suite
 from ..harness.engine import Plan
 from ..harness.workers import GIB
-from .names import Name, unknown
+from .names import Name, OwnType, unknown
 
 MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.mode_names))
 C = TypeVar("C", bound=Callable[..., Any])
 
 
-class Implementations(click.ParamType[Any]):
+class Implementations(OwnType):
     """`FRAMEWORK=FILE_OR_MODULE`."""
 
     name = "framework=file"

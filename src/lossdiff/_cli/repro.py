@@ -1,10 +1,11 @@
-"""What `lossdiff repro` does: choose a finding of a run, shrink it, and write a script."""
+"""`lossdiff repro`: choose a finding of a run, shrink it, and write a script that shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
 
 import click
 
@@ -12,14 +13,70 @@ from ..errors import NothingToShowError
 from ..harness.answers import Failure
 from ..harness.engine import users_files
 from ..harness.judging import Verdict
-from ..harness.repro import AnswerSelector, Origin, Session, script, shrink, why_not_shown
+from ..harness.repro import (
+    TIMEOUT,
+    AnswerSelector,
+    Origin,
+    Session,
+    script,
+    shrink,
+    why_not_shown,
+)
 from ..harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
 from ..harness.verdicts import kind_of
 from .names import unknown
+from .output import note, write_or_print
+from .status import Status
 
 _UNSHOWN = ("relation", "nondeterministic")  # of several calls, not of one
 _KINDS = ("user", "native", "recipe", "textbook")
 _NEAR = 3
+
+
+@click.command("repro")
+@click.argument("path", metavar="RUN.sqlite", type=click.Path(path_type=Path))
+@click.argument("case", metavar="CASE_ID")
+@click.option(
+    "--impl",
+    "implementation",
+    default="",
+    metavar="NAME",
+    help="Of this implementation; by default of the one with the worst finding.",
+)
+@click.option("--mode", default="", metavar="NAME", help="In this mode.")
+@click.option("--quantity", default="", metavar="NAME", help="The value, or one of the gradients.")
+@click.option("--no-shrink", is_flag=True, help="Show the case as it is.")
+@click.option(
+    "--timeout",
+    default=TIMEOUT,
+    show_default=True,
+    metavar="S",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds for shrinking.",
+)
+@click.option(
+    "-o",
+    "--output",
+    default=None,
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the script goes; by default it is printed.",
+)
+def command(
+    path: Path, case: str, no_shrink: bool, timeout: float, output: Path | None, **named: str
+) -> int:
+    """Print a script that shows a finding with NumPy and that framework alone."""
+    with RunFile.open(path) as run:
+        row, others = chosen(run, Wanted(case, **named))
+        note(f"{row.implementation} {row.mode} {row.quantity}: {row.verdict}")
+        note(others_line(others))
+        text, problem = reproduce(run, row, shrinks=not no_shrink, timeout=timeout, say=note)
+    write_or_print(text, output)
+    if problem:
+        click.echo(f"lossdiff: the script was run and does not show it: {problem}", err=True)
+        return Status.FINDINGS
+    note("the script was run, and shows it")
+    return Status.OK
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ from lossdiff.harness.timing.benchmarks import (
 from lossdiff.harness.timing.results import ProcessResult
 
 from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
 from lossdiff.errors import BenchError
 
 SOFTMAX = "softmax/float32/4x10/normal/-/0"
@@ -91,7 +92,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(benchmarks, "_SIZES", SIZES)
         patch.setattr(bench, "_MAX_TIME", 0.01)
         status = cli.run([*arguments, "--impl", f"numpy={folder / 'mine.py'}"])
-    assert status == cli.FINDINGS  # what is wrong is timed, too, and marked
+    assert status == Status.FINDINGS  # what is wrong is timed, too, and marked
     return folder / "run.sqlite"
 
 

@@ -10,19 +10,20 @@ import pytest
 from lossdiff.cases.onnx_suite import collected
 from lossdiff.cases.suites import suite
 
-from lossdiff._cli import main as cli
+from lossdiff._cli import check
+from lossdiff._cli.status import Status
 
 from .command import NUMPY, rows_of
 
 
 def test_without_onnx_its_suite_ends_with_2(lossdiff: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "suite", suite)
+    monkeypatch.setattr(check, "suite", suite)
     monkeypatch.setitem(sys.modules, "onnx", None)
     collected.cache_clear()
 
     ended = lossdiff("check", "--suite", "onnx", *NUMPY)
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert ended.error == "lossdiff: onnx is not installed; pip install 'lossdiff[onnx]'"
     assert not Path("lossdiff.sqlite").exists()
 
@@ -31,11 +32,11 @@ def test_without_onnx_its_suite_ends_with_2(lossdiff: Any, monkeypatch: pytest.M
 def test_onnx_is_judged_beside_the_frameworks(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "suite", suite)
+    monkeypatch.setattr(check, "suite", suite)
 
     ended = lossdiff("check", "--suite", "onnx", *NUMPY, "-o", "onnx.sqlite")
 
-    assert ended.status == cli.OK
+    assert ended.status == Status.OK
     rows = rows_of(lossdiff("show", "onnx.sqlite", "--format", "jsonl").out)
     named = {row["implementation"] for row in rows if row["framework"] == "onnx"}
     assert named == {"onnx.reference.ReduceLogSumExp", "onnx.backend.test.ReduceLogSumExp"}
@@ -56,8 +57,8 @@ def test_stale_entries_are_looked_for_in_complete_runs(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: bool
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(cli, "execute", lambda *_: None)
-    monkeypatch.setattr(cli, "conclude", lambda *_, complete="": seen.append(complete))
+    monkeypatch.setattr(check, "execute", lambda *_: None)
+    monkeypatch.setattr(check, "conclude", lambda *_, complete="": seen.append(complete))
 
     lossdiff("check", "--suite", "full", *arguments)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from lossdiff._cli import main as cli
+from lossdiff._cli.main import COMMANDS, cli
+from lossdiff._cli.status import Status
 
 from .command import as_process
 
@@ -61,7 +63,7 @@ def test_wrong_usage_is_said_in_one_line(
 ) -> None:
     ended = lossdiff(*arguments)
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert expected in ended.error
     assert ended.out == ""
     assert list(Path().iterdir()) == []
@@ -70,24 +72,42 @@ def test_wrong_usage_is_said_in_one_line(
 def test_without_a_command_the_help_is_shown(lossdiff: Any) -> None:
     ended = lossdiff()
 
-    assert (ended.status, ended.err) == (cli.USAGE, "")
+    assert (ended.status, ended.err) == (Status.USAGE, "")
     assert "check" in ended.out
 
 
-@pytest.mark.parametrize("command", ["check", "bench", "merge", "report", "show", "repro", "list"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(lossdiff: Any, command: str) -> None:
     ended = lossdiff(command, "--help")
 
-    assert (ended.status, ended.err) == (cli.OK, "")
+    assert (ended.status, ended.err) == (Status.OK, "")
     assert f"lossdiff {command}" in ended.out
 
 
 def test_it_is_a_program_with_the_statuses_that_are_promised() -> None:
     version, usage = as_process("--version"), as_process("check", "--suite", "slow")
 
-    assert (version.returncode, version.stderr) == (cli.OK, "")
+    assert (version.returncode, version.stderr) == (Status.OK, "")
     assert version.stdout.startswith("lossdiff, version ")
-    assert (usage.returncode, usage.stdout) == (cli.USAGE, "")
+    assert (usage.returncode, usage.stdout) == (Status.USAGE, "")
     assert usage.stderr == (
         "lossdiff: unknown suite 'slow'; allowed: quick, full, worked, fuzz, domain, onnx\n"
     )  # fmt: skip
+
+
+def test_the_help_of_all_commands_is_what_click_itself_would_print() -> None:
+    plain = click.Group("lossdiff", {name: _command(name) for name in COMMANDS})
+
+    def listed(group: click.Group) -> str:
+        context = click.Context(group, info_name="lossdiff")
+        formatter = context.make_formatter()
+        group.format_commands(context, formatter)
+        return formatter.getvalue()
+
+    assert listed(cli) == listed(plain)
+
+
+def _command(name: str) -> click.Command:
+    found = cli.get_command(click.Context(cli), name)
+    assert found is not None
+    return found

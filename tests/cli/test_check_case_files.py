@@ -11,7 +11,7 @@ from lossdiff.harness.engine.scheduler import Engine
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 
-from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
 
 from .command import NUMPY, TINY, never
 
@@ -22,7 +22,7 @@ def test_cases_from_files_are_asked_and_kept(lossdiff: Any) -> None:
 
     ended = lossdiff("check", *NUMPY, "--cases", "mine.npz")
 
-    assert ended.status == cli.OK
+    assert ended.status == Status.OK
     with RunFile.open(Path("lossdiff.sqlite")) as run:
         (case,) = {row.case for row in run.rows(VerdictRow)} - {TINY[0].id}
         np.testing.assert_array_equal(logits, run.case(case).inputs().values)
@@ -36,6 +36,6 @@ def test_a_case_file_that_cannot_be_used_ends_with_2_before_the_work(
 
     ended = lossdiff("check", *NUMPY, "--cases", "mine.npz")
 
-    assert ended.status == cli.USAGE
+    assert ended.status == Status.USAGE
     assert "mine.npz: operation is 'logsumxp'; allowed: softmax" in ended.error
     assert not Path("lossdiff.sqlite").exists()

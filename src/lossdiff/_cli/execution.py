@@ -1,0 +1,128 @@
+"""A plan becomes a run file, which is begun or taken up again, filled, and summed up."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ..cases.ledger import ledger
+from ..errors import RunFileError
+from ..harness.engine import ASKED, Engine, Findings, Plan, difference
+from ..harness.runfile import (
+    DomainRow,
+    RunFile,
+    ValidityPointRow,
+    VerdictRow,
+    WorkerRow,
+    draft_of,
+    writing,
+)
+from ..harness.workers import Cluster
+from .output import console
+from .progress import RunProgress
+from .status import Status
+
+
+@contextmanager
+def opened(output: Path, asked: dict[str, str], *, resume: bool | None = None) -> Iterator[RunFile]:
+    """Open a run file for writing, and hold its lock.
+
+    A new run replaces an old one once its workers have started; what ends before that leaves
+    the old one where it is.
+
+    Args:
+        output: its place.
+        asked: entries of `meta` that say what is asked; see `harness.engine.identity`.
+        resume: whether a run that is there goes on; None where none can.
+
+    Raises:
+        RunFileError: the file cannot be written, or it holds another run.
+        KeyboardInterrupt: with what the user is to be told, if something is kept.
+    """
+    with writing(output):
+        run = _taken_up(output, asked) if resume else None
+        if run is None:
+            run = RunFile.draft(output)
+            run.set_meta(
+                **asked, command=" ".join(["lossdiff", *sys.argv[1:]]), started=_now(), finished=""
+            )
+        try:
+            yield run
+        except KeyboardInterrupt:
+            if not run.count(VerdictRow) and not run.count(ValidityPointRow):
+                raise
+            run.publish()
+            hint = "" if resume is None else "; --resume goes on with it"
+            raise KeyboardInterrupt(f"what came so far is kept in {output}{hint}") from None
+        finally:
+            run.discard()
+
+
+def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
+    """Return the run that is to go on; None if there is none yet."""
+    if not output.exists() and not draft_of(output).exists():
+        click.echo(f"there is no {output} yet: a new run begins", err=True)
+        return None
+    place = draft_of(output) if draft_of(output).exists() else output
+    with RunFile.open(place) as run:  # what is refused is not touched
+        before = run.meta
+    if other := difference(before, asked, ASKED):
+        command = before.get("command", "unknown")
+        raise RunFileError(f"{output} was begun with {other}; its command was: {command}")
+    return RunFile.reopen(output)
+
+
+def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
+    """Ask what has no verdict yet: here, or on the cluster of a Dask scheduler.
+
+    Raises:
+        ClusterError: there is no such cluster, or it cannot do what is asked.
+    """
+    if run.meta.get("finished") and not run.count(WorkerRow, "absent != ''"):
+        click.echo(f"{run.path} is complete: there is nothing left to ask", err=True)
+        findings = Findings(plan.device)
+        findings.recall(run)
+        return findings
+    run.set_meta(finished="")
+    with ExitStack() as stack:
+        cluster = stack.enter_context(closing(Cluster(scheduler))) if scheduler else None
+        progress = stack.enter_context(RunProgress(Console(stderr=True)))
+        engine = Engine(plan, run, progress, cluster)
+        findings = engine.execute()
+    run.set_meta(finished=_now(), spent=json.dumps(engine.profile.figures()))
+    return findings
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def conclude(run: RunFile, findings: Findings, *, complete: str = "") -> Status:
+    """Print what came out, and return the exit status.
+
+    `complete` names the suite where everybody was asked all of it: only then is an entry of the
+    ledger that matches nothing known to be stale.
+    """
+    from ..reports.terminal import summary
+
+    shown = console()
+    shown.print(summary(run))
+    shown.print(f"run file: {run.path}", soft_wrap=True, highlight=False)
+    if not sum(findings.verdicts.values()) and not run.count(DomainRow):
+        absent = [f"{row.framework}: {row.absent}" for row in run.rows(WorkerRow) if row.absent]
+        reason = "; ".join(absent) or "no implementation claims one of the cases"
+        click.echo(f"lossdiff: nothing could be asked; {reason}", err=True)
+        return Status.NOTHING
+    stale = [entry.id for entry in ledger()
+             if entry.suite == complete and entry.id not in findings.matched]  # fmt: skip
+    if stale:
+        click.echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
+        return Status.FINDINGS
+    return Status.FINDINGS if findings.unknown else Status.OK

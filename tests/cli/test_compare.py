@@ -1,0 +1,31 @@
+"""`lossdiff compare`; what counts as a change is tested with `harness.comparing`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lossdiff._cli.status import Status
+
+from .command import write
+
+
+def test_a_run_is_like_itself(lossdiff: Any, run_file: Path) -> None:
+    ended = lossdiff("compare", run_file, run_file, "--markdown", "pages/c.md")
+
+    assert (ended.status, ended.err) == (Status.OK, "")
+    assert Path("pages/c.md").read_text() == ended.out
+
+
+@pytest.mark.parametrize("option", ["--markdown", "--junit"])
+def test_a_place_that_cannot_be_written_ends_with_2(
+    lossdiff: Any, run_file: Path, option: str
+) -> None:
+    file = write("file", "")
+
+    ended = lossdiff("compare", run_file, run_file, option, f"{file}/page")
+
+    assert (ended.status, ended.out) == (Status.USAGE, "")
+    assert "cannot write file" in ended.error
