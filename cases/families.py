@@ -30,6 +30,7 @@ class Family:
         draw: makes them, shape (rows, classes), float64.
         why: what it is there to find.
         dtypes: the formats that can hold the values.
+        probed: whether relations and the Hessian-vector product are checked on its cases too.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Family:
     draw: Draw
     why: str
     dtypes: tuple[str, ...] = DTYPES
+    probed: bool = False
 
 
 def _normal(spread: float) -> Draw:
@@ -262,9 +264,17 @@ VALUES: dict[str, Family] = {
         ),
         Family("scaled", "logits", _scaled, "integers off a scale multiplication"),
         Family("one_large", "logits", _one_large, "one large entry after many small ones"),
-        Family("grid", "logits", _grid, "quarters in [-8, 8]: shifts and signs are exact"),
-        Family("grid_probs", "probs", _grid_probs, "sixteenths: 1 - p changes no bit"),
-        Family("grid_log_probs", "log_probs", _grid_log_probs, "eighths, to be put in any order"),
+        Family(
+            "grid", "logits", _grid, "quarters in [-8, 8]: shifts and signs are exact", probed=True
+        ),
+        Family("grid_probs", "probs", _grid_probs, "sixteenths: 1 - p changes no bit", probed=True),
+        Family(
+            "grid_log_probs",
+            "log_probs",
+            _grid_log_probs,
+            "eighths, to be put in any order",
+            probed=True,
+        ),
         Family(
             "repeated", "logits", _repeated(_normal(1)), "equal rows, which need no memory each"
         ),

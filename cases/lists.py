@@ -34,7 +34,7 @@ _DIGITS_ASKED: tuple[tuple[str, TargetKind | None], ...] = (
     ("cross_entropy", "one_hot"),
     ("softmax", None),
 )
-_GRIDS = {"logits": "", "probs": "_probs", "log_probs": "_log_probs"}
+_PROBED_VALUES = {family.domain: family.name for family in VALUES.values() if family.probed}
 # Beyond some thousand elements frameworks sum in blocks and threads of their own.
 _PROBED: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "quick": {(4, 10): ("float32",)},
@@ -164,7 +164,7 @@ def _third_axis() -> list[Case]:
 def _probed(suite: str) -> list[Case]:
     """Cases that are asked again, in other forms, and for the second derivative."""
     return [
-        Case(operation.name, f"grid{_GRIDS[operation.domain]}", shape, dtype, kind,
+        Case(operation.name, _PROBED_VALUES[operation.domain], shape, dtype, kind,
              EVERYDAY_TARGETS.get(kind or "", ""))
         for operation in OPERATIONS.values()
         for kind in (operation.targets or (None,))

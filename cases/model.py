@@ -25,7 +25,10 @@ from .weights import WEIGHTS
 _MOST_JUDGED = 2**20
 _NO_OPTIONS = Options()
 _TARGET_FAMILIES = {*LABELS, *PROBABILITIES, *WRONG_SHAPES, "given"}
-_GIVEN = ("file", "onnx", "shrunk", "grid_shrunk")
+SHRUNK, SHRUNK_PROBED = "shrunk", "grid_shrunk"
+# Families of cases that carry explicit arrays, and whether such cases are probed. The flag is part
+# of the name, because a case that is rebuilt from its id has to be checked as before.
+_EXPLICIT = {"file": False, "onnx": False, SHRUNK: False, SHRUNK_PROBED: True}
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,9 @@ class Case:
 
     @property
     def is_probed(self) -> bool:
-        """Whether it is asked again, in other forms, and for its second derivative."""
-        return self.family.startswith("grid")
+        """Whether relations and the Hessian-vector product are checked too."""
+        kind = self.family.partition(":")[0]
+        return _EXPLICIT[kind] if kind in _EXPLICIT else kind in VALUES and VALUES[kind].probed
 
     @property
     def is_swept(self) -> bool:
@@ -139,7 +143,7 @@ class Case:
     @property
     def is_given(self) -> bool:
         """Whether its arrays come with it, and cannot be drawn from the id."""
-        return self.family.partition(":")[0] in _GIVEN
+        return self.family.partition(":")[0] in _EXPLICIT
 
     @property
     def mixes_dtypes(self) -> bool:

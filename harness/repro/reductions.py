@@ -10,7 +10,7 @@ import numpy as np
 
 from ...cases.casefile import digest_of, target_family_of
 from ...cases.dtypes import FORMATS, Array
-from ...cases.model import Case, Inputs
+from ...cases.model import SHRUNK, SHRUNK_PROBED, Case, Inputs
 from ...cases.operations import Options
 from ..answers import HVP_LOGITS
 from ..oracle import Floats
@@ -21,8 +21,8 @@ _NEAR_ONE = 2.0**-5  # what sums to 1 up to rounding is never further from it
 
 def as_given(case: Case, quantity: str) -> Case:
     """Return the same question as one that carries its arrays."""
-    # The judge has a second derivative for the families `grid…` only.
-    kind = "grid_shrunk" if quantity == HVP_LOGITS else "shrunk"
+    # The Hessian-vector product is computed for probed cases only: the smaller case stays one.
+    kind = SHRUNK_PROBED if quantity == HVP_LOGITS else SHRUNK
     return with_inputs(replace(case, family=f"{kind}:"), case.inputs())
 
 
