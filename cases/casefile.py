@@ -1,7 +1,8 @@
-"""Cases from a user's `.npz` file; nothing in such a file is executed.
+"""Read a case from a user's `.npz` file, of which nothing is executed.
 
-Arrays: `logits` (or `log_probs`, `probs`), `target`, optionally `weight`, `pos_weight`, and
-`spec`, a JSON text `{"operation": …, "options": {…}, "target_kind": …, "dtype": …}`.
+The file holds the arrays `logits` (or `log_probs`, `probs`), `target`, optionally `weight` and
+`pos_weight`, and `spec`, a JSON text:
+`{"operation": …, "options": {…}, "target_kind": …, "dtype": …}`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,21 @@ from .model import Case, Inputs
 from .operations import OPERATIONS, Operation, Options
 
 _WEIGHTS = ("weight", "pos_weight")
-# What zipfile and NumPy raise at files that are damaged, encrypted, pickled, or something else.
+# These are the exceptions that zipfile and NumPy raise for a file that is damaged, encrypted or
+# pickled, or that has another format.
 _DAMAGED = (OSError, TypeError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read_case(path: Path) -> Case:
-    """Return the case that a file holds, with its arrays.
+    """Return the case that a file describes.
+
+    Args:
+        path: an `.npz` file as the head of this module describes it.
+
+    Returns:
+        A case of the family `file:DIGEST`, which carries its arrays. `logits`, `probs` or
+        `log_probs` has shape (N, C), (N, C, d1) and so on, or any shape for functions of one
+        array; all arrays but index targets are rounded to the case's dtype.
 
     Raises:
         CaseFileError: the file is missing, damaged, or does not describe a case.
@@ -47,6 +57,8 @@ def read_case(path: Path) -> Case:
 
 def _arrays(path: Path) -> dict[str, Array]:
     with path.open("rb") as stream:
+        # A pickled array could run code while it is loaded. For an `.npy` file NumPy returns the
+        # array itself, and for a member of the archive that is no array, its bytes.
         data = np.load(stream, allow_pickle=False)
         if isinstance(data, np.ndarray):
             raise TypeError("one array without a name")
@@ -58,6 +70,9 @@ def _arrays(path: Path) -> dict[str, Array]:
 
 def _case(arrays: dict[str, Array]) -> Case:
     spec = _spec(arrays.pop("spec", None))
+    # What the file leaves open comes from its arrays: the dtype of the case is that of the logits,
+    # and a weight counts as the option "given". Everything is checked before it is used, so that
+    # a wrong file ends in one line and not in an exception of NumPy.
     operation = _one_of("operation", spec.get("operation"), OPERATIONS)
     contract = OPERATIONS[operation]
     values = _values(arrays, contract)
@@ -118,6 +133,8 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
         raise CaseFileError(
             f"{contract.name} takes an array `{contract.domain}`; the file has {given}"
         )
+    # An array that the operation does not take is an error: ignoring it would test another case
+    # than the user meant.
     taken = {contract.domain, *({"target"} if contract.is_loss else ()), *contract.options}
     unknown = arrays.keys() - (taken & {contract.domain, "target", *_WEIGHTS})
     if unknown:
@@ -130,6 +147,7 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
             f"`{contract.domain}` has dtype {values.dtype}, shape {values.shape}; "
             f"allowed: {', '.join(FORMATS)}; {shape}"
         )
+    # Whole numbers are allowed for convenience; other dtypes of floats have no format.
     return values if format_of(values.dtype) else values.astype(np.float64)
 
 
@@ -161,6 +179,7 @@ def _options(given: Any, contract: Operation, axes: int) -> Options:
         ),
         "reduction": (lambda value: value in ("none", "mean", "sum"), "none, mean, sum"),
     }
+    # Weights are options of an operation as well, but in a file they are arrays, not JSON.
     for name, value in given.items():
         _one_of("option", name, [item for item in contract.options if item in checks])
         is_right, allowed = checks[name]
@@ -172,6 +191,7 @@ def _options(given: Any, contract: Operation, axes: int) -> Options:
 
 
 def _is_whole(value: Any) -> bool:
+    # To Python, JSON's `true` is an int; frameworks take axes and indices as int64.
     return type(value) is int and abs(value) < 2**63
 
 
@@ -180,6 +200,7 @@ def _target(target: Array | None, kind: Any, dtype: str) -> Array | None:
         return None
     if kind != "index":
         return _numbers("target", target, dtype)
+    # uint64 labels beyond int64 would wrap around, and are refused because they differ then.
     labels = target.astype(np.int64) if target.dtype.kind in "iu" else None
     if labels is None or (labels != target).any():
         raise CaseFileError(f"`target` has dtype {target.dtype}; an index target has int64")
@@ -187,12 +208,25 @@ def _target(target: Array | None, kind: Any, dtype: str) -> Array | None:
 
 
 def target_family_of(target: Array | None, kind: Any, options: Options) -> str:
-    """Return the target family of given targets.
+    """Return the target family of an explicit target.
 
-    Rows that are ignored need an implementation that can ignore; see `Case.needs`.
+    A target with ignored rows gets a family that says so, because its case needs an
+    implementation with `ignore_index`; see `Case.needs`.
+
+    Args:
+        target: the target of a case, of any shape and dtype, or None.
+        kind: the target kind; only index targets have ignored rows.
+        options: the options of the case, of which `ignore_index` is read.
+
+    Returns:
+        `given`, `some_ignored` or `all_ignored`; an empty text for no target.
+
+    >>> target_family_of(np.array([2, -100]), "index", Options())
+    'some_ignored'
     """
     if target is None:
         return ""
+    # Other kinds of target have no labels that could be compared with `ignore_index`.
     ignored = target == options.ignore_index if kind == "index" else np.zeros(0, bool)
     if not ignored.any():
         return "given"
@@ -206,7 +240,11 @@ def _numbers(name: str, array: Array, dtype: str) -> Array:
 
 
 def digest_of(given: Inputs) -> str:
-    """Return a short name for some arrays: the same for the same dtypes, shapes and bits."""
+    """Return a short name for the arrays of a case.
+
+    Returns:
+        The first 12 hexadecimal digits of SHA-256 over the dtypes, shapes and bits.
+    """
     digest = hashlib.sha256()
     for array in vars(given).values():
         if array is not None:

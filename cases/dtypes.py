@@ -1,4 +1,8 @@
-"""The four floating-point formats that are asked about, by their defining numbers."""
+"""Define the four floating-point formats by the numbers of IEEE 754 that characterise them.
+
+NumPy's `finfo` knows three of them; bfloat16 comes from ml_dtypes. Families of inputs and error
+bounds read thresholds such as `log_max` here, so that they are the same on every platform.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +19,19 @@ _SINGLE = 24  # bits of float32's significand
 
 @dataclass(frozen=True)
 class Format:
-    """A binary floating-point format of IEEE 754's shape.
+    """A binary floating-point format as IEEE 754 defines them.
 
     Attributes:
-        name: as NumPy and ml_dtypes name it.
-        precision: bits of the significand, the hidden one included.
-        emin: exponent of the smallest normal number.
-        emax: exponent of the largest finite number.
+        name: the name of its dtype in NumPy or ml_dtypes.
+        precision: the number of bits of the significand, the hidden one included.
+        emin: the exponent of the smallest normal number.
+        emax: the exponent of the largest finite number.
         log_max: ln of the largest finite number; exp overflows above it.
         log_tiny: ln of the smallest normal number; exp is subnormal below it.
         log_smallest: ln of the smallest subnormal number.
+
+    >>> FORMATS["float16"].max, FORMATS["float16"].smallest
+    (65504.0, 5.960464477539063e-08)
     """
 
     name: str
@@ -37,7 +44,7 @@ class Format:
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
-        """The NumPy dtype, ml_dtypes' for bfloat16."""
+        """The NumPy dtype; that of bfloat16 comes from ml_dtypes."""
         return np.dtype(ml_dtypes.bfloat16 if self.name == "bfloat16" else self.name)
 
     @property
@@ -47,7 +54,7 @@ class Format:
 
     @property
     def accumulator_roundoff(self) -> float:
-        """The unit roundoff in which sums run: that of float32 for the 16-bit formats."""
+        """The unit roundoff of the accumulator: that of float32 for the 16-bit formats."""
         return 2.0**-_SINGLE if self.precision < _SINGLE else self.unit_roundoff
 
     @property
@@ -66,12 +73,23 @@ class Format:
         return (2.0 - 2.0 ** (1 - self.precision)) * 2.0**self.emax
 
     def round(self, values: Array | float) -> Array:
-        """Return `values` (float64, any shape) rounded to this format; overflow gives ±inf."""
+        """Return values rounded to this format, to nearest with ties to even.
+
+        Args:
+            values: float64 numbers of any shape.
+
+        Returns:
+            An array of the same shape in this format; what overflows is ±inf.
+
+        >>> FORMATS["bfloat16"].round(1.003).item()
+        1.0
+        """
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(values, np.float64).astype(self.dtype)
 
 
-# The logarithms are written out, so that no platform's libm takes part in making inputs.
+# The logarithms are constants and not computed here, because inputs depend on them and the last
+# bit of a libm differs from platform to platform.
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (

@@ -1,7 +1,9 @@
-"""The factors of the cases: which levels are asked, and why each of them is there.
+"""Define the factors of the cases: their levels, and the reason for each level.
 
-Families of values, targets and weights stand in modules of their own, with their reasons. `quick`
-names the levels that the suite of that name asks; `full` has them all.
+Families of values, targets and weights are defined in modules of their own, with their reasons.
+The suite `quick` contains a part of the levels, `full` all of them. The tables at the head give
+the levels of the covering arrays; those of `LABEL_DTYPES` and below are varied one at a time by
+`cases.lists`, because their combinations with other factors would find nothing more.
 """
 
 from __future__ import annotations
@@ -19,18 +21,18 @@ from .weights import WEIGHTS
 
 @dataclass(frozen=True)
 class Factor:
-    """One thing that varies from case to case.
+    """One property that varies from case to case.
 
     Attributes:
-        levels: each value, and what it is there to find.
-        quick: the values that `quick` asks.
+        levels: each level, and the reason for it.
+        quick: the levels in the suite `quick`.
     """
 
     levels: dict[Any, str]
     quick: tuple[Any, ...]
 
     def of(self, suite: str) -> list[Any]:
-        """Return the values that a suite asks."""
+        """Return the levels that a suite contains."""
         return list(self.quick if suite == "quick" else self.levels)
 
 
@@ -103,6 +105,7 @@ OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
     "axis": (5, -4),
     "label_smoothing": (1.5, -0.1),
 }
+# The reasons for the layouts that `cases.layouts` makes.
 LAYOUTS = {
     "transposed": "the first axis is the fastest: strides grow",
     "stepped": "every second element of a wider array",
@@ -112,6 +115,8 @@ LAYOUTS = {
     "read_only": "must not be written to",
     "unaligned": "vector loads need an address that is a multiple of the dtype",
 }
+# Kernels work in blocks of a power of two, and labels, counters and accumulators have limits. One
+# less and one more than each of these numbers reach the code for remainders.
 CLASSES = {
     0: "an empty sum", 1: "nothing to choose", 2: "the binary case", 3: "odd",
     7: "one less than a vector register of 8 floats", 8: "a whole one", 9: "one more",
@@ -134,18 +139,22 @@ RANKS = {
     "2x3x2x2x2": "volumes",
 }  # fmt: skip
 
-_QUICK_VALUES = (  # one of each kind of trouble
+# The suite `quick` has one family for each kind of numerical difficulty.
+_QUICK_VALUES = (
     "normal", "normal_100", "ties", "offset_-1e3", "offset_1e7", "far_tail", "exp_overflow",
     "gap_underflow", "finfo_max", "neg_inf", "neg_inf_but_one", "all_neg_inf", "pos_inf", "nan",
     "one_large", "probs", "probs_edge", "probs_zero_one", "probs_outside", "log_probs",
     "log_probs_1e4", "log_probs_zero",
 )  # fmt: skip
-_OF_ROWS = (  # about the classes of a row: of no interest element by element
+# These families are about the classes of one row; an elementwise operation cannot tell them from
+# others.
+_OF_ROWS = (
     "ties", "dominant", "far_tail", "gap_underflow", "gap_below_tiny", "gap_above_tiny",
     "gap_below_0", "neg_inf_but_one", "all_neg_inf", "one_large",
 )  # fmt: skip
 _OF_IGNORED = ("nan_where_ignored", "log_probs_nan_where_ignored")
-_ALONE = (  # in lists of their own
+# These families occur in lists of their own (`cases.lists`), not in covering arrays.
+_ALONE = (
     "grid", "grid_probs", "grid_log_probs", "two_units", "repeated", "repeated_probs",
     "repeated_log_probs",
 )  # fmt: skip
@@ -158,7 +167,7 @@ _QUICK_TARGETS = {
 
 
 def families_of(operation: Operation, suite: str) -> list[str]:
-    """Return the families of values that an operation is asked in a suite."""
+    """Return the names of the families of values of an operation in a suite."""
     return [
         family.name
         for family in VALUES.values()
@@ -171,18 +180,29 @@ def families_of(operation: Operation, suite: str) -> list[str]:
 
 
 def factors_of(operation: Operation, suite: str) -> dict[str, list[Any]]:
-    """Return the levels of each factor of an operation in a suite."""
+    """Return the levels of each factor of an operation in a suite.
+
+    Args:
+        operation: which one; its domain, targets and options decide which factors there are.
+        suite: `quick`; any other name stands for all levels.
+
+    Returns:
+        Levels by the name of the factor: `family`, `dtype`, `shape`, for losses `target`, and
+        the operation's options.
+    """
     quick = suite == "quick"
     factors: dict[str, list[Any]] = {"family": families_of(operation, suite)}
     factors["dtype"] = list(DTYPES)
     factors["shape"] = SHAPE.of(suite)
     if operation.targets:
+        # The kind and family of a target are one factor: the families depend on the kind.
         factors["target"] = [
             f"{kind}.{family}"
             for kind in operation.targets
             for family in (_QUICK_TARGETS[kind] if quick else targets_of(kind))
             if "ignore_index" in operation.options or not family.endswith("_ignored")
         ]
+    # The order is part of the hash of a covering array: options come last, in the operation's order.
     return {**factors, **{option: OPTIONS[option].of(suite) for option in operation.options}}
 
 
@@ -191,19 +211,27 @@ def _axis_is_there(shape: str, axis: int) -> bool:
 
 
 def _is_in_range(target: str, smoothing: float) -> bool:
-    """Smoothed, a negative probability may come back into [0, 1]."""
+    """Return whether a target may occur together with a label smoothing.
+
+    Label smoothing may move a probability from outside [0, 1] back into it, and then it would be
+    open whether an error is expected.
+    """
     return not smoothing or target not in ("soft.soft_negative", "soft.above")
 
 
 def _is_ignored(family: str, target: str) -> bool:
-    """NaN in rows that are left out asks nothing where they are not."""
+    """Return whether the rows in which a family holds NaN are ignored ones.
+
+    The families `…nan_where_ignored` test whether ignored rows change the result. With another
+    target they would be the family `nan` once more.
+    """
     return not family.endswith("nan_where_ignored") or target == "index.some_ignored"
 
 
 CONSTRAINTS: Sequence[Constraint] = (
     Constraint(("family", "dtype"), lambda family, dtype: dtype in VALUES[family].dtypes),
     Constraint(("shape", "axis"), _axis_is_there),
-    # An ignore_index that no row has changes nothing.
+    # Without ignored rows all values of ignore_index make the same case.
     Constraint(
         ("target", "ignore_index"),
         lambda target, index: target.endswith("_ignored") or index == -100,
@@ -214,5 +242,5 @@ CONSTRAINTS: Sequence[Constraint] = (
 
 
 def may_meet(row: Row) -> bool:
-    """Whether the levels of a row may meet."""
+    """Return whether all constraints allow a row."""
     return all(constraint.allows(row) for constraint in CONSTRAINTS)

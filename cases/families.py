@@ -1,8 +1,12 @@
-"""Families of values: what the first argument looks like.
+"""Define families of values: how the first argument of an operation is drawn.
 
-A family of values is a function of a stream of draws, the number of rows, the number of
-classes and the format; it returns float64 of shape (rows, classes), rounded afterwards.
-To add one, write the function below and name it in `VALUES`.
+A family is a function of a stream of draws, the number of rows, the number of classes and the
+format. It returns float64 numbers of shape (rows, classes), which are rounded to the format
+afterwards. To add a family, write the function below and name it in `VALUES`.
+
+Each family provokes one numerical difficulty: overflow of exp, cancellation in lse - x, underflow,
+infinities, NaN. Their thresholds come from the format, so that a family is as difficult in one
+dtype as in another. Only exact arithmetic is done on the draws, see `cases.stream`.
 """
 
 from __future__ import annotations
@@ -25,10 +29,10 @@ class Family:
     """A family of values.
 
     Attributes:
-        name: as it stands in a case id.
-        domain: what the values are.
-        draw: makes them, shape (rows, classes), float64.
-        why: what it is there to find.
+        name: its name in a case id.
+        domain: whether the values are logits, log-probabilities or probabilities.
+        draw: draws the values: float64, shape (rows, classes).
+        why: the difficulty that it provokes.
         dtypes: the formats that can hold the values.
         probed: whether relations and the Hessian-vector product are checked on its cases too.
     """
@@ -50,7 +54,12 @@ def _offset(offset: float) -> Draw:
 
 
 def _gap_at(edge: str, by: float) -> Draw:
-    """The gap between the largest logit and the others is a threshold of exp, a little off."""
+    """Return a family in which the other logits are a threshold of exp below the largest.
+
+    Args:
+        edge: which threshold, the name of an attribute of `Format`.
+        by: how far beyond the threshold the gap is, as a fraction of it.
+    """
 
     def draw(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
         gap = abs(getattr(form, edge)) * (1.0 + by)
@@ -72,7 +81,16 @@ def _constant(value: float) -> Draw:
 
 
 def one_at(values: Floats, position: int, value: float) -> Floats:
-    """Return them with `value` put into one class of each row, moving on by one class a row."""
+    """Return an array with one class of each row set to a value.
+
+    The class moves on by one from row to row, so that no implementation passes that treats the
+    first or last class in a special way.
+
+    Args:
+        values: shape (rows, classes); changed in place.
+        position: the class in the first row.
+        value: the number to set.
+    """
     rows, classes = values.shape
     if classes:
         values[np.arange(rows), (np.arange(rows) + position) % classes] = value
@@ -84,7 +102,7 @@ def _ties(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
 
 
 def _gap(stream: Stream, rows: int, classes: int, gap: float) -> Floats:
-    """One class of each row stands `gap` above the others, which lie within 1 of each other."""
+    """Return rows in which one class is 0 and the others are within 1 of -gap."""
     return one_at(stream.uniform(rows, classes) - gap, 0, 0.0)
 
 
@@ -112,6 +130,7 @@ def _gap_underflow(stream: Stream, rows: int, classes: int, form: Format) -> Flo
     return one_at(_exp_underflow(stream, rows, classes, form), 0, 0.0)
 
 
+# A random choice of sign makes max(x) - min(x) overflow in nearly every row.
 def _finfo_max(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     return np.where(stream.integers(2, rows, classes) == 0, -form.max, form.max)
 
@@ -125,12 +144,15 @@ def _subnormal(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
 
 
 def _neg_inf_but_one(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
-    # In the first row the last class is left: whole blocks before it are masked.
+    # In the first row the last class is finite, so that whole blocks before it are masked.
     return one_at(np.full((rows, classes), -np.inf), -1, 1.0)
 
 
 def _special(value: float) -> Draw:
-    """Every row but the first holds `value` once."""
+    """Return a family in which every row but the first contains a value once.
+
+    The first row is an everyday one, because a special value must not change other rows.
+    """
 
     def draw(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
         values = stream.normal(rows, classes)
@@ -141,7 +163,7 @@ def _special(value: float) -> Draw:
 
 
 def _nan_where_ignored(draw: Draw) -> Draw:
-    """Rows 0, 3, 6, …, which targets `some_ignored` leave out, hold nothing but NaN."""
+    """Return a family with NaN in rows 0, 3, 6, …, which targets `some_ignored` ignore."""
 
     def spoilt(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
         values = draw(stream, rows, classes, form)
@@ -152,6 +174,7 @@ def _nan_where_ignored(draw: Draw) -> Draw:
 
 
 def _scaled(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    # The factor 6/127 is that of an int8 quantisation of [-6, 6].
     return np.asarray(stream.integers(255, rows, classes) - 127.0) * np.float64(0.0472440944881889)
 
 
@@ -160,7 +183,7 @@ def _one_large(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
 
 
 def _repeated(draw: Draw) -> Draw:
-    """One row, again and again."""
+    """Return a family of equal rows, which can be expanded without memory for each."""
     return lambda stream, rows, classes, form: np.repeat(draw(stream, 1, classes, form), rows, 0)
 
 
@@ -170,6 +193,9 @@ def _two_units(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     return values
 
 
+# The values of probed families are multiples of a power of two, few bits wide. The shifts and sign
+# changes of metamorphic relations are exact on them, so that a difference between two results
+# comes from the implementation and not from the inputs.
 def _grid(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
     return (stream.integers(65, rows, classes) - 32) / 4.0
 
@@ -193,6 +219,7 @@ def _probs(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
 
 
 def _probs_edge(stream: Stream, rows: int, classes: int, form: Format) -> Floats:
+    # Keras clips probabilities to [1e-7, 1 - 1e-7]; the other numbers are next to 0 and to 1.
     edges = np.array(
         [form.tiny, 1e-7, 1.0 - form.unit_roundoff * 2, 0.5, 1.0 - form.unit_roundoff * 64, 1e-3]
     )

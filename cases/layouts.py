@@ -1,7 +1,7 @@
-"""Layouts: the same numbers, in memory in another way.
+"""Lay arrays out in memory in different ways, with the same numbers.
 
-Frameworks copy what NumPy gives them, or look at it where it lies. Either way strides, alignment
-and flags must not change a result.
+Frameworks copy a NumPy array, or share its memory. Either way strides, alignment and flags must
+not change a result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def _transposed(array: Array) -> Array:
 
 
 def _stepped(array: Array) -> Array:
-    """Every second element of an array twice as long, 1e4 between them."""
+    """Return every second element of an array that is twice as long."""
+    # A kernel that ignores the stride reads the elements between them, and 100 is large enough to
+    # change any result.
     wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), 100, array.dtype)
     wide[..., ::2] = array
     return wide[..., ::2]
@@ -35,7 +37,7 @@ def _reversed(array: Array) -> Array:
 
 
 def _channels_last(array: Array) -> Array:
-    """Classes are last in memory, axis 1 in the array, as images with channels have them."""
+    """Return an array with axis 1 last in memory, as image libraries store channels."""
     if array.ndim < 3:
         return array.copy(order="C")
     return np.moveaxis(np.moveaxis(array, 1, -1).copy(order="C"), -1, 1)
@@ -48,7 +50,8 @@ def _read_only(array: Array) -> Array:
 
 
 def _unaligned(array: Array) -> Array:
-    """The first byte lies one beyond where the dtype wants it."""
+    """Return an array whose address is one byte beyond a multiple of its item size."""
+    # NumPy aligns a new buffer to 16 bytes or more, so that one byte further is always odd.
     buffer = np.empty(array.nbytes + 1, np.uint8)[1:]
     shifted = buffer.view(array.dtype).reshape(array.shape)
     shifted[...] = array
@@ -56,7 +59,7 @@ def _unaligned(array: Array) -> Array:
 
 
 def _expanded(array: Array) -> Array:
-    """Axes along which all entries are equal have the stride 0, as `expand` makes them."""
+    """Return an array with stride 0 on each axis whose entries are equal, as `expand` does."""
     first = array
     for axis in range(array.ndim):
         one = first.take([0], axis) if first.shape[axis] else first
@@ -66,6 +69,7 @@ def _expanded(array: Array) -> Array:
 
 
 def _same(one: Array, other: Array) -> bool:
+    # By bits: == would take 0.0 for -0.0, and no NaN for itself.
     return one.tobytes() == other.tobytes()
 
 
@@ -82,5 +86,19 @@ LAYOUTS: dict[str, Layout] = {
 
 
 def laid_out(array: Array, layout: str) -> Array:
-    """Return a copy of an array (any shape and dtype) in a layout; () for scalars is kept."""
+    """Return a copy of an array in a layout.
+
+    Args:
+        array: any shape and dtype.
+        layout: a name from `LAYOUTS`; the empty text stands for C order.
+
+    Returns:
+        An array of the same shape, dtype and numbers. An array without axes is only copied.
+
+    Raises:
+        KeyError: there is no such layout.
+
+    >>> laid_out(np.zeros((2, 3)), "transposed").strides
+    (8, 16)
+    """
     return LAYOUTS[layout](array) if array.ndim else array.copy()

@@ -1,7 +1,8 @@
-"""The ledger: findings that are known, each with its reason, source and versions.
+"""Read the ledger of known findings, each with its reason, source and versions.
 
-Entries stand in `data/ledger.toml`. A finding that an entry names is `known`; one that no
-entry names fails `check`; an entry that matches nothing in a complete run fails it, too.
+The entries are in `data/ledger.toml`. A finding that an entry names is `known`; one that no
+entry names fails `check`. An entry that matches nothing in a complete run fails it as well, so
+that the ledger keeps no entry for a fault that has been repaired.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ class Entry:
     """A known finding.
 
     Attributes:
-        id: identifies the entry.
+        id: the unique name of the entry.
         implementations: patterns of names (`torch.nn.*Loss`).
         verdicts: the verdicts that it explains, or patterns of them (`relation:*`).
-        reason: why it happens.
+        reason: the cause of the finding.
         source: where it is discussed or documented; `to be reported` where nowhere yet.
-        when: for some of `FACTS` (options as they stand in a case id, `None` for none) the
-            patterns of values for which it holds.
-        package: whose version decides; empty for any.
-        since, until: first and last version, inclusive; empty for open.
-        suite: a complete run of which an entry that matches nothing is an error.
+        when: conditions: for some of `FACTS` the patterns of values for which the entry holds.
+            Options are written as in a case id, `None` for an option that is not set.
+        package: the package whose version decides; empty for any version.
+        since, until: first and last version, inclusive; empty for no limit.
+        suite: the suite of which a complete run without a match makes the entry an error.
     """
 
     id: str
@@ -51,10 +52,10 @@ class Entry:
         """Return whether the entry names a finding.
 
         Args:
-            implementation: who answered.
-            verdict: the judge's word.
-            facts: of the case, for `when`.
-            versions: of the packages of the worker that answered.
+            implementation: name of the implementation.
+            verdict: the verdict of the finding.
+            facts: the values of `FACTS` for the finding, which `when` is compared with.
+            versions: version by name of each package in the worker process.
         """
         return (
             any(fnmatchcase(verdict, pattern) for pattern in self.verdicts)
@@ -67,6 +68,7 @@ class Entry:
         )
 
     def _is_current(self, version: str) -> bool:
+        # An unknown version matches: a finding must not become new because of it.
         if not self.package or not version:
             return True
         number = _version(version)
@@ -90,6 +92,7 @@ FACTS = (*OF_A_CASE, *(option.name for option in fields(Options)))
 
 
 def _version(text: str) -> tuple[int, ...]:
+    # The local part after "+" names a build (2.13.0+cpu); a part such as "0rc1" is left out.
     return tuple(int(part) for part in text.split("+", maxsplit=1)[0].split(".") if part.isdigit())
 
 
@@ -98,6 +101,7 @@ def _tuple(value: Any) -> tuple[str, ...]:
 
 
 def _entry(item: dict[str, Any]) -> Entry:
+    # An unknown condition would never match, and a misspelt one would go unnoticed.
     unknown = item.get("when", {}).keys() - set(FACTS)
     if unknown:
         raise ValueError(f"ledger entry {item['id']}: unknown condition {sorted(unknown)}")
@@ -116,7 +120,13 @@ def _entry(item: dict[str, Any]) -> Entry:
 
 
 def read_ledger(path: Path) -> tuple[Entry, ...]:
-    """Read a ledger file."""
+    """Return the entries of a ledger file.
+
+    Raises:
+        ValueError: the file is not TOML, or an entry has an unknown condition.
+        KeyError: an entry lacks a required key.
+        OSError: the file cannot be read.
+    """
     return tuple(map(_entry, tomllib.loads(path.read_text())["entry"]))
 
 

@@ -1,4 +1,8 @@
-"""Cases that no covering array gives: examples, real logits, sizes, layouts, bad input."""
+"""List the cases that no covering array contains.
+
+These are worked examples, real logits, sizes, layouts, bad input, and cases in which exactly one
+thing is unusual: a covering array combines difficulties, and a finding then has several causes.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,11 @@ from .stored import DIGITS_STAGES, worked_examples
 
 EVERYDAY_VALUES = {"logits": "normal", "probs": "probs", "log_probs": "log_probs"}
 EVERYDAY_TARGETS = {
-    "index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary",
-}  # fmt: skip
+    "index": "random",
+    "one_hot": "random",
+    "soft": "soft",
+    "multi_label": "binary",
+}
 _PLAIN_VALUES = {
     "logits": ("normal", "normal_100", "offset_1e7", "neg_inf"),
     "probs": ("probs", "probs_edge"),
@@ -35,13 +42,14 @@ _DIGITS_ASKED: tuple[tuple[str, TargetKind | None], ...] = (
     ("softmax", None),
 )
 _PROBED_VALUES = {family.domain: family.name for family in VALUES.values() if family.probed}
-# Beyond some thousand elements frameworks sum in blocks and threads of their own.
+# Frameworks sum some thousand elements or more in blocks and threads, which is another algorithm.
+# The dtypes are limited for large shapes, where the oracle takes longest.
 _PROBED: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
     "quick": {(4, 10): ("float32",)},
     "full": {
         (4, 10): DTYPES,
         (64, 1000): ("bfloat16", "float32"),
-        (4, 50257): ("float32", "float64"),  # which sees one class of all missing
+        (4, 50257): ("float32", "float64"),  # in 16 bits one missing class would not show
         (1024, 33): ("float32",),
     },
 }
@@ -49,7 +57,8 @@ _THIRD_AXIS = {
     False: (Options(), Options(axis=1)),
     True: (Options(), Options(reduction="none")),
 }
-# Blocks of classes and of rows, whole ones and remainders, each with the numbers that upset one.
+# Shapes with whole blocks of classes and of rows and with remainders. The families below contain
+# values that change the result if a block is omitted, repeated or shifted by the wrong maximum.
 _BLOCKS = ((1, 1), (1, 2), (3, 70), (5, 33), (64, 3), (300, 4), (40, 40), (2, 1000), (2, 3, 2, 2))
 _BLOCK_VALUES = {
     "logits": ("normal_10", "far_tail", "neg_inf", "neg_inf_but_one", "one_large", "exp_overflow"),
@@ -57,20 +66,22 @@ _BLOCK_VALUES = {
     "log_probs": ("log_probs_1e4",),
 }
 
-# Cases that docs/findings.md shows, whatever rows the covering arrays have.
+# Cases that docs/findings.md shows; they stay when the covering arrays are made anew.
 _SHOWN = (
     "logsumexp/float32/4x10/finfo_max/axis=0/0",
     "logsumexp/float32/4x10/offset_1e7/axis=0/0",
-    ("cross_entropy/index.all_ignored/float32/4x10/nan/"
-     "ignore_index=-1,label_smoothing=0.1,reduction=sum/0"),
+    (
+        "cross_entropy/index.all_ignored/float32/4x10/nan/"
+        "ignore_index=-1,label_smoothing=0.1,reduction=sum/0"
+    ),
     "cross_entropy/soft.all_zero/float32/4x10/offset_1e7/reduction=none/0",
     "cross_entropy/index.too_large/bfloat16/4x10/finfo_max/-/0",
     "cross_entropy/soft.soft_negative/float32/4x10/normal/weight=positive,reduction=sum/0",
-)  # fmt: skip
+)
 
 
 def listed(suite: str) -> list[Case]:
-    """Return the cases that a suite has besides its covering arrays."""
+    """Return the cases of `quick` or `full` that are not in the covering arrays."""
     cases = [*worked(), *_digits(suite), *_two_units(), *_plain(suite), *_unreduced()]
     cases += [*_third_axis(), *_mixed_dtypes(suite), *_probed(suite), *map(Case.parse, _SHOWN)]
     if suite == "full":
@@ -79,7 +90,7 @@ def listed(suite: str) -> list[Case]:
 
 
 def worked() -> list[Case]:
-    """The tutorials' examples, in float64: the formula decides over the digits, not the dtype."""
+    """Return the tutorials' examples in float64, where the formula and not the dtype decides."""
     return [
         Case(
             example.operation,
@@ -95,7 +106,7 @@ def worked() -> list[Case]:
 
 
 def _digits(name: str) -> list[Case]:
-    """Real logits; in `quick` some rows of each stage, in `full` all 1,797."""
+    """Return cases of real logits: in `quick` some rows of each stage, in `full` all 1,797."""
     shape = (4, 10) if name == "quick" else (1797, 10)
     dtypes = ("float32", "bfloat16") if name == "quick" else DTYPES
     seeds = range(4) if name == "quick" else range(1)
@@ -109,7 +120,7 @@ def _digits(name: str) -> list[Case]:
 
 
 def _two_units() -> list[Case]:
-    """Logits [0, z]: their softmax is [σ(−z), σ(z)], a claim of the tutorials."""
+    """Return cases of logits [0, z], whose softmax is [σ(−z), σ(z)] as the tutorials state."""
     return [
         Case(operation, "two_units", (6, 2), "float64", seed=seed)
         for operation in ("sigmoid", "softmax")
@@ -118,7 +129,10 @@ def _two_units() -> list[Case]:
 
 
 def _plain(suite: str) -> list[Case]:
-    """Everyday calls without options: what compilers are asked; in `full` every value."""
+    """Return everyday calls without options, with every family of values in `full`.
+
+    Modes that compile are tested mostly on these: each further signature costs seconds.
+    """
     quick = suite == "quick"
     return [
         Case(operation.name, family, (4, 10), dtype, kind, EVERYDAY_TARGETS.get(kind or "", ""))
@@ -130,51 +144,77 @@ def _plain(suite: str) -> list[Case]:
 
 
 def _unreduced() -> list[Case]:
-    """Each loss by itself: in a mean, small ones vanish beside large ones."""
+    """Return unreduced losses: in a mean, errors of small losses are hidden by large losses."""
     edges = {"logits": "far_tail", "probs": "probs_edge", "log_probs": "log_probs_zero"}
     return [
-        Case(operation.name, edges[operation.domain], (4, 10), dtype, kind,
-             EVERYDAY_TARGETS[kind], Options(reduction="none"))
+        Case(
+            operation.name,
+            edges[operation.domain],
+            (4, 10),
+            dtype,
+            kind,
+            EVERYDAY_TARGETS[kind],
+            Options(reduction="none"),
+        )
         for operation in OPERATIONS.values()
         for kind in operation.targets
         for dtype in DTYPES
-    ]  # fmt: skip
+    ]
 
 
 def _third_axis() -> list[Case]:
-    """Classes on axis 1 of three: where adapters, weights and axis arguments go wrong."""
+    """Return cases with classes on axis 1 of three.
+
+    Frameworks expect them last or on axis 1; adapters, weights and axis arguments go wrong there.
+    """
     plain = [
-        Case(operation.name, EVERYDAY_VALUES[operation.domain], (2, 3, 5), "float32", kind,
-             EVERYDAY_TARGETS.get(kind or "", ""), options)
+        Case(
+            operation.name,
+            EVERYDAY_VALUES[operation.domain],
+            (2, 3, 5),
+            "float32",
+            kind,
+            EVERYDAY_TARGETS.get(kind or "", ""),
+            options,
+        )
         for operation in OPERATIONS.values()
         if operation.options
         for kind in (operation.targets or (None,))
         for options in _THIRD_AXIS[operation.is_loss]
-    ]  # fmt: skip
+    ]
     weighted = [
-        replace(case, target_family="some_ignored" if ignores else case.target_family,
-                options=Options(weight="positive"))
+        replace(
+            case,
+            target_family="some_ignored" if ignores else case.target_family,
+            options=Options(weight="positive"),
+        )
         for case in plain
         if case.contract.is_loss and case.options == Options()
         for ignores in (case.target_kind == "index" and "ignore_index" in case.contract.options,)
-    ]  # fmt: skip
+    ]
     return plain + weighted
 
 
 def _probed(suite: str) -> list[Case]:
-    """Cases that are asked again, in other forms, and for the second derivative."""
+    """Return the cases on which relations and the Hessian-vector product are checked too."""
     return [
-        Case(operation.name, _PROBED_VALUES[operation.domain], shape, dtype, kind,
-             EVERYDAY_TARGETS.get(kind or "", ""))
+        Case(
+            operation.name,
+            _PROBED_VALUES[operation.domain],
+            shape,
+            dtype,
+            kind,
+            EVERYDAY_TARGETS.get(kind or "", ""),
+        )
         for operation in OPERATIONS.values()
         for kind in (operation.targets or (None,))
         for shape, dtypes in _PROBED[suite].items()
         for dtype in dtypes
-    ]  # fmt: skip
+    ]
 
 
 def _long() -> list[Case]:
-    """Sums that outgrow a 16-bit accumulator or counter, or are taken in parts."""
+    """Return cases with sums that outgrow a 16-bit accumulator or counter, or that are split."""
     zeros = [
         Case(operation, "zeros", (1, classes), dtype)
         for operation in ("softmax", "log_softmax", "logsumexp")
@@ -188,15 +228,20 @@ def _long() -> list[Case]:
         for kind in ("index", "one_hot")
         for form in ("mean", "none")
     ]
-    # Samples in which different numbers of rows count: the mean is not that of their means.
+    # The two samples have different numbers of ignored rows, so that the mean over all rows is not
+    # the mean of the samples' means.
     uneven = Case("cross_entropy", "normal", (2, 3, 2, 2), "float32", "index", "some_ignored")
     return [*zeros, *rows, uneven]
 
 
 def _mixed_dtypes(name: str) -> list[Case]:
-    """Targets and weights of other dtypes than the logits: where results are promoted."""
+    """Return cases whose targets or weights have another dtype than the logits.
+
+    The dtype of the result then depends on the framework's rules of promotion.
+    """
     quick = name == "quick"  # JAX compiles each primitive anew for each pair of dtypes
     labels = ("int32", "uint8") if quick else tuple(LABEL_DTYPES)
+    # First the pairs that occur in mixed-precision training, then those that lose digits.
     wider = [("float32", "float64"), ("bfloat16", "float32"), ("float16", "float32")]
     narrower = [] if quick else [("float32", "float16"), ("float64", "float32")]
     asked: list[tuple[str, str, str, str, Options]] = [
@@ -223,7 +268,7 @@ def _mixed_dtypes(name: str) -> list[Case]:
 
 
 def _everyday(operation: Operation, shape: tuple[int, ...], dtype: str = "float32") -> list[Case]:
-    """One case for each kind of target; the operation at its plainest."""
+    """Return one case without options for each kind of target."""
     family = EVERYDAY_VALUES[operation.domain]
     return [
         Case(operation.name, family, shape, dtype, kind, EVERYDAY_TARGETS.get(kind or "", ""))
@@ -232,7 +277,7 @@ def _everyday(operation: Operation, shape: tuple[int, ...], dtype: str = "float3
 
 
 def _sizes() -> list[Case]:
-    """Numbers of classes and rows, and ranks, at which blocks, counters and labels end."""
+    """Return cases of sizes and ranks at which blocks, counters and labels reach their limits."""
     shapes: list[tuple[int, ...]] = [(2, classes) for classes in CLASSES]
     shapes += [(rows, 3) for rows in ROWS]
     shapes += [tuple(map(int, rank.split("x"))) for rank in RANKS]
@@ -240,14 +285,15 @@ def _sizes() -> list[Case]:
     for operation in OPERATIONS.values():
         for shape in shapes:
             if operation.is_loss and (len(shape) == 1 or 0 in shape[1:]):
-                continue  # a loss has a batch, and a target has a class
+                continue  # a loss needs a batch axis, and a target needs a class
+            # An elementwise operation meets no new code beyond a few blocks.
             if operation.reads_classes or max(shape) <= 1025:
                 cases += _everyday(operation, shape)
     return cases
 
 
 def _blocks() -> list[Case]:
-    """Sizes at which blocks end, with values that make a wrong block seen."""
+    """Return cases at the limits of blocks with values that make a wrong block visible."""
     return [
         Case(operation.name, family, shape, dtype, kind, EVERYDAY_TARGETS.get(kind or "", ""))
         for operation in OPERATIONS.values()
@@ -255,12 +301,13 @@ def _blocks() -> list[Case]:
         for family in families_of(operation, "full")
         if family in _BLOCK_VALUES[operation.domain]
         for shape in _BLOCKS
-        for dtype in ("bfloat16", "float64")  # float32 has the sizes
+        for dtype in ("bfloat16", "float64")  # `_sizes` tests float32
     ]
 
 
 def _laid_out() -> list[Case]:
-    """The same numbers, in memory in another way."""
+    """Return cases with the same numbers in each memory layout."""
+    # Only equal rows can be expanded to stride 0.
     repeated = {"logits": "repeated", "probs": "repeated_probs", "log_probs": "repeated_log_probs"}
     return [
         replace(
@@ -276,7 +323,8 @@ def _laid_out() -> list[Case]:
 
 
 def _bad_input() -> list[Case]:
-    """Targets of a wrong shape or kind, options out of range: an error is due."""
+    """Return cases for which an error is expected: wrong shapes, dtypes and options."""
+    # Some of these broadcast, or can be read as another kind of target.
     wrong = {
         "index": ("wrong_length", "extra_axis", "one_hot_for_index"),
         "one_hot": ("wrong_classes",),

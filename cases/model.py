@@ -1,7 +1,7 @@
-"""The case: one operation, its options and its inputs, named by a readable id.
+"""Define the case: one operation, its options and its inputs, named by a readable id.
 
-`Case.parse(case.id) == case` and `case.inputs()` is a function of the id alone, except for
-cases read from a file, which carry their arrays.
+`Case.parse(case.id) == case`, and `case.inputs()` is a function of the id alone, except for cases
+that carry explicit arrays. A finding can therefore be reproduced from its id on any machine.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Inputs:
     Attributes:
         values: the first argument (logits, log_probs or probs), shape (N, C, d1, …, dk), or any
             shape for functions of one array; in the case's dtype.
-        target: whole numbers of shape (N, d1, …, dk), or the shape of `values`; int64 or the
-            case's dtype, if the case names no other.
-        weight: shape (C,), the case's dtype, if its family names no other.
+        target: class indices of shape (N, d1, …, dk), int64, or probabilities in the shape and
+            dtype of `values`; the case may name another dtype.
+        weight: shape (C,), in the case's dtype, if its family names no other.
         pos_weight: like `weight`.
     """
 
@@ -52,7 +52,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a compiler specialises on; cases of one signature run together."""
+    """The part of a case that a compiler specialises on; cases with the same one run together."""
 
     operation: str
     options: Options
@@ -69,7 +69,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Case:
-    """One question.
+    """One operation with its options and the description of its inputs.
 
     Attributes:
         operation: name of an operation.
@@ -77,13 +77,16 @@ class Case:
             `onnx:NAME`, `shrunk:DIGEST`, `grid_shrunk:DIGEST`.
         shape: shape of the first argument.
         dtype: name of a format.
-        target_kind: kind of the target, None for operations without.
+        target_kind: kind of the target, None for operations without a target.
         target_family: how the target is drawn.
         options: keywords of the operation.
-        seed: other draws of the same case.
-        given: the arrays of a case that was read from a file, or from ONNX, or shrunk.
-        target_dtype: of the target, where it is neither int64 nor that of the first argument.
-        layout: how its arrays lie in memory, a name of `cases.layouts.LAYOUTS`.
+        seed: number of the draw; other seeds give other inputs of the same case.
+        given: the explicit arrays of a case from a file or from ONNX, or of a shrunk case.
+        target_dtype: dtype of the target, if it is neither int64 nor that of the first argument.
+        layout: memory layout of its arrays, a name of `cases.layouts.LAYOUTS`.
+
+    >>> Case("softmax", "normal", (4, 10), "float32").id
+    'softmax/float32/4x10/normal/-/0'
     """
 
     operation: str
@@ -100,7 +103,7 @@ class Case:
 
     @cached_property
     def id(self) -> str:
-        """The readable name; it holds all that the inputs depend on."""
+        """The readable name, which contains everything that the inputs depend on."""
         target = f"/{self.target}" if self.target_kind else ""
         options = _options_text(self.options)
         shape = f"{_join(self.shape)}~{self.layout}" if self.layout else _join(self.shape)
@@ -108,7 +111,7 @@ class Case:
 
     @property
     def target(self) -> str:
-        """The kind, family and dtype of the target, as they stand in the id; empty for none."""
+        """The kind, family and dtype of the target as written in the id; empty without a target."""
         dtype = f":{self.target_dtype}" if self.target_dtype else ""
         return f"{self.target_kind}.{self.target_family}{dtype}" if self.target_kind else ""
 
@@ -120,12 +123,12 @@ class Case:
 
     @property
     def contract(self) -> Operation:
-        """The operation, with its targets and options."""
+        """The operation, with the targets and options that it takes."""
         return OPERATIONS[self.operation]
 
     @property
     def needs(self) -> frozenset[str]:
-        """The options without which the case cannot be asked."""
+        """The options that an implementation must have to be tested with the case."""
         ignores = self.target_family in ("some_ignored", "all_ignored")
         return frozenset(self.options.given()) | ({"ignore_index"} if ignores else set())
 
@@ -137,12 +140,12 @@ class Case:
 
     @property
     def is_swept(self) -> bool:
-        """Whether it is one of a sweep, see `cases.sweeps`."""
+        """Whether it belongs to a sweep, see `cases.sweeps`."""
         return "@" in self.family
 
     @property
     def is_given(self) -> bool:
-        """Whether its arrays come with it, and cannot be drawn from the id."""
+        """Whether it carries explicit arrays, which cannot be drawn from the id."""
         return self.family.partition(":")[0] in _EXPLICIT
 
     @property
@@ -161,9 +164,10 @@ class Case:
 
     @property
     def judged_rows(self) -> int:
-        """Of arrays with more than a million elements, how many rows are judged.
+        """How many rows are judged: all, or those of the first million elements.
 
-        A reduced loss is judged over all rows, whatever their number.
+        This limits the time of the oracle. A reduced loss is judged over all rows, whatever
+        their number.
         """
         size = int(np.prod(self.shape))
         if size <= _MOST_JUDGED or not self.contract.reads_classes or self.class_axis == 0:
@@ -171,7 +175,18 @@ class Case:
         return max(1, _MOST_JUDGED * self.shape[0] // size)
 
     def inputs(self) -> Inputs:
-        """Return the arrays; the same bits on every machine."""
+        """Return the arrays: the same bits on every machine.
+
+        Returns:
+            The explicit arrays of a case that carries them, otherwise arrays drawn from the id;
+            see `Inputs` for shapes and dtypes.
+
+        Raises:
+            ValueError: the case was parsed from the id of a case with explicit arrays.
+
+        >>> Case.parse("softmax/float32/1x3/zeros/-/0").inputs().values
+        array([[0., 0., 0.]], dtype=float32)
+        """
         if self.given is not None:
             return self.given
         if self.is_given:
@@ -181,16 +196,25 @@ class Case:
         return _inputs(self)
 
     def cotangent(self, shape: tuple[int, ...]) -> Floats:
-        """Return the fixed cotangent of a result of `shape`: eighths in [-1, 1], none 0.
+        """Return the fixed cotangent for a result, with which its gradient is computed.
 
-        A scalar result has the cotangent 1. That of fewer rows is the beginning of that of more.
+        Eighths have so few bits that products with them are exact in every format, and none is 0,
+        so that no element of the result goes without effect on the gradient.
+
+        Args:
+            shape: shape of the result.
+
+        Returns:
+            float64 multiples of 1/8 in [-1, 1], none of them 0; 1 for a scalar result. The
+            cotangent of fewer rows is the beginning of that of more rows.
         """
         return _eighths("cotangent", shape) if shape else np.ones(())
 
     def direction(self) -> Floats:
-        """Return the fixed direction of the second derivative, in the shape of the values.
+        """Return the fixed direction of the Hessian-vector product.
 
-        Made like a cotangent.
+        Returns:
+            float64 multiples of 1/8 in [-1, 1] like a cotangent, in the shape of the values.
         """
         return _eighths("direction", self.shape)
 
@@ -200,6 +224,9 @@ class Case:
 
         Raises:
             ValueError: the text is not the id of a case.
+
+        >>> Case.parse("softmax/float32/4x10/normal/-/0").dtype
+        'float32'
         """
         try:
             operation, *rest = text.split("/")
@@ -223,17 +250,18 @@ class Case:
             )
         except (KeyError, ValueError) as error:
             raise ValueError(f"{text!r} is not the id of a case") from error
+        # Only one spelling is an id: `04x10` or `axis=-1`, the default, would name a case twice.
         if case.id != text or not _exists(case):
             raise ValueError(f"{text!r} is not the id of a case")
         return case
 
     def with_target(self, kind: TargetKind, family: str) -> Case:
-        """Return the same question with another kind of target."""
+        """Return the same case with another kind of target."""
         return replace(self, target_kind=kind, target_family=family)
 
 
 def _exists(case: Case) -> bool:
-    """Whether there is everything that an id names."""
+    """Return whether every family, dtype, kind and layout that an id names is defined."""
     name = case.family.partition("@")[0]
     weights = (case.options.weight, case.options.pos_weight)
     return (
@@ -247,6 +275,7 @@ def _exists(case: Case) -> bool:
 
 
 def _eighths(name: str, shape: tuple[int, ...]) -> Floats:
+    # From -8 … 7 the upper half moves up by one, so that 0 is left out.
     eighths = Stream(name).integers(16, *shape) - 8
     return np.where(eighths >= 0, eighths + 1, eighths) / 8.0
 
@@ -276,10 +305,11 @@ def _parse_options(text: str) -> Options:
 
 
 def forget_inputs() -> None:
-    """Drop the arrays that were drawn, where those that are needed again are kept otherwise."""
+    """Drop the arrays that were drawn, to free memory; they are drawn again when needed."""
     _inputs.cache_clear()
 
 
+# Each implementation and mode gets the same case, one after another.
 @lru_cache(maxsize=1024)
 def _inputs(case: Case) -> Inputs:
     form = FORMATS[case.dtype]
@@ -287,7 +317,9 @@ def _inputs(case: Case) -> Inputs:
     axis = case.class_axis
     rest = case.shape[:axis] + case.shape[axis + 1 :]
     classes = case.shape[axis] if case.shape else 1
-    # Neither dtype nor operation is part of the key: the same numbers are asked everywhere.
+    # Families draw rows of classes; the axis of the classes is moved to its place afterwards. The
+    # key of the stream has neither dtype nor operation, so that results for the same numbers can
+    # be compared between operations and dtypes.
     stream = Stream(f"{case.family}/{_join(case.shape)}/{case.seed}")
     if stored is not None:
         rows = np.moveaxis(stored.values, axis, -1).reshape(int(np.prod(rest)), classes)
@@ -298,6 +330,7 @@ def _inputs(case: Case) -> Inputs:
     values = form.round(np.moveaxis(rows.reshape(*rest, classes), -1, axis))
     target = None
     if case.target_kind:
+        # Families such as `top` read the values, and rounding may change which is the largest.
         rounded = np.moveaxis(values, axis, -1).reshape(int(np.prod(rest)), classes)
         drawn = _target(
             case, stream, rounded.astype(np.float64), None if stored is None else stored.target
@@ -309,6 +342,7 @@ def _inputs(case: Case) -> Inputs:
 
 
 def _target(case: Case, stream: Stream, values: Floats, stored: Array | None) -> Array:
+    # Stored labels serve index and one-hot targets. A wrong shape is made from a correct target.
     if stored is not None and (stored.ndim == 1 or case.target_kind != "index"):
         if case.target_kind == "one_hot" and stored.ndim == 1:
             return _one_hot(stored, values.shape[1])
@@ -335,7 +369,8 @@ def _shaped(case: Case, target: Array, rest: tuple[int, ...], axis: int) -> Arra
     if case.target_kind == "index":
         return target.reshape(rest).astype(case.target_dtype or np.int64)
     full = np.moveaxis(target.reshape(*rest, case.shape[axis]), -1, axis)
-    # Rounded to the case's dtype first: the same numbers, whatever dtype they come in.
+    # The numbers are rounded to the case's dtype first, so that a target of another dtype differs
+    # from the usual one in its dtype only.
     return _cast(FORMATS[case.dtype].round(full), case.target_dtype)
 
 
@@ -347,6 +382,7 @@ def _weights(case: Case, name: str) -> Array | None:
     given = getattr(case.options, name)
     if given is None:
         return None
+    # The key of the stream has no seed: class weights belong to the classes, not to a draw.
     family, _, dtype = given.partition(":")
     classes = case.shape[case.class_axis]
     form = FORMATS[case.dtype]

@@ -1,8 +1,8 @@
-"""Cases that ONNX brings along: the node cases of five operators; see docs/onnx.md.
+"""Collect the node cases of ONNX for five operators as cases; see docs/onnx.md.
 
 A node case is one node with its inputs and the outputs that ONNX expects. Its arrays come from
-the package `onnx`, which is imported when the cases are asked for, not with this module; the
-run file keeps them, like those of case files.
+the package `onnx`, which is imported when the cases are collected and not with this module. The
+run file stores the arrays, like those of case files.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ OPERATORS = {
 }
 LOG_PROB = "log_prob"  # the second output of SoftmaxCrossEntropyLoss
 _FIRST_OPSET = 13  # before it Softmax and LogSoftmax flattened the axes after `axis`
-# Where no node case leads, and ONNX's reference evaluator goes wrong: a class far below the
-# largest; rows that are ignored by the label -1, and by another for comparison; nothing but -inf.
+# Further cases, in which ONNX's reference evaluator is wrong and of which there is no node case: a
+# class far below the largest; rows ignored by the label -1, and by another one for comparison;
+# nothing but -inf.
 BEYOND = (
     "log_softmax/float32/4x10/gap_underflow/-/0",
     "log_softmax/float32/4x10/normal_100/-/0",
@@ -46,12 +47,12 @@ BEYOND = (
 
 @dataclass(frozen=True)
 class NodeCase:
-    """A case, and what ONNX expects of it.
+    """A case with the output that ONNX expects.
 
     Attributes:
-        case: the question; its family is `onnx:NAME`, without the `test_` of ONNX's name.
-        operator: whose output is expected, `.log_prob` added for the second one.
-        expected: the value, in the shape that the contract gives it.
+        case: the case; its family is `onnx:NAME`, without the `test_` of ONNX's name.
+        operator: the operator whose output is expected, with `.log_prob` for its second output.
+        expected: the output, in the shape that the contract defines.
     """
 
     case: Case
@@ -64,8 +65,8 @@ class Collected:
     """The node cases of the five operators.
 
     Attributes:
-        cases: what they became.
-        left_out: by name, why one became no case.
+        cases: the cases made from them.
+        left_out: the reason why a node case was left out, by its name.
     """
 
     cases: tuple[NodeCase, ...]
@@ -73,7 +74,7 @@ class Collected:
 
 
 def onnx_cases() -> list[Case]:
-    """Return the cases of the suite `onnx`: node cases, and a few beyond them.
+    """Return the cases of the suite `onnx`: node cases, and a few further ones.
 
     Raises:
         OnnxError: onnx is not installed, or has no node cases where they are looked for.
@@ -83,9 +84,10 @@ def onnx_cases() -> list[Case]:
 
 @cache
 def collected() -> Collected:
-    """Collect the node cases.
+    """Return the node cases of the five operators.
 
-    Not the `…_expanded` ones: the same inputs and outputs, asked of the operator's function body.
+    Those named `…_expanded` are omitted: they have the same inputs and outputs, and test the
+    operator's function body.
 
     Raises:
         OnnxError: onnx is not installed, or has no node cases where they are looked for.
@@ -104,9 +106,10 @@ def collected() -> Collected:
 
 
 def _generated() -> list[Any]:
-    """Return what ONNX generates; importing a file of its cases makes them.
+    """Return the test cases that ONNX generates when the modules of its cases are imported.
 
-    `collect_testcases` would import the files of all operators: six seconds, and Pillow.
+    `collect_testcases` imports the modules of all operators, which takes six seconds and needs
+    Pillow; here only those of the five operators are imported.
     """
     if util.find_spec("onnx") is None:
         raise OnnxError("onnx is not installed; pip install 'lossdiff[onnx]'")
@@ -139,6 +142,7 @@ def _read(test: Any, name: str) -> Iterator[NodeCase]:
     if opset < _FIRST_OPSET:
         raise LeftOutError(f"opset {opset}: another meaning of `axis`")
     attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
+    # Each node case has one data set. Its outputs may be NumPy scalars.
     ((inputs, outputs),) = test.data_sets
     values = inputs[0]
     if format_of(values.dtype) is None:
@@ -153,6 +157,7 @@ def _read(test: Any, name: str) -> Iterator[NodeCase]:
     else:
         case = _of_rows(operation, name, values, int(attributes.get("axis", -1)))
     yield NodeCase(case, node.op_type, outputs[0])
+    # The second output of SoftmaxCrossEntropyLoss is a log_softmax over axis 1.
     if len(outputs) > 1:
         second = _of_rows("log_softmax", f"{name}.{LOG_PROB}", values, 1)
         yield NodeCase(second, f"{node.op_type}.{LOG_PROB}", outputs[1])
@@ -160,18 +165,24 @@ def _read(test: Any, name: str) -> Iterator[NodeCase]:
 
 def _of_rows(operation: str, name: str, values: Array, axis: int) -> Case:
     options = Options(axis=axis)
-    case = Case(operation, f"onnx:{name}", values.shape, values.dtype.name, options=options,
-                given=Inputs(values))  # fmt: skip
+    case = Case(
+        operation,
+        f"onnx:{name}",
+        values.shape,
+        values.dtype.name,
+        options=options,
+        given=Inputs(values),
+    )
     if not values.shape[case.class_axis]:
         raise LeftOutError("an axis without classes, of which the contract says nothing")
     return case
 
 
 def _reduction(name: str, inputs: Any, attributes: dict[str, Any]) -> Case:
-    """Return `logsumexp` over the axes that are reduced; no axes are all of them.
+    """Return the case of `logsumexp` over the reduced axes; no axes stand for all of them.
 
-    `logsumexp` has one axis: several are made the last one. `keepdims` changes the shape alone;
-    `logsumexp` has none, and what ONNX expects is reshaped.
+    `logsumexp` reduces one axis, so several axes are joined to one and put last. It has no
+    `keepdims`, which changes the shape alone: the expected output is reshaped by the caller.
     """
     values, *rest = inputs
     axes = [int(axis) for axis in (rest[0] if rest else attributes.get("axes", ()))]

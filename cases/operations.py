@@ -1,6 +1,6 @@
-"""The operations that are asked about: what each takes, and which options it has.
+"""Define the operations under test: the arguments of each, and its options.
 
-The contract (the right value of each operation) is computed by `harness.oracle.solve`;
+The contract (the exact value of each operation) is computed by `harness.oracle.solve`;
 `docs/contract.md` states it in words and formulas.
 """
 
@@ -18,14 +18,14 @@ DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 @dataclass(frozen=True)
 class Options:
-    """The keywords of an operation; a field at its default is not passed on.
+    """The keywords of an operation; a field at its default is not passed to implementations.
 
     Attributes:
         axis: the axis of the classes, for operations that return arrays.
-        weight: name of a family of class weights (`cases.families.WEIGHTS`), shape (C,), with
+        weight: name of a family of class weights (`cases.weights.WEIGHTS`), shape (C,), with
             `:DTYPE` where their dtype is not that of the logits.
-        pos_weight: likewise, weights of the positive term.
-        ignore_index: rows whose index target is this number do not count.
+        pos_weight: likewise, for the weights of the positive term.
+        ignore_index: rows with this number as index target are left out of the loss.
         label_smoothing: ε in [0, 1]; the target becomes (1 − ε)·q + ε/C.
         reduction: `none`, `mean` or `sum`.
     """
@@ -38,13 +38,17 @@ class Options:
     reduction: Reduction = "mean"
 
     def given(self) -> dict[str, int | float | str]:
-        """Return the options that differ from their default."""
+        """Return the options that differ from their default.
+
+        >>> Options(axis=0, label_smoothing=0.1).given()
+        {'axis': 0, 'label_smoothing': 0.1}
+        """
         return {
             name: value for name, default in _DEFAULTS if (value := getattr(self, name)) != default
         }
 
 
-# Ids are made of them, many times each.
+# Every id of a case is made from the options, and `fields` would be too slow for that.
 _DEFAULTS = tuple((field.name, field.default) for field in fields(Options))
 
 
@@ -53,11 +57,11 @@ class Operation:
     """One operation.
 
     Attributes:
-        name: as users write it.
-        domain: what its first argument holds.
+        name: its name on the command line and in case ids.
+        domain: whether its first argument holds logits, log-probabilities or probabilities.
         targets: the kinds of target that it takes; empty for a function of one array.
-        options: the names of the options that it has.
-        reads_classes: whether a whole row of classes decides one result.
+        options: the names of its options.
+        reads_classes: whether a result depends on a whole row of classes, not on one element.
     """
 
     name: str
@@ -95,7 +99,7 @@ OPERATIONS: dict[str, Operation] = {
             ("weight", "pos_weight", "reduction"),
             False,
         ),
-        # Two steps that the tutorials take on the way; asked like the nine above.
+        # These two are intermediate steps of the tutorials; they are tested like the nine above.
         Operation("cross_entropy_probs", "probs", _CLASSES, ("weight", "reduction")),
         Operation("exp", reads_classes=False),
     )

@@ -1,4 +1,8 @@
-"""Many cases in little room: what a suite holds does not grow with its numbers to speak of."""
+"""Store many cases compactly: as compressed ids, from which each case is parsed when needed.
+
+A suite of `fuzz` may have millions of cases; as objects they would need many times the memory of
+their ids.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +15,21 @@ from typing import TypeVar, overload
 
 from .model import Case, Inputs
 
-_BLOCK = 256  # cases that are packed together; neighbours have much of their ids in common
+_BLOCK = 256  # cases that are compressed together; neighbouring ids have long parts in common
 T = TypeVar("T")
 
 
 class Cases(Sequence[Case]):
-    """Cases that are held as the text of their ids, packed, and parsed when they are asked for.
+    """A sequence of cases that is stored as compressed ids; a case is parsed when it is read.
 
-    Those that came with their arrays keep them.
+    Explicit arrays of cases are stored as they are.
+
+    >>> Cases(Case("exp", "normal", (size,), "float32") for size in (1, 2, 3))[1].shape
+    (2,)
     """
 
     def __init__(self, cases: Iterable[Case] = ()) -> None:
-        """Take cases, which may come one by one; they need an id that can be parsed."""
+        """Store cases, which may come from a generator; `Case.parse` must accept their ids."""
         self._given: dict[str, Inputs] = {}
         self._blocks: list[bytes] = []
         self._length = 0
@@ -44,7 +51,7 @@ class Cases(Sequence[Case]):
     def __getitem__(self, place: slice) -> tuple[Case, ...]: ...
 
     def __getitem__(self, place: int | slice) -> Case | tuple[Case, ...]:
-        """Return one case, or some."""
+        """Return one case, or a tuple of cases for a slice."""
         places = range(self._length)[place]
         if isinstance(places, range):
             return tuple(map(self.__getitem__, places))
@@ -60,18 +67,24 @@ class Cases(Sequence[Case]):
     __hash__ = None  # type: ignore[assignment]  # like a list
 
     def _case(self, case_id: str) -> Case:
+        # The id has everything but explicit arrays, which are put back.
         case = Case.parse(case_id)
         given = self._given.get(case_id)
         return case if given is None else replace(case, given=given)
 
 
 def in_parts(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of so many items, the last one of what is left."""
+    """Yield lists of `size` items in order; the last one has the rest.
+
+    >>> list(in_parts("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
     left = iter(items)
     while part := list(islice(left, size)):
         yield part
 
 
-@lru_cache(maxsize=16)  # lanes are at several places at a time
+# Each pool of workers reads at a place of its own, so that several blocks are in use at a time.
+@lru_cache(maxsize=16)
 def _ids(block: bytes) -> tuple[str, ...]:
     return tuple(zlib.decompress(block).decode().split("\n"))

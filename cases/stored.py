@@ -1,4 +1,8 @@
-"""Values that are data, not draws: the tutorials' worked examples and the digits' logits."""
+"""Read values that are data and not drawn: the tutorials' worked examples and real logits.
+
+The logits are those of a small classifier of handwritten digits at three stages of training, made
+by `scripts/make_digits.py`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ DIGITS_STAGES = ("start", "middle", "end")
 
 @dataclass(frozen=True)
 class Stored:
-    """Values read from the package: first argument and, where there is one, target."""
+    """The first argument of a stored case, and its target if it has one."""
 
     values: Array
     target: Array | None = None
@@ -29,17 +33,17 @@ class WorkedExample:
     """A value that a tutorial prints.
 
     Attributes:
-        name: identifies it.
+        name: its unique name.
         source: the document that prints it.
-        operation: the operation that it exercises.
+        operation: the operation that gives the value.
         values: first argument, float64.
-        target: index target (whole numbers) or one-hot / multi-label target, None without.
-        target_kind: what the target is.
+        target: index target (whole numbers) or one-hot or multi-label target; None for none.
+        target_kind: the kind of the target.
         options: keywords of the call.
-        expected: what the document prints, float64.
-        atol: half a unit of the last printed digit of the result, plus what the printed
-            inputs' own rounding can move.
-        note: what a reader should know.
+        expected: the printed value, float64.
+        atol: half a unit of the last printed digit of the result, plus the effect of rounding
+            the printed inputs.
+        note: a remark for the reader, such as an error in the document.
     """
 
     name: str
@@ -56,6 +60,7 @@ class WorkedExample:
 
 def _example(item: dict[str, Any]) -> WorkedExample:
     inputs = item["inputs"]
+    # The file does not name the kind of target; its shape and the operation decide.
     target = np.array(inputs["target"]) if "target" in inputs else None
     kind: TargetKind | None = None
     if target is not None:
@@ -91,12 +96,17 @@ def _digits() -> dict[str, Array]:
 
 
 def stored_values(family: str, shape: tuple[int, ...], seed: int = 0) -> Stored | None:
-    """Return the values of a stored family, or None for a family that is drawn.
+    """Return the values of a stored family.
 
     Args:
         family: `worked:NAME`, `digits:STAGE`, or any other name.
-        shape: of the first argument; as many rows are taken of the digits' (1797, 10).
-        seed: which rows; the first ones for 0, the next ones for 1, and so on.
+        shape: shape of the first argument, whose number of rows is taken from the 1,797 of the
+            digits.
+        seed: selects the rows: the first ones for 0, the next ones for 1, and so on.
+
+    Returns:
+        float64 values, of shape (rows, 10) for the digits, and the target; None for a family
+        that is drawn.
 
     Raises:
         KeyError: there is no such worked example or stage of training.
@@ -107,6 +117,7 @@ def stored_values(family: str, shape: tuple[int, ...], seed: int = 0) -> Stored 
         return Stored(example.values, example.target)
     if source == "digits":
         data = _digits()
+        # Beyond the last row the first ones follow again.
         rows = (np.arange(shape[0]) + seed * shape[0]) % len(data["labels"])
         return Stored(data[name][rows].astype(np.float64), data["labels"][rows])
     return None

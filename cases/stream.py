@@ -1,7 +1,7 @@
-"""Random draws that are the same bit for bit on every machine and NumPy version.
+"""Draw random numbers that are the same bit for bit on every machine and NumPy version.
 
-Only the raw output of Philox is used, which NumPy keeps stable (NEP 19), and only
-exact arithmetic is done on it: no libm, no `Generator`, whose methods may change.
+Only the raw output of the bit generator Philox is used, which NumPy keeps stable (NEP 19), and
+only exact arithmetic is done on it: no libm, and no `Generator`, whose methods may change.
 """
 
 from __future__ import annotations
@@ -21,17 +21,25 @@ _MOST_DRAWS = 2**20
 
 
 class _Digest(ISeedSequence):
-    """The key of Philox as it is: `Philox(key=...)` asks the system for entropy besides."""
+    """The SHA-256 of a text as the seed of Philox.
+
+    `Philox(key=...)` would ask the system for entropy in addition.
+    """
 
     def __init__(self, key: str) -> None:
         self._bytes = hashlib.sha256(key.encode()).digest()
 
     def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
+        # Read in little-endian order, so that machines of the other order draw the same numbers.
         return np.frombuffer(self._bytes, np.dtype(dtype).newbyteorder("<"), n_words).astype(dtype)
 
 
 class Stream:
-    """Draws that depend on nothing but a key of text."""
+    """A sequence of draws that depends on nothing but a text.
+
+    >>> Stream("example").integers(10, 5).tolist()
+    [1, 6, 9, 4, 0]
+    """
 
     def __init__(self, key: str) -> None:
         self._bits = np.random.Philox(_Digest(key))  # type: ignore[arg-type]  # of any kind
@@ -40,20 +48,24 @@ class Stream:
         return np.asarray(self._bits.random_raw(size), np.uint64)
 
     def uniform(self, *shape: int) -> Floats:
-        """Return multiples of 2^-53 in [0, 1)."""
+        """Return float64 numbers of a shape: multiples of 2^-53 in [0, 1)."""
+        # float64 has 53 bits: the upper ones of the 64 that are drawn make an exact number.
         draws = (self._raw(int(np.prod(shape))) >> np.uint64(11)).astype(np.float64)
         return (draws * 2.0**-53).reshape(shape)
 
     def integers(self, below: int, *shape: int) -> Ints:
-        """Return whole numbers in [0, below)."""
+        """Return int64 numbers of a shape in [0, below)."""
+        # The remainder favours small numbers by less than below / 2^64, which no case can notice.
         draws = self._raw(int(np.prod(shape))) % np.uint64(max(below, 1))
         return draws.astype(np.int64).reshape(shape)
 
     def normal(self, *shape: int) -> Floats:
-        """Return draws of mean 0 and variance 1: twelve uniform ones, summed (Irwin-Hall).
+        """Return float64 numbers of a shape with mean 0 and variance 1, within [-6, 6].
 
-        Each is a whole number times 2^-32, so the sum is exact in any order. Beyond a million
-        the draws repeat.
+        Each is the sum of twelve uniform draws (the Irwin-Hall distribution), because the usual
+        transformations need log or cos, whose last bits depend on the platform. The uniform
+        draws are whole numbers times 2^-32, so that their sum is exact in any order. Beyond a
+        million the draws repeat, which saves time where many rows are summed.
         """
         size = int(np.prod(shape))
         some = min(size, _MOST_DRAWS)

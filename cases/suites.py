@@ -1,9 +1,9 @@
-"""Suites: which cases are asked together.
+"""Assemble suites: sets of cases that are run together.
 
-The factors of each operation are written down as data (`cases.factors`); covering arrays pick the
-cases, so that every two levels of any two factors meet, in `full` every three. Lists of cases
-beside them (`cases.lists`) hold what is no factor. Suites come ordered by signature, so that
-nothing is compiled twice.
+The factors of each operation are defined as data (`cases.factors`). Covering arrays select the
+cases, so that every two levels of any two factors occur together, in `full` every three levels of
+any three. Lists (`cases.lists`) add cases that are not combinations of factors. Suites are ordered
+by signature, so that nothing is compiled twice.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from .operations import DTYPES, OPERATIONS, Operation, Options
 from .packed import Cases, in_parts
 from .stream import Stream
 
-_PART = 4096  # cases that are sorted together
+_PART = 4096  # cases that are sorted together, as objects in memory
 SUITES = ("quick", "full", "worked", "fuzz", "domain", "onnx")
 
 
 @dataclass(frozen=True)
 class Suite:
-    """Cases that are asked together.
+    """A set of cases that are run together.
 
     Attributes:
-        name: on the command line.
-        cases: ordered by signature, without repetition.
-        compiled: whether compilers are asked every signature, or the plain ones only.
-        operations: to which it was narrowed down; empty for all.
-        whole: whether every case is asked in every mode, as what is timed must be.
+        name: its name on the command line.
+        cases: the cases, ordered by signature and without repetition.
+        compiled: whether compiling modes are tested in all dtypes and on probed cases, or on
+            everyday float32 cases only.
+        operations: the operations that it is restricted to; empty for all.
+        whole: whether every case is run in every mode, which timing needs.
     """
 
     name: str
@@ -46,12 +47,14 @@ class Suite:
     whole: bool = False
 
     def is_compiled(self, case: Case, slow: Collection[str] = ()) -> bool:
-        """Whether a mode that compiles is asked this case: each new signature costs time.
+        """Return whether a case is run in a compiling mode, where each new signature costs time.
 
         Args:
             case: one of the suite.
             slow: the dtypes of a mode that takes seconds for each; empty for a quicker mode.
         """
+        # To limit that cost, everyday cases without options stand for the others. Cases with
+        # explicit arrays are few: they come from the user or from ONNX.
         probed = case.is_probed and self.compiled and not slow
         if self.whole or case.is_given or probed:
             return True
@@ -67,11 +70,19 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
 
     Args:
         name: one of `SUITES`.
-        seed: for other draws of the same cases.
+        seed: number of the draw; other seeds give other inputs of the same cases.
         count: how many cases `fuzz` draws.
 
+    Returns:
+        The suite, its cases ordered by signature. That of `domain` is empty: its cases follow
+        from the results of earlier ones.
+
     Raises:
-        OnnxError: the cases of `onnx` are asked for, and it is not installed.
+        OnnxError: the suite is `onnx`, and the package onnx is not installed or too old.
+        KeyError: there is no such suite.
+
+    >>> len(suite("worked").cases)
+    25
     """
     if name == "onnx":
         return _ordered(name, onnx_cases(), compiled=True)
@@ -91,7 +102,13 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
 
 
 def selected(whole: Suite, operations: Sequence[str] = (), extra: Sequence[Case] = ()) -> Suite:
-    """Return the suite's cases of some operations (of all, if none is named), and more cases."""
+    """Return a suite that is restricted to some operations and extended by further cases.
+
+    Args:
+        whole: the suite to start from.
+        operations: names of operations; empty for all.
+        extra: further cases, which are kept whatever their operations are.
+    """
     chosen = whole
     if operations:
         cases = Cases(case for case in whole.cases if case.operation in operations)
@@ -102,7 +119,8 @@ def selected(whole: Suite, operations: Sequence[str] = (), extra: Sequence[Case]
 
 
 def _ordered(name: str, cases: Iterable[Case], *, compiled: bool | None = None) -> Suite:
-    # Sorted in parts that are joined while they are read: all cases at once need much room.
+    # An external merge sort: only one part is in memory as objects at a time. Equal cases are
+    # neighbours afterwards, and all but one of them are dropped.
     parts = [Cases(sorted(part, key=_place)) for part in in_parts(cases, _PART)]
     joined = groupby(heapq.merge(*parts, key=_place))
     unique = Cases(case for case, _ in joined)
@@ -110,10 +128,10 @@ def _ordered(name: str, cases: Iterable[Case], *, compiled: bool | None = None) 
 
 
 def _place(case: Case) -> tuple[Any, ...]:
-    """Where a case stands in a suite.
+    """Return the key by which the cases of a suite are sorted.
 
-    Cases of one signature follow each other, and signatures of one dtype and shape: what a
-    framework compiles for single operators is shared by those.
+    Cases of one signature follow each other, and so do signatures of one dtype and shape, which
+    share what a framework compiles for single operators.
     """
     return case.dtype, case.shape, str(case.signature), case.id
 
@@ -132,7 +150,9 @@ def _case(operation: Operation, given: dict[str, Any]) -> Case:
 
 
 def _fuzz(seed: int, count: int) -> Iterator[Case]:
-    """Draw cases from the factors of `full`, each level as likely as any other."""
+    """Yield cases drawn from the factors of `full`, each level as likely as any other."""
+    # Rows that violate a constraint are drawn anew. The seed of a case is unique, so that equal
+    # rows still have different inputs.
     stream = Stream(f"fuzz/{seed}")
     operations = list(OPERATIONS.values())
     factors = {operation.name: factors_of(operation, "full") for operation in operations}

@@ -1,6 +1,7 @@
-"""Sweeps: inputs with one number that grows, to find where an implementation stops being right.
+"""Define sweeps: inputs with one growing number, to find where an implementation fails first.
 
-A case of a sweep has the family `NAME@MAGNITUDE`, such as `offset@88.7`.
+A case of a sweep has the family `NAME@MAGNITUDE`, such as `offset@88.7`. The search for the
+magnitude is in `harness.engine.validity`.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ Draw = Callable[[Stream, int, int, float], Floats]
 
 @dataclass(frozen=True)
 class Sweep:
-    """One number that grows.
+    """A growing number, and the inputs that depend on it.
 
     Attributes:
-        name: stands in the family, before the `@`.
-        meaning: what grows.
-        draw: makes float64 values of shape (rows, classes) from the magnitude.
-        levels: the magnitudes that are asked first; between them it is halved.
-        shape: of a case, from the magnitude.
-        losses_only: whether only a reduced loss can break.
+        name: the part of the family before the `@`.
+        meaning: the quantity that grows.
+        draw: draws float64 values of shape (rows, classes) for a magnitude.
+        levels: the magnitudes that are tested first; bisection follows between two of them.
+        shape: returns the shape of a case for a magnitude.
+        losses_only: whether only a reduced loss can fail.
     """
 
     name: str
@@ -47,12 +48,17 @@ class Sweep:
         return self.levels is not _DECADES
 
     def levels_in(self, dtype: str) -> tuple[float, ...]:
-        """Return the levels that the dtype can hold, differences included."""
+        """Return the levels that a dtype can represent, with differences of two logits.
+
+        >>> SWEEPS["offset"].levels_in("float16")
+        (1.0, 10.0, 100.0, 1000.0, 10000.0)
+        """
         limit = FORMATS[dtype].max / 4
         return tuple(level for level in self.levels if self.counts or level <= limit)
 
 
 def _offset(stream: Stream, rows: int, classes: int, magnitude: float) -> Floats:
+    # One logit is the magnitude exactly, so that the reported number is that of the inputs.
     values = magnitude - stream.uniform(rows, classes)
     values[:, 0] = magnitude
     return values
@@ -85,25 +91,49 @@ SWEEPS: dict[str, Sweep] = {
         Sweep("down", "a common offset below 0", _down),
         Sweep("spread", "logits from -magnitude to magnitude, one of them at the top", _spread),
         Sweep("large", "one large logit among everyday ones", _large),
-        Sweep("classes", "equal logits of so many classes", _equal, _CLASSES,
-              lambda magnitude: (1, int(magnitude))),
-        Sweep("rows", "equal logits in so many rows, their losses reduced", _equal, _ROWS,
-              lambda magnitude: (int(magnitude), 2), losses_only=True),
+        Sweep(
+            "classes",
+            "equal logits of so many classes",
+            _equal,
+            _CLASSES,
+            lambda magnitude: (1, int(magnitude)),
+        ),
+        Sweep(
+            "rows",
+            "equal logits in so many rows, their losses reduced",
+            _equal,
+            _ROWS,
+            lambda magnitude: (int(magnitude), 2),
+            losses_only=True,
+        ),
     )
-}  # fmt: skip
+}
 
 
 def family_of(sweep: Sweep, magnitude: float) -> str:
-    """Return the name of a family: the magnitude to four digits, or a whole number."""
+    """Return the family of a sweep at a magnitude, with four digits or as a whole number.
+
+    >>> family_of(SWEEPS["offset"], 88.72284), family_of(SWEEPS["classes"], 1024.0)
+    ('offset@88.72', 'classes@1024')
+    """
     return f"{sweep.name}@{int(magnitude) if sweep.counts else f'{magnitude:.4g}'}"
 
 
 def swept(family: str, stream: Stream, rows: int, classes: int) -> Floats:
     """Return the values of a family of a sweep.
 
+    Args:
+        family: `NAME@MAGNITUDE`.
+        stream: the source of draws.
+        rows: number of rows.
+        classes: number of classes.
+
+    Returns:
+        float64 values of shape (rows, classes).
+
     Raises:
         KeyError: there is no such sweep.
-        ValueError: the magnitude is no number.
+        ValueError: the magnitude is not a number.
     """
     name, _, magnitude = family.partition("@")
     return SWEEPS[name].draw(stream, rows, classes, float(magnitude))

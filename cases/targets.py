@@ -1,7 +1,7 @@
-"""Families of targets: labels, probabilities, and targets of a wrong shape.
+"""Define families of targets: labels, probabilities, and targets of a wrong shape.
 
-Labels are drawn from the values beside them, probabilities from their shape; both row by row. To
-add one, write the function below and name it in `LABELS` or `PROBABILITIES`.
+Labels are drawn with knowledge of the values, probabilities only with that of their shape. To add
+a family, write the function below and name it in `LABELS` or `PROBABILITIES`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Labels:
     """A family of labels, for index targets and, where they are classes, for one-hot ones.
 
     Attributes:
-        name: as it stands in a case id.
-        draw: makes them from a stream and the values (rows, classes); whole numbers (rows,).
-        why: what it is there to find.
-        one_hot: whether one-hot targets are made of it, too.
-        is_bad: whether one of them is no class.
+        name: its name in a case id.
+        draw: draws int64 labels of shape (rows,) for values of shape (rows, classes).
+        why: the reason for it.
+        one_hot: whether one-hot targets are made from it as well.
+        is_bad: whether one of the labels is not a class.
     """
 
     name: str
@@ -42,10 +42,10 @@ class Probabilities:
     """A family of targets that hold probabilities.
 
     Attributes:
-        name: as it stands in a case id.
-        kind: which targets they are.
-        draw: makes them from a stream, rows and classes; float64 of that shape.
-        why: what it is there to find.
+        name: its name in a case id.
+        kind: the kind of target.
+        draw: draws float64 targets of shape (rows, classes).
+        why: the reason for it.
     """
 
     name: str
@@ -56,7 +56,13 @@ class Probabilities:
 
 @dataclass(frozen=True)
 class WrongShape:
-    """A target of a wrong shape, made from a right one of shape (N, …) or (N, C, …)."""
+    """A target of a wrong shape.
+
+    Attributes:
+        name: its name in a case id.
+        change: makes it from a correct target of shape (N, …) or (N, C, …).
+        why: the reason for it.
+    """
 
     name: str
     change: Callable[[Array], Array]
@@ -67,6 +73,7 @@ def _labels_random(stream: Stream, values: Floats) -> Ints:
     return stream.integers(values.shape[1], values.shape[0])
 
 
+# Labels that depend on the values make the smallest and the largest loss that they allow.
 def _labels_top(stream: Stream, values: Floats) -> Ints:
     return np.argmax(values, axis=1).astype(np.int64)
 
@@ -75,6 +82,7 @@ def _labels_bottom(stream: Stream, values: Floats) -> Ints:
     return np.argmin(values, axis=1).astype(np.int64)
 
 
+# Only the last label is bad, so that a check of the first one does not find it.
 def _labels_too_large(stream: Stream, values: Floats) -> Ints:
     labels = _labels_random(stream, values)
     labels[-1:] = values.shape[1]
@@ -107,13 +115,17 @@ LABELS: dict[str, Labels] = {
         Labels("bottom", _labels_bottom, "the least likely one: the largest loss", one_hot=True),
         Labels("too_large", _labels_too_large, "one beyond the last class", is_bad=True),
         Labels("negative", _labels_negative, "-1, which counts from the end in NumPy", is_bad=True),
-        Labels("far_negative", _labels_far_negative, "beyond the first class, from the end",
-               is_bad=True),
+        Labels(
+            "far_negative",
+            _labels_far_negative,
+            "beyond the first class, from the end",
+            is_bad=True,
+        ),
         Labels("huge", _labels_huge, "2^31, which wraps around in int32", is_bad=True),
         Labels("some_ignored", _labels_random, "every third row does not count"),
         Labels("all_ignored", _labels_random, "no row counts: the mean is 0/0"),
     )
-}  # fmt: skip
+}
 
 
 def _soft_zeros(stream: Stream, rows: int, classes: int) -> Floats:
@@ -131,12 +143,15 @@ def _soft_negative(stream: Stream, rows: int, classes: int) -> Floats:
 
 
 def _soft_subnormal(stream: Stream, rows: int, classes: int) -> Floats:
-    """1e-39 in one class, the rest of 1 in another: 16-bit formats but bfloat16 hold a 0."""
+    """Return targets with 1e-39 in one class and the rest of 1 in another.
+
+    1e-39 is subnormal in float32 and bfloat16, and 0 in float16.
+    """
     return one_at(one_at(np.zeros((rows, classes)), 0, 1.0), 1, 1e-39)
 
 
 def _soft_nan(stream: Stream, rows: int, classes: int) -> Floats:
-    """One NaN, in the last row: it must not vanish, nor spoil the other rows."""
+    """Return targets with one NaN, in the last row: it must not vanish or change other rows."""
     return _nan_in_last(normalised(stream, rows, classes))
 
 
@@ -153,6 +168,7 @@ def _binary(stream: Stream, rows: int, classes: int) -> Floats:
     return stream.integers(2, rows, classes).astype(np.float64)
 
 
+# Sixteenths are exact in every format, and so is 1 - y in the loss.
 def _fractional(stream: Stream, rows: int, classes: int) -> Floats:
     return stream.integers(17, rows, classes) / 16.0
 
@@ -162,7 +178,7 @@ def _above_one(stream: Stream, rows: int, classes: int) -> Floats:
 
 
 def _binary_nan(stream: Stream, rows: int, classes: int) -> Floats:
-    """One NaN among hard labels, in the last row."""
+    """Return hard labels with one NaN, in the last row."""
     return _nan_in_last(_binary(stream, rows, classes))
 
 
@@ -183,6 +199,7 @@ def _with_class(target: Array) -> Array:
 
 
 def _one_hot(target: Array) -> Array:
+    # Cases of bad input have ten classes.
     return (np.arange(10) == target[..., None]).astype(np.int64)
 
 
@@ -202,7 +219,7 @@ PROBABILITIES: dict[str, Probabilities] = {
         Probabilities("above_one", "multi_label", _above_one, "a 2: an error is due"),
         Probabilities("binary_nan", "multi_label", _binary_nan, "a NaN must not vanish"),
     )
-}  # fmt: skip
+}
 
 WRONG_SHAPES: dict[str, WrongShape] = {
     shape.name: shape
@@ -216,7 +233,12 @@ WRONG_SHAPES: dict[str, WrongShape] = {
 
 
 def targets_of(kind: TargetKind) -> list[str]:
-    """Return the families of targets of a kind."""
+    """Return the names of the families of targets of a kind.
+
+    >>> targets_of("one_hot")
+    ['random', 'top', 'bottom']
+    """
+    # A one-hot target cannot hold a label that is no class, and has no rows to ignore.
     if kind in ("index", "one_hot"):
         return [name for name, it in LABELS.items() if kind == "index" or it.one_hot]
     return [name for name, it in PROBABILITIES.items() if it.kind == kind]

@@ -1,4 +1,7 @@
-"""Families of class weights, for `weight` and for `pos_weight`."""
+"""Define families of class weights, for `weight` and for `pos_weight`.
+
+Like families of values they are drawn as float64 numbers and rounded to the format afterwards.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ class Weights:
     """A family of class weights.
 
     Attributes:
-        name: as it stands in a case id.
-        draw: makes them from a stream, the number of classes and the format; shape (C,), float64.
-        why: what it is there to find.
+        name: its name in a case id.
+        draw: draws float64 weights of shape (C,) for a number of classes and a format.
+        why: the reason for it.
     """
 
     name: str
@@ -27,7 +30,7 @@ class Weights:
 
 
 def _steps(stream: Stream, classes: int) -> Floats:
-    """Whole numbers from 1 to 15: a few bits, so that powers of two times them are exact."""
+    """Return whole numbers from 1 to 15, which have four bits: scaled by 2^k they stay exact."""
     return (stream.integers(15, classes) + 1).astype(np.float64)
 
 
@@ -44,7 +47,7 @@ def _with_zeros(stream: Stream, classes: int, form: Format) -> Floats:
 
 
 def _negative(stream: Stream, classes: int, form: Format) -> Floats:
-    # Rounded to the format they have all of its digits: their sums are not exact.
+    # After rounding these weights use all digits of the format, so that their sums are not exact.
     return (stream.uniform(classes) - 0.625) * 2.0
 
 
@@ -53,7 +56,7 @@ def _huge(stream: Stream, classes: int, form: Format) -> Floats:
 
 
 def _small(stream: Stream, classes: int, form: Format) -> Floats:
-    # Of few digits, 1 + pos_weight would be exact.
+    # With few digits 1 + pos_weight would be exact, and the test would find nothing.
     return (stream.uniform(classes) + 0.0625) * 2.0**-18
 
 
@@ -74,13 +77,17 @@ WEIGHTS: dict[str, Weights] = {
             "negative", _negative, "both signs: terms cancel, and a sum of weights may be below 0"
         ),
         Weights(
-            "huge", _huge, "up to half the largest number: weight times loss, or the sum of the "
-            "weights, overflows before it is divided"
+            "huge",
+            _huge,
+            "up to half the largest number: weight times loss, or the sum of the "
+            "weights, overflows before it is divided",
         ),
         Weights("small", _small, "classes that hardly count: 1 + (pos_weight - 1)z cancels"),
         Weights(
-            "tiny", _tiny, "a quarter to four times the smallest normal number: weight times loss "
-            "loses digits, is flushed to 0, or the weight itself is"
+            "tiny",
+            _tiny,
+            "a quarter to four times the smallest normal number: weight times loss "
+            "loses digits, is flushed to 0, or the weight itself is",
         ),
     )
-}  # fmt: skip
+}
