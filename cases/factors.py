@@ -202,7 +202,7 @@ def factors_of(operation: Operation, suite: str) -> dict[str, list[Any]]:
             for family in (_QUICK_TARGETS[kind] if quick else targets_of(kind))
             if "ignore_index" in operation.options or not family.endswith("_ignored")
         ]
-    # The order is part of the hash of a covering array: options come last, in the operation's order.
+    # The order of the factors is part of the hash of a covering array.
     return {**factors, **{option: OPTIONS[option].of(suite) for option in operation.options}}
 
 

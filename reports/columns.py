@@ -1,4 +1,7 @@
-"""The columns of the matrix: families of inputs, and of targets where those decide."""
+"""Assign each case to a column of the matrix: its family of inputs, or of targets.
+
+A family of targets has a column of its own if it decides the answer more than the values do.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 
 from ..cases.families import VALUES
 
-# Target families that decide the answer more than the values do.
+# These target families decide the answer whatever the values are.
 TARGETS = {
     "too_large": "an index beyond the classes: an error is due",
     "negative": "a negative index: an error is due",
@@ -45,12 +48,12 @@ EMPTY = "empty"
 
 @dataclass(frozen=True)
 class Column:
-    """One column.
+    """One column of the matrix.
 
     Attributes:
-        name: its head.
+        name: its heading.
         group: one of `GROUPS`.
-        why: what its cases are there to find.
+        why: the reason for its cases.
     """
 
     name: str
@@ -59,16 +62,26 @@ class Column:
 
     @property
     def order(self) -> tuple[int, int, str]:
-        """Where it stands."""
+        """The sort key of the column: its group, then the order of the tables of families."""
         known = [*VALUES, *TARGETS]
         place = known.index(self.name) if self.name in known else len(known)
         return GROUPS.index(self.group), place, self.name
 
 
 def column_name(family: str, case: str, shape: str) -> str:
-    """Return the column of a case, by its family, its id and its shape."""
+    """Return the column of a case.
+
+    Args:
+        family: the family of its values.
+        case: its id, from which the family of its target is read.
+        shape: its shape as written in the id.
+
+    >>> column_name("normal", "cross_entropy/index.too_large/float32/4x10/normal/-/0", "4x10")
+    'target too_large'
+    """
     if "0" in shape.split("x"):
         return EMPTY
+    # Parsing the id would be slow, and a run of another version may have ids unknown to this one.
     target = case.split("/", 2)[1].rpartition(".")[2] if case.count("/") > 1 else ""
     if target in TARGETS:
         return f"target {target}"
@@ -77,7 +90,7 @@ def column_name(family: str, case: str, shape: str) -> str:
 
 
 def column_of(name: str) -> Column:
-    """Return the column of that name."""
+    """Return the column of a name; one of an unknown family is in the group `other`."""
     if name == EMPTY:
         return Column(name, "targets and shapes", "no rows or no classes at all")
     if name.startswith("target "):
@@ -94,4 +107,5 @@ def _group(name: str) -> str:
         return "everyday"
     if name in _NOT_FINITE:
         return "not finite"
+    # Families are grouped by difficulty; what is in no list above is grouped by its domain.
     return "far and large" if VALUES[name].domain == "logits" else "probabilities"

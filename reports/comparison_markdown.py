@@ -1,4 +1,8 @@
-"""A comparison as Markdown, for a pull request; the same tables serve the terminal."""
+"""Write a comparison as Markdown for a pull request; the terminal shows the same tables.
+
+The order is that of a reviewer's questions: does it fail, which answers changed, what was not
+compared, and what became slower.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,20 @@ from tabulate import tabulate
 from ..harness.comparing import AccuracyChange, Comparison, CoverageChange, Speed, TimeChange
 from .numbers import counted, seconds, three
 
-_SHOWN = 30  # lines of a table; the rest is counted
+_SHOWN = 30  # lines of a table; the further ones are only counted
 _ORDER: tuple[Speed, ...] = ("slower", "faster", "unclear", "same", "not comparable")
 
 
 def markdown(found: Comparison) -> str:
-    """Return the comparison: what failed first, then accuracy, coverage and times."""
+    """Return a comparison as Markdown.
+
+    Args:
+        found: two runs as compared.
+
+    Returns:
+        A heading with the verdict, then sections for accuracy, coverage and times; a section
+        without content is left out.
+    """
     parts = [
         f"## lossdiff: {verdict_line(found)}",
         _sides(found),
@@ -27,7 +39,7 @@ def markdown(found: Comparison) -> str:
 
 
 def verdict_line(found: Comparison) -> str:
-    """Return what it comes to, in one line."""
+    """Return the result of a comparison in one line."""
     if found.is_empty:
         return "nothing could be compared"
     wrong = counted(len(found.regressions), "regression") if found.regressions else "no regressions"
@@ -37,14 +49,18 @@ def verdict_line(found: Comparison) -> str:
 
 
 def _sides(found: Comparison) -> str:
+    # Versions and machines come first: most differences between runs have their cause there.
     frameworks = sorted(found.base.versions.keys() | found.new.versions.keys())
     rows = [
         ["run", *found.names],
         ["started", found.base.meta.get("started", ""), found.new.meta.get("started", "")],
         *([name, found.base.version_of(name), found.new.version_of(name)] for name in frameworks),
-        *([name, str(before), str(found.new.machine[name])]
-          for name, before in found.base.machine.items() if before or found.new.machine[name]),
-    ]  # fmt: skip
+        *(
+            [name, str(before), str(found.new.machine[name])]
+            for name, before in found.base.machine.items()
+            if before or found.new.machine[name]
+        ),
+    ]
     return table(["", "base", "new"], rows)
 
 
@@ -55,6 +71,8 @@ def _section(title: str, parts: Iterable[str]) -> str:
 
 def _accuracy(found: Comparison) -> Iterable[str]:
     wrong = [change for change in found.accuracy if change.is_regression]
+    # Regressions are shown one by one. Other changes are only counted: they are many after an
+    # update, and none of them fails.
     others = Counter((c.kind, c.expected) for c in found.accuracy if not c.is_regression)
     if not found.answers:
         yield "No answer is in both runs."
@@ -70,11 +88,17 @@ def _accuracy(found: Comparison) -> Iterable[str]:
 
 def _accuracy_table(changes: Sequence[AccuracyChange]) -> str:
     rows = [
-        [f"**{it.kind}**", it.answer.implementation, it.answer.mode, it.answer.quantity,
-         it.answer.case, f"{it.before} → {it.after}",
-         f"{three(it.before_ulp)} → {three(it.after_ulp)}"]
+        [
+            f"**{it.kind}**",
+            it.answer.implementation,
+            it.answer.mode,
+            it.answer.quantity,
+            it.answer.case,
+            f"{it.before} → {it.after}",
+            f"{three(it.before_ulp)} → {three(it.after_ulp)}",
+        ]
         for it in changes[:_SHOWN]
-    ]  # fmt: skip
+    ]
     columns = ["", "implementation", "mode", "quantity", "case", "verdict", "ulp"]
     return _with_rest(table(columns, rows), len(changes))
 
@@ -97,8 +121,9 @@ def _coverage(found: Comparison) -> Iterable[str]:
 
 
 def _lost(items: Sequence[CoverageChange]) -> str:
-    rows = [[it.implementation, it.mode, f"{it.count} {it.what}", it.example]
-            for it in items[:_SHOWN]]  # fmt: skip
+    rows = [
+        [it.implementation, it.mode, f"{it.count} {it.what}", it.example] for it in items[:_SHOWN]
+    ]
     return _with_rest(table(["implementation", "mode", "what", "for example"], rows), len(items))
 
 
@@ -106,6 +131,7 @@ def _times(found: Comparison) -> Iterable[str]:
     times = found.times
     if not times.benchmarks:
         return
+    # Times of different machines or settings would make a table of meaningless changes.
     if times.incomparable:
         yield f"Not comparable: {times.incomparable}."
         return
@@ -119,33 +145,51 @@ def _times(found: Comparison) -> Iterable[str]:
         f"Common-mode drift, taken out of every change: {share(times.drift)}. "
         f"The smallest change that counts is {times.effect:.1%}."
     )
-    shown = [it for it in (*times.implementations, *times.benchmarks)
-             if it.verdict in ("slower", "faster")]  # fmt: skip
+    # Implementations as a whole come before their benchmarks. What did not change is only counted.
+    shown = [
+        it
+        for it in (*times.implementations, *times.benchmarks)
+        if it.verdict in ("slower", "faster")
+    ]
     if shown:
         yield time_table(shown)
 
 
 def time_table(changes: Sequence[TimeChange]) -> str:
-    """Return changes of times, the slower first."""
+    """Return a table of changes of times, the slower ones first."""
+    # Among equal verdicts the rows of whole implementations, which have no key, come first.
     ordered = sorted(changes, key=lambda it: (_ORDER.index(it.verdict), it.key is not None))
     rows = [
-        [f"**{it.verdict}**", it.who.implementation, it.who.mode,
-         f"`{it.key.case.partition('/')[0]}` {it.what}" if it.key else it.what,
-         seconds(it.base), seconds(it.new), f"**{share(it.change)}**",
-         f"{share(it.low)} … {share(it.high)}"]
+        [
+            f"**{it.verdict}**",
+            it.who.implementation,
+            it.who.mode,
+            f"`{it.key.case.partition('/')[0]}` {it.what}" if it.key else it.what,
+            seconds(it.base),
+            seconds(it.new),
+            f"**{share(it.change)}**",
+            f"{share(it.low)} … {share(it.high)}",
+        ]
         for it in ordered[:_SHOWN]
-    ]  # fmt: skip
+    ]
     columns = ["", "implementation", "mode", "benchmark", "base", "new", "change", "95%"]
     return _with_rest(table(columns, rows), len(changes))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of Markdown; no text in it can end a cell."""
+    r"""Return a Markdown table in which no text can end a cell or start HTML.
+
+    >>> print(table(["name"], [["a|b"]]))
+    | name   |
+    |--------|
+    | a\|b   |
+    """
     cells = [[_cell(cell) for cell in row] for row in rows]
     return tabulate(cells, headers=columns, tablefmt="github", disable_numparse=True)
 
 
 def _cell(text: str) -> str:
+    # Names of users' functions and messages of exceptions may hold any character.
     shown = "".join(c if c.isprintable() else " " for c in text)
     return shown.replace("|", "\\|").replace("<", "&lt;")
 
@@ -155,5 +199,10 @@ def _with_rest(text: str, number: int) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a change with its sign."""
+    """Return a relative change in percent with its sign, `–` for None.
+
+    >>> share(-0.0213)
+    '−2.1%'
+    """
+    # A minus sign has the width of the plus sign; a hyphen has not.
     return "–" if value is None else f"{value:+.1%}".replace("-", "−")

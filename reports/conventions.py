@@ -1,4 +1,8 @@
-"""Questions without one agreed answer, and what each framework answers."""
+"""Collect the questions without one agreed answer, with the answer of each framework.
+
+A question is a convention in one operation, target kind and column. It is shown by one case, the
+one that shows the difference best, see `survey.Survey`.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,8 @@ class Answer:
 
     Attributes:
         given: the number, or the error.
-        verdict: what the judge said of it.
-        by: who gave it.
+        verdict: its verdict.
+        by: the implementations with that answer, each with its mode.
     """
 
     given: str
@@ -32,7 +36,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class ConventionLine:
-    """One question, and what each framework answers in one case of it."""
+    """One question with the answers of each framework to one case of it.
+
+    Attributes:
+        question: the question.
+        case: the id of the case.
+        options: the options of the case, as a call writes them.
+        contract: the answer of the contract.
+        answers: the distinct answers by framework.
+    """
 
     question: Question
     case: str
@@ -42,7 +54,8 @@ class ConventionLine:
 
 
 def convention_lines(survey: Survey) -> tuple[ConventionLine, ...]:
-    """Return the questions on which a convention was met."""
+    """Return one line for each question on which an answer followed a convention."""
+    # The gradient of a convention is shown only if its value is not: it says the same again.
     chosen = {
         (row.case, row.quantity): question
         for question, row in survey.conventions.items()
@@ -50,8 +63,11 @@ def convention_lines(survey: Survey) -> tuple[ConventionLine, ...]:
     }
     cases = sorted({case for case, _ in chosen})
     rows: dict[Question, dict[tuple[str, str, str], VerdictRow]] = {}
+    # The survey keeps no rows, so those of the chosen cases are read once more. A later run
+    # replaces the rows of an earlier one.
     for run in survey.runs:
         for row in _of_cases(run, cases):
+            # Textbook formulas are left out: they follow no convention on purpose.
             claimed = mark_of(row.verdict).group != "neutral" and row.kind != TEXTBOOK
             if claimed and (row.case, row.quantity) in chosen:
                 by = (row.framework, row.implementation, way_of(row.mode, row.device))
@@ -60,19 +76,20 @@ def convention_lines(survey: Survey) -> tuple[ConventionLine, ...]:
 
 
 def meanings(survey: Survey) -> dict[str, str]:
-    """Return the conventions that were met, and what they are."""
+    """Return the meaning of each convention that occurs, by its name."""
     met = {judged.verdict for tally in survey.places.values() for judged in tally.counts}
     names = sorted(word.removeprefix(CONVENTION) for word in met if word.startswith(CONVENTION))
     return {name: MEANINGS.get(name) or _parts(name) for name in names}
 
 
 def _parts(name: str) -> str:
-    """Return the meaning of answers that hold several kinds, `undefined_nan+inf`."""
+    """Return the meaning of a name that joins several kinds, such as `undefined_nan+inf`."""
     kinds = name.removeprefix("undefined_").split("+")
     return f"no agreed answer; given: {', '.join(kinds)}" if len(kinds) > 1 else ""
 
 
 def _of_cases(run: RunFile, cases: list[str]) -> Iterable[VerdictRow]:
+    # Values are bound and not written into the query: ids of users' cases are foreign text.
     for start in range(0, len(cases), _AT_ONCE):
         some = cases[start : start + _AT_ONCE]
         marks = ", ".join("?" * len(some))
@@ -80,6 +97,7 @@ def _of_cases(run: RunFile, cases: list[str]) -> Iterable[VerdictRow]:
 
 
 def _line(question: Question, rows: list[VerdictRow]) -> ConventionLine:
+    # Implementations with the same answer and verdict share one entry.
     by: dict[str, dict[tuple[str, str], list[str]]] = {}
     for row in rows:
         who = f"{row.implementation} ({way_of(row.mode, row.device)})"
@@ -100,6 +118,7 @@ def _line(question: Question, rows: list[VerdictRow]) -> ConventionLine:
 
 
 def _given(row: VerdictRow) -> str:
+    # An answer of several elements, none of which has an agreed value, is told by its kinds alone.
     if row.verdict.startswith(_UNDEFINED) and row.exact != NO_AGREED_ANSWER:
         return row.verdict.removeprefix(_UNDEFINED).replace("+", " and ")
     if not row.got:
@@ -108,7 +127,11 @@ def _given(row: VerdictRow) -> str:
 
 
 def _contract(rows: list[VerdictRow]) -> str:
-    """Return the contract's answer; the row of a matched convention holds the convention's."""
+    """Return the answer of the contract.
+
+    It is read from a row without a convention, because the row of an answer that follows a
+    convention holds the exact value of that convention.
+    """
     if any(row.verdict.startswith(_UNDEFINED) for row in rows):
         return NO_AGREED_ANSWER
     for row in rows:

@@ -1,4 +1,4 @@
-"""The course of each benchmark over some runs: a small chart, and where it stepped."""
+"""Draw the trend of each benchmark over several runs as a small chart with its change point."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from .comparison_markdown import share
 from .numbers import seconds
 
 _WIDTH, _HEIGHT, _EDGE = 140, 40, 6
-_LEAST = math.log(1.25)  # what the height stands for at least: noise must not look like a step
+# The height of a chart is at least a change of 25%: scaled to its own range alone, noise would look
+# like a change.
+_LEAST = math.log(1.25)
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,9 @@ class Dot:
     """One run in a small chart.
 
     Attributes:
-        x, y: its place.
+        x, y: its position in the chart.
         text: the run and its time.
-        is_step: whether the time stepped here.
+        is_step: whether the run is a change point.
     """
 
     x: float
@@ -36,11 +38,11 @@ class CourseLine:
     """One benchmark over the runs.
 
     Attributes:
-        course: as compared.
-        dots: of the runs that timed it.
-        first, last: its times in the first and the last of them.
-        at: the run at which it stepped; empty where it did not.
-        by: by how much, what all share taken out.
+        course: its trend.
+        dots: one dot for each run that timed it.
+        first, last: its times in the first and the last of these runs.
+        at: the run of its change point; empty without one.
+        by: the change there, with the common-mode drift taken out.
     """
 
     course: Trend
@@ -52,12 +54,12 @@ class CourseLine:
 
     @property
     def operation(self) -> str:
-        """What was timed."""
+        """The operation that was timed."""
         return self.course.key.case.partition("/")[0]
 
     @property
     def points(self) -> str:
-        """The line through the dots, as SVG has it."""
+        """The line through the dots, as the attribute `points` of an SVG polyline."""
         return " ".join(f"{dot.x:g},{dot.y:g}" for dot in self.dots)
 
 
@@ -66,9 +68,10 @@ class Courses:
     """Some runs, the oldest first.
 
     Attributes:
-        names: of the runs.
-        stepped: the benchmarks that did, the largest step first.
-        steady: the others.
+        names: the names of the runs.
+        stepped: the benchmarks with a change point, the largest change first.
+        steady: the other benchmarks.
+        width, height: the size of a chart.
     """
 
     names: tuple[str, ...]
@@ -79,17 +82,20 @@ class Courses:
 
 
 def courses_of(runs: Sequence[RunFile]) -> Courses | None:
-    """Return the courses over the runs that timed something; None if no two timed the same."""
+    """Return the trends over the runs with timings; None if no two runs timed the same."""
     timed = [run for run in runs if run.count(PassRow)]
     if len(timed) < 2:
         return None
     found = history([side_of(run) for run in timed])
+    # A single time has no trend.
     lines = [
-        _line(course, found.names) for course in found.courses
+        _line(course, found.names)
+        for course in found.courses
         if sum(it is not None for it in course.medians) > 1
-    ]  # fmt: skip
+    ]
     if not lines:
         return None
+    # The largest change comes first, whether it is slower or faster.
     stepped = [line for line in lines if line.at]
     stepped.sort(key=lambda line: abs(line.course.changes[line.course.step or 0] or 0))
     return Courses(found.names, tuple(stepped[::-1]), tuple(it for it in lines if not it.at))
@@ -108,7 +114,8 @@ def _line(course: Trend, names: Sequence[str]) -> CourseLine:
 def _dots(
     times: Sequence[tuple[int, float]], step: int | None, names: Sequence[str]
 ) -> tuple[Dot, ...]:
-    """Place the runs from left to right, their times on a logarithmic scale of their own."""
+    """Return the dots of the runs from left to right, on a logarithmic scale of their own."""
+    # The middle of the range is in the middle of the chart, and the range fills its height.
     logs = [math.log(time) for _, time in times]
     middle, span = (max(logs) + min(logs)) / 2, max(max(logs) - min(logs), _LEAST)
     wide, high = _WIDTH - 2 * _EDGE, _HEIGHT - 2 * _EDGE

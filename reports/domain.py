@@ -1,7 +1,7 @@
-"""The domain of validity as the page and the terminal show it: who breaks, where, and who never.
+"""Prepare the domain of validity for the page and the terminal: which implementations fail where.
 
-A search is one implementation, mode and dtype in one sweep. Searches that came to the same are
-shown on one line, as long as the line names no search that did not.
+A search is one implementation, mode and dtype in one sweep. Searches with the same result are
+merged to one line, as long as every combination that the line names has that result.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _SHOWN_FIRST = "softmax"
 
 @dataclass(frozen=True)
 class DomainLine:
-    """Searches of one implementation that came to the same.
+    """Searches of one implementation with the same result.
 
     Attributes:
-        row: one of them.
-        ways: modes and devices.
-        dtypes: all of them.
-        sweeps: what grew.
-        asked_to: the largest magnitude that was asked, for each dtype.
+        row: one of the searches.
+        ways: their modes and devices.
+        dtypes: their dtypes.
+        sweeps: their sweeps.
+        asked_to: the largest magnitude that was tested, for each dtype.
     """
 
     row: DomainRow
@@ -40,28 +40,28 @@ class DomainLine:
 
     @property
     def searches(self) -> int:
-        """How many."""
+        """How many searches the line stands for: every combination that it names."""
         return len(self.ways) * len(self.dtypes) * len(self.sweeps)
 
     @property
     def left(self) -> str:
-        """Where an answer leaves the sound bound."""
+        """The magnitude at which an answer leaves the sound bound."""
         return shown(self.row.sweep, self.row.leaves_bound_at)
 
     @property
     def broken(self) -> str:
-        """Where an answer is wrong."""
+        """The magnitude at which an answer is wrong."""
         return shown(self.row.sweep, self.row.breaks_at)
 
     @property
     def asked(self) -> str:
-        """The largest magnitude that was asked, for each dtype where they differ."""
+        """The largest magnitude that was tested, for each dtype if they differ."""
         texts = [shown(self.row.sweep, largest) for largest in self.asked_to]
         return ", ".join(texts if len(set(texts)) > 1 else texts[:1])
 
     @property
     def at_once(self) -> bool:
-        """Whether the least that is asked is wrong already."""
+        """Whether the answer is wrong at the smallest magnitude already."""
         return at_once(self.row)
 
 
@@ -71,9 +71,9 @@ class DomainPart:
 
     Attributes:
         operation: its name.
-        searches: how many.
-        broken: those that found an end, the nearest first.
-        kept: those that did not; those that leave the sound bound first.
+        searches: the number of searches.
+        broken: the searches that found a wrong answer, the smallest magnitude first.
+        kept: the others; those that leave the sound bound first.
     """
 
     operation: str
@@ -83,12 +83,17 @@ class DomainPart:
 
     @property
     def never(self) -> int:
-        """How many found no end."""
+        """How many searches found no wrong answer."""
         return sum(line.searches for line in self.kept)
 
     @property
     def reach(self) -> str:
-        """How far those were asked that found no end."""
+        """The largest magnitudes of the searches that found no wrong answer.
+
+        There is one for each dtype, and one for each sweep over a number of classes or rows.
+        """
+        # Magnitudes of logits are limited by the dtype, those of sizes by the sweep, so these are
+        # the units between which the largest magnitude differs.
         largest: dict[str, tuple[str, float]] = {}
         for line in self.kept:
             for sweep, (dtype, asked) in product(
@@ -105,8 +110,8 @@ class Domain:
     """All searches of some runs.
 
     Attributes:
-        rows: each once.
-        parts: by operation, the best known one first.
+        rows: the searches, each once.
+        parts: the searches by operation, softmax first.
     """
 
     rows: tuple[DomainRow, ...]
@@ -114,7 +119,7 @@ class Domain:
 
     @property
     def never(self) -> int:
-        """How many searches found no end."""
+        """How many searches found no wrong answer."""
         return sum(row.breaks_at is None for row in self.rows)
 
     @property
@@ -124,28 +129,29 @@ class Domain:
 
     @property
     def frameworks(self) -> list[str]:
-        """Who was asked."""
+        """The names of the frameworks in the searches."""
         return sorted({row.framework for row in self.rows})
 
     @property
     def sweeps(self) -> dict[str, str]:
-        """What grew, and what that means."""
+        """The meaning of each sweep by its name."""
         return {name: meaning(name) for name in _in_order(row.sweep for row in self.rows)}
 
     @property
     def broken(self) -> list[DomainLine]:
-        """Those that found an end, the nearest first, counts of classes and rows last."""
+        """The failing searches by magnitude; those over numbers of classes or rows come last."""
         lines = [line for part in self.parts for line in part.broken]
         return sorted(lines, key=lambda line: (counts(line.row.sweep), _distance(line.row)))
 
     @property
     def first(self) -> DomainLine | None:
-        """The first to break that was right at the start."""
+        """The first search to fail of those that were right at the start."""
         return next((line for line in self.broken if not line.at_once), None)
 
 
 def domain_of(runs: Sequence[RunFile]) -> Domain:
-    """Return the searches; of a repeated one the last run's counts."""
+    """Return the searches of some runs; of a repeated search the last run counts."""
+    # A row of a later run replaces that of an earlier one with the same key.
     latest = {_key(row): row for run in runs for row in run.rows(DomainRow)}
     operations: dict[str, list[DomainRow]] = {}
     for row in latest.values():
@@ -156,7 +162,7 @@ def domain_of(runs: Sequence[RunFile]) -> Domain:
 
 
 def by_way(rows: Iterable[DomainRow]) -> tuple[DomainLine, ...]:
-    """Return searches that differ in mode or device only on one line, the first end first."""
+    """Return searches merged over modes and devices, the smallest failing magnitude first."""
     lines = [
         DomainLine(
             row, (way_of(row.mode, row.device),), (row.dtype,), (row.sweep,), (row.asked_to,)
@@ -168,22 +174,26 @@ def by_way(rows: Iterable[DomainRow]) -> tuple[DomainLine, ...]:
 
 
 def meaning(sweep: str) -> str:
-    """Return what grows in a sweep; nothing for one that this version does not know."""
+    """Return what grows in a sweep; an empty text for an unknown sweep of another version."""
     return SWEEPS[sweep].meaning if sweep in SWEEPS else ""
 
 
 def shown(sweep: str, value: float | None) -> str:
-    """Return a magnitude: three digits, or a whole number of classes or rows."""
+    """Return a magnitude as text: three digits, or a whole number of classes or rows.
+
+    >>> shown("offset", 88.7228), shown("classes", 4096.0)
+    ('88.7', '4,096')
+    """
     return magnitude(value, whole=counts(sweep))
 
 
 def counts(sweep: str) -> bool:
-    """Return whether a number of classes or rows grows."""
+    """Return whether the magnitude of a sweep is a number of classes or rows."""
     return sweep in SWEEPS and SWEEPS[sweep].counts
 
 
 def start(sweep: str) -> float:
-    """Return the least magnitude that is asked in a sweep."""
+    """Return the smallest magnitude that is tested in a sweep."""
     return SWEEPS[sweep].levels[0] if sweep in SWEEPS else 1.0
 
 
@@ -200,8 +210,15 @@ def _in_order(sweeps: Iterable[str]) -> list[str]:
 
 
 def _key(row: DomainRow) -> tuple[str, ...]:
-    return (row.framework, row.implementation, row.operation, row.mode, row.device, row.dtype,
-            row.sweep)  # fmt: skip
+    return (
+        row.framework,
+        row.implementation,
+        row.operation,
+        row.mode,
+        row.device,
+        row.dtype,
+        row.sweep,
+    )
 
 
 def _part(operation: str, rows: list[DomainRow]) -> DomainPart:
@@ -211,7 +228,7 @@ def _part(operation: str, rows: list[DomainRow]) -> DomainPart:
 
 
 def _all_merged(lines: Iterable[DomainLine]) -> tuple[DomainLine, ...]:
-    """Return lines merged by sweep and then by dtype; each still names a whole product."""
+    """Return lines merged by sweep and then by dtype; each is still a product of its parts."""
     by_sweep = _merged(lines, lambda line: (line.ways, line.dtypes, line.asked_to), _joined_sweeps)
     by_dtype = _merged(by_sweep, lambda line: (line.ways, line.sweeps), _joined_dtypes)
     return tuple(sorted(by_dtype, key=lambda line: _distance(line.row)))
@@ -222,6 +239,8 @@ def _merged(
     same: Callable[[DomainLine], Hashable],
     joined: Callable[[list[DomainLine]], DomainLine],
 ) -> list[DomainLine]:
+    # A line stands for a product of ways, dtypes and sweeps. Lines are merged over one of them only
+    # if the other two are equal, or else the product would name searches with another result.
     members: dict[Hashable, list[DomainLine]] = {}
     for line in lines:
         members.setdefault((_outcome(line.row), same(line)), []).append(line)
@@ -229,9 +248,19 @@ def _merged(
 
 
 def _outcome(row: DomainRow) -> Hashable:
-    return (row.framework, row.implementation, row.operation, counts(row.sweep),
-            row.leaves_bound_at, row.left_by, row.breaks_at, row.broken_by,
-            row.quantity, at_once(row))  # fmt: skip
+    # Everything that a line shows about its searches, so that merging them loses nothing.
+    return (
+        row.framework,
+        row.implementation,
+        row.operation,
+        counts(row.sweep),
+        row.leaves_bound_at,
+        row.left_by,
+        row.breaks_at,
+        row.broken_by,
+        row.quantity,
+        at_once(row),
+    )
 
 
 def _joined_ways(group: list[DomainLine]) -> DomainLine:
@@ -247,6 +276,7 @@ def _joined_sweeps(group: list[DomainLine]) -> DomainLine:
 
 
 def _joined_dtypes(group: list[DomainLine]) -> DomainLine:
+    # Dtypes and the magnitudes that were tested in them stay in parallel order.
     ordered = sorted(group, key=lambda line: dtype_order(line.dtypes[0]))
     dtypes = tuple(line.dtypes[0] for line in ordered)
     asked = tuple(line.asked_to[0] for line in ordered)
@@ -254,6 +284,7 @@ def _joined_dtypes(group: list[DomainLine]) -> DomainLine:
     return DomainLine(first.row, first.ways, dtypes, first.sweeps, asked)
 
 
+# Ties go to the sweep that was met first.
 def _asked(reach: tuple[str, float]) -> float:
     return reach[1]
 
@@ -263,7 +294,8 @@ def _unit_order(unit: str) -> tuple[int, str]:
 
 
 def _distance(row: DomainRow) -> tuple[Any, ...]:
-    """Return what searches are ranked by: the first end, then the first exit from the bound."""
+    """Return the sort key of searches: where they fail, then where they leave the bound."""
+    # A search without a failure is further away than any other.
     far = math.inf
     return (
         far if row.breaks_at is None else row.breaks_at,

@@ -1,4 +1,4 @@
-"""Plotly charts of the domain of validity: a bar for each implementation, as far as it is right."""
+"""Draw the domain of validity with Plotly: a bar for each implementation, as far as it is right."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ from .figures import key
 from .numbers import magnitude
 from .survey import TEXTBOOK, dtype_order
 
-_ROW, _MARGIN = 32, 60
-_LABEL, _BAR = 0.28, -0.2  # a label stands above its bar
-_AFTER = 0.35  # decades beyond the last end
+_ROW, _MARGIN = 32, 60  # pixels
+_LABEL, _BAR = 0.28, -0.2  # in rows: a label is above its bar
+_AFTER = 0.35  # decades shown beyond the last failure
 _FIRST = ("softmax", "spread", "float32")
 
 
 def domain_charts(domain: Domain, frameworks: Sequence[str]) -> dict[str, Any]:
-    """Return the charts by operation, sweep and dtype, and which is shown first.
+    """Return the charts by operation, sweep and dtype, and the name of the first to show.
 
     Args:
-        domain: what they show.
-        frameworks: all of the page, so that each keeps its colour.
+        domain: the searches to show.
+        frameworks: all frameworks of the page, so that each has one colour in all charts.
+
+    Returns:
+        `figures`, Plotly's JSON by `OPERATION/SWEEP/DTYPE`; `first`, the name of one of them;
+        `meanings`, the text for each sweep.
     """
     charts: dict[tuple[str, str, str], list[Any]] = {}
     for row in domain.rows:
         charts.setdefault((row.operation, row.sweep, row.dtype), []).append(row)
+    # The menus of the page list the charts in this order; the first chart need not be the first in
+    # it, but the one that differs least from the preferred one.
     sweeps = list(domain.sweeps)
     ordered = sorted(
         charts, key=lambda chart: (chart[0], sweeps.index(chart[1]), dtype_order(chart[2]))
@@ -47,8 +53,13 @@ def domain_charts(domain: Domain, frameworks: Sequence[str]) -> dict[str, Any]:
 def domain_figure(lines: Sequence[DomainLine], colours: dict[str, str]) -> dict[str, Any]:
     """Return the chart of one operation, sweep and dtype as Plotly's JSON.
 
-    It is put together by hand: a run has some hundred, and Plotly checks each for long. All
-    traces have one point for each line; the page gives them the text of the first.
+    The JSON is made directly: a run has some hundred charts, and the checks of Plotly's classes
+    would take too long. All traces have one point for each line; the page gives them the hover
+    text of the first trace.
+
+    Args:
+        lines: the implementations to show, from top to bottom.
+        colours: the colour of each framework.
     """
     sweep = lines[0].row.sweep
     low, high = _range(lines)
@@ -59,15 +70,20 @@ def domain_figure(lines: Sequence[DomainLine], colours: dict[str, str]) -> dict[
         end if line.row.leaves_bound_at is None else line.row.leaves_bound_at
         for line, end in zip(lines, ends, strict=True)
     ]
+    # The solid part of a bar ends where the answer leaves the sound bound, the pale part where the
+    # answer is wrong. A search without a wrong answer extends to the edge of the chart.
     bars = [place + _BAR for place in places]
     look = {
         "color": [colours[line.row.framework] for line in lines],
         "pattern": {
             "shape": ["/" if line.row.kind == TEXTBOOK else "" for line in lines],
-            "fillmode": "overlay", "fgcolor": "#ffffff", "fgopacity": 0.75,
-            "size": 5, "solidity": 0.45,
+            "fillmode": "overlay",
+            "fgcolor": "#ffffff",
+            "fgopacity": 0.75,
+            "size": 5,
+            "solidity": 0.45,
         },
-    }  # fmt: skip
+    }
     widths = [end - least for end in sound], [e - s for e, s in zip(ends, sound, strict=True)]
     return {
         "data": [
@@ -91,13 +107,27 @@ def domain_figure(lines: Sequence[DomainLine], colours: dict[str, str]) -> dict[
 def _bar(
     places: list[float], widths: list[float], base: float | list[float], look: dict[str, Any]
 ) -> dict[str, Any]:
-    return {"type": "bar", "orientation": "h", "y": places, "x": widths, "base": base,
-            "width": 0.32, "marker": look, "hoverinfo": "text"}  # fmt: skip
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "y": places,
+        "x": widths,
+        "base": base,
+        "width": 0.32,
+        "marker": look,
+        "hoverinfo": "text",
+    }
 
 
 def _signs(places: list[float], at: list[float]) -> dict[str, Any]:
-    return {"type": "scatter", "mode": "markers", "y": places, "x": at, "cliponaxis": False,
-            "hoverinfo": "text"}  # fmt: skip
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "y": places,
+        "x": at,
+        "cliponaxis": False,
+        "hoverinfo": "text",
+    }
 
 
 def _labels(lines: Sequence[DomainLine], places: list[float]) -> dict[str, Any]:
@@ -111,14 +141,15 @@ def _labels(lines: Sequence[DomainLine], places: list[float]) -> dict[str, Any]:
 
 
 def _label(line: DomainLine, modes_differ: bool) -> str:
-    """Return where it breaks, and who; the mode, where modes differ."""
+    """Return the failing magnitude and the implementation, with its modes if they differ."""
     row = line.row
     name = escape(row.implementation + (f" · {', '.join(line.ways)}" if modes_differ else ""))
     return f"<b>{line.broken}</b> {name}" if row.breaks_at is not None else name
 
 
 def _places(lines: Sequence[DomainLine]) -> list[float]:
-    """Return a height for each line; where those begin that never break, there is a gap."""
+    """Return the height of each line, with a gap above the implementations that never fail."""
+    # Lines are sorted, so that those that never fail are the last ones; row 0 is at the top.
     broken = sum(line.row.breaks_at is not None for line in lines)
     return [float(-n if n < broken or not broken else -n - 1) for n in range(len(lines))]
 
@@ -139,6 +170,8 @@ def _hover(line: DomainLine) -> str:
 def _layout(
     lines: Sequence[DomainLine], places: list[float], low: float, high: float
 ) -> dict[str, Any]:
+    # The gap between failing implementations and the others has an annotation of its own, which
+    # says how far the latter were tested.
     sweep, ticks = lines[0].row.sweep, _ticks(low, high)
     never = [line for line in lines if line.row.breaks_at is None]
     rows = 1 - min(places)
@@ -170,15 +203,27 @@ def _layout(
         "annotations": [
             {
                 "text": f"<b>{text}</b> ▸",
-                "x": 0, "xref": "paper", "xanchor": "left",
-                "y": place + 0.1, "yanchor": "middle", "showarrow": False, "borderpad": 0,
+                "x": 0,
+                "xref": "paper",
+                "xanchor": "left",
+                "y": place + 0.1,
+                "yanchor": "middle",
+                "showarrow": False,
+                "borderpad": 0,
             }
-        ] if never else [],
-    }  # fmt: skip
+        ]
+        if never
+        else [],
+    }
 
 
 def _range(lines: Sequence[DomainLine]) -> tuple[float, float]:
-    """Return the ends of the axis as powers of ten: a little more than where anything happens."""
+    """Return the limits of the axis as powers of ten.
+
+    The axis ends a little after the last failure and not at the last tested magnitude, which may
+    be many decades further.
+    """
+    # A failure at the smallest magnitude has a bar of length 0 and does not need room.
     least = start(lines[0].row.sweep)
     finite = [
         limit
@@ -193,14 +238,15 @@ def _range(lines: Sequence[DomainLine]) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Return at most eight powers of ten; others between them where there are few."""
+    """Return at most eight powers of ten, with numbers between them if there are few."""
     powers = range(math.ceil(low), math.floor(high) + 1)
     step = max(1, math.ceil(len(powers) / 8))
+    # Numbers are parsed from text, because 3 * 10.0**-5 is not the number nearest to 3e-5.
     steps = (1,) if len(powers) > 3 else (1, 2, 5) if len(powers) < 3 else (1, 3)
     ticks = [float(f"{n}e{power}") for power in powers if not power % step for n in steps]
     return [tick for tick in ticks if low <= math.log10(tick) <= high]
 
 
 def _unlike_first(chart: tuple[str, str, str]) -> tuple[bool, ...]:
-    """Return what of a chart differs from the one that is best known."""
+    """Return which parts of a chart's name differ from those of the preferred first chart."""
     return tuple(mine != best for mine, best in zip(chart, _FIRST, strict=True))

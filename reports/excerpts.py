@@ -1,4 +1,7 @@
-"""The inputs behind a verdict: the row of classes that holds its worst element."""
+"""Extract the inputs behind a verdict: the row of classes with its worst element.
+
+Runs store verdicts and not inputs, which are drawn again from the id of the case.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ class Excerpt:
     """A few numbers of one row of the first argument.
 
     Attributes:
-        numbers: what is shown, in order.
-        start: position of the first of them.
-        total: how many the row has.
-        worst: position of the worst element in the row, None if it is no single class.
-        target: what the target says for this row.
-        row: which row it is, of how many.
+        numbers: the numbers as text, in order.
+        start: position of the first number in the row.
+        total: the length of the row.
+        worst: position of the worst element in the row, None if it is not a single class.
+        target: the target of this row as text.
+        row: the position of the row among all rows; empty for a single one.
     """
 
     numbers: tuple[str, ...]
@@ -38,17 +41,19 @@ class Excerpt:
 
 
 def excerpt(run: RunFile, case_id: str, where: str) -> Excerpt | None:
-    """Return the inputs at a place, or None if the case cannot be made again here.
+    """Return the inputs at a place, or None if the case cannot be drawn by this version.
 
     Args:
-        run: the run that holds the case.
-        case_id: its id.
+        run: the run with the case.
+        case_id: the id of the case.
         where: index of the worst element of the value or the gradient, in any notation.
     """
+    # A run of another version may have families, shapes or dtypes that this one does not know. A
+    # finding without its inputs is still worth showing.
     try:
         case = run.case(case_id)
         if math.prod(case.shape) > _TOO_LARGE:
-            return None
+            return None  # drawing millions of numbers would delay the page for eight of them
         return _excerpt(case, case.inputs(), tuple(map(int, re.findall(r"\d+", where))))
     except (RunFileError, ValueError, KeyError, IndexError):
         return None
@@ -60,9 +65,11 @@ def _excerpt(case: Case, inputs: Inputs, index: tuple[int, ...]) -> Excerpt | No
         return Excerpt((), 0, 0, None, "", "")
     if not values.ndim:
         return Excerpt((_number(values.ravel()[0]),), 0, 1, None, "", "")
+    # Elementwise operations have no classes; the last axis serves as their row.
     axis = case.class_axis if case.contract.reads_classes else values.ndim - 1
     outer, worst = _split(index, values.ndim, axis)
     row = np.moveaxis(values, axis, -1)[outer]
+    # The worst element is in the middle of the excerpt, except near the ends of the row.
     start = max(0, min((worst or 0) - SHOWN // 2, row.size - SHOWN))
     numbers = tuple(map(_number, row[start : start + SHOWN]))
     target = _target(inputs, axis, outer, start)
@@ -72,7 +79,11 @@ def _excerpt(case: Case, inputs: Inputs, index: tuple[int, ...]) -> Excerpt | No
 
 
 def _split(index: tuple[int, ...], ndim: int, axis: int) -> tuple[tuple[int, ...], int | None]:
-    """Return the index of the row, and the position in it."""
+    """Return the index of the row, and the position in it.
+
+    The index of an array of values has all axes, that of a loss or logsumexp all but the classes,
+    and that of a scalar none.
+    """
     if len(index) == ndim:
         return index[:axis] + index[axis + 1 :], index[axis]
     if len(index) == ndim - 1:
@@ -84,6 +95,7 @@ def _target(inputs: Inputs, axis: int, outer: tuple[int, ...], start: int) -> st
     target = inputs.target
     if target is None:
         return ""
+    # A target in the shape of the values has a row like theirs; an index target has one label.
     if target.shape != inputs.values.shape:
         return str(target[outer]) if target.ndim == len(outer) else ""
     row = np.moveaxis(target, axis, -1)[outer]
@@ -92,5 +104,6 @@ def _target(inputs: Inputs, axis: int, outer: tuple[int, ...], start: int) -> st
 
 
 def _number(value: np.generic) -> str:
+    # So many digits identify a number of 16 bits and of float32.
     digits = 5 if value.dtype.itemsize == 2 else 9
     return f"{float(value):.{digits}g}"

@@ -1,4 +1,4 @@
-"""Plotly charts of the timings: one dot for each answer, on a logarithmic axis of time."""
+"""Draw the timings with Plotly: one dot for each benchmark, on a logarithmic axis of time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import plotly.graph_objects as go
 from .numbers import seconds
 from .timings import TimingLine, TimingTable
 
-_ROW, _MARGIN, _ABOVE = 44, 60, 0.2  # a label stands above its dots
+_ROW, _MARGIN, _ABOVE = 44, 60, 0.2  # pixels, pixels, rows: a label is above its dots
 _FORWARD = "forward"
-# Okabe and Ito's colours, told apart by every kind of sight; shapes tell them apart too.
+# Okabe and Ito's colours, which all kinds of colour vision distinguish; the shapes differ as well.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _SHAPES = ("circle", "square", "diamond", "triangle-up", "pentagon", "hexagon")
-_SIGNS = "●■◆▲⬟⬢"  # the same, for the key
+_SIGNS = "●■◆▲⬟⬢"  # the same shapes as text, for the legend
 CONFIG = {
     "displaylogo": False,
     "displayModeBar": False,
@@ -32,7 +32,11 @@ CONFIG = {
 
 
 def key(frameworks: Sequence[str]) -> list[tuple[str, str, str]]:
-    """Return each framework with its colour and its sign."""
+    """Return the legend: each framework with its colour and its sign.
+
+    >>> key(["jax", "torch"])
+    [('jax', '#0072B2', '●'), ('torch', '#D55E00', '■')]
+    """
     looks = [number % len(_COLOURS) for number in range(len(frameworks))]
     return [(name, _COLOURS[n], _SIGNS[n]) for name, n in zip(frameworks, looks, strict=True)]
 
@@ -41,9 +45,11 @@ def timing_figure(table: TimingTable, frameworks: Sequence[str]) -> dict[str, An
     """Return the chart of one contest as Plotly's JSON.
 
     Args:
-        table: what it shows.
-        frameworks: all of the page, so that each keeps its colour.
+        table: the timings to show.
+        frameworks: all frameworks of the page, so that each has one colour in all charts.
     """
+    # A trace has one colour and shape for all of its dots in the legend and in hover texts, so that
+    # each framework, direction and correctness gets a trace of its own.
     labels = list(dict.fromkeys(line.label for line in table.lines))
     places = {label: -number for number, label in enumerate(labels)}
     figure = go.Figure(layout=_layout(table, places))
@@ -60,7 +66,9 @@ def _like(line: TimingLine) -> tuple[bool, str]:
 
 
 def _trace(lines: list[TimingLine], places: dict[str, int], look: int) -> go.Scatter:
-    """Return the dots of one framework and direction that are all right, or all wrong."""
+    """Return the dots of one framework and direction which are all right, or all wrong."""
+    # A wrong answer is a cross and a backward pass is hollow, in the colour of the framework: each
+    # property has a channel of its own.
     row = lines[0].row
     shape = _SHAPES[look] if row.agrees else "x"
     return go.Scatter(
@@ -101,13 +109,13 @@ def _hover(line: TimingLine) -> str:
 
 
 def _struck(label: str, lines: Iterable[TimingLine]) -> str:
-    """Return the label, struck out where no answer under it is right."""
+    """Return the label, struck out if no answer under it is right."""
     right = any(line.row.agrees for line in lines if line.label == label)
     return escape(label) if right else f"<s>{escape(label)}</s>"
 
 
 def _annotation(text: str, place: int) -> dict[str, Any]:
-    """Return a label above its line: readable at any width, unlike one beside the axis."""
+    """Return a label above its line, where it is readable at any width of the page."""
     return {
         "text": text,
         "x": 0,
@@ -121,11 +129,13 @@ def _annotation(text: str, place: int) -> dict[str, Any]:
 
 
 def _layout(table: TimingTable, places: dict[str, int]) -> dict[str, Any]:
+    # Labels are annotations above the lines and not ticks: on a narrow screen the long names of
+    # functions would leave no room for the dots.
     rows = len(places)
     low, high = _range([line.row.median for line in table.lines])
     ticks = _ticks(low, high)
     return {
-        "template": go.layout.Template(),  # none, lest Plotly add its own
+        "template": go.layout.Template(),  # empty, or Plotly adds its default of several kB
         "height": _MARGIN + _ROW * rows,
         "margin": {"l": 8, "r": 24, "t": 8, "b": 40},
         "showlegend": False,
@@ -155,13 +165,15 @@ def _layout(table: TimingTable, places: dict[str, int]) -> dict[str, Any]:
 
 
 def _range(times: list[float]) -> tuple[float, float]:
-    """Return the ends of the axis of time, as powers of ten, with some room."""
+    """Return the limits of the axis of time as powers of ten, with a margin."""
+    # A time of 0 cannot be placed on a logarithmic axis; a median below the clock's tick may be 0.
     positive = [math.log10(time) for time in times if time > 0] or [0.0]
     return min(positive) - 0.15, max(positive) + 0.15
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Return some round times between two powers of ten: as few as will do."""
+    """Return round times between two powers of ten: the coarsest steps that give three or more."""
+    # Fewer than three ticks do not show that the axis is logarithmic.
     ticks: list[float] = []
     for steps in ((1,), (1, 3), (1, 2, 5)):
         powers = range(math.floor(low), math.ceil(high) + 1)

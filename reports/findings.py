@@ -1,4 +1,8 @@
-"""The findings, in the order in which they deserve to be read."""
+"""Group and rank the findings, so that the most important are read first.
+
+New findings precede known ones, and functions that users call precede formulas that they copy.
+Within these the error over the bound decides.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ _UNMEASURED = float("inf")
 
 
 class Kind(NamedTuple):
-    """Findings of one kind stand together."""
+    """What the findings of one group have in common."""
 
     known: bool
     asked: Asked
@@ -27,13 +31,13 @@ class Kind(NamedTuple):
 
 @dataclass(frozen=True)
 class FindingGroup:
-    """Findings that are the same but for case, dtype and mode.
+    """Findings that differ in case, dtype and mode only.
 
     Attributes:
-        kind: what they share.
-        count: how many.
-        worst: the one furthest from right.
-        dtypes, ways: in which it was met.
+        kind: what they have in common.
+        count: the number of findings.
+        worst: the finding with the largest error.
+        dtypes, ways: the dtypes, and the modes and devices, of the findings.
     """
 
     kind: Kind
@@ -54,11 +58,11 @@ class Alarm:
 
     Attributes:
         asked: the implementation.
-        verdict: what they are.
+        verdict: their verdict.
         columns: the families, the worst first.
-        count: how many.
-        worst: the one furthest from right.
-        dtypes: in which they were met.
+        count: the number of findings.
+        worst: the finding with the largest error.
+        dtypes: the dtypes of the findings.
     """
 
     asked: Asked
@@ -75,7 +79,12 @@ class Alarm:
 
 
 def alarms(ordered: Iterable[FindingGroup]) -> list[Alarm]:
-    """Return what is new among groups of findings, in their order."""
+    """Return the new findings, one alarm for each implementation and verdict.
+
+    Args:
+        ordered: groups of findings, the worst first, which is the order of the alarms too.
+    """
+    # The groups are sorted, so the first of each implementation and verdict is its worst.
     members: dict[tuple[Asked, str], list[FindingGroup]] = {}
     for group in ordered:
         if not group.kind.known:
@@ -94,27 +103,27 @@ def alarms(ordered: Iterable[FindingGroup]) -> list[Alarm]:
 
 
 def _kind_of(found: Found) -> Kind:
-    """Return what a finding shares with its like."""
+    """Return the kind of a finding, by which it is grouped."""
     return Kind(found.row.known, found.place.asked, found.row.verdict, found.place.column)
 
 
 def badness(row: VerdictRow) -> tuple[float, int]:
-    """Return what findings are ranked by; an error that has no size is the largest."""
+    """Return the rank of a finding; an error without a size counts as the largest."""
     ratio = measured(row)
     return _UNMEASURED if ratio is None else ratio, mark_of(row.verdict).severity
 
 
 def measured(row: VerdictRow) -> float | None:
-    """Return the error over the bound, if the finding is one of size.
+    """Return the error over the bound, if the size of the error is what is wrong.
 
-    Beside a NaN, or an error that was raised, the largest error elsewhere says nothing.
+    For a NaN or an exception, the largest error of the other elements is meaningless.
     """
     return row.ratio if kind_of(row.verdict).word in ("inaccurate", "relation") else None
 
 
 @dataclass
 class _Members:
-    """What is known of a group so far: its findings themselves are not kept."""
+    """The running summary of a group; storing every finding would take too much memory."""
 
     worst: VerdictRow
     count: int = 0
@@ -129,7 +138,11 @@ class _Members:
 
 
 def groups(findings: Iterable[Found]) -> list[FindingGroup]:
-    """Return the findings by kind: new ones first, then the worst."""
+    """Return the findings in groups, sorted by importance.
+
+    Args:
+        findings: may come from a generator; only the worst of each group is kept.
+    """
     members: dict[Kind, _Members] = {}
     for found in findings:
         members.setdefault(_kind_of(found), _Members(found.row)).add(found)
@@ -147,7 +160,7 @@ def groups(findings: Iterable[Found]) -> list[FindingGroup]:
 
 
 def _order(group: FindingGroup) -> tuple[Any, ...]:
-    """Put new before known, then what people call before what they copy, then the worst."""
+    """Return the sort key: new before known, callable functions before formulas, then the worst."""
     kind = group.kind.asked.kind
     return (
         group.kind.known,
@@ -158,11 +171,17 @@ def _order(group: FindingGroup) -> tuple[Any, ...]:
 
 
 def detailed(survey: Survey, limit: int = DETAILED) -> Sequence[Found]:
-    """Return the findings that the page holds in full.
+    """Return the findings that the page contains in full.
 
-    Every kind gives its worst first, and new kinds come before known ones, so that what
-    does not fit is the least of what is known already.
+    The worst finding of each kind comes first, then the second of each, and new kinds precede
+    known ones. Those beyond the limit are therefore the smallest of kinds that are shown.
+
+    Args:
+        survey: the surveyed runs.
+        limit: the largest number of findings to return.
     """
+    # The rank of a finding is its position among those of its kind. Sorting by rank takes one of
+    # each kind in turn; among equal ranks the worst comes first, by its position in `ordered`.
     ordered = sorted(survey.findings, key=lambda found: _negative(badness(found.row)))
     rank: Counter[Kind] = Counter()
     ranked: list[tuple[bool, int, int]] = []

@@ -1,4 +1,4 @@
-"""Benchmarks over many runs, as a Markdown table."""
+"""Write the trends of benchmarks over many runs as a Markdown table."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from .numbers import counted, seconds
 
 
 def history_table(found: History) -> str:
-    """Return one line for each benchmark, those that stepped first."""
+    """Return a table with one line for each benchmark, those with a change point first."""
     names = found.names
+    # A change point often coincides with a new version, so the versions of each run come first.
     frameworks = sorted({name for side in found.sides for name in side.versions})
     versions = [[name, *(side.version_of(name) for side in found.sides)] for name in frameworks]
     ordered = sorted(found.courses, key=lambda it: it.step is None)
     rows = [
-        [f"{it.key.implementation} {it.key.mode}",
-         f"`{it.key.case.partition('/')[0]}` {it.key.label}",
-         *map(seconds, it.medians), _step(it, names)]
+        [
+            f"{it.key.implementation} {it.key.mode}",
+            f"`{it.key.case.partition('/')[0]}` {it.key.label}",
+            *map(seconds, it.medians),
+            _step(it, names),
+        ]
         for it in ordered
-    ]  # fmt: skip
+    ]
     stepped = sum(it.step is not None for it in found.courses)
     title = f"## lossdiff: {counted(len(found.courses), 'benchmark')} over {len(names)} runs, "
     return (

@@ -1,4 +1,8 @@
-"""The HTML report: one file that opens anywhere, without a network."""
+"""Write the HTML report: one file that opens anywhere, without a network.
+
+The templates show tables that are computed here. The matrix, the list of findings and the charts
+are drawn by scripts in the page from two JSON texts.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +42,11 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
     """Write one HTML page that shows some runs together.
 
     Args:
-        runs: run files; where two hold the same verdict, the later one counts.
-        out: where the page goes.
+        runs: run files; if two contain the same verdict, that of the later one counts.
+        out: path of the page; missing folders are created.
 
     Raises:
-        RunFileError: a file is missing, or is no run file.
+        RunFileError: a file is missing, or is not a run file.
         OSError: the page cannot be written.
     """
     with ExitStack() as stack:
@@ -52,10 +56,12 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
 
 
 def render(runs: Sequence[RunFile]) -> str:
-    """Return the page that shows some runs together."""
+    """Return the HTML page that shows some runs together."""
     found = survey(runs)
     timed, domain = timing_tables(runs), domain_of(runs)
     frameworks = _frameworks(timed, domain)
+    # The scripts are one function, so that their names do not become properties of the window.
+    # Plotly has more than 4 MB, and is left out of a page without charts.
     script = "\n".join(["(() => {", '"use strict";', *map(_packaged, _SCRIPTS), "})();"])
     scripts = [get_plotlyjs(), script] if timed or domain.rows else [script]
     return (
@@ -77,6 +83,7 @@ def render(runs: Sequence[RunFile]) -> str:
 
 
 def _sections(found: Survey) -> dict[str, Any]:
+    # The keys are the names of variables in the templates.
     lines = tables.framework_lines(found)
     finding_groups = groups(found.findings)
     new = alarms(finding_groups)
@@ -105,9 +112,10 @@ def _sections(found: Survey) -> dict[str, Any]:
 
 
 def _frameworks(timed: Sequence[TimingTable], domain: Domain) -> list[str]:
-    """Return the frameworks of all charts, so that each has one colour on the page."""
-    return sorted({line.row.framework for table in timed for line in table.lines}
-                  | set(domain.frameworks))  # fmt: skip
+    """Return the frameworks of all charts; their order decides their colours on the page."""
+    return sorted(
+        {line.row.framework for table in timed for line in table.lines} | set(domain.frameworks)
+    )
 
 
 def _charts(
@@ -121,7 +129,11 @@ def _charts(
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """Return a policy under which only these scripts run, and nothing is fetched."""
+    """Return a Content-Security-Policy under which only these scripts run.
+
+    Texts in a run file may come from others. If one of them got into the page unescaped, the
+    browser would still run no script and fetch nothing.
+    """
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     allowed = " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
     return (
@@ -135,6 +147,8 @@ def _packaged(name: str) -> str:
 
 
 def _environment() -> Environment:
+    # Everything is escaped unless it is marked as safe, and a misspelt variable is an error instead
+    # of an empty place in the page.
     environment = Environment(
         loader=PackageLoader("lossdiff.reports", "templates"),
         autoescape=True,
@@ -150,6 +164,7 @@ def _environment() -> Environment:
         "brief": tables.brief,
         "breakable": _breakable,
     }
+    # Templates call these functions by name; what is no argument of `render` is listed here.
     environment.globals |= {
         "counted": numbers.counted,
         "percent": numbers.percent,
@@ -164,6 +179,6 @@ def _environment() -> Environment:
 
 
 def _breakable(name: str) -> Markup:
-    """Return a dotted name that may break after its dots and slashes."""
+    """Return a name with possible line breaks after its dots, slashes and underscores."""
     parts = name.replace("/", "/\0").replace(".", ".\0").replace("_", "_\0").split("\0")
     return Markup("<wbr>").join(parts)

@@ -1,4 +1,7 @@
-"""A comparison as JUnit XML: one suite each for answers, coverage and times."""
+"""Write a comparison as JUnit XML: one suite each for answers, coverage and times.
+
+Servers for continuous integration read this format and list each failure by its name.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,19 @@ from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from ..harness.comparing import Comparison, TimeChange
 
-_CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # none in XML
+# XML 1.0 has no place for other characters, not even escaped.
+_CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_junit(found: Comparison, out: Path) -> None:
-    """Write the file.
+    """Write a comparison to a JUnit XML file.
+
+    Args:
+        found: two runs as compared.
+        out: path of the file.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     document = JUnitXml("lossdiff")
     for suite in (_answers(found), _coverage(found), _times(found)):
@@ -26,9 +34,10 @@ def write_junit(found: Comparison, out: Path) -> None:
 
 
 def _answers(found: Comparison) -> TestSuite:
-    """One case for each implementation and mode; its failures are its regressions."""
+    """Return a test case for each implementation and mode, which fails with its regressions."""
     suite = TestSuite("answers")
     regressed: dict[tuple[str, str], list[str]] = {}
+    # A case that passes is listed as well: a server shows by its absence that it was not run.
     for answer in found.base.answers.keys() & found.new.answers.keys():
         regressed.setdefault((answer.implementation, answer.mode), [])
     for change in found.accuracy:
@@ -43,9 +52,12 @@ def _answers(found: Comparison) -> TestSuite:
 
 def _coverage(found: Comparison) -> TestSuite:
     suite = TestSuite("coverage")
-    lost = [f"{it.count} {it.what} of {it.implementation} {it.mode} vanished, {it.example}"
-            for it in found.coverage.vanished]  # fmt: skip
+    lost = [
+        f"{it.count} {it.what} of {it.implementation} {it.mode} vanished, {it.example}"
+        for it in found.coverage.vanished
+    ]
     case = _case("nothing vanished", "coverage", lost)
+    # What could not be compared is no failure, but the reader has to see it.
     if unsaid := found.coverage.incomparable or found.incomplete:
         case.result = [*case.result, Skipped(_clean(unsaid))]
     suite.add_testcase(case)
@@ -62,6 +74,7 @@ def _times(found: Comparison) -> TestSuite:
 def _time(change: TimeChange) -> TestCase:
     who, key = change.who, change.key
     what = f"{key.case} {key.direction} {key.cache}" if key else f"all {who.direction}"
+    # A change that noise may have caused is skipped and not passed: equality was not shown.
     lines = []
     if change.verdict == "slower" and change.change is not None:
         lines = [f"slower by {change.change:.1%}, from {change.low:.1%} to {change.high:.1%}"]
@@ -74,6 +87,7 @@ def _time(change: TimeChange) -> TestCase:
 
 def _case(name: str, group: str, lines: list[str]) -> TestCase:
     case = TestCase(_clean(name), f"lossdiff.{group}")
+    # Servers show the message of a failure in lists, and its text where it is opened.
     if lines:
         failure = Failure(_clean(lines[0]))
         failure.text = _clean("\n".join(lines))

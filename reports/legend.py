@@ -1,4 +1,4 @@
-"""The verdicts as a reader meets them: class, sign and one sentence each."""
+"""Define how verdicts are shown: the class, the sign and one sentence for each."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ..harness.verdicts import VERDICTS
 
 VerdictClass = Literal["agree", "explained", "finding", "neutral"]
 
-# A sign where it agrees, a small letter where it is explained, a capital where it is a
-# finding: colour never stands alone.
+# Agreement has a sign, an explained difference a small letter, and a finding a capital, so that the
+# class is visible without colour.
 _SIGNS = {
     "unsupported": "–",
     "exact": "=",
@@ -32,6 +32,7 @@ _SIGNS = {
     "timed out": "T",
     "crashed": "X",
 }
+# The categories of `verdicts.VERDICTS`, by the names that templates and style sheets use.
 _CLASS: dict[str, VerdictClass] = {
     "agrees": "agree",
     "explained": "explained",
@@ -53,9 +54,9 @@ class Mark:
     Attributes:
         word: the verdict, without the name of its convention or relation.
         group: its class.
-        symbol: what stands in a cell.
-        severity: the worst verdict of a cell is the one with the largest.
-        sentence: what it means.
+        symbol: its sign in a cell of the matrix.
+        severity: its rank; a cell shows its verdict of the highest severity.
+        sentence: its meaning.
     """
 
     word: str
@@ -72,7 +73,11 @@ MARKS: dict[str, Mark] = {
 
 
 def mark_of(verdict: str) -> Mark:
-    """Return how a verdict is shown; a word that is not known counts as a finding."""
+    """Return how a verdict is shown; an unknown verdict is shown as a finding.
+
+    >>> mark_of("convention:zero_all_ignored").symbol
+    'c'
+    """
     word = verdict.partition(":")[0]
     return MARKS.get(word) or Mark(
         word, "finding", "?", len(MARKS), "a verdict that this report does not know"

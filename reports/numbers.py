@@ -1,4 +1,4 @@
-"""Numbers as people read them: three digits, a unit, no false precision."""
+"""Format numbers for readers: three digits, a unit, and no false precision."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ _UNITS = ((1e-9, "ns", 1e-6), (1e-6, "µs", 1e-3), (1e-3, "ms", 1.0), (1.0, "s",
 
 
 def three(value: float | None) -> str:
-    """Return a number with three significant digits, `–` for None."""
+    """Return a number with three significant digits, `–` for None or NaN.
+
+    >>> three(0.12345), three(1234567.0), three(None)
+    ('0.123', '1.23×10⁶', '–')
+    """
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    # Outside of this range leading or trailing zeros would be counted by the reader.
     size = abs(value)
     if size and not 1e-3 <= size < 1e5:
         mantissa, exponent = f"{value:.2e}".split("e")
@@ -24,9 +29,12 @@ def three(value: float | None) -> str:
 
 
 def magnitude(value: float | None, *, whole: bool = False) -> str:
-    """Return a magnitude with three significant digits, a whole number with all of them.
+    """Return a magnitude with three significant digits, or with all digits if it is whole.
 
-    A power of ten is plain: such magnitudes were asked as they stand, not found.
+    A power of ten is written as such: it was given by the sweep and not found by bisection.
+
+    >>> magnitude(88.7228), magnitude(1e8), magnitude(4096.0, whole=True)
+    ('88.7', '10⁸', '4,096')
     """
     if value is None:
         return "–"
@@ -42,7 +50,11 @@ def magnitude(value: float | None, *, whole: bool = False) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Return a time with its unit."""
+    """Return a time with its unit, `–` for None or infinity.
+
+    >>> seconds(1.2345e-5)
+    '12.3 µs'
+    """
     if value is None or not math.isfinite(value):
         return "–"
     scale, unit = next((scale, unit) for scale, unit, limit in _UNITS if value < limit)
@@ -51,7 +63,11 @@ def seconds(value: float | None) -> str:
 
 
 def size(value: float | None) -> str:
-    """Return a number of bytes with its unit."""
+    """Return a number of bytes with its decimal unit, `–` for None.
+
+    >>> size(1_500_000)
+    '1.5 MB'
+    """
     if value is None:
         return "–"
     for unit in ("B", "kB", "MB"):
@@ -62,17 +78,25 @@ def size(value: float | None) -> str:
 
 
 def count(value: int) -> str:
-    """Return a whole number with its thousands apart."""
+    """Return a whole number with a comma after each thousand."""
     return f"{value:,}"
 
 
 def counted(value: int, singular: str, plural: str = "") -> str:
-    """Return a number and its noun."""
+    """Return a number with its noun.
+
+    >>> counted(1, "case"), counted(2, "search", "searches")
+    ('1 case', '2 searches')
+    """
     return f"{count(value)} {singular if value == 1 else plural or singular + 's'}"
 
 
 def percent(part: int, whole: int) -> str:
-    """Return a share, rounded down, so that 100% means all."""
+    """Return a share in percent, rounded down, so that 100% means all.
+
+    >>> percent(9_999, 10_000), percent(1, 10_000)
+    ('99.9%', 'under 0.1%')
+    """
     if not whole:
         return "–"
     share = math.floor(1000 * part / whole) / 10

@@ -1,7 +1,7 @@
-"""What the page's script works on: the cells of the matrix and the findings, compactly.
+"""Compute the data of the page's scripts: the cells of the matrix and the findings, compactly.
 
-Strings are kept once and named by number; a figure keeps three digits. The size of the page
-is decided here.
+Each text is stored once and referred to by its number, and numbers have three digits. This module
+decides the size of the page, which may have thousands of findings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from .findings import detailed, measured
 from .legend import mark_of
 from .survey import KINDS, Found, Place, Survey, Tally, dtype_order
 
-_NOTE, _TEXT = 400, 60
+_NOTE, _TEXT = 400, 60  # characters of a note, and of another text
+# `</script>` and `<!--` would end the element or change its meaning. The line separators U+2028 and
+# U+2029 are allowed in JSON, but were no part of strings in older JavaScript.
 _SCRIPT = str.maketrans(
     {
         "<": "\\u003c",
@@ -29,7 +31,7 @@ _SCRIPT = str.maketrans(
 
 
 class _Names:
-    """Texts, each kept once."""
+    """A table of texts without repetition; calling it returns the number of a text."""
 
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
@@ -43,7 +45,7 @@ class _Names:
 
 
 class _Axes:
-    """The places of a survey, by four numbers."""
+    """The axes of the matrix; calling it returns a place as four positions on them."""
 
     def __init__(self, survey: Survey) -> None:
         self.asked = survey.asked
@@ -63,7 +65,17 @@ class _Axes:
 
 
 def payload(survey: Survey) -> dict[str, Any]:
-    """Return what the script gets."""
+    """Return the data of the page's scripts.
+
+    Args:
+        survey: the surveyed runs.
+
+    Returns:
+        Lists and dictionaries of numbers and texts, which `matrix.js` and `findings.js` read by
+        position.
+    """
+    # The tables of texts are complete only when everything that refers to them has been made, so
+    # the cells and findings are computed before the dictionary is.
     axes, verdicts, texts = _Axes(survey), _Names(), _Names()
     details = detailed(survey)
     cells = [
@@ -87,13 +99,17 @@ def payload(survey: Survey) -> dict[str, Any]:
 
 
 def to_json(data: Any) -> str:
-    """Return JSON that cannot end the script element that it stands in."""
+    r"""Return compact JSON that cannot end the script element that contains it.
+
+    >>> print(to_json(["</script>"]))
+    ["\u003c/script\u003e"]
+    """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(_SCRIPT)
 
 
 def _counts(tally: Tally, verdicts: _Names) -> list[int]:
-    """Return pairs: number of the verdict, doubled, plus 1 if known; and how often."""
+    """Return for each verdict twice its number, plus 1 if it is known, and its count."""
     return [
         number
         for judged, count in tally.counts.items()
@@ -102,6 +118,7 @@ def _counts(tally: Tally, verdicts: _Names) -> list[int]:
 
 
 def _finding(found: Found, axes: _Axes, verdicts: _Names, texts: _Names) -> list[Any]:
+    # The order of the items is that in which `findings.js` reads them.
     row = found.row
     sized = measured(row) is not None
     return [
@@ -120,11 +137,15 @@ def _finding(found: Found, axes: _Axes, verdicts: _Names, texts: _Names) -> list
 
 
 def _inputs(details: Sequence[Found], texts: _Names) -> dict[str, list[Any]]:
-    """Return the excerpts of the inputs, by the numbers of case and place."""
+    """Return the excerpts of the inputs, by the numbers of case and place.
+
+    Findings of several implementations often share a case and a place, and then an excerpt.
+    """
     result: dict[str, list[Any]] = {}
     for found in details:
         case, where = found.row.case, found.row.where
         key = f"{texts(case)},{texts(where[:_TEXT])}"
+        # Drawing the inputs of a case is the slow part, hence once for each case and place.
         if key not in result:
             shown = excerpt(found.run, case, where)
             result[key] = [] if shown is None else _compact(shown, texts)
@@ -142,7 +163,7 @@ def _verdict(word: str) -> list[Any]:
 
 
 def _size(value: float | None) -> float | str | None:
-    """Return three digits of a size that may be missing or infinite."""
+    """Return a size with three digits; JSON has no infinity, which becomes a text."""
     if value is None or math.isnan(value):
         return None
     rounded = float(f"{value:.3g}")  # the largest numbers round to infinity

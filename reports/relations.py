@@ -1,4 +1,7 @@
-"""The relations that need no oracle, by name and framework; and the same call, twice."""
+"""Summarise the checks that need no oracle: metamorphic relations, equivalences, repeated calls.
+
+Each relation has one table with a line for each framework.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +22,15 @@ from .survey import Survey, dtype_order
 
 @dataclass(frozen=True)
 class Breach:
-    """One implementation that does not keep a relation, or does not repeat itself.
+    """One implementation that violates a relation, or is not deterministic.
 
     Attributes:
-        name, kind: who.
-        ways: modes and dtypes in which.
-        difference: the largest.
-        ratio: the largest over the sum of the sound bounds.
-        known: whether the ledger names all of it.
-        quantities: what differed, and how often, where the run says so.
+        name, kind: name and kind of the implementation.
+        ways: the modes and dtypes in which it does.
+        difference: the largest difference of two results.
+        ratio: the largest difference over the sum of the sound bounds.
+        known: whether the ledger names all of its findings.
+        quantities: the quantities that differed and how often, if the run has them.
     """
 
     name: str
@@ -41,14 +44,15 @@ class Breach:
 
 @dataclass(frozen=True)
 class RelationLine:
-    """One relation in one framework, each implementation counted where it does worst.
+    """One relation in one framework; an implementation counts by its worst mode and dtype.
 
     Attributes:
-        implementations: how many were asked.
-        comparisons: how many pairs of answers were compared.
-        holds: how many implementations keep it everywhere within the sound bounds.
-        explained: how many keep it within those of an explanation, by its name.
-        breaches: the others.
+        framework: name of the framework.
+        implementations: the number of implementations that were tested.
+        comparisons: the number of pairs of results that were compared.
+        holds: how many implementations satisfy it everywhere within the sound bounds.
+        explained: how many satisfy it within the bounds of an explanation, by its name.
+        breaches: the other implementations.
     """
 
     framework: str
@@ -61,7 +65,7 @@ class RelationLine:
 
 @dataclass(frozen=True)
 class RelationTable:
-    """One relation in all frameworks."""
+    """One relation, its meaning, and a line for each framework."""
 
     name: str
     meaning: str
@@ -69,12 +73,12 @@ class RelationTable:
 
 
 def is_equivalence(row: RelationRow) -> bool:
-    """Return whether a row compares two routes to one number."""
+    """Return whether a row compares two ways to compute one number."""
     return bool(equivalence_of(row.relation))
 
 
 def latest(survey: Survey) -> list[RelationRow]:
-    """Return the relations of all runs; of a repeated one the last run's counts."""
+    """Return the relations of all runs; of a repeated one, the row of the last run."""
     rows = {
         (row.relation, row.framework, row.left, row.right, row.mode, row.dtype): row
         for run in survey.runs
@@ -84,7 +88,7 @@ def latest(survey: Survey) -> list[RelationRow]:
 
 
 def equivalence_rows(rows: Iterable[RelationRow]) -> tuple[RelationRow, ...]:
-    """Return the equivalences, named by their equations; those that do not hold come first."""
+    """Return the equivalences, named by their equations; the violated ones come first."""
     named = (
         replace(row, relation=EQUIVALENCE_MEANINGS[equivalence_of(row.relation)])
         for row in rows
@@ -99,7 +103,7 @@ def equivalence_rows(rows: Iterable[RelationRow]) -> tuple[RelationRow, ...]:
 
 
 def relation_tables(survey: Survey, rows: Iterable[RelationRow]) -> tuple[RelationTable, ...]:
-    """Return what is neither an equivalence nor the same call."""
+    """Return the tables of metamorphic relations: neither equivalences nor repeated calls."""
     asked = [
         row for row in rows if not is_equivalence(row) and row.relation not in REPETITION_MEANINGS
     ]
@@ -107,7 +111,7 @@ def relation_tables(survey: Survey, rows: Iterable[RelationRow]) -> tuple[Relati
 
 
 def repeat_tables(survey: Survey, rows: Iterable[RelationRow]) -> tuple[RelationTable, ...]:
-    """Return the calls that were repeated."""
+    """Return the tables of repeated calls."""
     return _tables(
         survey, [row for row in rows if row.relation in REPETITION_MEANINGS], REPETITION_MEANINGS
     )
@@ -116,6 +120,7 @@ def repeat_tables(survey: Survey, rows: Iterable[RelationRow]) -> tuple[Relation
 def _tables(
     survey: Survey, rows: Sequence[RelationRow], meanings: dict[str, str]
 ) -> tuple[RelationTable, ...]:
+    # Relations come in the order of their definition; unknown ones of another version come last.
     facts = _Facts(survey)
     known = list(meanings)
     names = sorted(
@@ -138,7 +143,11 @@ def _tables(
 
 
 class _Facts:
-    """What the verdicts say of those that do not keep a relation."""
+    """The facts that only verdicts contain about implementations that violate a relation.
+
+    Rows of relations are tallies: which quantity differed, and whether the ledger names the
+    finding, is in the verdicts.
+    """
 
     def __init__(self, survey: Survey) -> None:
         self._kinds = {asked.name: asked.kind for asked in survey.asked}
@@ -150,9 +159,14 @@ class _Facts:
         }
 
     def breach(self, failed: Sequence[RelationRow]) -> Breach:
-        """Return what there is to say of one implementation."""
+        """Return the summary of one implementation.
+
+        Args:
+            failed: its violated rows of one relation, at least one.
+        """
         name, relation = failed[0].left, failed[0].relation
         ordered = sorted(failed, key=lambda row: (row.mode, dtype_order(row.dtype)))
+        # A tally and the verdicts behind it agree in mode, dtype and note.
         same = {(row.mode, row.dtype, row.note) for row in failed}
         differing = Counter(
             row.quantity
@@ -176,6 +190,7 @@ def _line(rows: Sequence[RelationRow], facts: _Facts) -> RelationLine:
     by_name: dict[str, list[RelationRow]] = {}
     for row in rows:
         by_name.setdefault(row.left, []).append(row)
+    # An implementation with any violation counts as one, and with any explanation as explained.
     explained: Counter[str] = Counter()
     breaches: list[Breach] = []
     for mine in by_name.values():
@@ -185,6 +200,7 @@ def _line(rows: Sequence[RelationRow], facts: _Facts) -> RelationLine:
             breaches.append(facts.breach(failed))
         elif notes:
             explained[", ".join(notes)] += 1
+    # The largest violation comes first, the name decides between equal ones.
     breaches.sort(key=lambda breach: (-breach.ratio, -breach.difference, breach.name))
     return RelationLine(
         rows[0].framework,

@@ -1,4 +1,8 @@
-"""One walk through the verdicts of a run, or of several: what every table is made from."""
+"""Collect everything that the tables of a report need in one pass over the verdicts.
+
+A run has up to millions of verdicts, so that only counts are kept of most of them, and rows only
+of findings and of the worst explained differences.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,11 @@ from .columns import Column, column_name, column_of
 from .legend import mark_of
 
 TEXTBOOK = "textbook"
-KINDS = ("user", "native", "recipe", TEXTBOOK)  # in the order in which they are listed
+KINDS = ("user", "native", "recipe", TEXTBOOK)  # in the order of every list
 
 
 class Asked(NamedTuple):
-    """An implementation, as one question's addressee."""
+    """An implementation of one operation."""
 
     framework: str
     operation: str
@@ -27,7 +31,7 @@ class Asked(NamedTuple):
 
 
 class Place(NamedTuple):
-    """One cell, before anything is filtered."""
+    """One cell of the unfiltered matrix."""
 
     asked: Asked
     column: str
@@ -36,14 +40,14 @@ class Place(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A verdict, and whether the ledger names it."""
+    """A verdict with the information whether the ledger names it."""
 
     verdict: str
     known: bool
 
 
 class Question(NamedTuple):
-    """What has no one agreed answer, or another one by convention."""
+    """A question that has no agreed answer, or that a convention answers differently."""
 
     operation: str
     target_kind: str
@@ -53,19 +57,20 @@ class Question(NamedTuple):
 
     @property
     def of_value(self) -> Question:
-        """The same of the value, where this is of a gradient."""
+        """The same question about the value instead of a gradient."""
         return self._replace(quantity="value")
 
 
 @dataclass
 class Tally:
-    """What one place holds: how often each verdict, and the worst error over the bound."""
+    """The verdicts of one place: the count of each, and the largest error over the bound."""
 
     counts: Counter[Judged] = field(default_factory=Counter)
     ratio: float | None = None
 
     def add(self, row: VerdictRow) -> None:
         """Count a row."""
+        # A call that is not deterministic has been compared with itself and not with a bound.
         self.counts[Judged(row.verdict, row.known)] += 1
         ratio = None if is_unsteady(row) else row.ratio
         if ratio is not None and (self.ratio is None or ratio > self.ratio):
@@ -74,7 +79,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Found:
-    """A finding, and the run that holds its case."""
+    """A finding with its place, and the run with its case."""
 
     row: VerdictRow
     place: Place
@@ -83,7 +88,7 @@ class Found:
 
 @dataclass
 class Explained:
-    """The rows of one implementation and explanation: the worst, how many, and where."""
+    """The differences of one implementation with one explanation: the worst, and their number."""
 
     worst: VerdictRow
     count: int = 0
@@ -101,17 +106,17 @@ class Explained:
 
 @dataclass
 class Survey:
-    """What the verdicts of the runs come to.
+    """A summary of the verdicts of some runs.
 
     Attributes:
-        runs: where they stand.
-        places: the cells, by place.
+        runs: the runs.
+        places: the cells of the matrix, by place.
         findings: every finding.
-        explained: the explained differences, conventions apart.
-        unsteady: the same calls that gave other bits.
+        explained: the explained differences except conventions.
+        unsteady: the verdicts `nondeterministic`.
         cases: the ids of the cases.
-        conventions: for each question where a convention was met, a case that shows it.
-        repeated: rows left out because a later run holds them too.
+        conventions: for each question, the verdict that shows the convention best.
+        repeated: the number of rows that were left out because a later run has them too.
     """
 
     runs: Sequence[RunFile]
@@ -125,7 +130,7 @@ class Survey:
 
     @property
     def columns(self) -> list[Column]:
-        """The columns that hold a verdict, in order."""
+        """The columns with a verdict, in their order."""
         names = {place.column for place in self.places}
         return sorted(map(column_of, names), key=lambda column: column.order)
 
@@ -145,13 +150,13 @@ class Survey:
         return total
 
     def count(self, row: VerdictRow) -> Place:
-        """Count a verdict, and keep nothing else of it; returns its place."""
+        """Count a verdict without storing its row; return its place."""
         place = place_of(row)
         self.places.setdefault(place, Tally()).add(row)
         return place
 
     def add(self, row: VerdictRow, run: RunFile) -> None:
-        """Take in a verdict."""
+        """Count a verdict, and store its row if a table shows it."""
         place = self.count(row)
         self.cases.add(row.case)
         mark = mark_of(row.verdict)
@@ -167,6 +172,7 @@ class Survey:
                 row.verdict.removeprefix("convention:").partition("undefined_")[0] or "undefined",
                 row.quantity,
             )
+            # Many cases show the same convention; the one that is easiest to read is kept.
             shown = self.conventions.setdefault(question, row)
             self.conventions[question] = max(shown, row, key=_shows)
         elif mark.group == "explained":
@@ -175,46 +181,59 @@ class Survey:
 
 
 def _shows(row: VerdictRow) -> tuple[bool, bool, bool, int]:
-    """Return how well a row shows a convention: best by one number, in float32, plainly."""
+    """Return how well a row shows a convention.
+
+    Best is one without an agreed answer, then a single number, float32, and few options.
+    """
     return row.exact == NO_AGREED_ANSWER, not row.where, row.dtype == "float32", -len(row.options)
 
 
 def filter_none(*values: float | None) -> list[float]:
-    """Return the values that are there."""
+    """Return the values that are not None."""
     return [value for value in values if value is not None]
 
 
 def is_unsteady(row: VerdictRow) -> bool:
-    """Return whether a row says that a call gave other bits; it is held against no bound."""
+    """Return whether a verdict is that a repeated call gave other bits, which has no bound."""
     return row.verdict == "nondeterministic"
 
 
 def place_of(row: VerdictRow) -> Place:
-    """Return the place of a verdict."""
+    """Return the place of a verdict in the matrix."""
     asked = Asked(row.framework, row.operation, row.implementation, row.kind)
     column = column_name(row.family, row.case, row.shape)
     return Place(asked, column, row.dtype, way_of(row.mode, row.device))
 
 
 def dtype_order(dtype: str) -> tuple[int, str]:
-    """Return where a dtype stands among its like."""
+    """Return the sort key of a dtype: from float16 to float64, then unknown ones."""
     return DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES), dtype
 
 
 def options_text(options: dict[str, Any]) -> str:
-    """Return options as a call writes them."""
+    """Return options as they are written in a call.
+
+    >>> options_text({"axis": 0, "reduction": "sum"})
+    'axis=0, reduction=sum'
+    """
     return ", ".join(f"{name}={value}" for name, value in options.items())
 
 
 def way_of(mode: str, device: str) -> str:
-    """Return how a framework ran: the mode, and the device where it is not the CPU."""
+    """Return the mode, with the device if it is not the CPU.
+
+    >>> way_of("eager", "cpu"), way_of("eager", "cuda")
+    ('eager', 'eager on cuda')
+    """
     return mode if device in ("", "cpu") else f"{mode} on {device}"
 
 
 def survey(runs: Sequence[RunFile]) -> Survey:
-    """Walk through the verdicts; where two runs hold the same one, the later run counts."""
+    """Return the survey of some runs; if two judge the same answer, the later one counts."""
     result = Survey(runs)
-    seen: set[tuple[str, ...]] = set()  # in later runs; one run may judge an answer in many ways
+    # Keys of the later runs. They are added after a whole run, because one run may have several
+    # verdicts on one answer. A single run needs no keys, which saves the memory of millions.
+    seen: set[tuple[str, ...]] = set()
     for run in reversed(runs):
         here: set[tuple[str, ...]] = set()
         for row in run.rows(VerdictRow):

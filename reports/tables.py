@@ -1,4 +1,4 @@
-"""The tables of the report, each a tuple of frozen rows computed from a run."""
+"""Compute the tables of the report, each as a tuple of frozen rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .survey import TEXTBOOK, Asked, Place, Survey, dtype_order, way_of
 
 @dataclass(frozen=True)
 class Shares:
-    """How many verdicts of each class."""
+    """The number of verdicts of each class; findings are divided in known and new ones."""
 
     agree: int = 0
     explained: int = 0
@@ -26,31 +26,31 @@ class Shares:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of all verdicts."""
         return self.judged + self.neutral
 
     @property
     def judged(self) -> int:
-        """Those that say something of quality."""
+        """The number of verdicts except `unsupported`, which says nothing about an answer."""
         return self.agree + self.explained + self.known + self.new
 
     def width(self, name: str) -> float:
-        """Return the part of one class of what was judged, in percent."""
+        """Return the share of one class in the judged verdicts, in percent."""
         part: int = getattr(self, name)
         return round(100 * part / self.judged, 3) if self.judged else 0.0
 
 
 @dataclass(frozen=True)
 class FrameworkLine:
-    """What was asked of one framework, and how it did.
+    """The verdicts on one framework, or on the textbook formulas written with it.
 
     Attributes:
-        name: of the framework.
-        textbook: whether the line is of the textbook formulas in it.
-        versions: `torch 2.13.0`.
+        name: name of the framework.
+        textbook: whether the line is about the textbook formulas.
+        versions: packages with their versions, such as `torch 2.13.0`.
         ways: modes and devices.
-        implementations: how many.
-        shares: the verdicts.
+        implementations: the number of implementations.
+        shares: the number of verdicts of each class.
     """
 
     name: str
@@ -63,7 +63,7 @@ class FrameworkLine:
 
 @dataclass(frozen=True)
 class ExplainedLine:
-    """Explained differences of one implementation: the worst, how many, and where."""
+    """The differences of one implementation with one explanation: the worst, number and places."""
 
     asked: Asked
     worst: VerdictRow
@@ -73,13 +73,13 @@ class ExplainedLine:
 
     @property
     def way(self) -> str:
-        """How the worst one ran."""
+        """The mode and device of the worst one."""
         return way_of(self.worst.mode, self.worst.device)
 
 
 @dataclass(frozen=True)
 class WorkedLine:
-    """One printed value, and who gives its digits."""
+    """One printed value, with the answers that have its digits and those that have not."""
 
     example: str
     source: str
@@ -90,18 +90,18 @@ class WorkedLine:
 
     @property
     def agreeing(self) -> int:
-        """How many give the digits."""
+        """The number of answers with the printed digits."""
         return sum(len(agreeing) for agreeing, _ in self.by_framework.values())
 
     @property
     def asked(self) -> int:
-        """How many were asked."""
+        """The number of answers."""
         return self.agreeing + sum(len(others) for _, others in self.by_framework.values())
 
 
 @dataclass(frozen=True)
 class Worker:
-    """One worker's environment, flat."""
+    """The environment of one worker process, as pairs of texts."""
 
     framework: str
     device: str
@@ -110,7 +110,7 @@ class Worker:
 
 
 def shares(counts: Iterable[tuple[str, bool, int]]) -> Shares:
-    """Return the classes of counted verdicts: (verdict, known, count)."""
+    """Return the sums by class of triples (verdict, known, count)."""
     sums: Counter[str] = Counter()
     for verdict, known, count in counts:
         group: str = mark_of(verdict).group
@@ -119,7 +119,7 @@ def shares(counts: Iterable[tuple[str, bool, int]]) -> Shares:
 
 
 def shares_of(survey: Survey, places: Iterable[Place]) -> Shares:
-    """Return the classes of the verdicts in some places."""
+    """Return the number of verdicts of each class in some places."""
     return shares((*judged, n) for judged, n in survey.tally(places).counts.items())
 
 
@@ -144,6 +144,7 @@ def framework_lines(survey: Survey) -> tuple[FrameworkLine, ...]:
 
 
 def _versions(runs: Sequence[RunFile]) -> dict[str, tuple[str, ...]]:
+    # Dictionaries serve as ordered sets. Several runs may have several versions of a package.
     found: dict[str, dict[str, None]] = {}
     for run in runs:
         for row in run.rows(WorkerRow):
@@ -154,7 +155,7 @@ def _versions(runs: Sequence[RunFile]) -> dict[str, tuple[str, ...]]:
 
 
 def explained_lines(survey: Survey) -> tuple[ExplainedLine, ...]:
-    """Return the explained differences, the largest over the sound bound first."""
+    """Return the explained differences, the largest error over the sound bound first."""
     lines = [
         ExplainedLine(
             asked,
@@ -169,7 +170,8 @@ def explained_lines(survey: Survey) -> tuple[ExplainedLine, ...]:
 
 
 def worked_lines(runs: Sequence[RunFile]) -> tuple[WorkedLine, ...]:
-    """Return the worked examples; of a repeated answer the last run's counts."""
+    """Return the worked examples; of a repeated answer, that of the last run."""
+    # The order of the first run is kept, the row of the last one replaces earlier ones.
     latest = {
         (row.example, row.framework, row.implementation, row.mode, row.dtype): row
         for run in runs
@@ -201,13 +203,17 @@ def _worked_line(rows: list[WorkedRow]) -> WorkedLine:
 
 
 def brief(value: Any, limit: int = 160) -> str:
-    """Return a printed or given value on one line."""
+    """Return a value as JSON or text on one line, shortened to a limit.
+
+    >>> brief([0.1, 0.9]), brief("abcdef", limit=4)
+    ('[0.1, 0.9]', 'abc…')
+    """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def workers(runs: Sequence[RunFile]) -> tuple[Worker, ...]:
-    """Return the environment of every worker of every run, each once."""
+    """Return the environments of the worker processes of all runs, without repetition."""
     found = {
         Worker(row.framework, row.device, row.absent, tuple(_flat(row.environment)))
         for run in runs
@@ -217,6 +223,7 @@ def workers(runs: Sequence[RunFile]) -> tuple[Worker, ...]:
 
 
 def _flat(value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+    # Environments differ between frameworks and versions, so they are shown whatever they contain.
     if isinstance(value, dict):
         for key, item in value.items():
             yield from _flat(item, key if name in ("", "versions") else f"{name} {key}")

@@ -1,4 +1,7 @@
-"""What the command line prints: counts by framework, then what is new."""
+"""Show a run on the terminal: counts by framework, then the new findings.
+
+Texts of a run file are shown without control characters, which a terminal would obey.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +23,22 @@ from .numbers import count, counted, three
 from .survey import KINDS, Found, Survey, dtype_order, is_unsteady, way_of
 from .tables import FrameworkLine, Shares, brief, framework_lines, shares_of, workers
 
-_SHOWN, _SEARCHES = 20, 40
+_SHOWN, _SEARCHES = 20, 40  # rows of the tables of findings and of the domain of validity
 _STYLES = {"agree": "green", "explained": "yellow", "finding": "bold red", "neutral": "dim"}
 
 
 def summary(run: RunFile) -> RenderableType:
-    """Return what a run came to: counts for each framework, then the new findings.
+    """Return the summary of a run: counts for each framework, then the new findings.
 
     Args:
         run: an open run file.
+
+    Returns:
+        Tables and lines for `rich.print`; parts without content are left out.
     """
     found, own = Survey([run]), dict[str, _Own]()
-    # One walk that keeps no row: a run may have millions.
+    # One pass fills the survey and the counts of users' functions while the findings are grouped.
+    # It stores no rows, of which a run may have millions.
     new = alarms(groups(_findings_of(run, found, own)))
     total = shares_of(found, found.places)
     parts: list[RenderableType] = []
@@ -60,7 +67,7 @@ def summary(run: RunFile) -> RenderableType:
 
 
 def verdict_table(rows: Iterable[VerdictRow]) -> Table:
-    """Return verdicts as a table, one line each."""
+    """Return verdicts as a table with one line each."""
     table = _table("Implementation", "Mode", "Case", "Quantity", "Verdict", "Right", "Given")
     table.add_column("Error/bound", justify="right")
     table.add_column("ulp", justify="right")
@@ -98,7 +105,7 @@ def _frameworks(lines: Iterable[FrameworkLine]) -> Table:
 
 @dataclass
 class _Own:
-    """A user's own function: how often what was said of it, and the worst."""
+    """The verdicts on one of the user's functions: counts by class, and the worst."""
 
     worst: VerdictRow
     counts: Counter[str] = field(default_factory=Counter)
@@ -113,7 +120,7 @@ def _badness(row: VerdictRow) -> tuple[int, float]:
 
 
 def _findings_of(run: RunFile, found: Survey, own: dict[str, _Own]) -> Iterator[Found]:
-    """Yield the findings of a run; count all its verdicts, and those of a user's own functions."""
+    """Yield the findings of a run, and count all verdicts and those on the user's functions."""
     for row in run.rows(VerdictRow):
         place = found.count(row)
         if row.kind == "user":
@@ -123,7 +130,7 @@ def _findings_of(run: RunFile, found: Survey, own: dict[str, _Own]) -> Iterator[
 
 
 def _own(own: dict[str, _Own]) -> Table:
-    """A user's own functions, each with the worst that was explained or found."""
+    """Return a table of the user's functions, each with its worst verdict."""
     table = _table("Your function")
     for name in ("Agree", "Explained", "Findings", "Unsupported"):
         table.add_column(name, justify="right")
@@ -163,13 +170,17 @@ def _findings(new: Iterable[Alarm]) -> Table:
 
 
 def _domain(domain: Domain, path: Path) -> list[RenderableType]:
-    """Where searches found an end, by dtype, and how many did not.
+    """Return a table of the failing magnitudes by dtype, and a line with the other searches.
 
-    What people call stands before what they copy; of these the nearest ends first.
+    Functions that users call come before formulas that they copy, and within each kind the
+    smallest magnitude comes first.
     """
     dtypes = sorted({row.dtype for row in domain.rows}, key=dtype_order)
+    # The lines of the report merge dtypes with the same result; here each dtype has a column, so
+    # that lines are split by sweep and joined by implementation.
     ends: dict[tuple[str, ...], dict[str, DomainLine]] = {}
     order = {kind: place for place, kind in enumerate(KINDS)}
+    # The sort is stable: within each kind the order by magnitude stays.
     for line in sorted(domain.broken, key=lambda line: order.get(line.row.kind, 0)):
         for sweep, dtype in product(line.sweeps, line.dtypes):
             key = (line.row.implementation, line.row.operation, sweep, ", ".join(line.ways))
@@ -195,7 +206,7 @@ def _end(line: DomainLine) -> Text:
 
 
 def _domain_line(domain: Domain) -> Text:
-    """How many searches found no end, and which found the nearest."""
+    """Return a line with the number of searches that never fail, and the first that does."""
     searches = counted(len(domain.rows), "search", "searches")
     line = Text(f"domain of validity: {count(domain.never)} of {searches} never break")
     if domain.at_once:
@@ -208,6 +219,7 @@ def _domain_line(domain: Domain) -> Text:
 
 
 def _conclusion(cases: int, shares: Shares) -> Text:
+    # Without verdicts "no new findings" would be true and misleading.
     if not shares.total:
         return Text("No verdicts: nothing was asked, or nothing was answered.", style="yellow")
     parts = [counted(cases, "case"), counted(shares.judged, "verdict")]
@@ -220,7 +232,7 @@ def _conclusion(cases: int, shares: Shares) -> Text:
 
 
 def _short(number: str) -> str:
-    """Return a number of 17 digits with 8; another text as it is."""
+    """Return a number of 17 digits with 8 digits, and any other text unchanged."""
     try:
         return f"{float(number):.8g}"
     except ValueError:
@@ -232,6 +244,7 @@ def _verdict(row: VerdictRow) -> Text:
 
 
 def _marked(verdict: str, *, known: bool = False) -> Text:
+    # A known finding is red but not bold: it does not fail the run.
     mark = mark_of(verdict)
     known = known and mark.group == "finding"
     text = f"{mark.symbol} {verdict}" + (" (known)" if known else "")
@@ -239,14 +252,14 @@ def _marked(verdict: str, *, known: bool = False) -> Text:
 
 
 def _given(row: VerdictRow) -> str:
-    """What came back; of a call that gave other bits, by how much."""
+    """Return the answer, or the difference if the call was not deterministic."""
     if is_unsteady(row):
         return f"{three(row.abs_error)} apart" + (f" {row.note}" if row.note else "")
     return row.got or row.note
 
 
 def _text(text: str, style: str = "") -> Text:
-    """Return text that was read, short and without what a terminal would obey."""
+    """Return text from a run file, shortened and without control characters."""
     return Text("".join(c if c.isprintable() else " " for c in brief(text)), style)
 
 

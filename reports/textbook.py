@@ -1,4 +1,7 @@
-"""Where the textbook formulas break, with the native function of each framework beside them."""
+"""Compare the textbook formulas with the native function of each framework, by family of inputs.
+
+A formula is the same expression in each framework, so that its table has one part for each.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ class RunSnapshot:
 
     Attributes:
         framework: its name.
-        dtypes: the dtypes in which the formula was asked.
-        native: the native function (or recipe) beside it, empty if none was asked.
+        dtypes: the dtypes in which the formula was tested.
+        native: the native function or recipe that it is compared with; empty for none.
     """
 
     framework: str
@@ -30,12 +33,12 @@ class RunSnapshot:
 
 @dataclass(frozen=True)
 class BrokenRow:
-    """A family on which the formula breaks somewhere.
+    """A family on which the formula has a finding in some framework.
 
     Attributes:
         column: the family.
-        cells: for each side, the worst verdict in each of its dtypes; None: not asked.
-        natives: for each side, the native function's worst verdict in those dtypes.
+        cells: for each side, the worst verdict in each of its dtypes; None if it was not tested.
+        natives: for each side, the worst verdict on the native function in these dtypes.
     """
 
     column: str
@@ -48,11 +51,11 @@ class Formula:
     """One textbook formula.
 
     Attributes:
-        name: without its framework.
-        operation: what it answers.
-        sides: the frameworks that it was written in.
-        broken: the families on which it breaks.
-        holds: the families on which it never does.
+        name: its name without the framework.
+        operation: the operation that it computes.
+        sides: the frameworks in which it was tested.
+        broken: the families on which it has a finding.
+        holds: the families on which it has none.
     """
 
     name: str
@@ -63,12 +66,12 @@ class Formula:
 
     @property
     def native_breaks(self) -> tuple[str, ...]:
-        """The families of the table on which a native function breaks too."""
+        """The families of the table on which a native function has a finding too."""
         return tuple(row.column for row in self.broken if any(map(breaks, row.natives)))
 
 
 def formulas(survey: Survey) -> tuple[Formula, ...]:
-    """Return the textbook formulas of a survey, by operation and name."""
+    """Return the textbook formulas of a survey, sorted by operation and name."""
     worst = _worst(survey)
     members: dict[tuple[str, str], list[Asked]] = {}
     for asked in sorted(worst):
@@ -84,11 +87,12 @@ def breaks(judged: Judged | None) -> bool:
 
 
 def _worst(survey: Survey) -> Worst:
-    """Return what each implementation's claims came to, modes taken together."""
+    """Return the worst verdict of each implementation by dtype and column, over all modes."""
     worst: Worst = {}
     for place, tally in survey.places.items():
         spots = worst.setdefault(place.asked, {})
         spot = (place.dtype, place.column)
+        # What an implementation does not claim to support says nothing about it.
         claims = (j for j in tally.counts if mark_of(j.verdict).group != "neutral")
         found = _largest([spots.get(spot), *claims])
         if found:
@@ -101,12 +105,14 @@ def _largest(several: Iterable[Judged | None]) -> Judged | None:
 
 
 def _severity(judged: Judged) -> tuple[bool, int]:
+    # A new finding is worse than any known one.
     return breaks(judged) and not judged.known, mark_of(judged.verdict).severity
 
 
 def _formula(members: list[Asked], worst: Worst) -> Formula:
     sides = tuple(_side(asked, worst) for asked in members)
     natives = [_native(asked, worst) for asked in members]
+    # A family that only some frameworks can represent has cells of None in the others.
     columns = {column for asked in members for _, column in worst[asked]}
     ordered = sorted(columns, key=lambda name: column_of(name).order)
     rows = [
@@ -138,14 +144,16 @@ def _side(asked: Asked, worst: Worst) -> RunSnapshot:
 
 
 def _native(asked: Asked, worst: Worst) -> Asked | None:
-    """Return the native function that was asked most of the same, and of those the best.
+    """Return the native function to compare a formula with, or None.
 
-    A framework without one is represented by its recipe.
+    A native function is preferred to a recipe. Of several, the one that shares most dtypes and
+    columns with the formula is taken, and of these the one with the fewest findings.
     """
     return min(_natives(asked, worst), default=(False, 0, 0, None))[3]
 
 
 def _natives(asked: Asked, worst: Worst) -> Iterator[tuple[bool, int, int, Asked]]:
+    # The tuples sort as `_native` prefers them; the smallest one wins.
     for other, spots in worst.items():
         same = (other.framework, other.operation) == (asked.framework, asked.operation)
         if same and other.kind in ("native", "recipe"):

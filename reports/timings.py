@@ -1,4 +1,8 @@
-"""The timings, by question; what was answered wrongly is out of the ranking."""
+"""Rank the timings of each question; implementations with wrong answers are not ranked.
+
+A fast function whose answer is wrong is no reference for others, so it neither takes a rank nor
+counts as the fastest.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from .survey import way_of
 
 
 class Contest(NamedTuple):
-    """Timings that may be compared: same question, device, threads and state of the cache."""
+    """What timings must have in common to be compared."""
 
     operation: str
     shape: str
@@ -24,12 +28,13 @@ class Contest(NamedTuple):
 
 @dataclass(frozen=True)
 class TimingLine:
-    """One timing.
+    """One timing with its rank.
 
     Attributes:
-        row: as measured.
-        rank: its place among the right answers of its direction; None for a finding.
-        slower: its median over the fastest right answer's; None for a finding.
+        row: the timing as measured.
+        rank: its rank among the right answers of its direction; None for a wrong answer.
+        slower: the ratio of its median to that of the fastest right answer; None for a wrong
+            answer.
     """
 
     row: TimingRow
@@ -38,34 +43,36 @@ class TimingLine:
 
     @property
     def mark(self) -> Mark:
-        """How its verdict is shown."""
+        """The sign of its verdict."""
         return mark_of(self.row.verdict)
 
     @property
     def of_copy(self) -> float | None:
-        """Bytes over time in percent of what a copy moves; None where it says nothing.
+        """The share of copy bandwidth in percent; None if it is meaningless.
 
-        From the cache a copy is no limit, and a small call is all overhead.
+        Data in the cache is not limited by the bandwidth of memory, and the time of a small call
+        is mostly overhead.
         """
         share = self.row.of_copy
         return None if share is None or self.row.cache == "hot" else 100 * share
 
     @property
     def label(self) -> str:
-        """Who, and how."""
+        """The implementation with its mode and device."""
         return f"{self.row.implementation} · {way_of(self.row.mode, self.row.device)}"
 
 
 @dataclass(frozen=True)
 class TimingTable:
-    """The timings of one contest: forward first, right answers by speed, then the others."""
+    """The timings of one contest: by direction, first right answers by speed, then wrong ones."""
 
     contest: Contest
     lines: tuple[TimingLine, ...]
 
 
 def timing_tables(runs: Sequence[RunFile]) -> tuple[TimingTable, ...]:
-    """Return the timings; of a repeated measurement the last run's counts."""
+    """Return the timings by contest; of a repeated measurement, that of the last run."""
+    # Measurements with an equal key repeat each other. Rows of later runs replace earlier ones.
     latest = {
         (
             row.case,
@@ -91,6 +98,7 @@ def _ranked(rows: list[TimingRow]) -> tuple[TimingLine, ...]:
     lines: list[TimingLine] = []
     for direction in sorted({row.direction for row in rows}):
         here = sorted((r for r in rows if r.direction == direction), key=lambda r: r.median)
+        # The list is sorted by time, so that the first right answer is the fastest.
         right = [row for row in here if row.agrees]
         lines += [
             TimingLine(row, place, row.median / right[0].median if right[0].median else None)

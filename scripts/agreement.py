@@ -2,12 +2,13 @@
 
     python scripts/agreement.py
 
-Ours are what `bench` writes: pytest-benchmark over the benchmark suite, in a process as `bench`
-starts it. In that process the framework's own timer takes turns with ours, in one turn before it
-and in the next after it, on the same core: for PyTorch `torch.utils.benchmark.Timer`, for JAX
-`timeit` with `block_until_ready`. It has its own inputs and its own way to call. Inputs are hot, or
-as many copies take turns for both. `apart` is the median over all turns of all processes, `spread`
-the middle half of them. Ends with 1 where a median is more than 3% off.
+Ours are those that `bench` writes: pytest-benchmark runs the benchmark suite in a process that is
+started as `bench` starts it. In that process the framework's own timer alternates with ours on the
+same core, in one block before it and in the next after it: for PyTorch
+`torch.utils.benchmark.Timer`, for JAX `timeit` with `block_until_ready`. It has its own inputs and
+its own way to call. Inputs are hot, or both timers cycle through the same number of copies. `apart`
+is the median over all blocks of all processes, `spread` the middle half of them. The exit status is
+1 if a median differs by more than 3%.
 """
 
 from __future__ import annotations
@@ -43,12 +44,19 @@ from lossdiff.harness.timing.benchmarks import Benchmark, copies_of, work_of
 PROCESSES, SECONDS, LIMIT = 10, 0.05, 0.03
 LONGER = {"max_time": 1.0}  # seconds for each benchmark: more rounds of the largest calls
 CALLS = {"torch": ("torch.nn.functional.softmax", "eager"), "jax": ("jax.nn.softmax", "jit")}
-Pairs = dict[str, list[tuple[float, float]]]  # case → seconds by both clocks, turn by turn
+Pairs = dict[str, list[tuple[float, float]]]  # case → seconds by both timers, block by block
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """One call under both clocks, over the turns; medians in seconds."""
+    """One call as timed by both timers, over all blocks.
+
+    Attributes:
+        name: implementation, mode and shape.
+        ours, theirs: the median of the blocks' medians, in seconds.
+        apart: the median of the blocks' relative differences.
+        spread: their lower and upper quartile.
+    """
 
     name: str
     ours: float
@@ -58,7 +66,7 @@ class Agreement:
 
 
 def main() -> int:
-    """Print the table, or, as a process of its own, time one framework by both clocks."""
+    """Print the table, or in a timed process measure one framework with both timers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int, default=PROCESSES, help="for each framework")
     parser.add_argument("--process", nargs=2, type=Path, metavar=("PLAN", "RESULT"))
@@ -71,13 +79,15 @@ def main() -> int:
     print(f"{'call':46} {'ours':>12} {'theirs':>12} {'apart':>8}   spread")
     for it in found:
         low, high = it.spread
-        print(f"{it.name:46} {it.ours * 1e6:9.2f} µs {it.theirs * 1e6:9.2f} µs {it.apart:+8.1%}   "
-              f"{low:+.1%} … {high:+.1%}")  # fmt: skip
+        print(
+            f"{it.name:46} {it.ours * 1e6:9.2f} µs {it.theirs * 1e6:9.2f} µs {it.apart:+8.1%}   "
+            f"{low:+.1%} … {high:+.1%}"
+        )
     return int(any(abs(it.apart) > LIMIT for it in found))
 
 
 def compared(processes: int) -> Iterator[Agreement]:
-    """Let both clocks take turns over all calls."""
+    """Yield the agreement of both timers for each call, measured in alternating blocks."""
     with tempfile.TemporaryDirectory(prefix="lossdiff-") as scratch:
         with RunFile.open(judged_run(Path(scratch))) as run:
             timing = Timing(processes)
@@ -93,10 +103,22 @@ def compared(processes: int) -> Iterator[Agreement]:
 
 
 def judged_run(folder: Path) -> Path:
-    """Ask and judge once, as `bench` does before it times; its times are not used."""
+    """Make a run with the verdicts that `bench` needs before it times; its times are not used."""
     path = folder / "judged.sqlite"
-    command = [sys.executable, "-m", "lossdiff", "bench", "--suite", "full", "--operation",
-               "softmax", "--passes", "1", "-o", str(path)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "lossdiff",
+        "bench",
+        "--suite",
+        "full",
+        "--operation",
+        "softmax",
+        "--passes",
+        "1",
+        "-o",
+        str(path),
+    ]
     for name, (_, mode) in CALLS.items():
         command += ["--backend", name, "--mode", mode]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -106,7 +128,8 @@ def judged_run(folder: Path) -> Path:
 
 
 def picked(process: TimedProcess) -> TimedProcess:
-    """Leave one benchmark for each case: hot, where its inputs can be."""
+    """Return the process with one benchmark for each case, with hot inputs if there is such."""
+    # Hot benchmarks are sorted last, so that they replace the cold ones of their case.
     found: dict[str, Benchmark] = {}
     for it in sorted(process.benchmarks, key=lambda it: it.cache == "hot"):
         if it.direction == "forward" and (it.implementation, it.mode) == CALLS[it.framework]:
@@ -115,7 +138,7 @@ def picked(process: TimedProcess) -> TimedProcess:
 
 
 def timed(plan: dict[str, Any], scratch: Path) -> Pairs:
-    """Start a process as `bench` does, in which both clocks take turns."""
+    """Start a process as `bench` does, in which both timers alternate."""
     files = scratch / "plan.json", scratch / "result.json"
     files[0].write_text(json.dumps(plan))
     command = [sys.executable, __file__, "--process", *map(str, files)]
@@ -124,6 +147,7 @@ def timed(plan: dict[str, Any], scratch: Path) -> Pairs:
     if done.returncode != 0:
         raise SystemExit(f"timing failed: {(done.stdout + done.stderr).strip().splitlines()[-1]}")
     ours, theirs = (json.loads(it.read_text()) for it in (files[1], files[1].with_suffix(".other")))
+    # Both lists are in the order of the blocks, so that their entries are paired one by one.
     pairs: Pairs = {}
     for entry in ours["benchmarks"]:
         if entry["extra_info"]["kind"] == "time":
@@ -133,9 +157,10 @@ def timed(plan: dict[str, Any], scratch: Path) -> Pairs:
 
 
 def agreement(framework: str, case: str, times: list[tuple[float, float]]) -> Agreement:
-    """What the turns come to."""
+    """Return the agreement over the blocks of one case."""
     name, mode = CALLS[framework]
     shape = "x".join(map(str, Case.parse(case).shape))
+    # Differences are taken within blocks, because drift of the machine affects both times of one.
     apart = [one / other - 1 for one, other in times]
     low, middle, high = quantiles(apart, n=4)
     mine, other = (median(side) for side in zip(*times, strict=True))
@@ -143,7 +168,7 @@ def agreement(framework: str, case: str, times: list[tuple[float, float]]) -> Ag
 
 
 def size(case: str) -> int:
-    """How many logits a case has."""
+    """Return the number of logits of a case."""
     return math.prod(Case.parse(case).shape)
 
 
@@ -151,7 +176,7 @@ def size(case: str) -> int:
 
 
 def both_clocks(plan: Path, result: Path) -> int:
-    """Run the benchmark suite, and the framework's own timer between its turns."""
+    """Run the benchmark suite with the framework's own timer between its blocks."""
     told = json.loads(plan.read_text())
     timer_of = {"torch": torch_timer, "jax": jax_timer}[told["framework"]]
     other = OtherClock(timer_of, first_turn=told["seed"] % 2)
@@ -161,12 +186,13 @@ def both_clocks(plan: Path, result: Path) -> int:
 
 
 class OtherClock:
-    """A plugin of pytest: in one turn it times before the benchmark suite does, then after it.
+    """A pytest plugin that times before the benchmark suite in one block and after it in the next.
 
-    Processes have an odd number of turns: it is the other way round in every second one.
+    Otherwise one timer would always profit from caches that the other one has filled. A process
+    has an odd number of blocks, so that the order is reversed in every second process.
 
     Attributes:
-        times: of each case seconds, turn by turn.
+        times: for each case its times in seconds, block by block.
     """
 
     def __init__(
@@ -179,7 +205,7 @@ class OtherClock:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
-        """Stand around each benchmark."""
+        """Time the benchmark's call before or after pytest runs it."""
         told = item.callspec.params if hasattr(item, "callspec") else None
         is_first = bool(told and (told["turn"] + self._first_turn) % 2)
         if told and is_first:
@@ -190,6 +216,7 @@ class OtherClock:
 
     def _time(self, item: Benchmark) -> None:
         if item.case not in self._timers:
+            # As many copies as `bench` uses, so that cold inputs are as cold here.
             case, copies = Case.parse(item.case), 1
             if item.cache == "cold":
                 copies = copies_of(work_of(case, item.direction).read, machine.cache_bytes())
@@ -198,7 +225,7 @@ class OtherClock:
 
 
 def torch_timer(case: Case, copies: int) -> Callable[[], float]:
-    """PyTorch's own, which finds its number of calls itself."""
+    """Return PyTorch's own timer, which chooses its number of calls itself."""
     import torch
     from torch.utils.benchmark import Timer
 
@@ -209,18 +236,19 @@ def torch_timer(case: Case, copies: int) -> Callable[[], float]:
 
 
 def argument(copies: int) -> str:
-    """What the call is of, as it stands in the code that is timed."""
+    """Return the argument of the call in the timed code: one array, or the next copy."""
     return "x" if copies == 1 else "next(xs)"
 
 
 def jax_timer(case: Case, copies: int) -> Callable[[], float]:
-    """What JAX's documentation says to do."""
+    """Return the timer that JAX's documentation recommends."""
     import jax
 
     xs = [jax.device_put(case.inputs().values) for _ in range(copies)]
     given = {"softmax": jax.jit(jax.nn.softmax), "x": xs[0], "xs": cycle(xs)}
     timer = timeit.Timer(f"softmax({argument(copies)}).block_until_ready()", globals=given)
-    timer.timeit(3)  # the first compiles
+    timer.timeit(3)  # the first call compiles
+    # Ten repetitions have a tenth of the time each; their median ignores interruptions.
     calls = max(1, int(SECONDS / 10 / (timer.timeit(3) / 3)))
     return lambda: median(timer.repeat(10, calls)) / calls
 

@@ -20,7 +20,7 @@ TARGET = Path(__file__).parents[1] / "cases" / "data" / "covering.json"
 
 
 def condition(constraint: Constraint) -> dict[str, Any]:
-    """Return a constraint as covertable takes it."""
+    """Return a constraint in the form that covertable expects."""
     return {
         "operator": "fn",
         "requires": list(constraint.factors),
@@ -29,21 +29,21 @@ def condition(constraint: Constraint) -> dict[str, Any]:
 
 
 def array(factors: dict[str, list[Any]], strength: int) -> list[str]:
-    """Return rows of indices of levels, each a text."""
+    """Return the rows of a covering array, each a text of positions of levels."""
     rows = make(
         factors,
         strength=min(strength, len(factors)),
         sorter=sorters.hash,
         constraints=[condition(item) for item in CONSTRAINTS if set(item.factors) <= set(factors)],
     )
-    # By position and type: 0, 0.0 and False are equal to Python.
+    # Positions are found with ==, to which 0, 0.0 and False are equal; no factor has two of them.
     return [
         " ".join(str(levels.index(row[name])) for name, levels in factors.items()) for row in rows
     ]
 
 
 def main() -> None:
-    """Write the arrays of all operations."""
+    """Make and store the arrays of all operations."""
     made: dict[str, Any] = {}
     for suite, strength in STRENGTH.items():
         made[suite] = {}

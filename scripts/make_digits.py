@@ -1,8 +1,8 @@
-"""Make cases/data/digits.npz: real logits of a small classifier, at three stages of training.
+"""Make cases/data/digits.npz: real logits of a small classifier at three stages of training.
 
 The network of the first tutorial (here 64 -> 32 -> 10, ReLU, plain SGD) is trained on the
-1,797 handwritten digits that scikit-learn ships. Run: `python scripts/make_digits.py`
-(needs NumPy and scikit-learn; nothing needs scikit-learn at run time).
+1,797 handwritten digits of scikit-learn. Run it with `python scripts/make_digits.py`; it needs
+NumPy and scikit-learn, and lossdiff itself needs no scikit-learn.
 """
 
 from pathlib import Path
@@ -15,13 +15,16 @@ BATCH, RATE = 32, 0.1
 
 
 def forward(x: np.ndarray, layers: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hidden units, shape (N, 32), and the logits, shape (N, 10)."""
     w1, b1, w2, b2 = layers
     hidden = np.maximum(x @ w1 + b1, 0.0)
     return hidden, hidden @ w2 + b2
 
 
 def step(x: np.ndarray, labels: np.ndarray, layers: list[np.ndarray]) -> None:
+    """Take one step of gradient descent on the mean cross-entropy of a batch, in place."""
     hidden, logits = forward(x, layers)
+    # The derivative of the loss with respect to the logits is softmax minus one-hot target, over N.
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     error = (shifted / shifted.sum(axis=1, keepdims=True) - np.eye(10)[labels]) / len(labels)
     back = (error @ layers[2].T) * (hidden > 0)
@@ -31,6 +34,7 @@ def step(x: np.ndarray, labels: np.ndarray, layers: list[np.ndarray]) -> None:
 
 
 def main() -> None:
+    """Train the network, and write the logits of all digits at each stage."""
     rng = np.random.default_rng(0)
     x, labels = load_digits(return_X_y=True)
     x = x / 16.0

@@ -1,10 +1,10 @@
-"""Make docs/to_report/: a script for each known finding of which no public thread is known.
+"""Make docs/to_report/: a script for each known finding without a known public thread.
 
     lossdiff check --suite full -o full.sqlite
     python scripts/make_to_report.py full.sqlite    # or several runs
 
-The list is that of the ledger's entries whose source begins with "to be reported". Of each entry
-the plainest finding of the run is shrunk; a script that does not show it is not written.
+The list has the entries of the ledger whose source begins with "to be reported". The simplest
+finding of each entry in the run is shrunk; a script that does not show it is not written.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lossdiff.errors import NothingToShowError
 
 FOLDER = Path(__file__).parents[1] / "docs" / "to_report"
 TO_REPORT = "to be reported"
-_TRIES = 4  # findings of an entry that are tried, the plainest first
+_TRIES = 4  # findings of an entry that are tried, the simplest first
 _SECONDS = 20.0
 HEAD = """\
 # To be reported
@@ -39,15 +39,20 @@ _KINDS = ("native", "recipe", "textbook")
 
 
 def plainness(row: VerdictRow) -> tuple[object, ...]:
-    """Smallest for what is easiest to understand: a public function, run eagerly, few options."""
+    """Return the sort key: a public function, run eagerly, with few options is the simplest."""
     way = (_KINDS.index(row.kind), row.mode != "eager", len(row.options))
     return (*way, row.dtype != "float32", row.quantity != "value", len(row.shape), row.case)
 
 
 def written(runs: Sequence[RunFile], entry: Entry) -> VerdictRow | None:
-    """Write the script of an entry; returns the finding that it shows."""
-    rows = [(row, run) for run in runs for row in run.rows(VerdictRow, "ledger = ?", (entry.id,))
-            if not row.verdict.startswith(RELATION)]  # fmt: skip
+    """Write the script of an entry, and return the finding that it shows."""
+    # A violated relation compares two forms of one call, which a script does not show.
+    rows = [
+        (row, run)
+        for run in runs
+        for row in run.rows(VerdictRow, "ledger = ?", (entry.id,))
+        if not row.verdict.startswith(RELATION)
+    ]
     for row, run in sorted(rows, key=lambda pair: plainness(pair[0]))[:_TRIES]:
         try:
             text, problem = reproduce(run, row, shrinks=True, timeout=_SECONDS, say=print)
@@ -61,7 +66,7 @@ def written(runs: Sequence[RunFile], entry: Entry) -> VerdictRow | None:
 
 
 def page(runs: Sequence[RunFile]) -> Iterator[str]:
-    """Write the scripts; yields the lines of the page that lists them."""
+    """Write the scripts, and yield the lines of the page that lists them."""
     yield HEAD
     for entry in ledger():
         if not entry.source.startswith(TO_REPORT):
@@ -73,7 +78,7 @@ def page(runs: Sequence[RunFile]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write the folder and its page."""
+    """Replace the scripts in the folder, and write the page that lists them."""
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.glob("*.py"):
         old.unlink()

@@ -1,9 +1,10 @@
-"""What lossdiff itself takes beside the frameworks: `tox run -e overhead`.
+"""Measure the overhead of lossdiff over the frameworks: `tox run -e overhead`.
 
-Two `quick` runs, so that the second finds what compilers have kept; of it, the wall time beside
-the frameworks' own calls and imports, timed inside the workers of the same run; the verdicts a
-second, and how many there would be if all cores did nothing but these calls. Then `fuzz` with few
-and with many cases of NumPy: the memory of the judging process.
+The suite `quick` is run twice, so that the second run finds what compilers have stored. For each
+run the script prints the wall time in comparison with the frameworks' own calls and imports, which
+are timed inside the workers of the same run, and the verdicts per second in comparison with their
+number if all cores did nothing but these calls. Then it runs `fuzz` with few and with many cases of
+NumPy, and prints the memory of the judging process.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ CORES = os.cpu_count() or 1
 
 
 def run(path: Path, *options: str) -> tuple[dict[str, Any], int]:
-    """Check, and return where the time went and how many verdicts there are."""
+    """Run `check`, and return the profile of the run and its number of verdicts."""
     command = [sys.executable, "-m", "lossdiff", "check", "-o", str(path), *options]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     if done.returncode not in (0, 1):
@@ -34,7 +35,7 @@ def run(path: Path, *options: str) -> tuple[dict[str, Any], int]:
 
 
 def show_time(spent: dict[str, Any], verdicts: int) -> None:
-    """Print how the wall time compares with what the frameworks take."""
+    """Print the wall time in comparison with the time of the frameworks themselves."""
     calls, imports = (sum(spent[name].values()) for name in ("calls", "imports"))
     print(f"wall time                    {spent['wall']:8.1f} s")
     print(f"  imports, in the workers    {imports:8.1f} s")
@@ -52,18 +53,25 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backend", action="append", default=[], help="only these frameworks")
-    parser.add_argument("--cases", type=int, nargs="*", default=[10_000, 100_000],
-                        help="how many cases of fuzz the memory is measured with")  # fmt: skip
+    parser.add_argument(
+        "--cases",
+        type=int,
+        nargs="*",
+        default=[10_000, 100_000],
+        help="how many cases of fuzz the memory is measured with",
+    )
     asked = parser.parse_args()
     backends = [text for name in asked.backend for text in ("--backend", name)]
+    # Both runs write the same file. The second one finds the caches that compilers keep on disk.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.sqlite"
         for name in ("quick, as it comes", "quick, warm"):
             print(f"\n{name}")
             show_time(*run(path, *backends))
         for count in asked.cases:
-            spent, verdicts = run(path, "--suite", "fuzz", "--count", str(count),
-                                  "--backend", "numpy")  # fmt: skip
+            spent, verdicts = run(
+                path, "--suite", "fuzz", "--count", str(count), "--backend", "numpy"
+            )
             print(f"\nfuzz, {count} cases, NumPy: {verdicts} verdicts")
             print(f"memory of the judging process {spent['memory']:7.0f} MiB")
 

@@ -1,12 +1,12 @@
-"""Count how often the gate cries wolf, and how often it sees what is planted.
+"""Count the false alarms of the gate, and the planted faults that it finds.
 
     python scripts/gate/experiment.py --runs 7 --passes 9 --out lossdiff-out/gate
 
-All runs are of the same code, and each is compared with every later one: what the gate calls a
-regression is a false alarm. In every run each framework also has its softmax as it is, ten percent
-slower, and with one bit wrong, timed in the same processes. In a copy of the later run the slowed
-one takes the name of the steady one: the gate must find it. In another copy the one with the wrong
-bit does. Runs that are there already are used again.
+All runs are of the same code, and each is compared with every later one, so that any regression is
+a false alarm. Every run also times three variants of each framework's softmax in the same
+processes: unchanged, ten percent slower, and with one wrong bit. In a copy of the later run the
+slower variant takes the name of the unchanged one, and the gate must find it; in another copy the
+variant with the wrong bit does. Runs whose files exist are used again.
 """
 
 from __future__ import annotations
@@ -28,12 +28,18 @@ from lossdiff.harness.comparing.snapshot import read_side
 HERE = Path(__file__).parent
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
 TABLES = ("verdicts", "passes", "timings")
-LEAST = 0.95  # of what is slowed has to be found
+LEAST = 0.95  # share of the planted slowdowns that has to be found
 
 
 @dataclass(frozen=True)
 class Planted:
-    """What became of one framework's slowed implementation, and of its wrong bit."""
+    """Whether the planted faults of one framework were found.
+
+    Attributes:
+        slowed: the measured slowdown, a fraction.
+        found: whether the gate found it.
+        bit_found: whether the comparison found the wrong bit.
+    """
 
     slowed: float
     found: bool
@@ -42,7 +48,13 @@ class Planted:
 
 @dataclass(frozen=True)
 class Pair:
-    """What two runs gave."""
+    """The result of comparing two runs.
+
+    Attributes:
+        alarms: the regressions, all of them false alarms.
+        drift: the common-mode drift, a fraction.
+        planted: the planted faults by framework.
+    """
 
     alarms: tuple[str, ...]
     drift: float
@@ -50,7 +62,7 @@ class Pair:
 
 
 def main() -> int:
-    """Run the experiment; 0 where the figures are reached."""
+    """Run the experiment, and return 0 if the required figures are reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--passes", type=int, default=9)
@@ -69,11 +81,22 @@ def main() -> int:
 
 
 def run(options: argparse.Namespace, number: int, names: tuple[str, ...]) -> Path:
-    """Make one run, unless it is there."""
+    """Make one run unless its file exists."""
     path: Path = options.out / f"run{number}.sqlite"
+    # The file gets its name when it is complete, so that an interrupted run is made again.
     if not path.exists():
-        command = [sys.executable, "-m", "lossdiff", "bench", "--passes", str(options.passes),
-                   "--seed", str(number), "-o", str(path.with_suffix(".part"))]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "lossdiff",
+            "bench",
+            "--passes",
+            str(options.passes),
+            "--seed",
+            str(number),
+            "-o",
+            str(path.with_suffix(".part")),
+        ]
         for name in names:
             command += ["--backend", name, "--impl", f"{name}={HERE / f'planted_{name}.py'}"]
         print(f"run {number} of {options.runs}", flush=True)
@@ -85,7 +108,7 @@ def run(options: argparse.Namespace, number: int, names: tuple[str, ...]) -> Pat
 
 
 def pair(base: Path, new: Path, frameworks: tuple[str, ...], out: Path) -> Pair:
-    """Compare two runs of the same code, then the later one with something planted."""
+    """Compare two runs of the same code, then again with faults planted in the later one."""
     whole = compare(base, new)
     return Pair(
         alarms=whole.regressions,
@@ -95,7 +118,7 @@ def pair(base: Path, new: Path, frameworks: tuple[str, ...], out: Path) -> Pair:
 
 
 def planted(base: Path, new: Path, framework: str, out: Path) -> Planted:
-    """Plant in one framework, and look whether the gate finds it."""
+    """Plant the faults of one framework, and return whether they are found."""
     steady = f"planted_{framework}.softmax_steady"
     slow = renamed(new, out / "slowed.sqlite", f"planted_{framework}.softmax_slowed", steady)
     wrong = renamed(new, out / "flipped.sqlite", f"planted_{framework}.softmax_flipped", steady)
@@ -108,8 +131,9 @@ def planted(base: Path, new: Path, framework: str, out: Path) -> Planted:
 
 
 def renamed(run_file: Path, copy: Path, one: str, other: str) -> Path:
-    """Copy a run in which one implementation takes the place of another."""
+    """Return a copy of a run in which one implementation takes the place of another."""
     shutil.copy(run_file, copy)
+    # The context commits but does not close, and an open file could not be copied over on Windows.
     with sqlite3.connect(copy) as connection:
         for table in TABLES:
             connection.execute(f"DELETE FROM {table} WHERE implementation = ?", (other,))
@@ -121,7 +145,7 @@ def renamed(run_file: Path, copy: Path, one: str, other: str) -> Path:
 
 
 def measured(run_file: Path, framework: str) -> float:
-    """By how much the slowed one was slower than the steady one in the same processes."""
+    """Return the median slowdown of the slowed implementation within the same processes."""
     return median(_ratios(run_file, framework)) - 1
 
 
@@ -136,7 +160,7 @@ def _ratios(run_file: Path, framework: str) -> Iterator[float]:
 
 
 def line(name: str, it: Pair) -> str:
-    """What one pair gave, in a line."""
+    """Return the result of one pair in a line, with a line for each false alarm."""
     missed = [
         f"; {framework}: {what} MISSED"
         for framework, found in it.planted.items()
@@ -154,15 +178,17 @@ def line(name: str, it: Pair) -> str:
 
 
 def summary(pairs: list[Pair]) -> int:
-    """Print the counts; 0 where the figures are reached."""
+    """Print the counts, and return 0 if the required figures are reached."""
     number, alarmed = len(pairs), sum(bool(it.alarms) for it in pairs)
     print(f"comparisons of the same code with a false alarm: {alarmed} of {number}")
     is_reached = not alarmed
     for framework in pairs[0].planted:
         found = [it.planted[framework] for it in pairs]
         slowed, bits = sum(it.found for it in found), sum(it.bit_found for it in found)
-        print(f"{framework}: slowed by {median(it.slowed for it in found):.1%}, "
-              f"found in {slowed} of {number}; wrong bit found in {bits}")  # fmt: skip
+        print(
+            f"{framework}: slowed by {median(it.slowed for it in found):.1%}, "
+            f"found in {slowed} of {number}; wrong bit found in {bits}"
+        )
         is_reached &= slowed >= LEAST * number and bits == number
     return 0 if is_reached else 1
 

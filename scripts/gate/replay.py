@@ -1,11 +1,11 @@
-"""Judge recorded noise again: each `recorded_*.npz` holds runs of the same code, nine passes each.
+"""Apply the gate to recorded runs: each `recorded_*.npz` has runs of the same code, of nine passes.
 
     python scripts/gate/replay.py
     python scripts/gate/replay.py --record lossdiff-out/gate recorded_third.npz
 
-Who changes the gate sees in minutes what becomes of its false alarms and of what it finds, with all
-frameworks, and as if each had been timed alone. What one round in twenty reaches was kept, of each
-benchmark in each pass, on the machine that docs/timing.md names.
+After a change of the gate this shows in minutes how its false alarms and its findings change, with
+all frameworks and as if each had been timed alone. For each benchmark and pass the file has the
+time that one round in twenty does not exceed, on the machine that docs/timing.md names.
 """
 
 from __future__ import annotations
@@ -27,10 +27,14 @@ FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
 
 
 def main() -> None:
-    """Print the counts, or record other runs."""
+    """Print the counts, after recording other runs if that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--record", nargs=2, metavar=("FOLDER", "NAME"),
-                        help="of `experiment.py`, and of the file beside this one")  # fmt: skip
+    parser.add_argument(
+        "--record",
+        nargs=2,
+        metavar=("FOLDER", "NAME"),
+        help="of `experiment.py`, and of the file beside this one",
+    )
     given = parser.parse_args().record
     if given:
         record(Path(given[0]), HERE / given[1])
@@ -46,18 +50,24 @@ def main() -> None:
 
 
 def record(folder: Path, out: Path) -> None:
-    """Keep the fastest calls of the runs of an experiment."""
+    """Store the fastest calls of the runs of an experiment."""
+    # By number: sorted as text, run10 would precede run2.
     paths = sorted(folder.glob("run*.sqlite"), key=lambda path: int(path.stem.removeprefix("run")))
     sides = [read_side(path) for path in paths]
+    # Only benchmarks of all runs, so that the times are one array: run, benchmark, pass.
     keys = sorted(set.intersection(*(set(side.times) for side in sides)))
     fastest = [[[it.fastest for it in side.times[key].values()] for key in keys] for side in sides]
     clocks = [list(side.clocks.values()) for side in sides]
-    np.savez_compressed(out, keys=np.array(keys), fastest=np.array(fastest, np.float32),
-                        clocks=np.array(clocks, np.float32))  # fmt: skip
+    np.savez_compressed(
+        out,
+        keys=np.array(keys),
+        fastest=np.array(fastest, np.float32),
+        clocks=np.array(clocks, np.float32),
+    )
 
 
 def recorded(path: Path) -> list[RunSnapshot]:
-    """Return the recorded runs, as far as times are compared."""
+    """Return the recorded runs with the parts that the comparison of times reads."""
     with np.load(path) as data:
         keys = [BenchmarkKey(*map(str, key)) for key in data["keys"]]
         runs = zip(data["fastest"].tolist(), data["clocks"].tolist(), strict=True)
@@ -78,13 +88,13 @@ def times_of(
 
 
 def alone(run: RunSnapshot, framework: str) -> RunSnapshot:
-    """Return a run as if it held one framework."""
+    """Return a run with the benchmarks of one framework only."""
     times = {key: passes for key, passes in run.times.items() if key.framework == framework}
     return replace(run, times=times)
 
 
 def slowed(run: RunSnapshot, framework: str) -> RunSnapshot:
-    """Let the slowed softmax take the place of the steady one."""
+    """Return a run in which the slowed softmax takes the place of the steady one."""
     one, other = (f"planted_{framework}.softmax_{name}" for name in ("slowed", "steady"))
     times = {
         key._replace(implementation=other) if key.implementation == one else key: passes
@@ -96,9 +106,12 @@ def slowed(run: RunSnapshot, framework: str) -> RunSnapshot:
 
 def spreads(runs: Sequence[RunSnapshot]) -> None:
     """Print how far the fastest calls of the same code differ, framework by framework."""
+    # Differences of logarithms are relative changes. The difference of two runs has twice the
+    # variance of one, hence the square root.
     keys = list(runs[0].times)
-    times = np.log([[[it.fastest for it in run.times[key].values()] for run in runs]
-                    for key in keys])  # fmt: skip
+    times = np.log(
+        [[[it.fastest for it in run.times[key].values()] for run in runs] for key in keys]
+    )
     of_passes = deviation((times - np.median(times, 2, keepdims=True)).reshape(len(keys), -1))
     of_runs = deviation(np.diff(times.min(2))) / np.sqrt(2)
     for framework in FRAMEWORKS:
@@ -114,7 +127,7 @@ def deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def show(runs: Sequence[RunSnapshot], frameworks: Sequence[str]) -> None:
-    """Print what the gate says of each run and each later one."""
+    """Print how many false alarms and how many planted slowdowns the gate finds in all pairs."""
     pairs = list(combinations(runs, 2))
     alarms = sum(bool(compare_times(*pair).regressions) for pair in pairs)
     print(f"comparisons of the same code with a false alarm: {alarms} of {len(pairs)}")
