@@ -9,7 +9,8 @@ import numpy as np
 
 from ...cases.model import Case
 from ..oracle import ClasswiseTerms, Floats, Solution
-from .algorithms import Precision, divided, divisor_depth, divisor_error, reduced, times, underflow
+from .algorithms import Precision, times
+from .reductions import divided, divisor_depth, divisor_error, reduced, underflow
 
 
 def classwise_bound(
@@ -84,7 +85,7 @@ def _log_prob(t: ClasswiseTerms, q: Precision) -> Floats:
     return rounding + np.log1p(q.sum_of_exps(t.d.shape[1]))
 
 
-def _prob(t: ClasswiseTerms, q: Precision) -> Floats:
+def prob(t: ClasswiseTerms, q: Precision) -> Floats:
     """P = exp(−d)/Σ: (2.25(d + E) + 2c + h + 2)u, relative.
 
     exp(fl(d)) is good to (d + c)u, and as 2^(d log2 e) to (2.25d + c)u; Σ to the mean of that and
@@ -102,7 +103,7 @@ def _prob(t: ClasswiseTerms, q: Precision) -> Floats:
     return _exponential(sound, extra * q.u, q.sum_of_exps(t.d.shape[1]))
 
 
-def _prob_from_log(t: ClasswiseTerms, q: Precision) -> Floats:
+def prob_from_log(t: ClasswiseTerms, q: Precision) -> Floats:
     """exp(log p): B_ℓ + (c + 2 + 1.25ℓ)u, with u_T·ℓ where log p was stored in T; relative."""
     hu = q.sum_of_exps(t.d.shape[1])
     last = (q.c + 2 + q.base_2 * t.l) * q.u + q.s * t.l
@@ -134,7 +135,7 @@ def _softmax(
     Gradient p_j(v_j − m), m = Σ p_i v_i: m is good to Σ p_i abs(v_i)(ρ_i + s + (h + 1)u), ρ the
     relative error of p; the product adds ρ_j and two roundings; p_j v_j − p_j m two of p_j v_j.
     """
-    rho = _prob(t, q)
+    rho = prob(t, q)
     if quantity == "value":
         return times(t.p, rho + q.s)
     g = np.abs(_flat(solution, quantity, case))
@@ -154,7 +155,7 @@ def _log_softmax(
     h = q.depth(t.d.shape[1])
     total = np.abs(t.v.sum(axis=1, keepdims=True))
     magnitude = np.abs(t.v).sum(axis=1, keepdims=True)
-    relative = times(t.p, _prob_from_log(t, q) + q.u)
+    relative = times(t.p, prob_from_log(t, q) + q.u)
     return relative * total + t.p * magnitude * (h + 1) * q.u + g * (q.u + q.s)
 
 
@@ -177,7 +178,7 @@ def _logsumexp(
             steps = (n - 1) * (size + (q.c + q.c_log1p) / 2 + 3) * q.u + size * q.s
             result = np.maximum(result, steps)
         return result
-    return times(t.p * np.abs(t.v), _prob(t, q) + q.s + 2 * q.u)
+    return times(t.p * np.abs(t.v), prob(t, q) + q.s + 2 * q.u)
 
 
 def _class_weights(case: Case) -> Floats:
@@ -212,7 +213,7 @@ def _cross_entropy(
         last = np.full_like(g, (5 + h_d) * q.u + 2 * q.s)
         return times(per_target, log_prob) + times(g, last)
     total = t.w.sum(axis=1, keepdims=True)
-    relative = total * times(t.p, _prob_from_log(t, q))
+    relative = total * times(t.p, prob_from_log(t, q))
     rounding = (6 + h_c + h_d) * q.u * (t.p * total + t.w)
     return (relative + rounding) * v + g * (q.u + 2 * q.s)
 
@@ -240,11 +241,11 @@ def _cross_entropy_probs(
     """
     h_c, h_d = _terms_of_rows(t, q), divisor_depth(case, solution, q)
     total, classes = t.w.sum(axis=1), t.d.shape[1]
-    divided = (q.depth(classes) + 3 + q.c * (1 + np.log(classes))) * q.u + 2 * q.s
+    division = (q.depth(classes) + 3 + q.c * (1 + np.log(classes))) * q.u + 2 * q.s
     if quantity == "value":
         rows = np.abs(times(t.w, t.l)).sum(axis=1) * ((q.c + h_c + 6) * q.u + 2 * q.s)
         if solution.convention.renormalise:
-            rows = rows + total * divided
+            rows = rows + total * division
         return reduced(case, solution, rows, t.v, q)
     g = np.abs(_flat(solution, quantity, case))
     bracket = np.full_like(g, (q.c + 6 + h_c + h_d) * q.u + 2 * q.s)
@@ -259,7 +260,7 @@ def _cross_entropy_probs(
     x = case.inputs().values.astype(np.float64)
     sums = np.maximum(x.sum(axis=case.class_axis).reshape(-1), solution.convention.clip or 0.0)
     magnitude = g + 2 * (np.abs(t.v) * total / sums)[:, None]
-    return times(magnitude, bracket + divided + q.c * np.abs(t.l) * q.u)
+    return times(magnitude, bracket + division + q.c * np.abs(t.l) * q.u)
 
 
 _RowsBound = Callable[[Case, Solution, ClasswiseTerms, str, Precision], Floats]

@@ -9,10 +9,11 @@ import numpy as np
 
 from ...cases.model import Case
 from ..oracle import ElementwiseTerms, Floats, Solution
-from .algorithms import Precision, divided, divisor_error, reduced, times, underflow
+from .algorithms import Precision, times
+from .reductions import divided, divisor_error, reduced, underflow
 
 
-def _sigmoid_of(x: Floats) -> Floats:
+def sigmoid_of(x: Floats) -> Floats:
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, e) / (1.0 + e)
 
@@ -91,7 +92,7 @@ def _sigmoid(
         return y * ((q.c + 3 + _base_2(t, q)) * q.u + q.s)
     result = y * ((2 * (q.c + 3) + 4 + _base_2(t, q)) * q.u + 2 * q.s)
     if q.algorithm.cancels:
-        sigma = _sigmoid_of(t.x)
+        sigma = sigmoid_of(t.x)
         result = result + np.abs(t.v) * sigma * sigma * (q.c + 4) * q.u
     return result
 
@@ -107,7 +108,7 @@ def _log_sigmoid(
     sound = q.c + q.c_log1p + 2 if is_value else q.c + 5
     result = y * ((sound + _base_2(t, q)) * q.u + q.s)
     if q.algorithm.cancels:
-        scale = np.ones_like(t.x) if is_value else np.abs(t.v) * _sigmoid_of(t.x)
+        scale = np.ones_like(t.x) if is_value else np.abs(t.v) * sigmoid_of(t.x)
         result = result + scale * (q.c + 4) * q.u
         if is_value:
             own = np.where(t.x > 0, 2 * t.x + q.c * q.unshifted(t.x), 0.0)
@@ -145,8 +146,8 @@ def _bce_with_logits(
             both = _softplus(-t.x) * (np.abs(t.pos_weight) * step) + _softplus(t.x) * step
             result = result + v * w * both
         return result
-    sigma = _sigmoid_of(t.x)
-    terms = miss * sigma + hit * _sigmoid_of(-t.x)
+    sigma = sigmoid_of(t.x)
+    terms = miss * sigma + hit * sigmoid_of(-t.x)
     result = v * w * terms * ((q.c + 5 + _base_2(t, q)) * q.u) + y * (4 * q.u + 2 * q.s)
     if q.algorithm.cancels:
         loose = (q.c + 3) * sigma * (miss + hit) + hit
@@ -162,16 +163,16 @@ def _bce(
     Gradient by probs: z/p and (1 − z)/(1 − p), each good to 6u. By target: both logarithms.
     """
     v, w = np.abs(t.v), t.w
-    log_p, log_rest = np.abs(np.log(t.x)), np.abs(np.log1p(-t.x))
+    log_p, log_complement = np.abs(np.log(t.x)), np.abs(np.log1p(-t.x))
     miss = 1.0 - t.z
     if quantity == "value":
-        rows = w * (times(t.z, log_p) * (q.c + 2) + times(miss, log_rest) * (q.c_log1p + 2))
+        rows = w * (times(t.z, log_p) * (q.c + 2) + times(miss, log_complement) * (q.c_log1p + 2))
         rows = rows * q.u + np.abs(np.nan_to_num(solution.row_losses, posinf=0.0)) * (2 * q.u + q.s)
         if q.algorithm.cancels:
             rows = rows + w * miss * q.u
         return reduced(case, solution, rows, t.v, q)
     if quantity == "gradient_target":
-        result = v * w * ((log_p + log_rest) * (q.c_log1p + 2) * q.u) + y * q.s
+        result = v * w * ((log_p + log_complement) * (q.c_log1p + 2) * q.u) + y * q.s
         return result + v * w * q.u if q.algorithm.cancels else result
     terms = times(t.z, 1.0 / t.x) + times(miss, 1.0 / (1.0 - t.x))
     return v * w * (terms * (6 * q.u)) + y * (2 * q.u + q.s)

@@ -18,9 +18,10 @@ import numpy as np
 
 from ...cases.model import Case
 from ..oracle import ClasswiseTerms, ElementwiseTerms, Floats, Solution
-from .algorithms import C_EXP, Precision, count, divided, divisor_error, times
-from .classwise import _prob, _prob_from_log, positive
-from .elementwise import _sigmoid_of, of_magnitudes
+from .algorithms import C_EXP, Precision, times
+from .classwise import positive, prob, prob_from_log
+from .elementwise import of_magnitudes, sigmoid_of
+from .reductions import count, divided, divisor_error
 
 
 def second_bound(case: Case, solution: Solution, exact_hvp: Floats, precision: Precision) -> Floats:
@@ -119,7 +120,7 @@ def _rows_bound(
     # the cotangents of softmax and log_softmax are of each class, others of each row
     v = terms.v if terms.v.ndim == 2 else terms.v.reshape(-1, 1)
     is_softmax = case.operation in ("softmax", "logsumexp")
-    rho = (_prob if is_softmax else _prob_from_log)(terms, q)
+    rho = (prob if is_softmax else prob_from_log)(terms, q)
     h = q.depth(case.shape[axis])
     row = _Row(terms.p, v, flat(case.direction()), np.abs(flat(exact_hvp)), rho, q, h)
     h_rows = h + q.depth(count(solution)) if case.contract.is_loss else 0.0
@@ -208,13 +209,13 @@ def _base_2(e: ElementwiseTerms, q: Precision) -> Floats:
 
 def _spread_lost(x: Floats, q: Precision) -> Floats:
     """What σ(1 − σ) loses where 1 − σ comes from a rounded σ: σ²[(c + 4)u + s], absolute."""
-    return _sigmoid_of(x) ** 2 * ((q.c + 4) * q.u + q.s)
+    return sigmoid_of(x) ** 2 * ((q.c + 4) * q.u + q.s)
 
 
 def _either_spread_lost(x: Floats, q: Precision) -> Floats:
     """The same where the gradient may hold σ(x), σ(−x), or exp(x − softplus(x)), to abs(x)u."""
     exponent = np.minimum(np.abs(x), 1 / q.u) * q.u
-    return _spread_lost(x, q) + _spread_lost(-x, q) + _sigmoid_of(np.abs(x)) ** 2 * exponent
+    return _spread_lost(x, q) + _spread_lost(-x, q) + sigmoid_of(np.abs(x)) ** 2 * exponent
 
 
 def _sigmoid(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
@@ -224,8 +225,8 @@ def _sigmoid(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
     """
     result = y * ((2 * (q.c + 3) + q.c + 10 + 2 * _base_2(e, q)) * q.u + 3 * q.s)
     if q.algorithm.cancels:
-        sigma = _sigmoid_of(e.x)
-        lost = 3 * sigma * _sigmoid_of(-e.x) * ((q.c + 4) * q.u + q.s) + _spread_lost(e.x, q)
+        sigma = sigmoid_of(e.x)
+        lost = 3 * sigma * sigmoid_of(-e.x) * ((q.c + 4) * q.u + q.s) + _spread_lost(e.x, q)
         result = result + np.abs(e.v) * t * lost
     return result
 

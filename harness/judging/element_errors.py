@@ -20,10 +20,16 @@ from .verdict import Remark, Verdict
 # The order in which the elements of one array are ranked. It is that of the enumeration, but for
 # the last two: a NaN has no size, and must not be hidden by an element that has a large one.
 _ELEMENT_KINDS = (
-    VerdictKind.EXACT, VerdictKind.FAITHFUL, VerdictKind.WITHIN_BOUND, VerdictKind.FLUSHED,
-    VerdictKind.ORDER, VerdictKind.FORMULA, VerdictKind.NARROW, VerdictKind.INACCURATE,
+    VerdictKind.EXACT,
+    VerdictKind.FAITHFUL,
+    VerdictKind.WITHIN_BOUND,
+    VerdictKind.FLUSHED,
+    VerdictKind.ORDER,
+    VerdictKind.FORMULA,
+    VerdictKind.NARROW,
+    VerdictKind.INACCURATE,
     VerdictKind.NONFINITE,
-)  # fmt: skip
+)
 _RANK = {kind: rank for rank, kind in enumerate(_ELEMENT_KINDS)}
 _RANK_OF_WORD = {kind.word: rank for kind, rank in _RANK.items()}
 _HALF = 0.5 + 2.0**-20  # the oracle's own error is below 2^-20 ulp

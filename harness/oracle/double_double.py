@@ -102,8 +102,8 @@ def _div(x: Pair, y: Pair) -> Pair:
     r = _add(x, _negative(_mul_float(q1, y)))
     q2 = r[0] / y[0]
     r = _add(r, _negative(_mul_float(q2, y)))
-    q, rest = _fast_two_sum(q1, q2)
-    return _fast_two_sum(q, rest + r[0] / y[0])
+    q, low = _fast_two_sum(q1, q2)
+    return _fast_two_sum(q, low + r[0] / y[0])
 
 
 def _negative(x: Pair) -> Pair:
@@ -327,8 +327,8 @@ def _added_again(terms: Exact, exponent: Ints, chosen: NDArray[np.bool_], sums: 
         largest = exponent[index] - _HEADROOM
         parts = np.concatenate(terms[index].at(largest)).tolist()
         total = math.fsum(parts)
-        rest = math.fsum([*parts, -total])
-        one = Exact.scaled(total, rest, largest)
+        low = math.fsum([*parts, -total])
+        one = Exact.scaled(total, low, largest)
         hi[index], lo[index], power[index] = one.hi, one.lo, one.exponent
     return Exact(hi, lo, power)
 

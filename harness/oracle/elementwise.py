@@ -10,10 +10,9 @@ import numpy as np
 from ...cases.dtypes import Array
 from ...cases.model import Case, Inputs
 from . import decimal_elementwise
-from .clipping import clipped, limits
 from .decimal_fallback import ElementTerm, cancelled, recomputed
 from .double_double import Exact, Floats, constant, unit_of, where
-from .mean import Divisor, by_number, by_sum
+from .mean import Divisor, by_number, by_sum, clipped, limits
 from .solution import Convention, ElementwiseTerms, Mask, Solution
 
 
@@ -110,9 +109,14 @@ def _solve_binary(case: Case, inputs: Inputs, convention: Convention, x: Exact) 
         x.to_float(), z.to_float(), w_float / unit, p_float, (v * unit).to_float()
     )
     return Solution(
-        "", quantities, terms, (losses / unit).to_float(), unit=unit,
-        condition=divisor.condition, addends=divisor.addends,
-    )  # fmt: skip
+        "",
+        quantities,
+        terms,
+        (losses / unit).to_float(),
+        unit=unit,
+        condition=divisor.condition,
+        addends=divisor.addends,
+    )
 
 
 def scale(case: Case, w: Floats, convention: Convention) -> Exact:
@@ -217,20 +221,22 @@ def _again(fast: Exact, suspect: Mask, slow: ElementTerm, *arguments: Exact) -> 
 
 def _bce(case: Case, convention: Convention, x: Exact, z: Exact) -> tuple[Exact, Exact, Exact]:
     p = x if convention.clip is None else clipped(x, case.dtype, convention.clip)
-    rest = 1.0 - p
-    log_p, log_rest = p.log(), where((p - 0.5).hi < 0, (-p).log1p(), rest.log())
+    complement = 1.0 - p
+    log_p, log_complement = p.log(), where((p - 0.5).hi < 0, (-p).log1p(), complement.log())
     zeros = constant(p.shape, 0.0)
     if convention.log_floor is not None:
         floor = constant(p.shape, convention.log_floor)
         log_p = where(log_p.to_float() < convention.log_floor, floor, log_p)
-        log_rest = where(log_rest.to_float() < convention.log_floor, floor, log_rest)
-    losses = -(product(z, log_p) + product(1.0 - z, log_rest))
+        log_complement = where(
+            log_complement.to_float() < convention.log_floor, floor, log_complement
+        )
+    losses = -(product(z, log_p) + product(1.0 - z, log_complement))
     # (1 − z)/(1 − p) − z/p = (p − z)/(p (1 − p)), whose numerator has no rounding
-    by_probs = (p - z) / (p * rest)
-    by_probs = where(z.hi == 0, 1.0 / rest, where((z - 1.0).hi == 0, -1.0 / p, by_probs))
+    by_probs = (p - z) / (p * complement)
+    by_probs = where(z.hi == 0, 1.0 / complement, where((z - 1.0).hi == 0, -1.0 / p, by_probs))
     if convention.log_floor is not None:
         # PyTorch's max(p(1 − p), 1e-12) under the gradient; its 1e-12 is a float32 constant
-        spread, least = p * rest, float(np.float32(1e-12))
+        spread, least = p * complement, float(np.float32(1e-12))
         floored = where(spread.to_float() < least, constant(p.shape, least), spread)
         by_probs = (p - z) / floored
     if convention.clip is not None:
@@ -238,7 +244,7 @@ def _bce(case: Case, convention: Convention, x: Exact, z: Exact) -> tuple[Exact,
         outside = (x - low).hi < 0
         outside |= (x - high).hi > 0
         by_probs = where(outside, zeros, by_probs)
-    by_target = log_rest - log_p
+    by_target = log_complement - log_p
     if convention.log_floor is None:
         # log (1 − p)/p next to 1/2
         middle = abs(p - 0.5).to_float() < 0.125

@@ -12,11 +12,10 @@ import numpy as np
 
 from ...cases.model import Case, Inputs
 from . import decimal_classwise
-from .clipping import clipped, limits
 from .decimal_classwise import RowTerm, Weights
 from .decimal_fallback import cancelled, recomputed
 from .double_double import Exact, Floats, constant, unit_of, where
-from .mean import Divisor, by_number, by_sum
+from .mean import Divisor, by_number, by_sum, clipped, limits
 from .softmax import Softmax, as_rows, back, column, terms_of, undefine
 from .solution import Convention, Mask, Solution
 
@@ -162,9 +161,14 @@ def solve_loss(
     unit = unit_of(w, losses)
     terms = terms_of(soft, (w / unit).to_float(), (v * unit).to_float())
     return Solution(
-        "", quantities, terms, (losses / unit).to_float(), unit=unit,
-        condition=target.divisor.condition, addends=target.divisor.addends,
-    )  # fmt: skip
+        "",
+        quantities,
+        terms,
+        (losses / unit).to_float(),
+        unit=unit,
+        condition=target.divisor.condition,
+        addends=target.divisor.addends,
+    )
 
 
 def row_scale(case: Case, convention: Convention, target: Target, rest: tuple[int, ...]) -> Exact:
@@ -234,7 +238,7 @@ def _cross_entropy_gradient(soft: Softmax, target: Target) -> Exact:
     """Return p (ΣW − W) − W (1 − p), shape (R, C)."""
     w = target.w
     others = _others(w)
-    left, right = soft.p * others, w * soft.rest
+    left, right = soft.p * others, w * soft.complement
     gradient = left - right
     suspect = cancelled(gradient, left, right)
     if (w.hi < 0).any():  # then ΣW may cancel, too

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...cases.dtypes import FORMATS
-from .double_double import Exact, constant
+from .double_double import Exact, constant, where
 from .solution import Convention
 
 
@@ -54,3 +54,16 @@ def by_sum(weights: Exact, dtype: str) -> Divisor:
     if not (abs(total) - lost).hi > 0:
         return Divisor(Exact.of(np.nan), np.inf, addends)
     return Divisor(total, float((size / abs(total)).to_float()), addends)
+
+
+def limits(dtype: str, clip: float) -> tuple[float, float]:
+    """Return clip and 1 − clip, rounded to the dtype."""
+    form = FORMATS[dtype]
+    return float(form.round(clip)), float(form.round(1.0 - clip))
+
+
+def clipped(p: Exact, dtype: str, clip: float) -> Exact:
+    """Return probabilities of any shape within the limits."""
+    low, high = limits(dtype, clip)
+    p = where((p - low).hi < 0, constant(p.shape, low), p)
+    return where((p - high).hi > 0, constant(p.shape, high), p)

@@ -26,11 +26,11 @@ import numpy as np
 from ...cases.model import Case, Inputs
 from . import decimal_classwise
 from .classwise import part_of
-from .clipping import limits
 from .decimal_fallback import MOST_LOST, cancelled, recomputed
 from .double_double import ZERO_EXPONENT, Exact, Floats, constant, where
 from .elementwise import Logistic, by_class, product, scale
 from .losses import Target, divisor_of, given_losses, row_scale, settled, targets
+from .mean import limits
 from .softmax import (
     Softmax,
     as_rows,
@@ -172,7 +172,7 @@ def _of_binary(case: Case, inputs: Inputs, convention: Convention, x: Floats) ->
         hit = Exact.of(by_class(inputs.pos_weight, case)) * z
         slope = product(miss + hit, at.sigmoid() * at.sigmoid(-1))
     else:
-        rest = 1.0 - of_x
-        slope = product(z, 1.0 / (of_x * of_x)) + product(miss, 1.0 / (rest * rest))
+        complement = 1.0 - of_x
+        slope = product(z, 1.0 / (of_x * of_x)) + product(miss, 1.0 / (complement * complement))
         slope = where(_outside(case, convention, x), constant(x.shape, 0.0), slope)
     return product(Exact.of(w), slope) * scale(case, w, convention)

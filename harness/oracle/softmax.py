@@ -33,7 +33,7 @@ class Softmax:
     log_sum: Exact
     l: Exact
     p: Exact
-    rest: Exact  # 1 − p
+    complement: Exact  # 1 − p
     undefined: Mask
     top: NDArray[np.int64]
     e: Exact  # exp(−d)
@@ -64,12 +64,12 @@ def _softmax(x: Floats) -> Softmax:
     s = where(is_top, constant(x.shape, 0.0), e).sum()
     total = s + 1.0
     p = e / column(total)
-    rest = where(is_top, column(s / total), 1.0 - p)
+    complement = where(is_top, column(s / total), 1.0 - p)
     log_sum = s.log1p()
     infinite = constant(x.shape, np.inf)
     d = where(masked, infinite, d)
     l = where(masked, infinite, d + column(log_sum))
-    return Softmax(x, a, d, log_sum, l, p, rest, undefined, top, e, s, total)
+    return Softmax(x, a, d, log_sum, l, p, complement, undefined, top, e, s, total)
 
 
 def column(x: Exact) -> Exact:
@@ -127,7 +127,7 @@ def log_softmax_gradient(soft: Softmax, v: Floats) -> Exact:
     total = column(each.sum())
     is_near = soft.p.to_float() > 0.5
     base = where(is_near, each - total, each)
-    share = where(is_near, -soft.rest, soft.p) * total
+    share = where(is_near, -soft.complement, soft.p) * total
     gradient = base - share
     answer = decimal_classwise.log_softmax_gradient(soft.x, v)
     suspect = cancelled(gradient, base, share)

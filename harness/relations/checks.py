@@ -124,11 +124,15 @@ def _compared(relation: Relation, case: Case, pair: AnswerPair) -> RelationCheck
         ratio = np.where(error > 0, error / sound, 0.0)
     worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
     check = RelationCheck(
-        relation.name, pair.quantity, bool((error <= sound).all()), _largest(error),
+        relation.name,
+        pair.quantity,
+        bool((error <= sound).all()),
+        _largest(error),
         _largest(ratio),
         where=str(list(map(int, worst))) if pair.left.ndim else "",
-        left=repr(float(pair.left[worst])), right=repr(float(pair.right[worst])),
-    )  # fmt: skip
+        left=repr(float(pair.left[worst])),
+        right=repr(float(pair.right[worst])),
+    )
     if check.holds:
         return check
     explanation = next(

@@ -39,9 +39,14 @@ class _Answer:
     @classmethod
     def of(cls, row: AnswerRow) -> _Answer:
         return cls(
-            row.implementation, row.framework, row.kind, row.mode, row.device,
-            Case.parse(row.case), (row.value, row.bound),
-        )  # fmt: skip
+            row.implementation,
+            row.framework,
+            row.kind,
+            row.mode,
+            row.device,
+            Case.parse(row.case),
+            (row.value, row.bound),
+        )
 
     @property
     def value(self) -> Floats:
@@ -145,9 +150,10 @@ def _both_sides(relation: _Equivalence, read: Callable[[], Iterable[AnswerRow]])
     both = (sides[0] & sides[1]) - {hash(None)}
     keys = (relation.left, relation.right)
     return [
-        answer for answer in map(_Answer.of, read())
+        answer
+        for answer in map(_Answer.of, read())
         if any(hash(key(answer)) in both for key in keys)
-    ]  # fmt: skip
+    ]
 
 
 def _compared(
@@ -168,9 +174,18 @@ def _compared(
     for (framework, mode, dtype, device, left, right), found in sorted(gaps.items()):
         difference, ratio = np.max(found, axis=0)  # a NaN among them stays one
         yield RelationRow(
-            relation.name, left, right, framework, mode, dtype, len(found),
-            float(difference), float(ratio), bool(ratio <= 1.0), device=device,
-        )  # fmt: skip
+            relation.name,
+            left,
+            right,
+            framework,
+            mode,
+            dtype,
+            len(found),
+            float(difference),
+            float(ratio),
+            bool(ratio <= 1.0),
+            device=device,
+        )
 
 
 def _references(relation: _Equivalence, answers: list[_Answer]) -> dict[tuple[str, ...], _Answer]:
