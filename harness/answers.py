@@ -1,4 +1,4 @@
-"""What comes back from a worker: plain data, no framework's own types."""
+"""The data that comes back from a worker: NumPy arrays and failures, no framework's own types."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ FailureKind = Literal["raised", "mismatched", "crashed", "timed out", "unsupport
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no array.
+    """The reason why there is no array.
 
     Attributes:
-        kind: the verdict that it leads to.
-        message: what the framework said, in one line, for readers.
-        error: the type of the exception, where there is one.
+        kind: the verdict that the failure leads to.
+        message: the framework's message in one line, for readers.
+        error: the name of the exception's type, where there is one.
         status: the exit status of the process, where it is known.
-        shape: the wrong shape of what came back instead, where that is the reason.
+        shape: the wrong shape of the array that came back instead, where that is the reason.
         is_of_value: whether a gradient is missing because the value has that shape.
+
+    >>> Failure.of("raised", ValueError("axis 3 is out of bounds")).message
+    'ValueError: axis 3 is out of bounds'
     """
 
     kind: FailureKind
@@ -39,14 +42,15 @@ class Failure:
 
     @classmethod
     def of(cls, kind: FailureKind, error: BaseException) -> Failure:
-        """Return the failure that an exception is."""
+        """Return the failure that an exception stands for."""
         return cls(kind, one_line(error), type(error).__name__)
 
     @property
     def about(self) -> tuple[object, ...]:
-        """What the failure is about, whatever the numbers and shapes of the case."""
-        is_told = bool(self.error) or self.shape is not None
-        return self.kind, self.error, self.is_of_value, "" if is_told else self.message
+        """The facts that two failures share if they have one cause, whatever the case's numbers."""
+        # A message may quote numbers or shapes, so it only counts where nothing else is known.
+        is_typed = bool(self.error) or self.shape is not None
+        return self.kind, self.error, self.is_of_value, "" if is_typed else self.message
 
     def __str__(self) -> str:
         return self.message
@@ -57,11 +61,11 @@ Answers = dict[str, "NDArray[Any] | Failure"]  # by quantity
 
 @dataclass(frozen=True)
 class ProbeAnswers:
-    """The answers to the same question asked again, and in other forms.
+    """The answers to a repeated call, and to the transformed inputs of metamorphic relations.
 
     Attributes:
-        first, second: the answers to the very same call, whole arrays.
-        forms: for each metamorphic relation the answers to its other forms, in their order.
+        first, second: the answers to two identical calls, as whole arrays.
+        forms: for each metamorphic relation the answers to its transformed inputs, in order.
     """
 
     first: Answers
@@ -74,13 +78,14 @@ class Observation:
     """The answer of one implementation to one case.
 
     Attributes:
-        case: id of the case.
-        implementation: its name.
-        mode: how it was run.
-        answers: for each quantity the array, or why there is none.
-        seconds: time of the call, conversions excluded.
-        warnings: what the framework warned about, one line each.
-        probe: the answers to the question asked again, and in other forms; None where it is not.
+        case: the id of the case.
+        implementation: the name of the implementation.
+        mode: the mode in which it ran, such as eager or compiled.
+        answers: for each quantity the array, or the reason why there is none.
+        seconds: the time of the call, conversions excluded.
+        warnings: the framework's warnings, one line each.
+        probe: the answers to the repeated call and to transformed inputs; None for cases that are
+            not probed.
     """
 
     case: str
@@ -93,12 +98,16 @@ class Observation:
 
 
 def one_line(error: Any) -> str:
-    """Return what an error says in one line, whatever it is."""
+    r"""Return the message of an error, or any other text, in one line of at most 300 characters.
+
+    >>> one_line(ValueError("bad axis\nTraceback of the framework"))
+    'ValueError: bad axis'
+    """
     try:
-        said = str(error)
+        message = str(error)
     except BaseException:  # noqa: BLE001 -- a user's exception may do anything
-        said = "its message cannot be read"
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+        message = "its message cannot be read"
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     text = lines[0] if lines else "no message"
     if isinstance(error, BaseException):
         text = f"{type(error).__name__}: {text}"
@@ -106,6 +115,10 @@ def one_line(error: Any) -> str:
 
 
 def fingerprint(answer: NDArray[Any]) -> str:
-    """Return a digest of an array's dtype, shape and bits."""
+    """Return a digest of an array's dtype, shape and bits, as 16 hexadecimal digits.
+
+    >>> fingerprint(np.zeros(2)) == fingerprint(np.zeros(2, np.float32))
+    False
+    """
     head = f"{answer.dtype.name}{answer.shape}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(answer).tobytes()).hexdigest()[:16]

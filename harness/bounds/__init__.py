@@ -1,7 +1,7 @@
 """Come here for how far a correct computation may be from the exact answer.
 
-`bound` returns the largest error of an `Algorithm` in a dtype, element by element. `SOUND` is the
-algorithm that nobody has to excuse; `LADDER` lists those that explain a larger error.
+`bound` returns the largest error of an `Algorithm` in a dtype, element by element. `SOUND` is an
+algorithm without a numerical weakness; `LADDER` lists those that explain a larger error.
 """
 
 from __future__ import annotations

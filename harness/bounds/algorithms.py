@@ -1,4 +1,7 @@
-"""Roundings and sums: what the bounds of all operations are made of; see `harness.bounds.bound`."""
+"""Describe algorithms by their roundings and sums, which the bounds of all operations share.
+
+`harness.bounds.bound` explains the notation.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +19,22 @@ C_EXP = 5.0  # exp, log
 C_LOG1P = 8.0
 # In 16 bits they are computed in float32 and rounded: half an ulp is 1; a whole one is allowed.
 C_NARROW = 2.0
-# exp(d) as 2^(d log2 e), as GPUs have it: the product and the rounded constant (0.23u).
+# exp(d) as 2^(d log2 e), as GPUs compute it: the product and the rounded constant (0.23u).
 BASE_2 = 1.25
-_LONG = 0.1  # of h·u: a longer sum is taken in blocks
-_BLOCKS = 17  # what NumPy's sum adds to the depth of a tree
+_LONG = 0.1  # the largest h·u of a sum from first to last; longer sums run in blocks
+_BLOCKS = 17  # the depth that NumPy's sum adds to that of a tree
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """How the quantity may have been computed.
+    """A way in which a quantity may have been computed; without any flag it is the sound one.
 
     Attributes:
         sequential: sums run from first to last (h = n − 1), not in blocks.
-        cancels: forms that cancel, such as lse − x, 1 − σ(x), log(1 − p).
-        unshifted: log, and the factor log2 e, meet the logits or ℓ themselves, not their distance
-            from the maximum: log Σ exp(x), log(softmax x), 2^(x log2 e − m log2 e). Only where
-            exp(x) neither overflows nor underflows.
+        cancels: the formula cancels, as lse − x, 1 − σ(x) or log(1 − p).
+        unshifted: log, and the factor log2 e, are applied to the logits or to ℓ themselves, not
+            to their distance from the maximum: log Σ exp(x), log(softmax x),
+            2^(x log2 e − m log2 e). This holds only where exp(x) neither overflows nor underflows.
         narrow: every intermediate is rounded to T, and sums run in T.
     """
 
@@ -42,7 +45,8 @@ class Algorithm:
 
 
 SOUND = Algorithm()
-# The ladder of explanations: verdict, and the algorithms that it stands for.
+# The ladder of explanations: verdicts, each with an algorithm that it stands for. The first one
+# that covers an error names it, so that a milder weakness must come before a graver one.
 LADDER: tuple[tuple[str, Algorithm], ...] = (
     ("order", Algorithm(sequential=True)),
     ("formula", Algorithm(cancels=True)),
@@ -57,10 +61,15 @@ LADDER: tuple[tuple[str, Algorithm], ...] = (
 
 
 def ladder_of(dtype: str) -> Iterator[tuple[str, Algorithm]]:
-    """Yield the explanations that a dtype allows, the mildest first: a word, and an algorithm.
+    """Yield the explanations that a dtype allows, the mildest first: a verdict and an algorithm.
 
-    Only 16-bit dtypes have a wider one to accumulate in, so that not doing so explains nothing of
-    the others.
+    Only 16-bit dtypes are accumulated in a wider one. For the others `narrow` explains nothing.
+
+    Args:
+        dtype: the name of a floating dtype.
+
+    >>> [word for word, _ in ladder_of("float32")]
+    ['order', 'formula', 'formula', 'formula', 'formula']
     """
     is_narrow = FORMATS[dtype].accumulator_roundoff != FORMATS[dtype].unit_roundoff
     for word, algorithm in LADDER:
@@ -73,14 +82,16 @@ class Precision:
     """The roundings of an algorithm in a dtype.
 
     Attributes:
-        u: unit roundoff of the accumulating dtype.
-        s: unit roundoff of the storing dtype where it differs, else 0.
-        eta: one smallest subnormal of the storing dtype.
-        eta_a: that of the accumulating dtype.
-        c: relative error of exp and log, in u.
-        c_log1p: that of log1p, and of any logarithm that log1p may stand for.
-        base_2: what exp(d) loses as a power of 2, in d·u.
-        reach: log of the largest number of the accumulating dtype; exp(±reach) is its last.
+        u: the unit roundoff of the accumulating dtype.
+        s: the unit roundoff of the storing dtype where it differs, else 0.
+        eta: the smallest subnormal of the storing dtype.
+        eta_a: the smallest subnormal of the accumulating dtype.
+        reach: the logarithm of the largest number of the accumulating dtype, beyond which exp
+            overflows.
+        algorithm: the algorithm that has these roundings.
+        c: the relative error of exp and log, in u.
+        c_log1p: the relative error of log1p, and of any logarithm that may replace it, in u.
+        base_2: the error of exp(d) as a power of 2, in d·u.
     """
 
     u: float
@@ -94,22 +105,25 @@ class Precision:
     base_2: float = BASE_2
 
     def unshifted(self, x: Floats) -> Floats:
-        """abs(x) where the algorithm has no shift and exp(x) is in range, else 0."""
+        """Return abs(x) where the algorithm has no shift and exp(x) is in range, else 0."""
+        # Where exp(x) overflows, an unshifted form has no finite result that could be explained.
         size = np.abs(x)
         return np.where(size < self.reach, size, 0.0) * self.algorithm.unshifted
 
     def tree(self, n: int) -> float:
-        """The depth h of a sum in blocks: min(n − 1, ⌈log2 n⌉ + 17).
+        """Return the depth h of a sum of n terms in blocks: min(n − 1, ⌈log2 n⌉ + 17).
 
-        NumPy's own: up to 127 terms in 8 lanes of 14 additions, 3 to join them and 7 for what is
-        left over, which is 24 = ⌈log2 127⌉ + 17; longer ones in halves. Blocks or threads of 16
-        terms are within it. In 16 bits ⌈log2 n⌉ + 1: by pairs.
+        It is the depth of NumPy's sum, which adds up to 127 terms in 8 lanes of 14 additions, 3
+        more to join them and 7 for the remaining terms: 24 = ⌈log2 127⌉ + 17. Longer sums are
+        halved first. Blocks or threads of 16 terms are within this depth. In 16 bits it is
+        ⌈log2 n⌉ + 1, that of pairwise sums.
         """
         blocks = 1 if self.algorithm.narrow else _BLOCKS
         return min(n - 1.0, float(np.ceil(np.log2(n))) + blocks) if n > 1 else 0.0
 
     def depth(self, n: int) -> float:
-        """Return h for a sum of n terms; in blocks where hu would exceed 0.1."""
+        """Return the depth h of a sum of n terms; that of blocks where hu would exceed 0.1."""
+        # The bounds are first-order in hu, and at hu = 0.1 neglected terms no longer are small.
         if self.algorithm.sequential and (n - 1) * self.u <= _LONG:
             return max(n - 1.0, 0.0)
         return self.tree(n)
@@ -118,16 +132,17 @@ class Precision:
         """Return hu for a sum ŝ of n terms that are not negative, with s/ŝ and ŝ/s ≤ 1 + hu.
 
         fl(a + b) is good to u·fl(a + b), and partial sums of such terms do not exceed ŝ, so
-        s ≤ ŝ(1 + hu). The other way round is Jeannerod and Rump, "Improved error bounds for inner
-        products in floating-point arithmetic", SIAM J. Matrix Anal. Appl. 34(2), 2013,
-        doi 10.1137/120894488. For sums from first to last neither needs hu < 1: a sum of 16-bit
-        ones that sticks at 1/u is within it. In blocks (hu)² is nothing.
+        s ≤ ŝ(1 + hu). The reverse, ŝ ≤ s(1 + hu), is a theorem of Jeannerod and Rump, "Improved
+        error bounds for inner products in floating-point arithmetic", SIAM J. Matrix Anal. Appl.
+        34(2), 2013, doi 10.1137/120894488. For sums from first to last neither needs hu < 1: a
+        sum of 16-bit ones that stays at 1/u is within the bound. In blocks (hu)² is negligible.
         """
         return (max(n - 1.0, 0.0) if self.algorithm.sequential else self.tree(n)) * self.u
 
 
 def precision_of(dtype: str, algorithm: Algorithm) -> Precision:
     """Return the roundings of an algorithm in a dtype; 16-bit sums run in float32 if not narrow."""
+    # The storing roundoff s is 0 where T accumulates its own sums: u counts each rounding already.
     form, single = FORMATS[dtype], FORMATS["float32"]
     u, eta, reach = form.unit_roundoff, form.smallest, float(np.log(form.max))
     if dtype not in ("float16", "bfloat16"):
@@ -139,5 +154,6 @@ def precision_of(dtype: str, algorithm: Algorithm) -> Precision:
 
 
 def times(weights: Floats, values: Floats) -> Floats:
-    """weights·values, where 0 times infinity is 0."""
+    """Return weights·values, where 0 times infinity is 0."""
+    # A class of weight or probability 0 contributes no error, however large its ℓ.
     return np.where(weights == 0, 0.0, weights * values)

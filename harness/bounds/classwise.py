@@ -1,4 +1,4 @@
-"""The bounds of operations over classes; see `harness.bounds.bound` for the notation."""
+"""Bound the errors of operations over classes; `harness.bounds.bound` explains the notation."""
 
 from __future__ import annotations
 
@@ -16,10 +16,21 @@ from .reductions import divided, divisor_depth, divisor_error, reduced, underflo
 def classwise_bound(
     case: Case, solution: Solution, terms: ClasswiseTerms, quantity: str, precision: Precision
 ) -> Floats:
-    """Return the bound of a quantity, in its shape or in one of as many elements."""
+    """Return the bound of a quantity, in its shape or in another shape of as many elements.
+
+    Args:
+        case: the question, an operation over classes.
+        solution: its right answer.
+        terms: the intermediate numbers of the answer, of those rows that are judged.
+        quantity: `value`, `gradient_logits` or `gradient_target`.
+        precision: the roundings of the algorithm.
+    """
     terms = positive(terms)
     result = _ROWS[case.operation](case, solution, terms, quantity, precision)
+    # Only losses have weights and a divisor, whose errors are added here for all of them.
     if case.contract.is_loss:
+        # The terms are divided by the unit. Elsewhere v restores it, but unreduced losses have
+        # no v.
         if quantity == "value" and case.options.reduction == "none":
             result = result * solution.unit
         result = result + _underflow(case, solution, terms, quantity, precision)
@@ -34,18 +45,19 @@ def classwise_bound(
 
 
 def positive(terms: ClasswiseTerms) -> ClasswiseTerms:
-    """Errors add up by magnitude, whatever the signs of the weights."""
+    """Return the terms with the magnitudes of the weights, since errors add up by magnitude."""
     return replace(terms, w=np.abs(terms.w)) if (terms.w < 0).any() else terms
 
 
 def _underflow(
     case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
 ) -> Floats:
-    """What tiny weights lose where products of theirs are subnormal.
+    """Return the error of subnormal products, which tiny weights lead to.
 
-    Such a product is off by η/2 of the accumulating dtype, before it is divided by a D that may be
-    as small (η/D), or after (η), and whatever multiplies it then: 1 + ℓ in each term of a loss, p
-    of as many terms as ΣW has in a gradient, 1/p where a weight is divided by a probability.
+    Such a product is off by η/2 of the accumulating dtype, either before it is divided by a D that
+    may be as small (η/D) or after (η). The error is multiplied by the other factors: 1 + ℓ in each
+    term of a loss, p for each of the terms of ΣW in a gradient, 1/p where a weight is divided by
+    a probability.
     """
     per_row, eta = np.count_nonzero(t.w, axis=1), underflow(t.v, solution, q)
     if quantity == "value":
@@ -59,7 +71,7 @@ def _underflow(
 
 
 def _flat(solution: Solution, quantity: str, case: Case) -> Floats:
-    """The exact quantity as (R, C) or (R,), like the terms."""
+    """Return the exact quantity in float64, as (R, C) or (R,), like the terms."""
     exact = solution.quantities[quantity].to_float()
     if exact.shape != case.shape:
         return exact.reshape(-1)
@@ -69,13 +81,14 @@ def _flat(solution: Solution, quantity: str, case: Case) -> Floats:
 
 
 def _log_prob(t: ClasswiseTerms, q: Precision) -> Floats:
-    """ℓ = d + L: [2d + L + c'L + 1.25E + E + c + h]u, absolute, c' = c of log1p.
+    """Return the absolute error of ℓ = d + L: [2d + L + c'L + 1.25E + E + c + h]u.
 
-    d and its rounding give 2d, the sum (2.25E + c + h), the logarithm c'L (log, log1p, or log2
-    times ln 2, which is c + 1.3), the addition L. The sum counts with its logarithm, log(1 + hu).
-    lse − x adds abs(lse)u. Unshifted forms add c(abs(lse) + ℓ)u for a logarithm of that size:
-    log Σ exp(x) has c abs(lse) where a perfect logarithm (Blanchard et al.) has abs(lse),
-    log(softmax x) has cℓ, and the form wholly in base 2 has 2.5 abs(lse) + 4.5ℓ.
+    c' is the c of log1p. d and its rounding give 2d, the sum (2.25E + c + h), the logarithm c'L
+    (as log, log1p, or log2 times ln 2, which is c + 1.3), the addition L. The sum enters through
+    its logarithm, log(1 + hu). lse − x adds abs(lse)u. Unshifted forms add c(abs(lse) + ℓ)u for a
+    logarithm of that size: log Σ exp(x) has c abs(lse) where a perfect logarithm (Blanchard et
+    al.) has abs(lse), log(softmax x) has cℓ, and the form wholly in base 2 has
+    2.5 abs(lse) + 4.5ℓ.
     """
     row = t.log_sum * (1 + q.c_log1p) + (1 + q.base_2) * t.entropy_gap + q.c
     if q.algorithm.cancels:
@@ -86,13 +99,13 @@ def _log_prob(t: ClasswiseTerms, q: Precision) -> Floats:
 
 
 def prob(t: ClasswiseTerms, q: Precision) -> Floats:
-    """P = exp(−d)/Σ: (2.25(d + E) + 2c + h + 2)u, relative.
+    """Return the relative error ρ of p = exp(−d)/Σ: (2.25(d + E) + 2c + h + 2)u, shape (R, C).
 
-    exp(fl(d)) is good to (d + c)u, and as 2^(d log2 e) to (2.25d + c)u; Σ to the mean of that and
-    h; the rest is a division, or a reciprocal and a product. exp(x − lse) has the roundings of
-    lse, of x − lse and of L besides: abs(lse) + ℓ + c'L. Unshifted, lse is only good to
-    c abs(lse); exp(x)/Σexp(x) is as good as the shifted form, without d and E; and
-    2^(fl(x log2 e) − m) has 1.25(abs(x) + Σ p abs(x)) ≤ 2.5 abs(lse) + 1.25(ℓ + E + L).
+    exp(fl(d)) is good to (d + c)u, and as 2^(d log2 e) to (2.25d + c)u; Σ is good to the mean of
+    that and h. The remaining 2u are a division, or a reciprocal and a product. exp(x − lse) has
+    the roundings of lse, of x − lse and of L in addition: abs(lse) + ℓ + c'L. In unshifted forms
+    lse is only good to c abs(lse); exp(x)/Σexp(x) is as good as the shifted form, without d and
+    E; and 2^(fl(x log2 e) − m) has 1.25(abs(x) + Σ p abs(x)) ≤ 2.5 abs(lse) + 1.25(ℓ + E + L).
     """
     away = 1 + q.base_2
     sound = t.d * (away * q.u) + _column(away * t.entropy_gap + 2 * q.c + 2) * q.u
@@ -104,7 +117,12 @@ def prob(t: ClasswiseTerms, q: Precision) -> Floats:
 
 
 def prob_from_log(t: ClasswiseTerms, q: Precision) -> Floats:
-    """exp(log p): B_ℓ + (c + 2 + 1.25ℓ)u, with u_T·ℓ where log p was stored in T; relative."""
+    """Return the relative error ρ of p = exp(log p): B_ℓ + (c + 2 + 1.25ℓ)u, shape (R, C).
+
+    Where log p was stored in T, its rounding adds sℓ.
+    """
+    # The sound part and the extra of a weaker algorithm are kept apart, as `_exponential` may
+    # drop the latter. The sum multiplies the exponential, so its logarithm is taken out of both.
     hu = q.sum_of_exps(t.d.shape[1])
     last = (q.c + 2 + q.base_2 * t.l) * q.u + q.s * t.l
     sound = replace(q, algorithm=replace(q.algorithm, cancels=False, unshifted=False))
@@ -113,10 +131,15 @@ def prob_from_log(t: ClasswiseTerms, q: Precision) -> Floats:
 
 
 def _exponential(exponent: Floats, extra: Floats, hu: float) -> Floats:
-    """The relative error e^A(1 + hu) − 1 of an exponential whose argument is off by A.
+    """Return the relative error e^A(1 + hu) − 1 of an exponential whose argument is off by A.
 
-    Beyond A = log 2 a probability may be off by itself, no digit is left, and the bound explains
-    nothing: first the extra of a form that cancels is left out, then all.
+    If A exceeds log 2, the relative error exceeds 100%. Such a bound would accept anything, so
+    the extra of a weaker algorithm is dropped first, and then the whole bound.
+
+    Args:
+        exponent: the part of A that a sound algorithm has.
+        extra: the part that a weaker algorithm adds.
+        hu: the relative error of the sum.
     """
     limit = np.log(2.0)
     spent = np.where(exponent + extra < limit, exponent + extra, exponent)
@@ -124,16 +147,18 @@ def _exponential(exponent: Floats, extra: Floats, hu: float) -> Floats:
 
 
 def _column(row: Floats) -> Floats:
+    """Return an array of shape (R,) as (R, 1)."""
     return np.asarray(row)[:, None]
 
 
 def _softmax(
     case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
 ) -> Floats:
-    """Value: p[(2.25(d + E) + 2c + h + 2)u + s].
+    """Return the bound of softmax. Value: p[(2.25(d + E) + 2c + h + 2)u + s].
 
-    Gradient p_j(v_j − m), m = Σ p_i v_i: m is good to Σ p_i abs(v_i)(ρ_i + s + (h + 1)u), ρ the
-    relative error of p; the product adds ρ_j and two roundings; p_j v_j − p_j m two of p_j v_j.
+    Gradient p_j(v_j − m), m = Σ p_i v_i: m is good to Σ p_i abs(v_i)(ρ_i + s + (h + 1)u), where ρ
+    is the relative error of p. The product adds ρ_j and two roundings; p_j v_j − p_j m has two
+    more of p_j v_j.
     """
     rho = prob(t, q)
     if quantity == "value":
@@ -148,7 +173,10 @@ def _softmax(
 def _log_softmax(
     case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
 ) -> Floats:
-    """Value: B_ℓ + sℓ. Gradient v_j − p_j V, V = Σ v: V is good to (h + 1)u Σ abs(v)."""
+    """Return the bound of log_softmax. Value: B_ℓ + sℓ.
+
+    Gradient v_j − p_j V, V = Σ v: V is good to (h + 1)u Σ abs(v), and p_j V to ρ_j + u more.
+    """
     if quantity == "value":
         return _log_prob(t, q) + q.s * t.l
     g = np.abs(_flat(solution, quantity, case))
@@ -162,18 +190,21 @@ def _log_softmax(
 def _logsumexp(
     case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
 ) -> Floats:
-    """Value a + L: (2.25E + c + h + c'L)u for L, abs(lse)(u + s) for the sum. Gradient v·p.
+    """Return the bound of logsumexp.
 
-    Unshifted: c abs(lse)u for log Σ exp(x). From first to last it may be n − 1 times
+    Value a + L: (2.25E + c + h + c'L)u for L, abs(lse)(u + s) for the addition. Gradient: v·p.
+
+    Unshifted forms have c abs(lse)u for log Σ exp(x). Sequential ones may be n − 1 steps of
     log(e^y + e^x) = max + log1p(e^−Δ): each is rounded, abs(y)u, and its tail of at most log 2 is
-    good to (0.7c' + c/2 + 0.3)u. An early y counts with its share of the sum, which leaves less
-    than abs(lse) + 0.4 of abs(y): (n − 1)(abs(lse) + (c + c')/2 + 3)u.
+    good to (0.7c' + c/2 + 0.3)u. The error of an early y is scaled by its part of the sum, which
+    leaves less than abs(lse) + 0.4 of abs(y): (n − 1)(abs(lse) + (c + c')/2 + 3)u in all.
     """
     if quantity == "value":
         bracket = (1 + q.base_2) * t.entropy_gap + q.c + q.c_log1p * t.log_sum
         bracket = bracket + q.c * q.unshifted(t.lse)
         size, n = np.abs(t.lse), t.d.shape[1]
         result = bracket * q.u + np.log1p(q.sum_of_exps(n)) + size * (q.u + q.s)
+        # A running logsumexp adds its terms one by one, and rounds the maximum each time.
         if q.algorithm.sequential and not q.algorithm.narrow:
             steps = (n - 1) * (size + (q.c + q.c_log1p) / 2 + 3) * q.u + size * q.s
             result = np.maximum(result, steps)
@@ -182,22 +213,25 @@ def _logsumexp(
 
 
 def _class_weights(case: Case) -> Floats:
+    """Return the class weights, shape (C,), or 1, shape (1,)."""
     weight = case.inputs().weight
     return np.ones(1) if weight is None else weight.astype(np.float64)
 
 
 def _terms_of_rows(t: ClasswiseTerms, q: Precision) -> float:
-    """The depth of Σ W ℓ over the classes; zeros do not count, as adding 0 is exact."""
+    """Return the depth of Σ W ℓ over the classes; zeros do not count, as adding 0 is exact."""
     return q.depth(int(np.count_nonzero(t.w, axis=1).max(initial=0)))
 
 
 def _cross_entropy(
     case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
 ) -> Floats:
-    """Row: Σ W(B_ℓ + sℓ) + r[(h_C + 6)u + s], h_C the depth of as many terms as W has.
+    """Return the bound of cross_entropy.
 
-    Gradient by logits (p ΣW − W)/D: ΣW·p[expm1(B_ℓ + (c + 2 + 1.25ℓ)u + sℓ) + s] + abs(g)(u + 2s)
-    + (6 + h_C + h_D)u(p ΣW + W), times the cotangent over D. Gradient by target:
+    Loss r of a row: Σ W(B_ℓ + sℓ) + r[(h_C + 6)u + s], where h_C is the depth of a sum of as many
+    terms as W has. Gradient with respect to the logits, (p ΣW − W)/D:
+    ΣW·p[expm1(B_ℓ + (c + 2 + 1.25ℓ)u + sℓ) + s] + abs(g)(u + 2s) + (6 + h_C + h_D)u(p ΣW + W),
+    times the cotangent over D. Gradient with respect to the target:
     w(B_ℓ + sℓ) + abs(g)((5 + h_D)u + 2s).
     """
     h_c, h_d = _terms_of_rows(t, q), divisor_depth(case, solution, q)
@@ -209,6 +243,7 @@ def _cross_entropy(
     g = np.abs(_flat(solution, quantity, case))
     v = np.abs(t.v)[:, None]
     if quantity == "gradient_target":
+        # |g| = w ℓ v, so g/ℓ is the factor of ℓ's error; where an ℓ is 0 it comes from the inputs.
         per_target = g / t.l if t.l.all() else v * _class_weights(case) / solution.unit
         last = np.full_like(g, (5 + h_d) * q.u + 2 * q.s)
         return times(per_target, log_prob) + times(g, last)
@@ -221,7 +256,10 @@ def _cross_entropy(
 def _nll_loss(
     case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
 ) -> Floats:
-    """Only products and sums of what is given: Σ abs(W·lp)(2u + s), then as reduced."""
+    """Return the bound of nll_loss, which only multiplies and adds log-probabilities lp.
+
+    Loss of a row: Σ abs(W·lp)(2u + s); its gradient is −W/D, good to (6 + h_D)u + s.
+    """
     if quantity == "value":
         rows = np.abs(times(t.w, t.l)).sum(axis=1) * (2 * q.u + q.s)
         return reduced(case, solution, rows, t.v, q)
@@ -232,12 +270,15 @@ def _nll_loss(
 def _cross_entropy_probs(
     case: Case, solution: Solution, t: ClasswiseTerms, quantity: str, q: Precision
 ) -> Floats:
-    """ℓ = −log p is good to cu relative; the gradient −W/p to (6 + h_C + h_D)u.
+    """Return the bound of cross_entropy_probs.
 
-    In 16 bits W/D may be subnormal before it is divided by p: η/p more.
-    Where a convention divides p by Σp, the sum adds (h + 3)u to ℓ and the logarithms
-    Σ p abs(log p) cu ≤ c ln C u, if it is done on them; the gradient (−W/p + ΣW)/Σx has terms
-    that cancel, at most abs(g) + 2 ΣW/Σx; that by the target, −w log(p/Σp), adds (h + 3)u w.
+    ℓ = −log p is good to cu relative, and the gradient −W/p to (6 + h_C + h_D)u. In 16 bits W/D
+    may be subnormal before it is divided by p, which adds η/p.
+
+    Where a convention divides p by Σp, the sum adds (h + 3)u to ℓ and, if it is taken of the
+    logarithms, Σ p abs(log p) cu ≤ c ln C u. The gradient (−W/p + ΣW)/Σx has terms that cancel,
+    of at most abs(g) + 2 ΣW/Σx. The gradient with respect to the target, −w log(p/Σp), adds
+    (h + 3)u w.
     """
     h_c, h_d = _terms_of_rows(t, q), divisor_depth(case, solution, q)
     total, classes = t.w.sum(axis=1), t.d.shape[1]
@@ -247,6 +288,7 @@ def _cross_entropy_probs(
         if solution.convention.renormalise:
             rows = rows + total * division
         return reduced(case, solution, rows, t.v, q)
+    # Without a convention each gradient is one product, so its error is relative to itself.
     g = np.abs(_flat(solution, quantity, case))
     bracket = np.full_like(g, (q.c + 6 + h_c + h_d) * q.u + 2 * q.s)
     if solution.convention.renormalise and quantity == "gradient_target":
@@ -257,6 +299,7 @@ def _cross_entropy_probs(
     if not solution.convention.renormalise:
         lost = q.eta if q.algorithm.narrow and quantity == "gradient_logits" else 0.0
         return times(g, bracket) + np.where(g > 0, lost / t.p, 0.0)
+    # A clipped probability is at least the limit, and so is a sum of clipped ones.
     x = case.inputs().values.astype(np.float64)
     sums = np.maximum(x.sum(axis=case.class_axis).reshape(-1), solution.convention.clip or 0.0)
     magnitude = g + 2 * (np.abs(t.v) * total / sums)[:, None]

@@ -1,4 +1,4 @@
-"""The bounds of operations of one element; see `harness.bounds.bound` for the notation."""
+"""Bound the errors of elementwise operations; `harness.bounds.bound` explains the notation."""
 
 from __future__ import annotations
 
@@ -14,27 +14,40 @@ from .reductions import divided, divisor_error, reduced, underflow
 
 
 def sigmoid_of(x: Floats) -> Floats:
+    """Return σ(x) in float64, computed from e^−abs(x), which never overflows."""
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1.0, e) / (1.0 + e)
 
 
 def _log1p_exp(x: Floats) -> Floats:
+    """Return log1p(e^−abs(x)), the smaller one of softplus(x) and softplus(−x)."""
     return np.log1p(np.exp(-np.abs(x)))
 
 
 def _softplus(x: Floats) -> Floats:
+    """Return softplus(x) = log(1 + e^x) in float64."""
     return np.maximum(x, 0.0) + _log1p_exp(x)
 
 
 def elementwise_bound(
     case: Case, solution: Solution, terms: ElementwiseTerms, quantity: str, precision: Precision
 ) -> Floats:
-    """Return the bound of a quantity, in its shape."""
+    """Return the bound of a quantity, in its shape.
+
+    Args:
+        case: the question, an elementwise operation or a binary loss.
+        solution: its right answer.
+        terms: the intermediate numbers of the answer.
+        quantity: `value`, `gradient_logits` or `gradient_target`.
+        precision: the roundings of the algorithm.
+    """
     exact = np.abs(solution.quantities[quantity].to_float())
+    # Most forms have terms of one sign, so that their errors are relative to the exact value.
     terms = of_magnitudes(terms)
     result = _ELEMENTS[case.operation](case, solution, terms, quantity, precision, exact)
     if not case.contract.is_loss:
         return result
+    # The terms are divided by the unit. Elsewhere v restores it, but unreduced losses have no v.
     if quantity == "value" and case.options.reduction == "none":
         result = result * solution.unit
     result = result + _underflow(case, solution, terms, quantity, precision)
@@ -42,18 +55,18 @@ def elementwise_bound(
 
 
 def of_magnitudes(terms: ElementwiseTerms) -> ElementwiseTerms:
-    """Errors add up by magnitude, whatever the signs of the weights."""
+    """Return the terms with the magnitudes of the weights, since errors add up by magnitude."""
     return replace(terms, w=np.abs(terms.w))
 
 
 def _underflow(
     case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision
 ) -> Floats:
-    """What tiny weights lose where products of theirs are subnormal; see `bounds_rows`.
+    """Return the error of subnormal products, as in `harness.bounds.classwise`.
 
-    The products with w, with pos_weight and with v are off by η/2 each, times what they multiply:
-    the other two, and softplus, which is below 1 + abs(x), a logarithm or a sigmoid; 1/p(1 − p)
-    in a gradient by p.
+    The products with w, with pos_weight and with v are off by η/2 each, times the factors that
+    follow: the other two, and softplus, which is below 1 + abs(x), a logarithm or a sigmoid;
+    1/p(1 − p) in a gradient with respect to p.
     """
     size = 1.0 + np.where(np.isfinite(t.x), np.abs(t.x), 0.0)  # at infinity σ is exactly 0 or 1
     if case.contract.domain == "probs":
@@ -70,23 +83,23 @@ def _underflow(
 def _exp(
     case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision, y: Floats
 ) -> Floats:
-    """Value and gradient: c u, relative, and two roundings of v·e^x; 2^(x log2 e) adds 1.25x."""
+    """Return the bound of exp: cu relative, and 2u more for v·e^x; 2^(x log2 e) adds 1.25xu."""
     bracket = q.c + (0 if quantity == "value" else 2) + _base_2(t, q)
     return y * (bracket * q.u + q.s)
 
 
 def _base_2(t: ElementwiseTerms, q: Precision) -> Floats:
-    """What e^−abs(x), made as a power of 2, loses: 1.25 abs(x), in u."""
+    """Return the relative error of e^−abs(x) as a power of 2, 1.25 abs(x), in u."""
     return q.base_2 * q.unshifted(t.x)
 
 
 def _sigmoid(
     case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision, y: Floats
 ) -> Floats:
-    """Value: (c + 3)u relative: e^−abs(x), 1 + e, the quotient.
+    """Return the bound of sigmoid. Value: (c + 3)u relative, for e^−abs(x), 1 + e, the quotient.
 
-    Gradient vσ(1 − σ): twice that; 1 − σ from a rounded σ cancels. The value has no form that
-    cancels: 1 − σ(−x) and (1 + tanh(x/2))/2 keep no digit where σ is small.
+    The gradient vσ(1 − σ) has twice that; 1 − σ from a rounded σ cancels. For the value no form
+    that cancels is allowed: 1 − σ(−x) and (1 + tanh(x/2))/2 keep no digit where σ is small.
     """
     if quantity == "value":
         return y * ((q.c + 3 + _base_2(t, q)) * q.u + q.s)
@@ -100,9 +113,10 @@ def _sigmoid(
 def _log_sigmoid(
     case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision, y: Floats
 ) -> Floats:
-    """Value: (c + c' + 2)u relative, 15u; log σ cancels to (c + 4)u absolute. Gradient vσ(−x).
+    """Return the bound of log_sigmoid. Value: (c + c' + 2)u relative, 15u; gradient: vσ(−x).
 
-    x − softplus(x) cancels to 2x u for x > 0, and (c + 1)x u if softplus is log(1 + e^x).
+    log σ cancels to (c + 4)u absolute; x − softplus(x) cancels to 2x u for x > 0, and to
+    (c + 1)x u if softplus is log(1 + e^x).
     """
     is_value = quantity == "value"
     sound = q.c + q.c_log1p + 2 if is_value else q.c + 5
@@ -119,13 +133,16 @@ def _log_sigmoid(
 def _bce_with_logits(
     case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision, y: Floats
 ) -> Floats:
-    """Sound: p z softplus(−x) + (1 − z) softplus(x) has no negative terms: 18u relative.
+    """Return the bound of binary_cross_entropy_with_logits.
 
-    Cancelling (max(x, 0) − xz + log1p e^−abs(x), and PyTorch's form with pos_weight):
+    Value: p z softplus(−x) + (1 − z) softplus(x) has no negative terms, 18u relative. Forms that
+    cancel (max(x, 0) − xz + log1p e^−abs(x), and PyTorch's form with pos_weight) have
     [3 abs(x)(1 + pz) + 13(1 + pz) log1p e^−abs(x) + abs(l)]u; with softplus as log(1 + e^x), a
     logarithm of the size of x, c abs(x)(1 + pz)u more.
-    Gradient by logits: the two terms (1 − z)σ(x) and pzσ(−x), each good to (c + 5)u;
-    cancelling: [8σ(1 − z + pz) + pz + abs(g)]u. By target: −x and (p − 1) softplus(−x).
+
+    Gradient with respect to the logits: the two terms (1 − z)σ(x) and pzσ(−x), each good to
+    (c + 5)u; cancelling, [8σ(1 − z + pz) + pz + abs(g)]u. Gradient with respect to the target:
+    −x and (p − 1) softplus(−x).
     """
     hit, miss, w = np.abs(t.pos_weight) * t.z, 1.0 - t.z, t.w
     v = np.abs(t.v)
@@ -139,6 +156,7 @@ def _bce_with_logits(
             rows = rows + w * tail * (1 + hit) + losses * q.u
         return reduced(case, solution, rows, t.v, q)
     if quantity == "gradient_target":
+        # The sound form has no softplus at p = 1; p softplus(−x) − softplus(x) rounds both.
         extra = np.abs(t.pos_weight - 1.0) * _softplus(-t.x)
         result = v * w * (np.abs(t.x) * (3 * q.u) + extra * ((softplus + 3) * q.u)) + y * q.s
         if q.algorithm.cancels:
@@ -146,6 +164,7 @@ def _bce_with_logits(
             both = _softplus(-t.x) * (np.abs(t.pos_weight) * step) + _softplus(t.x) * step
             result = result + v * w * both
         return result
+    # Each term is bounded by itself: where they cancel, no form is good relative to the result.
     sigma = sigmoid_of(t.x)
     terms = miss * sigma + hit * sigmoid_of(-t.x)
     result = v * w * terms * ((q.c + 5 + _base_2(t, q)) * q.u) + y * (4 * q.u + 2 * q.s)
@@ -158,9 +177,11 @@ def _bce_with_logits(
 def _bce(
     case: Case, solution: Solution, t: ElementwiseTerms, quantity: str, q: Precision, y: Floats
 ) -> Floats:
-    """Value: z log p to (c + 2)u, (1 − z) log1p(−p) to 10u; log(1 − p) loses u absolute.
+    """Return the bound of binary_cross_entropy.
 
-    Gradient by probs: z/p and (1 − z)/(1 − p), each good to 6u. By target: both logarithms.
+    Value: z log p is good to (c + 2)u, (1 − z) log1p(−p) to 10u; log(1 − p) loses u absolute.
+    Gradient with respect to the probabilities: z/p and (1 − z)/(1 − p), each good to 6u. Gradient
+    with respect to the target: both logarithms.
     """
     v, w = np.abs(t.v), t.w
     log_p, log_complement = np.abs(np.log(t.x)), np.abs(np.log1p(-t.x))

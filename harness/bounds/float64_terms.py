@@ -1,7 +1,7 @@
-"""Terms of the bounds in plain float64, where the oracle would be too slow or is not needed.
+"""Compute the terms of the bounds in float64, where the oracle would be too slow or is not needed.
 
-A bound needs d, L and p to a few digits only. What is missing of the exact quantities are the
-magnitudes that they are rounded at: the answer itself serves for them.
+A bound needs d, L and p to a few digits only. It also needs the magnitudes of the exact
+quantities, for which the answers themselves are close enough.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from ...cases.model import Case, Inputs
 from ..oracle import ClasswiseTerms, Convention, ElementwiseTerms, Exact, Floats, Solution
 
 Arrays = dict[str, Floats]
-# Relations hold under every convention; of these the divided probabilities have the widest bound.
+# Relations hold under every convention. Divided probabilities have the widest bound of them.
 _LOOSEST = Convention(renormalise="before")
 
 
 def float64_solution(case: Case, inputs: Inputs, cotangent: Floats, answers: Arrays) -> Solution:
-    """Return the terms of a case and, in the place of exact quantities, given answers.
+    """Return the terms of a case, with given answers in the place of the exact quantities.
 
     Args:
-        case: of finite inputs, without options that change the loss.
+        case: a case of finite inputs, without options that change the loss.
         inputs: its arrays.
-        cotangent: of the result, in its shape.
-        answers: float64 arrays, finite.
+        cotangent: the cotangent of the result, in its shape.
+        answers: for each quantity a finite float64 array.
     """
     quantities = {name: Exact.of(answer) for name, answer in answers.items()}
     if not case.contract.reads_classes:
@@ -34,6 +34,7 @@ def float64_solution(case: Case, inputs: Inputs, cotangent: Floats, answers: Arr
 
 
 def _elements(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[ElementwiseTerms, Floats]:
+    """Return the terms and the losses of an elementwise operation, in the shape of the case."""
     x = inputs.values.astype(np.float64)
     zeros, ones = np.zeros(x.shape), np.ones(x.shape)
     z = zeros if inputs.target is None else inputs.target.astype(np.float64)
@@ -46,14 +47,17 @@ def _elements(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[Elementwis
 
 
 def _rows(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[ClasswiseTerms, Floats]:
+    """Return the terms of an operation over classes, and the losses of rows, if it is a loss."""
     axis = case.class_axis
     x = _by_row(inputs.values.astype(np.float64), axis)
     a = x.max(axis=1)
     d = a[:, None] - x
     log_sum = np.log(np.exp(-d).sum(axis=1))
     l = d + log_sum[:, None]
+    # Given probabilities or log-probabilities need no softmax, so that d and L go unused then.
     if case.contract.domain != "logits":
         l = -x if case.contract.domain == "log_probs" else -np.log(x)
+    # The inputs are finite, so that d is as well, and p d is 0 where p underflows.
     p = np.exp(-l)
     gap = (p * d).sum(axis=1)
     if not case.contract.is_loss:
@@ -66,6 +70,7 @@ def _rows(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[ClasswiseTerms
 
 
 def _weights(case: Case, inputs: Inputs, shape: tuple[int, ...]) -> Floats:
+    """Return W of a loss without class weights, shape (R, C): its targets."""
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     if case.target_kind == "index":
         return (np.arange(shape[1]) == inputs.target.reshape(-1, 1)).astype(np.float64)
@@ -73,9 +78,11 @@ def _weights(case: Case, inputs: Inputs, shape: tuple[int, ...]) -> Floats:
 
 
 def _by_row(array: Floats, axis: int) -> Floats:
+    """Return an array as (R, C), with the classes of `axis` last."""
     return np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
 
 
 def _divisor(case: Case, count: int) -> int:
+    """Return the divisor of the reduction: the number of losses for a mean, else 1."""
     is_mean = case.contract.is_loss and case.options.reduction == "mean"
     return count if is_mean else 1

@@ -1,12 +1,13 @@
-"""The bounds of Hessian-vector products; `harness.bounds.bound` explains the notation.
+"""Bound the errors of Hessian-vector products; `harness.bounds.bound` explains the notation.
 
 ρ is the relative error of p, as in `harness.bounds.classwise`. A mean m(t) = Σ p t is good to
-μ(t) = Σ p abs(t)(ρ + s + (h + 1)u); so p_j (t_j − m), computed as it stands, is good to
-p_j μ + abs(p_j (t_j − m))(ρ_j + 4u + 2s). `cancels` is what automatic differentiation makes of
-it twice: p_j t_j − p_j m, two terms that are rounded before they meet. As Σ p abs(t) is at least
-abs(m), the sound bound all but covers that: only a ρ_j far above the mean of ρ tells them apart.
+μ(t) = Σ p abs(t)(ρ + s + (h + 1)u); so p_j (t_j − m), computed as written, is good to
+p_j μ + abs(p_j (t_j − m))(ρ_j + 4u + 2s). `cancels` stands for the form that automatic
+differentiation, applied twice, leads to: p_j t_j − p_j m, two terms that are rounded before they
+are subtracted. As Σ p abs(t) is at least abs(m), the sound bound nearly covers that form: only a
+ρ_j far above the mean of ρ makes a difference.
 
-Where p is subnormal it is off by η, (c + 1)/2 η where A = T, times what multiplies it.
+A subnormal p is off by η, or (c + 1)/2 η where A = T, times the factors that multiply it.
 """
 
 from __future__ import annotations
@@ -25,14 +26,18 @@ from .reductions import count, divided, divisor_error
 
 
 def second_bound(case: Case, solution: Solution, exact_hvp: Floats, precision: Precision) -> Floats:
-    """Return the largest error of a second derivative, in its shape.
+    """Return the largest error of a Hessian-vector product, in its shape.
+
+    The bound is not vacuous where that of the gradient is not.
 
     Args:
         case: the question.
-        solution: its answer under the rules of the second derivative.
-        exact_hvp: what `oracle_second.solve_second` says, rounded to float64.
-        precision: the roundings of an algorithm; the bound is not vacuous where `bounds.bound` of
-            the gradient is not.
+        solution: its right answer, under the convention that the product follows.
+        exact_hvp: the product as `harness.oracle.solve_second` returns it, rounded to float64.
+        precision: the roundings of an algorithm.
+
+    Raises:
+        TypeError: if the right answer is an error.
     """
     terms = solution.terms
     if not exact_hvp.size:
@@ -47,12 +52,13 @@ def second_bound(case: Case, solution: Solution, exact_hvp: Floats, precision: P
             raise TypeError("a refusal has no bound")
         result = result.reshape(exact_hvp.shape)
         result = divided(result, exact_hvp, divisor_error(case, solution, precision))
+    # 2η for a subnormal result, whose p is multiplied by a factor up to 2.
     finite = np.where(np.isfinite(result), result, 0.0)
     return finite.reshape(exact_hvp.shape) + 2 * _eta(precision)
 
 
 def _eta(q: Precision) -> float:
-    """The absolute error of a subnormal p."""
+    """Return the absolute error of a subnormal p."""
     return q.eta if q.s else q.eta * (C_EXP + 1) / 2
 
 
@@ -61,13 +67,13 @@ def _eta(q: Precision) -> float:
 
 @dataclass(frozen=True)
 class _Row:
-    """What the bounds of rows are made of; shape (R, C), or (R, 1) for sums over classes.
+    """The numbers that the bounds of rows are made of; shape (R, C), or (R, 1) for sums.
 
     Attributes:
-        p, v, t: probabilities, cotangents over D, and the direction.
-        y: the magnitude of the exact second derivative.
+        p, v, t: the probabilities, the cotangents over D, and the direction.
+        y: the magnitude of the exact product.
         rho: the relative error of p.
-        q: the roundings.
+        q: the roundings of the algorithm.
         h: the depth of a sum over classes.
     """
 
@@ -80,24 +86,25 @@ class _Row:
     h: float
 
     def mean(self, a: Floats) -> Floats:
-        """Σ p a."""
+        """Return Σ p a, shape (R, 1)."""
         return times(self.p, a).sum(axis=1, keepdims=True)
 
     def size(self, a: Floats) -> Floats:
-        """abs(a_j) + Σ p abs(a): the terms of a_j − Σ p a."""
+        """Return abs(a_j) + Σ p abs(a), the size of the terms of a_j − Σ p a."""
         return np.abs(a) + self.mean(np.abs(a))
 
     def mean_error(self, a: Floats) -> Floats:
-        """μ(a) = Σ p abs(a)(ρ + s + (h + 1)u)."""
+        """Return μ(a) = Σ p abs(a)(ρ + s + (h + 1)u), the error of Σ p a; shape (R, 1)."""
         return self.mean(np.abs(a) * (self.rho + self.q.s + (self.h + 1) * self.q.u))
 
     @property
     def own(self) -> Floats:
-        """ρ_j + 4u + 2s: what multiplies a result that is p_j times something."""
+        """The relative error ρ_j + 4u + 2s of a product of p_j with an exact factor."""
         return self.rho + 4 * self.q.u + 2 * self.q.s
 
     def moved(self) -> Floats:
-        """The error of p_j (t_j − m); cancelling, of p_j t_j − p_j m."""
+        """Return the error of p_j (t_j − m), or of p_j t_j − p_j m if the algorithm cancels."""
+        # A form that cancels rounds both of its terms, which are larger than their difference.
         deviation = np.abs(self.t - self.mean(self.t))
         if self.q.algorithm.cancels:
             deviation = self.size(self.t)
@@ -108,6 +115,7 @@ class _Row:
 def _rows_bound(
     case: Case, solution: Solution, terms: ClasswiseTerms, exact_hvp: Floats, q: Precision
 ) -> Floats:
+    """Return the bound of an operation over classes, in the shape of the product."""
     axis = case.class_axis
     if axis and exact_hvp.shape[0] < case.shape[0]:  # of a large array the first rows
         case = replace(case, shape=exact_hvp.shape)
@@ -117,8 +125,9 @@ def _rows_bound(
     def flat(array: Floats) -> Floats:
         return np.moveaxis(array, axis, -1).reshape(-1, case.shape[axis])
 
-    # the cotangents of softmax and log_softmax are of each class, others of each row
+    # Softmax and log_softmax have a cotangent for each class, other operations one for each row.
     v = terms.v if terms.v.ndim == 2 else terms.v.reshape(-1, 1)
+    # Where the forward pass computes log p, the derivatives take p as its exponential.
     is_softmax = case.operation in ("softmax", "logsumexp")
     rho = (prob if is_softmax else prob_from_log)(terms, q)
     h = q.depth(case.shape[axis])
@@ -129,7 +138,7 @@ def _rows_bound(
 
 
 def _softmax(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
-    """p_j (c_j − Σ p c), c = (t − Σ p t)(v − Σ p v).
+    """Return the bound of softmax: p_j (c_j − Σ p c), c = (t − Σ p t)(v − Σ p v).
 
     Differentiated forwards it is p_j [(t_j − m(t))(v_j − m(v)) − Σ dp v] with dp = p (t − m(t));
     backwards p_j (r_j − Σ p r) with r = t (v − m(v)) − v m(t). Both are products of sizes
@@ -139,6 +148,7 @@ def _softmax(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
 
     and the result to ρ_j more; cancelling, ρ_j τ_j ν_j.
     """
+    # Both orders of differentiation are covered by the sizes of their factors, τ and ν.
     q, tau, nu = r.q, r.size(r.t), r.size(r.v)
     inner = times(nu, r.mean_error(r.t)) + times(tau, r.mean_error(r.v))
     mean = r.mean(inner + tau * nu * (r.rho + q.s + (r.h + 4) * q.u))
@@ -148,7 +158,7 @@ def _softmax(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
 
 
 def _log_softmax(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
-    """−V p_j (t_j − m): V = Σ v is good to (h + 1)u Σ abs(v)."""
+    """Return the bound of log_softmax: −V p_j (t_j − m), V = Σ v good to (h + 1)u Σ abs(v)."""
     total = np.abs(r.v.sum(axis=1, keepdims=True))
     magnitude = np.abs(r.v).sum(axis=1, keepdims=True)
     deviation = np.abs(r.t - r.mean(r.t))
@@ -159,12 +169,12 @@ def _log_softmax(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
 
 
 def _logsumexp(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
-    """It is v p_j (t_j − m)."""
+    """Return the bound of logsumexp: v p_j (t_j − m)."""
     return r.moved() * np.abs(r.v) + r.y * (r.q.u + r.q.s)
 
 
 def _cross_entropy(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
-    """ΣW/D · p_j (t_j − m): ΣW and D are good to (6 + h_C + h_N)u."""
+    """Return the bound of cross_entropy: ΣW/D · p_j (t_j − m), its factor to (6 + h_C + h_N)u."""
     scale = terms.w.sum(axis=1, keepdims=True) * np.abs(r.v)
     relative = (6 + h_rows) * r.q.u + 2 * r.q.s
     result = times(scale, r.moved()) + r.y * relative
@@ -174,12 +184,12 @@ def _cross_entropy(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
 
 
 def _nll_loss(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
-    """0, whatever is done."""
+    """Return the bound of nll_loss, which is linear: its product is 0 and has no error."""
     return np.zeros_like(r.y)
 
 
 def _cross_entropy_probs(r: _Row, terms: ClasswiseTerms, h_rows: float) -> Floats:
-    """W/x² · t/D: products and quotients of what is given, (8 + h_C + h_N)u."""
+    """Return the bound of cross_entropy_probs: W/x² · t/D, products good to (8 + h_C + h_N)u."""
     return r.y * ((8 + h_rows) * r.q.u + 3 * r.q.s)
 
 
@@ -198,30 +208,35 @@ _ROWS: dict[str, _RowBound] = {
 
 
 def _exp(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
-    """It is v t e^x: (c + 4)u, and what 2^(x log2 e) adds."""
+    """Return the bound of exp: v t e^x, good to (c + 4)u, and the extra of 2^(x log2 e)."""
     return y * ((q.c + 4 + _base_2(e, q)) * q.u + 2 * q.s)
 
 
 def _base_2(e: ElementwiseTerms, q: Precision) -> Floats:
-    """What e^−abs(x), made as a power of 2, loses, in u."""
+    """Return the relative error of e^−abs(x) as a power of 2, in u."""
     return q.base_2 * q.unshifted(e.x)
 
 
 def _spread_lost(x: Floats, q: Precision) -> Floats:
-    """What σ(1 − σ) loses where 1 − σ comes from a rounded σ: σ²[(c + 4)u + s], absolute."""
+    """Return the absolute error of σ(1 − σ) with 1 − σ from a rounded σ: σ²[(c + 4)u + s]."""
     return sigmoid_of(x) ** 2 * ((q.c + 4) * q.u + q.s)
 
 
 def _either_spread_lost(x: Floats, q: Precision) -> Floats:
-    """The same where the gradient may hold σ(x), σ(−x), or exp(x − softplus(x)), to abs(x)u."""
+    """Return the same error where the gradient holds σ(x), σ(−x) or exp(x − softplus(x)).
+
+    The argument of that exponential is good to abs(x)u.
+    """
+    # Beyond abs(x) = 1/u the exponential has no digit left, and its error is its own size.
     exponent = np.minimum(np.abs(x), 1 / q.u) * q.u
     return _spread_lost(x, q) + _spread_lost(-x, q) + sigmoid_of(np.abs(x)) ** 2 * exponent
 
 
 def _sigmoid(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
-    """−v t σ(x) σ(−x) tanh(x/2): twice (c + 3)u, and (c + 6)u for the last factor.
+    """Return the bound of sigmoid: −v t σ(x) σ(−x) tanh(x/2).
 
-    Cancelling it is 1 − 2σ: 2σ(c + 4)u, absolute, and 1 − σ likewise.
+    σ(x) and σ(−x) have (c + 3)u each, and the last factor (c + 6)u. A form that cancels has
+    1 − 2σ instead, with an absolute error of 2σ(c + 4)u, and 1 − σ likewise.
     """
     result = y * ((2 * (q.c + 3) + q.c + 10 + 2 * _base_2(e, q)) * q.u + 3 * q.s)
     if q.algorithm.cancels:
@@ -232,7 +247,7 @@ def _sigmoid(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
 
 
 def _log_sigmoid(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
-    """−v t σ(x) σ(−x): twice (c + 3)u."""
+    """Return the bound of log_sigmoid: −v t σ(x) σ(−x), where each σ has (c + 3)u."""
     result = y * ((2 * (q.c + 3) + 6 + _base_2(e, q)) * q.u + 3 * q.s)
     if q.algorithm.cancels:
         result = result + np.abs(e.v) * t * _either_spread_lost(e.x, q)
@@ -240,7 +255,10 @@ def _log_sigmoid(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Flo
 
 
 def _bce_with_logits(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
-    """It is w (1 − z + pz) σ(x) σ(−x) t/D, terms of one sign: twice (c + 3)u, and 8u."""
+    """Return the bound of binary_cross_entropy_with_logits: w (1 − z + pz) σ(x) σ(−x) t/D.
+
+    The terms have one sign; each σ has (c + 3)u, and the other factors 8u.
+    """
     result = y * ((2 * (q.c + 3) + 8 + _base_2(e, q)) * q.u + 3 * q.s)
     if q.algorithm.cancels:
         terms = np.abs(e.v) * e.w * (1 - e.z + np.abs(e.pos_weight) * e.z)
@@ -249,10 +267,11 @@ def _bce_with_logits(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) ->
 
 
 def _bce(e: ElementwiseTerms, t: Floats, y: Floats, q: Precision) -> Floats:
-    """It is w (z/x² + (1 − z)/(1 − x)²) t/D, terms of one sign: 12u.
+    """Return the bound of binary_cross_entropy: w (z/x² + (1 − z)/(1 − x)²) t/D.
 
-    Cancelling, (x − z)/(x(1 − x)) by the rule for quotients, 1/x(1 − x) and
-    abs(x − z)/(x(1 − x))², or all in one, (x² − 2xz + z)/(x(1 − x))²: each 12u.
+    The terms have one sign, 12u. Forms that cancel differentiate (x − z)/(x(1 − x)) by the
+    quotient rule, with terms 1/x(1 − x) and abs(x − z)/(x(1 − x))², or use the one fraction
+    (x² − 2xz + z)/(x(1 − x))²: each 12u.
     """
     result = y * (12 * q.u + 3 * q.s)
     if q.algorithm.cancels:

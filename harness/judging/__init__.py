@@ -1,7 +1,7 @@
 """Come here for how one answer becomes one verdict.
 
 `solved_case` prepares a case with its right answers, and `judge` compares one answer with them.
-To add a convention, see `conventions`.
+`harness.judging.conventions` says how a convention is added.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Documented choices in which frameworks differ from the contract, each by name.
+"""Name the documented choices in which frameworks differ from the contract.
 
-A `Convention` tells the oracle which choice to follow. An answer that misses the contract but is no
-finding under a convention, with that convention's own exact value and bounds, is judged
-`convention:NAME`. To add one, add a field to `harness.oracle.solution.Convention`, and its name and
-meaning here.
+A `Convention` tells the oracle which choice to follow. An answer that misses the contract but is
+no finding under a convention, with that convention's own exact value and bounds, is judged
+`convention:NAME`. A new convention needs a field of `harness.oracle.solution.Convention`, and
+its name and meaning here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ...cases.model import Case
 from ...cases.targets import LABELS
 from ..oracle import Convention
 
+# What each convention means, by the NAME in its verdict; names of frameworks are examples.
 MEANINGS: dict[str, str] = {
     "mean_over_rows": "the mean divides by the number of rows, not by the sum of the weights "
     "of the rows that count (Keras: sum_over_batch_size)",
@@ -51,10 +52,19 @@ MEANINGS: dict[str, str] = {
 
 
 def conventions_for(case: Case) -> Iterator[tuple[str, Convention]]:
-    """Yield the conventions that could change the answer to a case, plainest first."""
+    """Yield the conventions that could change the answer to a case, the simplest first.
+
+    A name may come more than once, as frameworks combine its choice with different divisors.
+
+    >>> from lossdiff.cases.model import Case
+    >>> case = Case.parse("binary_cross_entropy/multi_label.binary/float32/2x3/probs/-/0")
+    >>> [name for name, _ in conventions_for(case)]
+    ['clip_1e-7', 'log_floor_-100']
+    """
     if case.contract.is_loss:
         yield from _of_means(case)
         yield from _of_weights(case)
+    # Labels are out of range in some families only; explicit arrays may hold any label.
     labels = LABELS.get(case.target_family)
     may_be_bad = case.is_given or (labels is not None and labels.is_bad)
     if case.target_kind == "index" and may_be_bad:
@@ -73,6 +83,7 @@ def conventions_for(case: Case) -> Iterator[tuple[str, Convention]]:
 
 
 def _of_means(case: Case) -> Iterator[tuple[str, Convention]]:
+    """Yield the conventions about the divisor of a mean."""
     if case.options.reduction != "mean":
         return
     if case.target_kind == "index":
@@ -86,6 +97,7 @@ def _of_means(case: Case) -> Iterator[tuple[str, Convention]]:
 
 
 def _of_weights(case: Case) -> Iterator[tuple[str, Convention]]:
+    """Yield the conventions about weights together with label smoothing."""
     if not _is_weighted(case) or not case.options.label_smoothing:
         return
     if case.target_kind in ("index", "one_hot"):
@@ -99,13 +111,20 @@ def _of_weights(case: Case) -> Iterator[tuple[str, Convention]]:
 
 
 def _is_weighted(case: Case) -> bool:
-    """Whether there are class weights; a case from a file holds the arrays themselves."""
+    """Return whether there are class weights; a case from a file holds the arrays themselves."""
     given = case.given is not None and case.given.weight is not None
     return case.options.weight is not None or given
 
 
 def undefined_answer(got: np.ndarray) -> str:
-    """Name what was given where there is no agreed answer."""
+    """Return the name of the numbers that were given where there is no agreed answer.
+
+    Args:
+        got: these numbers, as a flat float64 array.
+
+    >>> undefined_answer(np.array([np.nan, 0.0]))
+    'undefined_nan+zero'
+    """
     kinds = {
         "nan": np.isnan(got).any(),
         "inf": np.isinf(got).any(),

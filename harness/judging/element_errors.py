@@ -1,4 +1,4 @@
-"""The errors of one array against the exact one, element by element."""
+"""Measure the errors of one array against the exact one, and rank them, element by element."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .conventions import undefined_answer
 from .solved_case import SolvedCase
 from .verdict import Remark, Verdict
 
-# The order in which the elements of one array are ranked. It is that of the enumeration, but for
-# the last two: a NaN has no size, and must not be hidden by an element that has a large one.
+# The order in which the elements of one array are ranked. It is that of the enumeration except for
+# the last two: a NaN has no size, and must not be hidden by an element with a large error.
 _ELEMENT_KINDS = (
     VerdictKind.EXACT,
     VerdictKind.FAITHFUL,
@@ -33,25 +33,26 @@ _ELEMENT_KINDS = (
 _RANK = {kind: rank for rank, kind in enumerate(_ELEMENT_KINDS)}
 _RANK_OF_WORD = {kind.word: rank for kind, rank in _RANK.items()}
 _HALF = 0.5 + 2.0**-20  # the oracle's own error is below 2^-20 ulp
-# A probability below 2 tiny is flushed; a gradient is up to twice, a second derivative 4 times it.
+# A probability below 2 tiny may be flushed to zero. A gradient is up to twice, and a
+# Hessian-vector product up to 4 times as large.
 _FLUSHED_BELOW: dict[str, int] = {"value": 2, HVP_LOGITS: 8}
 _FLUSHED_GRADIENT = 4
 
 
 @dataclass(frozen=True)
 class ElementErrors:
-    """Errors element by element; all arrays are flat.
+    """The errors of an answer, element by element; all arrays are flat.
 
     Attributes:
         shape: the shape of the answer.
-        form: the format that came back.
+        form: the floating-point format of the answer.
         exact: the right values.
-        got: what came back, as float64.
-        undefined: where there is no agreed answer.
-        special: where one of the two is not finite, and it matters.
-        right: where specials match.
-        error: absolute errors, 0 where special or undefined.
-        ulp: errors in ulp of the exact value.
+        got: the answer as float64.
+        undefined: the elements that have no agreed answer.
+        special: the elements that are compared and not measured, as either value is not finite.
+        right: the special elements in which both values match.
+        error: the absolute errors, 0 where special or undefined.
+        ulp: the errors in ulp of the exact value, 0 where special or undefined.
     """
 
     shape: tuple[int, ...]
@@ -69,15 +70,15 @@ class ElementErrors:
         """Compare an answer with the exact one.
 
         Args:
-            exact: the right values, NaN where there is no agreed answer.
-            got: what came back, in the same shape.
-            form: the format in which it came back.
+            exact: the right values, any shape, NaN where there is no agreed answer.
+            got: the answer as float64, in the same shape.
+            form: the floating-point format of the answer.
         """
         shape = exact.shape
         exact, got = exact.map(np.ravel), got.ravel()
         undefined = np.isnan(exact.hi)
-        # Beyond the overflow threshold an infinity is right; within one ulp of it the largest
-        # number is right, too, since the oracle cannot tell on which side the value lies.
+        # Beyond the overflow threshold an infinity is right. Within one ulp of it the largest
+        # number is right as well, since the oracle cannot decide on which side the value lies.
         infinite = np.isinf(exact.hi)
         over = _excess(exact, form)
         expects_inf = infinite | (over >= 0)
@@ -86,7 +87,9 @@ class ElementErrors:
         same = np.isinf(got) & (np.sign(got) == np.sign(exact.hi))
         at_edge = either & (same | (np.abs(got) == form.max))
         right = special & ((expects_inf & same) | at_edge)
-        # All others are measured: exactly subtracted first, then brought to the unit of the ulp.
+        # All others are measured. The difference is formed in double-doubles, as float64 would
+        # round it, and then divided by the ulp of the exact value: 2^(e − p + 1) in the binade
+        # of exponent e, and that of the least normal number among subnormals.
         plain = ~undefined & ~special
         difference = abs(exact - Exact.of(np.where(plain, got, 0.0)))
         error = np.where(plain, difference.to_float(), 0.0)
@@ -97,14 +100,22 @@ class ElementErrors:
         return cls(shape, form, exact, got, undefined, special, right, error, ulp)
 
     def verdict(self, solved: SolvedCase, solution: Solution, quantity: str) -> Verdict:
-        """Return the verdict on the whole array: that of its worst element."""
+        """Return the verdict on the whole array, which is that of its worst element.
+
+        Args:
+            solved: the case, whose bounds are cached.
+            solution: the right answer under the convention that the answer is compared with.
+            quantity: the name of the quantity.
+        """
         rank = self._ranks(solved, solution, quantity)
         sound = solved.bound(solution, quantity, SOUND)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             ratio = np.nan_to_num(self.error / sound.ravel(), nan=0.0)
+        # The worst element has the highest rank, and among these the largest ratio.
         worst = int(np.lexsort((ratio, rank))[-1])
         kind = _ELEMENT_KINDS[rank[worst]]
         word = kind.word
+        # The undefined elements name the verdict only where the defined ones are no finding.
         if self.undefined.any() and rank.max() < _RANK[VerdictKind.INACCURATE]:
             word = CONVENTION + undefined_answer(self.got[self.undefined])
             worst = int(np.argmax(self.undefined))
@@ -123,8 +134,10 @@ class ElementErrors:
         )
 
     def _remark(self, solved: SolvedCase, quantity: str, word: str) -> Remark | None:
+        """Return a remark about 16-bit sums or the signs of zeros, neither of which is judged."""
         if word == VerdictKind.NARROW.word:
             return Remark(f"sums run in {solved.case.dtype}")
+        # Both zeros are equal in value, so a wrong sign is worth a remark and no verdict.
         minus = (self.got == 0) & np.signbit(self.got) & ~np.signbit(self.exact.hi)
         if quantity == "value" and minus.any():
             return Remark(f"{minus.sum()} times -0 for 0")
@@ -150,11 +163,13 @@ class ElementErrors:
     def _explained(
         self, solved: SolvedCase, solution: Solution, quantity: str
     ) -> NDArray[np.int64]:
-        """Return the mildest explanation of each element."""
+        """Return the rank of the mildest explanation of each element."""
+        # From the weakest algorithm to the mildest, so that the mildest one that holds is kept.
         rank = np.full(self.got.shape, _RANK[VerdictKind.INACCURATE])
         for word, algorithm in reversed(list(ladder_of(solved.case.dtype))):
             limit = solved.bound(solution, quantity, algorithm)
             rank[self.error <= limit.ravel()] = _RANK_OF_WORD[word]
+        # A flushed zero counts before any algorithm: its error is the hardware's, not the form's.
         below = _FLUSHED_BELOW.get(quantity, _FLUSHED_GRADIENT) * self.form.tiny
         flushed = (self.got == 0) & (np.abs(self.exact.to_float()) < below)
         rank[flushed] = _RANK[VerdictKind.FLUSHED]
@@ -162,7 +177,11 @@ class ElementErrors:
 
 
 def _excess(exact: Exact, form: Format) -> Floats:
-    """Return how far values lie beyond the overflow threshold 2^(emax+1) − ½ulp, in ulp of max."""
+    """Return the distance of values beyond the overflow threshold, in ulp of the largest number.
+
+    The threshold is 2^(emax + 1) − ½ulp: rounding to nearest gives an infinity from there on.
+    """
+    # Most arrays are far below the threshold, and the subtraction in double-doubles is slow.
     if exact.exponent.max(initial=0) <= form.emax:
         return np.full(exact.shape, -np.inf)
     ulp = 2.0 ** (form.emax - form.precision + 1)
@@ -173,11 +192,12 @@ def _excess(exact: Exact, form: Format) -> Floats:
 
 
 def number_text(number: Any) -> str:
-    """Return the shortest text of a number as float64."""
+    """Return the shortest text that gives the number back as float64."""
     return repr(float(number))
 
 
 def _exact_text(exact: Exact, index: int) -> str:
+    """Return the text of an exact element rounded to float64."""
     if np.isnan(exact.hi[index]):
         return NO_AGREED_ANSWER
     return repr(float(exact[index].to_float()))

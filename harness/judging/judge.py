@@ -1,7 +1,8 @@
-"""The judge: one answer against the exact one and its bounds, the first verdict that holds.
+"""Judge one answer against the exact one and its bounds: the first verdict that holds.
 
 An error is judged by what the contract demands, an array element by element (`element_errors`).
-What would be a finding is compared with the documented conventions, too (`conventions`).
+An answer that would be a finding is compared with the documented conventions as well
+(`conventions`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ def judge(solved: SolvedCase, quantity: str, answer: NDArray[Any] | Failure) -> 
     Args:
         solved: the case with its right answers.
         quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
-        answer: the array that came back, or why there is none.
+        answer: the array that came back, of any dtype and shape, or the reason why there is none.
+
+    Returns:
+        The verdict on the worst element, or on the failure.
 
     >>> from lossdiff.cases.model import Case
     >>> from lossdiff.harness.judging import solved_case
@@ -40,6 +44,7 @@ def judge(solved: SolvedCase, quantity: str, answer: NDArray[Any] | Failure) -> 
     """
     if isinstance(answer, Failure):
         return _on_failure(solved, answer)
+    # Many functions give the same bits, and equal bits get the same verdict.
     key = (quantity, fingerprint(answer))
     if key not in solved.judged:
         solved.judged[key] = replace(_on_array(solved, quantity, answer), fingerprint=key[1])
@@ -47,6 +52,7 @@ def judge(solved: SolvedCase, quantity: str, answer: NDArray[Any] | Failure) -> 
 
 
 def _on_failure(solved: SolvedCase, failure: Failure) -> Verdict:
+    """Return the verdict on a missing array; an error is right if the contract demands one."""
     solution = solved.solution
     if failure.kind != "raised":
         return Verdict(failure.kind, detail=failure)
@@ -61,9 +67,11 @@ def _on_failure(solved: SolvedCase, failure: Failure) -> Verdict:
 
 
 def _on_array(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> Verdict:
+    """Return the verdict under the contract, or under a convention that the answer follows."""
     if solved.solution.refusal:
         return _by_convention(solved, quantity, answer) or _accepted(solved.solution, answer)
     verdict = _judge_against(solved, solved.solution, quantity, answer)
+    # No convention changes a shape or a dtype, beyond those that `_of_another_dtype` knows.
     if verdict.is_finding and verdict.kind is not VerdictKind.MISMATCHED:
         return _by_convention(solved, quantity, answer) or verdict
     if verdict.is_undefined:
@@ -72,6 +80,7 @@ def _on_array(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> Verdic
 
 
 def _accepted(solution: Solution, answer: NDArray[Any]) -> Verdict:
+    """Return the verdict on an array where the contract demands an error."""
     got = ", ".join(number_text(it) for it in answer.ravel()[:_SHOWN].astype(np.float64))
     detail = Refusal(solution.broken_rule, solution.refusal)
     return Verdict(VerdictKind.ACCEPTED.word, exact="an error", got=got, detail=detail)
@@ -80,9 +89,10 @@ def _accepted(solution: Solution, answer: NDArray[Any]) -> Verdict:
 def _by_convention(
     solved: SolvedCase, quantity: str, answer: NDArray[Any], *, defines: bool = False
 ) -> Verdict | None:
-    """Return the convention that the answer meets best: the milder verdict, the smaller ratio.
+    """Return the verdict under the convention that the answer meets best; None if it meets none.
 
-    With `defines`, only conventions that have an answer everywhere.
+    The best one has the mildest verdict, and among these the smallest ratio. With `defines`, only
+    conventions that define every element are considered.
     """
     met = []
     for name, solution in solved.alternatives:
@@ -103,12 +113,12 @@ def _by_convention(
 def _lacks_a_nan(
     solved: SolvedCase, solution: Solution, quantity: str, answer: NDArray[Any]
 ) -> bool:
-    """Return whether a convention gives NaN where the contract does not, and the answer has none.
+    """Return whether the answer lacks a NaN that the convention demands and the contract does not.
 
-    A convention is not met by answers that avoid what is peculiar to it.
+    An answer that avoids the peculiarity of a convention does not meet it.
     """
     expected = np.isnan(solution.quantities[quantity].hi)
-    if solved.solution.refusal:  # then NaN may also stand for no agreed answer
+    if solved.solution.refusal:  # then a NaN may also mark elements without an agreed answer
         expected = expected & (solution.convention.bad_index == "nan")
     else:
         expected = expected & ~np.isnan(solved.solution.quantities[quantity].hi)
@@ -139,7 +149,10 @@ def _judge_against(
 
 
 def _expected_dtype(inputs: Inputs, quantity: str) -> np.dtype[Any]:
-    """Return the dtype of a result: that of what it is computed from or differentiated by."""
+    """Return the dtype of a result: that of the argument with respect to which it is the gradient.
+
+    A value has the dtype of the first argument.
+    """
     if quantity == "gradient_target":
         assert inputs.target is not None  # noqa: S101 -- or there would be no such quantity
         return inputs.target.dtype
@@ -149,7 +162,12 @@ def _expected_dtype(inputs: Inputs, quantity: str) -> np.dtype[Any]:
 def _of_another_dtype(
     solved: SolvedCase, got: np.dtype[Any], expected: np.dtype[Any], verdict: Verdict
 ) -> Verdict:
-    """Judge the dtype: that of the widest argument or of the first is a convention, no other is."""
+    """Return the verdict on an array of a dtype that the contract does not demand.
+
+    The dtype of the widest argument and that of the first are conventions; any other is wrong.
+    """
+    # The numbers were judged in the dtype that came back, so that a convention about dtypes is
+    # only granted to numbers that are right in it.
     dtypes = _floating(solved.inputs)
     known = {_promoted(dtypes): "promoted", dtypes["values"]: "dtype_of_logits"}
     is_convention = got in known and not verdict.is_finding
@@ -165,12 +183,14 @@ def _of_another_dtype(
 
 
 def _floating(inputs: Inputs) -> dict[str, np.dtype[Any]]:
+    """Return the dtypes of the floating arguments, by name."""
     arrays = {name: array for name, array in vars(inputs).items() if array is not None}
     return {name: array.dtype for name, array in arrays.items() if format_of(array.dtype)}
 
 
 def _promoted(dtypes: dict[str, np.dtype[Any]]) -> np.dtype[Any] | None:
+    """Return the dtype that NumPy promotes all arguments to; None where there is none."""
     try:
         return np.result_type(*dtypes.values())
-    except TypeError:  # float16 with bfloat16
+    except TypeError:  # float16 and bfloat16 have no common dtype
         return None

@@ -1,4 +1,4 @@
-"""A case with its right answers, solved once for everybody who answers it."""
+"""Pair a case with its right answers, which are solved once for all implementations."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class SolvedCase:
     """A case with its arrays and right answers, which are computed when they are first needed.
 
     Attributes:
-        case: the question.
-        inputs: its arrays.
+        case: the operation, dtype, shape and options.
+        inputs: the arrays of the case.
     """
 
     case: Case
@@ -29,17 +29,17 @@ class SolvedCase:
 
     @cached_property
     def judged(self) -> dict[tuple[str, str], Verdict]:
-        """Verdicts by quantity and fingerprint: many functions compute the same underneath."""
+        """The verdicts so far by quantity and fingerprint, as many functions give equal bits."""
         return {}
 
     @cached_property
     def solution(self) -> Solution:
-        """The answer under the contract."""
+        """The right answer under the contract."""
         return self._solved(CONTRACT)
 
     @cached_property
     def alternatives(self) -> list[tuple[str, Solution]]:
-        """The answers under other conventions, by the names of these."""
+        """The right answers under other conventions, each with the convention's name."""
         return [
             (name, solution)
             for name, convention in conventions_for(self.case)
@@ -49,6 +49,7 @@ class SolvedCase:
     @property
     def accepts_errors(self) -> bool:
         """Whether an error is as good as any answer: nothing is agreed on, or a target is NaN."""
+        # Without classes there is no softmax, even if no element is left to be undefined.
         case, target = self.case, self.inputs.target
         value = self.solution.quantities["value"].hi
         without_classes = case.contract.reads_classes and case.shape[case.class_axis] == 0
@@ -57,7 +58,17 @@ class SolvedCase:
         return without_classes or has_nan or bool(value.size and np.isnan(value).all())
 
     def bound(self, solution: Solution, quantity: str, algorithm: Algorithm) -> Floats:
-        """Return the largest error of an algorithm, in the shape of the quantity; computed once."""
+        """Return the largest error of an algorithm, computed once.
+
+        Args:
+            solution: one of the right answers of this case.
+            quantity: the name of the quantity.
+            algorithm: the way in which the quantity was computed.
+
+        Returns:
+            Absolute errors as float64, in the shape of the quantity.
+        """
+        # The solutions live as long as this object, so that their ids stay unique.
         key = (id(solution), quantity, algorithm)
         if key not in self._bounds:
             self._bounds[key] = bound(self.case, solution, quantity, algorithm)
@@ -65,12 +76,15 @@ class SolvedCase:
 
     @cached_property
     def _bounds(self) -> dict[tuple[int, str, object], Floats]:
+        """The bounds so far, by solution, quantity and algorithm."""
         return {}
 
     def _solved(self, convention: Convention) -> Solution:
+        """Return the answer under a convention, with the Hessian-vector product if it is probed."""
         solution = solve(self.case, self.inputs, convention)
         if not self.case.is_probed or solution.refusal:
             return solution
+        # Some conventions have no second derivative; their answers then lack that quantity.
         second = solve_second(self.case, self.inputs, convention)
         if second is None:
             return solution
@@ -78,7 +92,7 @@ class SolvedCase:
 
 
 def solved_case(case: Case) -> SolvedCase:
-    """Return a case ready to be judged.
+    """Return a case with its own arrays, ready to be judged.
 
     >>> from lossdiff.cases.model import Case
     >>> solved = solved_case(Case.parse("softmax/float32/1x2/two_units/-/0"))

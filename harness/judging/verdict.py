@@ -1,4 +1,4 @@
-"""What the judge says of one quantity: typed facts, from which sentences are made for readers."""
+"""The types of a verdict on one quantity: facts, from which sentences are made for readers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class ShapeMismatch:
-    """The array has another shape than the contract demands.
+    """The fact that an array has another shape than the contract demands.
 
     Attributes:
         got, expected: the two shapes.
@@ -23,7 +23,7 @@ class ShapeMismatch:
 
     @property
     def about(self) -> tuple[object, ...]:
-        """What it is about, whatever the shape of the case."""
+        """The facts that equal mismatches share, whatever the shape of the case."""
         return ("shape",)
 
     def __str__(self) -> str:
@@ -32,13 +32,13 @@ class ShapeMismatch:
 
 @dataclass(frozen=True)
 class DtypeMismatch:
-    """The array has another dtype than the contract demands.
+    """The fact that an array has another dtype than the contract demands.
 
     Attributes:
         got, expected: the names of the two dtypes.
-        arguments: name and dtype of each floating argument; empty where `got` holds no real
+        arguments: the name and dtype of each floating argument; empty where `got` holds no real
             numbers, which then cannot be judged.
-        numbers: the verdict on the numbers as they are.
+        numbers: the verdict on the numbers regardless of their dtype.
         is_convention: whether a convention names this dtype.
     """
 
@@ -50,7 +50,7 @@ class DtypeMismatch:
 
     @property
     def about(self) -> tuple[object, ...]:
-        """What it is about, whatever the numbers of the case."""
+        """The facts that equal mismatches share, whatever the numbers of the case."""
         return "dtype", self.got, self.expected
 
     def __str__(self) -> str:
@@ -67,12 +67,12 @@ class DtypeMismatch:
 
 @dataclass(frozen=True)
 class Refusal:
-    """The contract demands an error.
+    """The fact that the contract demands an error.
 
     Attributes:
-        rule: which rule the question breaks.
-        sentence: the same for readers.
-        failure: the error that came; None where a number came.
+        rule: the name of the rule that the case breaks.
+        sentence: a sentence about the broken rule, for readers.
+        failure: the error that was raised; None where an array came back.
     """
 
     rule: str
@@ -81,7 +81,7 @@ class Refusal:
 
     @property
     def about(self) -> tuple[object, ...]:
-        """What it is about, whatever the shape of the case."""
+        """The facts that equal refusals share, whatever the shape of the case."""
         return "refusal", self.rule
 
     def __str__(self) -> str:
@@ -90,13 +90,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Remark:
-    """What a reader should know beside the numbers; nothing is decided by it."""
+    """A remark for readers in addition to the numbers; no code decides by it."""
 
     text: str
 
     @property
     def about(self) -> tuple[object, ...]:
-        """A remark is about nothing that verdicts are compared by."""
+        """An empty tuple: verdicts are not compared by their remarks."""
         return ()
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ Detail = Failure | ShapeMismatch | DtypeMismatch | Refusal | Remark
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the judge says of one quantity.
+    """The verdict on one quantity of one answer.
 
     Attributes:
         word: the kind, with the name of a convention or a relation after a colon.
@@ -116,10 +116,13 @@ class Verdict:
             not measured.
         ratio: the largest error over the bound of a sound algorithm.
         abs_error: the largest absolute error.
-        where: index of the worst element, as text.
+        where: the index of the worst element, as text.
         exact, got: the two numbers there, as text.
-        detail: what else is known, typed by what it is about.
-        fingerprint: of the array that was judged; empty where there is none.
+        detail: further facts, typed by their subject; None where there are none.
+        fingerprint: the fingerprint of the array; empty where there is none.
+
+    >>> Verdict("convention:promoted").convention
+    'promoted'
     """
 
     word: str
@@ -149,7 +152,7 @@ class Verdict:
 
     @property
     def is_finding(self) -> bool:
-        """Whether it is neither agreement nor explained."""
+        """Whether the answer neither agrees with the exact one nor has an explanation."""
         return self.kind.category == "finding"
 
     @property

@@ -4,11 +4,19 @@
 sums of two float64 numbers with an exponent of their own. A `Convention` says which documented
 choices the answer follows. Nothing here imports a backend: an oracle that shared code with an
 implementation would share its errors.
+
+>>> from lossdiff.cases.model import Case
+>>> case = Case.parse("softmax/float32/1x2/two_units/-/0")
+>>> case.inputs().values
+array([[0.        , 0.83708966]], dtype=float32)
+>>> solve(case, case.inputs()).quantities["value"].to_float()
+array([[0.30214809, 0.69785191]])
 """
 
 from __future__ import annotations
 
-from .double_double import Exact, Floats, limited
+from .double_double import Exact, limited
+from .pairs import Floats
 from .second_order import solve_second
 from .solution import CONTRACT, ClasswiseTerms, Convention, ElementwiseTerms, Solution
 from .solve import solve

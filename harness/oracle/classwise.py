@@ -1,7 +1,7 @@
-"""The oracle for operations over classes: softmax, logsumexp, cross-entropy and nll.
+"""Solve operations over classes: softmax, logsumexp, cross-entropy and nll.
 
-The formulas stand in `harness.oracle.softmax` and `harness.oracle.losses`; here a case becomes rows
-of logits, in parts where it is large.
+`harness.oracle.softmax` and `harness.oracle.losses` hold the formulas. This module turns the
+arrays of a case into rows of logits, and splits large arrays into parts.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from dataclasses import fields, replace
 import numpy as np
 
 from ...cases.model import Case, Inputs
-from .double_double import Exact, Floats
+from .double_double import Exact
 from .losses import divisor_of, given_losses, solve_loss, targets
+from .pairs import Floats
 from .softmax import (
     as_rows,
     back,
@@ -27,7 +28,7 @@ from .solution import ClasswiseTerms, Convention, Solution
 
 
 def solve_classwise(case: Case, inputs: Inputs, convention: Convention) -> Solution:
-    """Solve an operation over classes."""
+    """Return the right answer to a case of an operation over classes."""
     axis = case.class_axis
     rest = case.shape[:axis] + case.shape[axis + 1 :]
     x = as_rows(inputs.values, axis)
@@ -38,13 +39,16 @@ def solve_classwise(case: Case, inputs: Inputs, convention: Convention) -> Solut
 
 
 def solve_large(case: Case, inputs: Inputs, convention: Convention) -> Solution:
-    """Arrays are solved in their first rows, a reduced loss in all, part by part.
+    """Return the right answer to a large case over classes.
 
-    Beyond the first part float64 will do for narrower dtypes: it is good to 2^-20 of their ulp.
+    Arrays are solved in their first rows only. A reduced loss depends on every row, so it is
+    solved part by part. Beyond the first part float64 suffices for narrower dtypes, as its error
+    is below 2^-20 of their ulp.
     """
     n = case.judged_rows
     if not case.contract.is_loss or case.options.reduction == "none":
         return solve_classwise(*part_of(case, inputs, 0, n), convention)
+    # The parts are summed and divided once: the divisor of a mean belongs to the whole batch.
     summed = replace(case, options=replace(case.options, reduction="sum"))
     solver = solve_classwise if case.dtype == "float64" else _solve_plainly
     parts = [
@@ -54,6 +58,7 @@ def solve_large(case: Case, inputs: Inputs, convention: Convention) -> Solution:
         for begin in range(0, case.shape[0], n)
     ]
     divisor = divisor_of(case, inputs, convention)
+    # Gradients are judged in the first rows only, so the other parts contribute their values.
     first, *_ = parts
     quantities = {
         name: divisor.divide(exact, convention) for name, exact in first.quantities.items()
@@ -62,6 +67,7 @@ def solve_large(case: Case, inputs: Inputs, convention: Convention) -> Solution:
     for part in parts:
         total = total + part.quantities["value"]
     quantities["value"] = divisor.divide(total, convention)
+    # The bound of the value sums over all rows, so it needs the terms of every part.
     every = [part.terms for part in parts if isinstance(part.terms, ClasswiseTerms)]
     terms = ClasswiseTerms(
         *(
@@ -76,10 +82,11 @@ def solve_large(case: Case, inputs: Inputs, convention: Convention) -> Solution:
 
 
 def _solve_plainly(case: Case, inputs: Inputs, convention: Convention) -> Solution:
-    """Solve the sum of row losses of everyday logits in float64; others exactly."""
+    """Return the sum of row losses, computed in float64 for finite logits, else exactly."""
     x = as_rows(inputs.values, case.class_axis)
     if case.contract.domain != "logits" or not np.isfinite(x).all():
         return solve_classwise(case, inputs, convention)
+    # The largest logit's exp(0) = 1 is left out of the sum, so that log1p keeps the small ones.
     a = x.max(axis=1)
     d = a[:, None] - x
     e = np.exp(-d)
@@ -96,14 +103,16 @@ def _solve_plainly(case: Case, inputs: Inputs, convention: Convention) -> Soluti
 
 
 def part_of(case: Case, inputs: Inputs, begin: int, end: int) -> tuple[Case, Inputs]:
-    """Return the same question about some of the rows."""
+    """Return the case restricted to the rows from `begin` to `end`, with its arrays."""
     values = inputs.values[begin:end]
     target = None if inputs.target is None else inputs.target[begin:end]
     return replace(case, shape=values.shape), replace(inputs, values=values, target=target)
 
 
 def _solve_array(case: Case, x: Floats, rest: tuple[int, ...], axis: int) -> Solution:
+    """Return the right answer for softmax, log_softmax or logsumexp of rows x, shape (R, C)."""
     soft = softmax(x)
+    # logsumexp has one result for each row, so its cotangent has no class axis.
     reduces = case.operation == "logsumexp"
     cotangent = case.cotangent(rest if reduces else case.shape)
     v = cotangent.reshape(-1, 1) if reduces else as_rows(cotangent, axis)

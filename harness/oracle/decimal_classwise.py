@@ -1,8 +1,9 @@
-"""Slow answers for rows of classes; see `harness.oracle.decimal_fallback`.
+"""Compute operations over classes in decimals; see `harness.oracle.decimal_fallback`.
 
-Each function returns one that gives an element or a row of the batch as (result, size of its
-terms). In decimals a row is e_i = exp(x_i − a) and T = Σ e; nothing is divided before the end, so
-that ties, where every e is 1, leave nothing to round.
+Each public function takes the whole batch and returns a function that computes one element or one
+row of it, as a pair of the result and the size of its terms. In decimals a row is
+e_i = exp(x_i − a) and T = Σ e. Nothing is divided before the end, so that ties, where every e
+is 1, leave nothing to round.
 """
 
 from __future__ import annotations
@@ -12,16 +13,23 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from .decimal_fallback import ElementTerm, Term, once_a_row, quotient
-from .double_double import Floats
+from .pairs import Floats
 
 RowTerm = Callable[[int], Term]
-_NOTHING = 10**4  # exp(−d) beyond it is nothing beside any numbers of float64: below 10^-4342
+_NOTHING = 10**4  # exp(−d) beyond it is below 10^-4342, negligible next to any float64
 _ZERO = Decimal(0)
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One row of logits: their maximum, exp(x − a) of each class, and the sum."""
+    """One row of logits in decimals.
+
+    Attributes:
+        a: the largest logit.
+        e: exp(x − a) of each class.
+        total: T, the sum of e.
+        by_logit: exp(x − a) by the logit x.
+    """
 
     a: Decimal
     e: list[Decimal]
@@ -30,10 +38,13 @@ class _Row:
 
 
 def _rows(x: Floats) -> Callable[[int], _Row]:
+    """Return a function that gives a row of logits x, shape (R, C), by its index."""
+
     @once_a_row
     def row(index: int) -> _Row:
         logits = x[index].tolist()
         a = Decimal(max(logits))
+        # Logits often repeat, and each exponential in decimals is expensive.
         by_logit = {number: _exp(Decimal(number) - a) for number in set(logits)}
         e = [by_logit[number] for number in logits]
         return _Row(a, e, sum(e, _ZERO), by_logit)
@@ -50,13 +61,13 @@ def _decimals(row: Floats) -> list[Decimal]:
 
 
 def _dot(left: list[Decimal], right: list[Decimal]) -> Term:
-    """Σ left·right, and the sum of magnitudes."""
+    """Return Σ left·right, and the sum of the magnitudes of its terms."""
     products = [a * b for a, b in zip(left, right, strict=True)]
     return sum(products, _ZERO), sum(map(abs, products), _ZERO)
 
 
 def logsumexp(x: Floats) -> RowTerm:
-    """Return a + ln T."""
+    """Return a function of a row that computes a + ln T, for logits x of shape (R, C)."""
     rows = _rows(x)
 
     def slow(index: int) -> Term:
@@ -67,7 +78,7 @@ def logsumexp(x: Floats) -> RowTerm:
 
 
 def log_softmax_gradient(x: Floats, v: Floats) -> ElementTerm:
-    """Return v_j − p_j Σv, asked with (x_j, v_j)."""
+    """Return a function that computes v_j − p_j Σv from (x_j, v_j); x and v have shape (R, C)."""
     rows = _rows(x)
     sums = once_a_row(lambda index: sum(_decimals(v[index]), _ZERO))
 
@@ -80,12 +91,12 @@ def log_softmax_gradient(x: Floats, v: Floats) -> ElementTerm:
 
 
 def _means(rows: Callable[[int], _Row], gaps: Floats) -> Callable[[int], Term]:
-    """Σ e g of each row."""
+    """Return a function of a row that computes Σ e g, for gaps g of shape (R, C)."""
     return once_a_row(lambda index: _dot(rows(index).e, _decimals(gaps[index])))
 
 
 def deviation(x: Floats, gaps: Floats) -> ElementTerm:
-    """Return g_j − Σ p g, asked with g_j; g = v − v_top."""
+    """Return a function that computes g_j − Σ p g from g_j, where the gaps g are v − v_top."""
     rows = _rows(x)
     means = _means(rows, gaps)
 
@@ -99,7 +110,13 @@ def deviation(x: Floats, gaps: Floats) -> ElementTerm:
 
 @dataclass(frozen=True)
 class _Products:
-    """A_i B_i of a row, the sizes of their terms, and Σ e A B with its size."""
+    """Products of the deviations A_i B_i of a row, times T².
+
+    Attributes:
+        each: A B with the size of its terms, by the pair of gaps.
+        mean: Σ e A B.
+        size: the size of the terms of the mean.
+    """
 
     each: dict[tuple[float, float], Term]
     mean: Decimal
@@ -107,12 +124,15 @@ class _Products:
 
 
 def second_deviation(x: Floats, left: Floats, right: Floats) -> ElementTerm:
-    """Return c_j − Σ p c, asked with (g_j, h_j); c = (g − Σ p g)(h − Σ p h)."""
+    """Return a function that computes c_j − Σ p c from (g_j, h_j).
+
+    Here c = (g − Σ p g)(h − Σ p h), and g and h are `left` and `right`, shape (R, C).
+    """
     rows = _rows(x)
     means = [_means(rows, left), _means(rows, right)]
 
     def factor(index: int, which: int, gap: float) -> Term:
-        """Return T (g − Σ p g)."""
+        """Return T (g − Σ p g), with the size of its terms."""
         own, (mean, size) = Decimal(gap) * rows(index).total, means[which](index)
         return own - mean, abs(own) + size
 
@@ -123,6 +143,8 @@ def second_deviation(x: Floats, left: Floats, right: Floats) -> ElementTerm:
         for pair in set(pairs):
             (a, size_a), (b, size_b) = (factor(index, *item) for item in enumerate(pair))
             each[pair] = a * b, size_a * size_b
+        # The size of a mean is that of its products' terms, not of the products: they may have
+        # cancelled already.
         e = rows(index).e
         mean, _ = _dot(e, [each[pair][0] for pair in pairs])
         size, _ = _dot(e, [each[pair][1] for pair in pairs])
@@ -131,6 +153,7 @@ def second_deviation(x: Floats, left: Floats, right: Floats) -> ElementTerm:
     def slow(index: int, g_j: float, h_j: float) -> Term:
         total, found = rows(index).total, products(index)
         product, size = found.each[g_j, h_j]
+        # c is product/T² and the mean of c is mean/T³, so that T³ is the common divisor.
         numerator = total * product - found.mean
         return quotient(numerator, total * size + found.size, total**3)
 
@@ -139,11 +162,11 @@ def second_deviation(x: Floats, left: Floats, right: Floats) -> ElementTerm:
 
 @dataclass(frozen=True)
 class Weights:
-    """What W = weight·((1 − ε)·target + ε/C) is made of, without rounding.
+    """The factors of W = weight·((1 − ε)·target + ε/C), which are not rounded.
 
     Attributes:
-        target: shape (R, C), 0 in rows that do not count.
-        weight: of each class or row, shape (R, C).
+        target: the targets, shape (R, C), 0 in rows that do not count.
+        weight: the weight of each class or row, shape (R, C).
         smoothing: ε.
     """
 
@@ -152,7 +175,7 @@ class Weights:
     smoothing: float
 
     def times_classes(self, target: float, weight: float) -> Decimal:
-        """Return C·W of an element."""
+        """Return C·W of an element: a multiple of W that needs no division."""
         epsilon = Decimal(self.smoothing)
         classes = self.target.shape[1]
         return Decimal(weight) * ((1 - epsilon) * Decimal(target) * classes + epsilon)
@@ -164,7 +187,7 @@ class Weights:
 
 
 def cross_entropy_gradient(x: Floats, weights: Weights) -> ElementTerm:
-    """Return p_j ΣW − W_j, asked with (x_j, target_j, weight_j)."""
+    """Return a function that computes p_j ΣW − W_j from (x_j, target_j, weight_j)."""
     rows = _rows(x)
     sums = once_a_row(lambda index: _sum(weights.row(index)))
     classes = x.shape[1]
@@ -179,11 +202,15 @@ def cross_entropy_gradient(x: Floats, weights: Weights) -> ElementTerm:
 
 
 def _sum(numbers: list[Decimal]) -> Term:
+    """Return the sum of numbers, and the sum of their magnitudes."""
     return sum(numbers, _ZERO), sum(map(abs, numbers), _ZERO)
 
 
 def cross_entropy_loss(x: Floats, weights: Weights) -> RowTerm:
-    """Return Σ W (d + ln T) of a row; a class of weight 0 costs nothing, whatever its logit."""
+    """Return a function of a row that computes Σ W (d + ln T).
+
+    A class of weight 0 costs nothing, whatever its logit.
+    """
     rows = _rows(x)
 
     def slow(index: int) -> Term:
@@ -194,6 +221,7 @@ def cross_entropy_loss(x: Floats, weights: Weights) -> RowTerm:
             row.a - Decimal(number) + log_total if factor else _ZERO
             for number, factor in zip(x[index].tolist(), w, strict=True)
         ]
+        # An error of T enters ln T as an absolute one, so T, not ln T, is the size of that term.
         loss, size = _dot(w, l)
         classes = x.shape[1]
         return loss / classes, (size + _sum(w)[1] * row.total) / classes
@@ -202,7 +230,10 @@ def cross_entropy_loss(x: Floats, weights: Weights) -> RowTerm:
 
 
 def given_loss(p: Floats, weights: Weights) -> RowTerm:
-    """Return −Σ W ln p of a row; a class of weight 0 costs nothing, whatever its probability."""
+    """Return a function of a row that computes −Σ W ln p, for probabilities p of shape (R, C).
+
+    A class of weight 0 costs nothing, whatever its probability.
+    """
     classes = p.shape[1]
 
     def slow(index: int) -> Term:
@@ -216,9 +247,10 @@ def given_loss(p: Floats, weights: Weights) -> RowTerm:
 
 
 def divided_gradient(y: Floats, weights: Weights, inside: Floats) -> ElementTerm:
-    """Return (Σ_in W − W_j/p_j)/Σy with p = y/Σy, asked with (y_j, target_j, weight_j, inside_j).
+    """Return a function that computes (Σ_in W − W_j/p_j)/Σy, where p = y/Σy.
 
-    W counts where `inside` is 1, not where it is 0.
+    It computes from (y_j, target_j, weight_j, inside_j). W counts where `inside` is 1, not where
+    it is 0.
     """
     classes = y.shape[1]
     totals = once_a_row(lambda index: sum(_decimals(y[index]), _ZERO))
@@ -235,7 +267,7 @@ def divided_gradient(y: Floats, weights: Weights, inside: Floats) -> ElementTerm
 
 
 def whole(slow: RowTerm, rows: list[int]) -> RowTerm:
-    """Return the sum of the rows; asked with row 0, the only one."""
+    """Return a function that computes the sum over the rows; its argument is ignored."""
 
     def total(_: int) -> Term:
         terms = [slow(index) for index in rows]
@@ -245,7 +277,7 @@ def whole(slow: RowTerm, rows: list[int]) -> RowTerm:
 
 
 def weights_sum(weights: Weights) -> RowTerm:
-    """Return ΣW of a row."""
+    """Return a function of a row that computes ΣW."""
     classes = weights.target.shape[1]
 
     def slow(index: int) -> Term:

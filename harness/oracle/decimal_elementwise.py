@@ -1,6 +1,7 @@
-"""Slow answers for single elements; see `harness.oracle.decimal_fallback`.
+"""Compute elementwise operations in decimals; see `harness.oracle.decimal_fallback`.
 
-Each is asked with the element's numbers; the first argument, the row, says nothing here.
+Each function takes the index of a row, which is ignored, and the numbers of one element, and
+returns the result with the size of its terms.
 """
 
 from __future__ import annotations
@@ -8,16 +9,17 @@ from __future__ import annotations
 from decimal import Decimal
 
 from .decimal_fallback import ElementTerm, Term, quotient
-from .double_double import Floats
+from .pairs import Floats
 
 
 def _exponential(x: float) -> Decimal:
-    """E = e^−|x|."""
+    """Return E = e^−|x|."""
     return (-abs(Decimal(x))).exp()
 
 
 def gradient_by_logit(_: int, x: float, z: float, pos_weight: float) -> Term:
     """Return (1 − z)σ(x) − pzσ(−x)."""
+    # Both sigmoids are 1 or E over 1 + E, which is divided by last.
     e, miss, hit = _exponential(x), 1 - Decimal(z), Decimal(pos_weight) * Decimal(z)
     by_miss, by_hit = (miss, hit * e) if x > 0 else (miss * e, hit)
     return quotient(by_miss - by_hit, abs(by_miss) + abs(by_hit), 1 + e)
@@ -43,11 +45,18 @@ def loss_of_probability(_: int, x: float, z: float) -> Term:
     """Return −(z ln x + (1 − z) ln(1 − x)); 0·ln 0 = 0."""
     parts = ((Decimal(z), Decimal(x)), (1 - Decimal(z), 1 - Decimal(x)))
     loss = -sum((share * p.ln() for share, p in parts if share), Decimal(0))
+    # Neither logarithm is positive, so the terms cannot cancel within one element.
     return loss, abs(loss)
 
 
 def total_loss(loss: ElementTerm, weight: Floats, arguments: list[Floats]) -> ElementTerm:
-    """Return what adds the weighted losses of all elements; flat arrays."""
+    """Return a function that computes the weighted sum of the losses of all elements.
+
+    Args:
+        loss: the function that computes the loss of one element.
+        weight: the weights, shape (n,); an element of weight 0 costs nothing.
+        arguments: the arguments of `loss`, each of shape (n,).
+    """
     columns = [array.tolist() for array in (weight, *arguments)]
 
     def slow(row: int) -> Term:

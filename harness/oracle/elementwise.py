@@ -1,4 +1,4 @@
-"""The oracle for operations of one element: sigmoid, exp and the binary losses."""
+"""Solve elementwise operations: sigmoid, log_sigmoid, exp and the binary losses."""
 
 from __future__ import annotations
 
@@ -11,45 +11,52 @@ from ...cases.dtypes import Array
 from ...cases.model import Case, Inputs
 from . import decimal_elementwise
 from .decimal_fallback import ElementTerm, cancelled, recomputed
-from .double_double import Exact, Floats, constant, unit_of, where
+from .double_double import Exact, constant, unit_of, where
 from .mean import Divisor, by_number, by_sum, clipped, limits
+from .pairs import Floats
 from .solution import Convention, ElementwiseTerms, Mask, Solution
 
 
 @dataclass(frozen=True)
 class Logistic:
-    """σ and softplus at x and at −x, all from one exponential, e = e^−|x|."""
+    """The functions σ and softplus at x and at −x, all from one exponential.
+
+    Attributes:
+        x: the logits, any shape.
+    """
 
     x: Exact
 
     @cached_property
     def e(self) -> Exact:
+        """The exponential e^−|x|, which never overflows."""
         return (-abs(self.x)).exp()
 
     @cached_property
     def smaller_softplus(self) -> Exact:
-        """log1p(e^−|x|), the smaller one of softplus(x) and softplus(−x)."""
+        """The smaller one of softplus(x) and softplus(−x), log1p(e^−|x|)."""
         return self.e.log1p()
 
     def softplus(self, sign: int = 1) -> Exact:
-        """log(1 + e^±x) = max(±x, 0) + log1p(e^−|x|)."""
+        """Return log(1 + e^±x), computed as max(±x, 0) + log1p(e^−|x|)."""
         x = self.x if sign > 0 else -self.x
         return where(x.hi > 0, x, constant(x.shape, 0.0)) + self.smaller_softplus
 
     def sigmoid(self, sign: int = 1) -> Exact:
-        """1/(1 + e^∓x), as e^x/(1 + e^x) below 0; 0 and 1 at ∓inf."""
+        """Return σ(±x) = 1/(1 + e^∓x), computed as e^x/(1 + e^x) below 0; 0 and 1 at ∓inf."""
         x = self.x if sign > 0 else -self.x
+        # A NaN compares as below 0 and would otherwise be lost in the choice of the numerator.
         result = where(x.hi >= 0, constant(x.shape, 1.0), self.e) / (self.e + 1.0)
         return where(np.isnan(x.hi), x, result)
 
     def tanh_of_half(self) -> Exact:
-        """tanh(x/2) = σ(x) − σ(−x) = (1 − e^−|x|)/(1 + e^−|x|), with the sign of x."""
+        """Return tanh(x/2) = σ(x) − σ(−x), as (1 − e^−|x|)/(1 + e^−|x|) with the sign of x."""
         size = -(-abs(self.x)).expm1() / (self.e + 1.0)
         return where(self.x.hi < 0, -size, size)
 
 
 def by_class(weight: Array | None, case: Case) -> Floats:
-    """Return the weight of each element; 1 without weights."""
+    """Return the weight of each element, in the shape of the case; 1 without weights."""
     if weight is None:
         return np.ones(case.shape)
     shape = [1] * len(case.shape)
@@ -58,7 +65,7 @@ def by_class(weight: Array | None, case: Case) -> Floats:
 
 
 def solve_elementwise(case: Case, inputs: Inputs, convention: Convention) -> Solution:
-    """Solve an operation of one element, or a loss that sums such."""
+    """Return the right answer to a case of an elementwise operation or of a binary loss."""
     x = Exact.of(inputs.values.astype(np.float64))
     if case.contract.is_loss:
         return _solve_binary(case, inputs, convention, x)
@@ -79,6 +86,7 @@ def solve_elementwise(case: Case, inputs: Inputs, convention: Convention) -> Sol
 
 
 def _solve_binary(case: Case, inputs: Inputs, convention: Convention, x: Exact) -> Solution:
+    """Return the right answer of a binary loss; x is the first argument."""
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     z = Exact.of(inputs.target.astype(np.float64))
     w_float, p_float = by_class(inputs.weight, case), by_class(inputs.pos_weight, case)
@@ -87,6 +95,7 @@ def _solve_binary(case: Case, inputs: Inputs, convention: Convention, x: Exact) 
         losses, by_values, by_target = _bce(case, convention, x, z)
     else:
         losses, by_values, by_target = _bce_with_logits(x, z, Exact.of(p_float))
+    # A target that is NaN leaves no agreed answer for its element, even at weight 0.
     unknown, nan = np.isnan(z.hi), constant(case.shape, np.nan)
     losses, by_values, by_target = (
         where(unknown, nan, product(w, y)) for y in (losses, by_values, by_target)
@@ -104,6 +113,7 @@ def _solve_binary(case: Case, inputs: Inputs, convention: Convention, x: Exact) 
         "gradient_logits": by_values * v,
         "gradient_target": by_target * v,
     }
+    # Extreme weights would overflow the sums of float64 that the bounds are made of.
     unit = unit_of(w, losses)
     terms = ElementwiseTerms(
         x.to_float(), z.to_float(), w_float / unit, p_float, (v * unit).to_float()
@@ -120,7 +130,7 @@ def _solve_binary(case: Case, inputs: Inputs, convention: Convention, x: Exact) 
 
 
 def scale(case: Case, w: Floats, convention: Convention) -> Exact:
-    """Return the cotangent of each loss over D, in the shape of the losses."""
+    """Return the cotangent of each loss divided by D, in the shape of the losses."""
     if case.options.reduction == "none":
         return Exact.of(case.cotangent(case.shape))
     v = _divisor(case, w, convention).divide(Exact.of(1.0), convention)
@@ -128,7 +138,7 @@ def scale(case: Case, w: Floats, convention: Convention) -> Exact:
 
 
 def _divisor(case: Case, w: Floats, convention: Convention) -> Divisor:
-    """What the reduction divides by: the number of elements, unless a convention counts weights."""
+    """Return the divisor D: the number of elements, unless a convention counts weights."""
     if case.options.reduction != "mean":
         return by_number(1.0)
     if convention.mean_over == "weights":
@@ -138,16 +148,17 @@ def _divisor(case: Case, w: Floats, convention: Convention) -> Divisor:
 
 
 def product(z: Exact, y: Exact) -> Exact:
-    """Return z·y, where 0 times infinity is 0; NaN stays."""
+    """Return z·y, where 0 times infinity is 0 but 0 times NaN is NaN."""
     return where((z.hi == 0) & ~np.isnan(y.hi), constant(z.shape, 0.0), z * y)
 
 
 def _bce_with_logits(x: Exact, z: Exact, pos_weight: Exact) -> tuple[Exact, Exact, Exact]:
+    """Return p z softplus(−x) + (1 − z) softplus(x), and its gradients with respect to x and z."""
     miss, hit = 1.0 - z, product(pos_weight, z)
     at = Logistic(x)
     of_hit, of_miss = product(hit, at.softplus(-1)), product(miss, at.softplus())
     losses = of_hit + of_miss
-    # of opposite signs where a weight is negative
+    # The two terms have opposite signs where a pos_weight is negative, and may cancel.
     losses = _again(
         losses,
         cancelled(losses, of_hit, of_miss),
@@ -156,6 +167,7 @@ def _bce_with_logits(x: Exact, z: Exact, pos_weight: Exact) -> tuple[Exact, Exac
         z,
         pos_weight,
     )
+    # (1 − z)σ(x) and pzσ(−x) are equal where σ(x) meets the target.
     by_miss, by_hit = product(miss, at.sigmoid()), product(hit, at.sigmoid(-1))
     by_logits = by_miss - by_hit
     by_logits = _again(
@@ -166,8 +178,8 @@ def _bce_with_logits(x: Exact, z: Exact, pos_weight: Exact) -> tuple[Exact, Exac
         z,
         pos_weight,
     )
-    # p softplus(−x) − softplus(x), with softplus(x) = x + softplus(−x) below the larger of the two,
-    # so that p = 1 leaves −x exactly, and p = 0 the smaller one
+    # p softplus(−x) − softplus(x), with the smaller softplus taken out of both terms, so that
+    # p = 1 leaves −x exactly, and p = 0 leaves −softplus(x).
     larger = where(x.hi > 0, x, product(pos_weight, x))
     extra = product(pos_weight - 1.0, at.smaller_softplus)
     by_target = extra - larger
@@ -188,9 +200,10 @@ def _total(
     w: Floats,
     arguments: tuple[Exact, Exact, Exact],
 ) -> Exact:
-    """The sum of all losses; again in decimals where negative weights make them cancel."""
+    """Return the sum of all losses, computed in decimals where negative weights make it cancel."""
     flat = losses.map(np.ravel)
     total = flat.sum()
+    # The slow form knows no floor; such a sum keeps the precision of its terms.
     if (w >= 0).all() or convention.log_floor is not None:
         return total
     suspect = cancelled(total, abs(flat).sum())[None, None]
@@ -209,7 +222,7 @@ def _total(
 
 
 def _again(fast: Exact, suspect: Mask, slow: ElementTerm, *arguments: Exact) -> Exact:
-    """Answer the suspects again; all of any one shape."""
+    """Return `fast` with the suspect elements computed again by `slow`; all have one shape."""
     if not suspect.any():
         return fast
     flat = (argument.to_float().reshape(1, -1) for argument in arguments)
@@ -220,7 +233,9 @@ def _again(fast: Exact, suspect: Mask, slow: ElementTerm, *arguments: Exact) -> 
 
 
 def _bce(case: Case, convention: Convention, x: Exact, z: Exact) -> tuple[Exact, Exact, Exact]:
+    """Return −z log p − (1 − z) log(1 − p), and its gradients with respect to p and z."""
     p = x if convention.clip is None else clipped(x, case.dtype, convention.clip)
+    # 1 − p is exact in a pair; below 1/2, log1p(−p) keeps the digits that its logarithm loses.
     complement = 1.0 - p
     log_p, log_complement = p.log(), where((p - 0.5).hi < 0, (-p).log1p(), complement.log())
     zeros = constant(p.shape, 0.0)
@@ -231,22 +246,25 @@ def _bce(case: Case, convention: Convention, x: Exact, z: Exact) -> tuple[Exact,
             log_complement.to_float() < convention.log_floor, floor, log_complement
         )
     losses = -(product(z, log_p) + product(1.0 - z, log_complement))
-    # (1 − z)/(1 − p) − z/p = (p − z)/(p (1 − p)), whose numerator has no rounding
+    # (1 − z)/(1 − p) − z/p = (p − z)/(p (1 − p)), whose numerator is not rounded. At z = 0 and
+    # z = 1 one term vanishes, and the other is finite at the end of the interval.
     by_probs = (p - z) / (p * complement)
     by_probs = where(z.hi == 0, 1.0 / complement, where((z - 1.0).hi == 0, -1.0 / p, by_probs))
     if convention.log_floor is not None:
-        # PyTorch's max(p(1 − p), 1e-12) under the gradient; its 1e-12 is a float32 constant
+        # PyTorch divides the gradient by max(p(1 − p), 1e-12), where 1e-12 is a float32 constant.
         spread, least = p * complement, float(np.float32(1e-12))
         floored = where(spread.to_float() < least, constant(p.shape, least), spread)
         by_probs = (p - z) / floored
     if convention.clip is not None:
+        # A clipped probability is constant: its gradient is 0.
         low, high = limits(case.dtype, convention.clip)
         outside = (x - low).hi < 0
         outside |= (x - high).hi > 0
         by_probs = where(outside, zeros, by_probs)
     by_target = log_complement - log_p
     if convention.log_floor is None:
-        # log (1 − p)/p next to 1/2
+        # Both logarithms are equal at 1/2, so around it the quotient is formed before the log:
+        # (1 − p)/p = 1 + (1 − 2p)/p.
         middle = abs(p - 0.5).to_float() < 0.125
         by_target = where(middle, ((1.0 - (p + p)) / p).log1p(), by_target)
     return losses, by_probs, by_target

@@ -1,7 +1,7 @@
-"""The oracle for cross-entropy and nll: every loss is Σ W ℓ / D with W = weight · target.
+"""Solve cross-entropy and nll: every loss is Σ W ℓ / D with W = weight · target.
 
-Its gradient by logits is (p ΣW − W)/D, written without cancellation as (p (ΣW − W) − W (1 − p))/D;
-ℓ and p stand in `harness.oracle.softmax`.
+The gradient with respect to the logits is (p ΣW − W)/D, written without cancellation as
+(p (ΣW − W) − W (1 − p))/D. `harness.oracle.softmax` computes ℓ and p.
 """
 
 from __future__ import annotations
@@ -14,14 +14,25 @@ from ...cases.model import Case, Inputs
 from . import decimal_classwise
 from .decimal_classwise import RowTerm, Weights
 from .decimal_fallback import cancelled, recomputed
-from .double_double import Exact, Floats, constant, unit_of, where
+from .double_double import Exact, constant, unit_of, where
 from .mean import Divisor, by_number, by_sum, clipped, limits
+from .pairs import Floats
 from .softmax import Softmax, as_rows, back, column, terms_of, undefine
 from .solution import Convention, Mask, Solution
 
 
 def given_losses(case: Case, x: Floats, convention: Convention) -> Softmax:
-    """Return ℓ = −log_probs, or −log probs; p holds the probabilities, for the gradient."""
+    """Return ℓ of given probabilities or log-probabilities, in the form of a softmax.
+
+    Args:
+        case: the question, whose domain is not logits.
+        x: the first argument, shape (R, C).
+        convention: the way in which probabilities are adjusted before the logarithm.
+
+    Returns:
+        A softmax whose `l` is ℓ and whose `p` holds the adjusted probabilities, of which the
+        gradient is made; 1 for log-probabilities, whose gradient does not depend on them.
+    """
     undefined = np.zeros(len(x), np.bool_)
     rows = len(x)
     if case.contract.domain == "log_probs":
@@ -30,6 +41,7 @@ def given_losses(case: Case, x: Floats, convention: Convention) -> Softmax:
         p = Exact.of(x)
         p = _adjusted(p, case.dtype, convention)
         l = -p.log()
+        # −log(x/Σx) = log1p(Σ_others/x) keeps the digits that log loses where x/Σx is near 1.
         if convention.renormalise == "before" and convention.clip is None:
             others = _others(Exact.of(x))
             l = where(p.to_float() > 0.5, (others / Exact.of(x)).log1p(), l)
@@ -43,7 +55,7 @@ def given_losses(case: Case, x: Floats, convention: Convention) -> Softmax:
 
 
 def _adjusted(p: Exact, dtype: str, convention: Convention) -> Exact:
-    """Probabilities, clipped and divided by their sum as the rules say."""
+    """Return probabilities clipped and divided by their sum, as the convention demands."""
     if convention.renormalise == "before":
         p = p / column(p.sum())
     if convention.clip is not None:
@@ -53,18 +65,34 @@ def _adjusted(p: Exact, dtype: str, convention: Convention) -> Exact:
 
 @dataclass(frozen=True)
 class Target:
-    """W = weight · target (R, C), the divisor D, which rows count, and which are NaN."""
+    """The effective weights of a loss over classes.
+
+    Attributes:
+        w: W = weight · target, smoothing included, shape (R, C).
+        divisor: the divisor D of the reduction.
+        counts: the rows that count, whose label is not `ignore_index`, shape (R,).
+        is_nan: the rows whose target makes the loss NaN, shape (R,).
+        per_target: ∂W/∂target, shape (1, C).
+        exact: the factors that W is computed from.
+    """
 
     w: Exact
     divisor: Divisor
     counts: Mask
     is_nan: Mask
-    per_target: Exact  # ∂W/∂target, (1, C)
-    exact: Weights  # what W is made of
+    per_target: Exact
+    exact: Weights
 
 
 def targets(case: Case, inputs: Inputs, convention: Convention, shape: tuple[int, int]) -> Target:
-    """Return the effective weights of a loss over classes, and its divisor."""
+    """Return the effective weights of a loss over classes, and its divisor.
+
+    Args:
+        case: the question, an operation with a target.
+        inputs: its arrays.
+        convention: the choices that the answer follows.
+        shape: R and C.
+    """
     rows, classes = shape
     weight = constant((1, classes), 1.0)
     if inputs.weight is not None:
@@ -77,6 +105,7 @@ def targets(case: Case, inputs: Inputs, convention: Convention, shape: tuple[int
     if case.target_kind == "index":
         labels = inputs.target.reshape(-1)
         counts = labels != case.options.ignore_index
+        # Labels are compared before they wrap: `ignore_index` is negative by default.
         if convention.bad_index == "wrap":
             labels = np.where((labels < 0) & (labels >= -classes), labels + classes, labels)
         meant = (np.arange(classes) == labels[:, None]) & counts[:, None]
@@ -87,6 +116,7 @@ def targets(case: Case, inputs: Inputs, convention: Convention, shape: tuple[int
         target = as_rows(inputs.target, case.class_axis)
         is_nan = np.asarray(np.isnan(target).any(axis=1))
         target = np.where(is_nan[:, None], 0.0, target)
+    # Smoothing applies after the one-hot encoding, and not to rows that do not count.
     smoothed = Exact.of(target)
     if case.options.label_smoothing:
         smoothed = smoothed * keep + smoothing / max(classes, 1)
@@ -100,7 +130,7 @@ def targets(case: Case, inputs: Inputs, convention: Convention, shape: tuple[int
 
 
 def divisor_of(case: Case, inputs: Inputs, convention: Convention) -> Divisor:
-    """What the reduction divides by: Σ w of the rows that count, their number, or 1."""
+    """Return the divisor of the reduction: Σ w of the rows that count, a number of rows, or 1."""
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     if case.options.reduction != "mean":
         return by_number(1.0)
@@ -108,6 +138,7 @@ def divisor_of(case: Case, inputs: Inputs, convention: Convention) -> Divisor:
     over = convention.mean_over or ("weights" if case.target_kind == "index" else "rows")
     if over == "rows":
         return by_number(float(np.prod(case.shape)) / max(classes, 1))
+    # TensorFlow counts the rows whose weight is not 0, whatever its size.
     weights = _row_weights(case, inputs, convention)
     if over == "nonzero_weights":
         return by_number(float((weights.sum().hi != 0).sum()))
@@ -115,7 +146,10 @@ def divisor_of(case: Case, inputs: Inputs, convention: Convention) -> Divisor:
 
 
 def _row_weights(case: Case, inputs: Inputs, convention: Convention) -> Exact:
-    """What the weight of each row that counts adds up: that of its class, or w · target; (R, C)."""
+    """Return the addends of each counting row's weight, shape (R, C), or (R, 1) for labels.
+
+    A label contributes the weight of its class, other targets w · target of each class.
+    """
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     classes = case.shape[case.class_axis]
     weight = np.ones(classes) if inputs.weight is None else inputs.weight.astype(np.float64)
@@ -136,10 +170,21 @@ def solve_loss(
     rest: tuple[int, ...],
     axis: int,
 ) -> Solution:
+    """Return the right answer of a loss over classes.
+
+    Args:
+        case: the question.
+        inputs: its arrays.
+        convention: the choices that the answer follows.
+        soft: ℓ and p of the first argument, in rows.
+        rest: the shape of the first argument without its class axis.
+        axis: the class axis.
+    """
     rows, classes = soft.l.shape
     target = targets(case, inputs, convention, (rows, classes))
     w, zeros = target.w, constant((rows, classes), 0.0)
     undefined = soft.undefined & target.counts
+    # A class of weight 0 costs nothing, even where its ℓ is infinite.
     products = where(w.hi == 0, zeros, w * soft.l)
     answer = _slow_losses(case, soft, target, convention)
     losses = _row_losses(products, answer)
@@ -158,6 +203,7 @@ def solve_loss(
         by_target = where(factor.hi + zeros.hi == 0, zeros, factor * soft.l)
         by_target = undefine(by_target * column(v), undefined | target.is_nan)
         quantities["gradient_target"] = back(by_target, rest, axis)
+    # Extreme weights would overflow the sums of float64 that the bounds are made of.
     unit = unit_of(w, losses)
     terms = terms_of(soft, (w / unit).to_float(), (v * unit).to_float())
     return Solution(
@@ -172,7 +218,7 @@ def solve_loss(
 
 
 def row_scale(case: Case, convention: Convention, target: Target, rest: tuple[int, ...]) -> Exact:
-    """Return the cotangent of each row's loss over D, shape (R,)."""
+    """Return the cotangent of each row's loss divided by D, shape (R,)."""
     if case.options.reduction == "none":
         return Exact.of(case.cotangent(rest).reshape(-1))
     v = target.divisor.divide(Exact.of(1.0), convention)
@@ -180,8 +226,9 @@ def row_scale(case: Case, convention: Convention, target: Target, rest: tuple[in
 
 
 def settled(convention: Convention, soft: Softmax, target: Target, gradient: Exact) -> Exact:
-    """Put NaN into rows without an agreed answer, and 0 into those that do not count."""
+    """Return a gradient, (R, C), with NaN in undefined rows and 0 in rows that do not count."""
     gradient = undefine(gradient, (soft.undefined & target.counts) | target.is_nan)
+    # 0/0 is NaN for every row: without a divisor, rows that do not count have no answer either.
     if target.divisor.is_undefined and not convention.nothing_counts_is_zero:
         return gradient
     counts = np.broadcast_to(target.counts[:, None], gradient.shape)
@@ -191,9 +238,10 @@ def settled(convention: Convention, soft: Softmax, target: Target, gradient: Exa
 def _slow_losses(
     case: Case, soft: Softmax, target: Target, convention: Convention
 ) -> RowTerm | None:
-    """What recomputes losses whose terms may have either sign, as negative weights make them.
+    """Return the slow computation of row losses whose terms have both signs; None for others.
 
-    Log-probabilities above 0 need no more than a sum: they are given.
+    Negative weights give terms both signs, so that they may cancel. Log-probabilities above 0
+    do so as well, but they are given without error, and their sum needs no second computation.
     """
     if case.contract.domain == "log_probs" or not (target.w.hi < 0).any():
         return None
@@ -205,7 +253,7 @@ def _slow_losses(
 
 
 def _row_losses(terms: Exact, answer: RowTerm | None) -> Exact:
-    """Σ W ℓ of each row, shape (R,)."""
+    """Return Σ W ℓ of each row, shape (R,), recomputed by `answer` where terms cancel."""
     losses = terms.sum()
     if answer is None:
         return losses
@@ -214,7 +262,8 @@ def _row_losses(terms: Exact, answer: RowTerm | None) -> Exact:
 
 
 def _total(losses: Exact, terms: Exact, counts: Mask, answer: RowTerm | None) -> Exact:
-    """The sum of the losses, a scalar."""
+    """Return the sum of the losses, a scalar, recomputed by `answer` where terms cancel."""
+    # Losses of different rows may cancel although no row's own terms do.
     total = losses.sum()
     if answer is None:
         return total
@@ -224,7 +273,10 @@ def _total(losses: Exact, terms: Exact, counts: Mask, answer: RowTerm | None) ->
 
 
 def _others(w: Exact) -> Exact:
-    """ΣW − W_j, shape (R, C); the sum of the smaller W does not vanish beside the largest."""
+    """Return ΣW − W_j, shape (R, C), to full precision.
+
+    The largest W is left out of the sum and added last. Otherwise ΣW − W_top would cancel.
+    """
     if not w.shape[1]:
         return w
     top = np.argmax(np.abs(w.to_float()), axis=1)
@@ -235,13 +287,14 @@ def _others(w: Exact) -> Exact:
 
 
 def _cross_entropy_gradient(soft: Softmax, target: Target) -> Exact:
-    """Return p (ΣW − W) − W (1 − p), shape (R, C)."""
+    """Return the gradient with respect to the logits, p (ΣW − W) − W (1 − p), shape (R, C)."""
+    # Its two terms are equal where p = W/ΣW, as for a soft target that is the softmax itself.
     w = target.w
     others = _others(w)
     left, right = soft.p * others, w * soft.complement
     gradient = left - right
     suspect = cancelled(gradient, left, right)
-    if (w.hi < 0).any():  # then ΣW may cancel, too
+    if (w.hi < 0).any():  # then ΣW may cancel as well
         suspect |= cancelled(gradient, soft.p * column(abs(w).sum()))
     exact = target.exact
     answer = decimal_classwise.cross_entropy_gradient(soft.x, exact)
@@ -252,19 +305,21 @@ def _cross_entropy_gradient(soft: Softmax, target: Target) -> Exact:
 def loss_gradient(
     case: Case, convention: Convention, soft: Softmax, target: Target, inputs: Inputs
 ) -> Exact:
-    """∂(Σ W ℓ)/∂(first argument), shape (R, C)."""
+    """Return ∂(Σ W ℓ)/∂x for the first argument x, shape (R, C)."""
     if case.contract.domain == "logits":
         return _cross_entropy_gradient(soft, target)
     w = target.w
     zeros = constant(w.shape, 0.0)
     if case.contract.domain == "log_probs":
         return where(w.hi == 0, zeros, -w)
+    # −W/p, carried back through the steps of the convention, the last one first.
     gradient = where(w.hi == 0, zeros, -w / soft.p)
     x = Exact.of(as_rows(inputs.values, case.class_axis))
     inside = np.ones(w.shape, np.bool_)
     if convention.renormalise == "after":
         within = x if convention.clip is None else clipped(x, case.dtype, convention.clip)
         gradient = _through_division(gradient, soft.p, within, target.exact, inside)
+    # A clipped probability is constant, so nothing flows back through it.
     if convention.clip is not None:
         divided = x / column(x.sum()) if convention.renormalise == "before" else x
         low, high = limits(case.dtype, convention.clip)
@@ -277,7 +332,17 @@ def loss_gradient(
 
 
 def _through_division(gradient: Exact, p: Exact, x: Exact, exact: Weights, inside: Mask) -> Exact:
-    """The gradient by x of what depends on p = x/Σx: (g − Σ g p)/Σx, g = −W/p where `inside`."""
+    """Return the gradient with respect to x, given g with respect to p = x/Σx; shape (R, C).
+
+    It is (g − Σ g p)/Σx, where g = −W/p.
+
+    Args:
+        gradient: g.
+        p: the probabilities after the division.
+        x: the probabilities before it.
+        exact: the factors of W, for the computation in decimals.
+        inside: the classes that are not clipped afterwards; g is 0 elsewhere.
+    """
     inner = column(where(p.hi == 0, constant(p.shape, 0.0), gradient * p).sum())
     result = (gradient - inner) / column(x.sum())
     suspect = cancelled(gradient - inner, gradient, inner)

@@ -1,4 +1,4 @@
-"""What a loss is divided by, and how much of it rounding leaves."""
+"""Compute the divisor of a mean, and clip probabilities: two places where conventions differ."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .solution import Convention
 
 @dataclass(frozen=True)
 class Divisor:
-    """What a loss is divided by.
+    """The number D that a sum of losses is divided by.
 
     Attributes:
         exact: a scalar; NaN where it is 0, or where rounding may make it 0 or turn its sign.
-        condition: Σ abs(w)/abs(Σ w) of a sum of weights, 1 of those that are not negative.
-        addends: how many numbers other than 0 it adds up; 1 of a number that is not a sum.
+        condition: Σ abs(w)/abs(Σ w) of a sum of weights; 1 if none of them is negative.
+        addends: the number of addends other than 0; 1 for a divisor that is not a sum.
     """
 
     exact: Exact
@@ -27,28 +27,33 @@ class Divisor:
 
     @property
     def is_undefined(self) -> bool:
-        """Whether there is no agreed answer for want of a divisor."""
+        """Whether the quotient has no agreed answer, because the divisor is 0 or has no sign."""
         return bool(np.isnan(self.exact.hi))
 
     def divide(self, number: Exact, convention: Convention) -> Exact:
-        """Return number/D, any shape."""
+        """Return number/D, in the shape of the number."""
         if self.is_undefined and convention.nothing_counts_is_zero:
             return constant(number.shape, 0.0)
         return number / self.exact
 
 
 def by_number(count: float) -> Divisor:
-    """Return a divisor that no weights take part in."""
+    """Return a divisor that is a count, which no computation rounds; a count of 0 is undefined."""
     return Divisor(Exact.of(count or np.nan))
 
 
 def by_sum(weights: Exact, dtype: str) -> Divisor:
-    """Return the sum of weights, shape (n,), as it can be had in a dtype.
+    """Return the divisor Σ w, undefined where the dtype cannot resolve it.
 
     A sum of n numbers in any order is good to (n − 1)u Σ abs(w), and one rounding more where they
-    are products. Where that is abs(Σ w) or more, the sum has no digit, and no sign.
+    are products. Where that error reaches abs(Σ w), a correct sum may be 0 or have either sign.
+
+    Args:
+        weights: w, shape (n,).
+        dtype: the name of the dtype that implementations compute in.
     """
     total, size = weights.sum(), abs(weights).sum()
+    # Zeros add no rounding error, so they do not count as addends.
     addends = int((weights.hi != 0).sum())
     lost = size * (addends * FORMATS[dtype].accumulator_roundoff)
     if not (abs(total) - lost).hi > 0:
@@ -57,13 +62,13 @@ def by_sum(weights: Exact, dtype: str) -> Divisor:
 
 
 def limits(dtype: str, clip: float) -> tuple[float, float]:
-    """Return clip and 1 − clip, rounded to the dtype."""
+    """Return clip and 1 − clip, each rounded to the dtype as frameworks round their constants."""
     form = FORMATS[dtype]
     return float(form.round(clip)), float(form.round(1.0 - clip))
 
 
 def clipped(p: Exact, dtype: str, clip: float) -> Exact:
-    """Return probabilities of any shape within the limits."""
+    """Return probabilities, any shape, limited to [clip, 1 − clip] as rounded to the dtype."""
     low, high = limits(dtype, clip)
     p = where((p - low).hi < 0, constant(p.shape, low), p)
     return where((p - high).hi > 0, constant(p.shape, high), p)

@@ -1,8 +1,9 @@
-"""The second derivative along a fixed direction: d/dε of `gradient_logits` at x + ε·t, ε = 0.
+"""Compute Hessian-vector products: d/dε of `gradient_logits` at x + ε·t, ε = 0.
 
-With q_j(t) = t_j − Σ p t, the deviation from the mean, and V the sum of the cotangents v:
+The direction t is fixed for each case (`Case.direction`). With q_j(t) = t_j − Σ p t, the
+deviation from the mean, and V the sum of the cotangents v:
 
-| operation | along t |
+| operation | product with t |
 |---|---|
 | `softmax` | p_j (c_j − Σ p c), c = q(t)·q(v) |
 | `log_softmax` | −V p_j q_j(t) |
@@ -14,7 +15,7 @@ With q_j(t) = t_j − Σ p t, the deviation from the mean, and V the sum of the 
 | `binary_cross_entropy_with_logits` | w (1 − z + pz) σ(x) σ(−x) t/D |
 | `binary_cross_entropy` | w (z/x² + (1 − z)/(1 − x)²) t/D |
 
-NaN stands where `gradient_logits` has no agreed answer.
+Elements are NaN where `gradient_logits` has no agreed answer.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ from ...cases.model import Case, Inputs
 from . import decimal_classwise
 from .classwise import part_of
 from .decimal_fallback import MOST_LOST, cancelled, recomputed
-from .double_double import ZERO_EXPONENT, Exact, Floats, constant, where
+from .double_double import ZERO_EXPONENT, Exact, constant, where
 from .elementwise import Logistic, by_class, product, scale
 from .losses import Target, divisor_of, given_losses, row_scale, settled, targets
 from .mean import limits
+from .pairs import Floats
 from .softmax import (
     Softmax,
     as_rows,
@@ -48,15 +50,22 @@ _ROUNDINGS = 2  # bits that a product of two deviations is worse than one of the
 
 
 def solve_second(case: Case, inputs: Inputs, convention: Convention = CONTRACT) -> Exact | None:
-    """Return the second derivative along `Case.direction`, in the shape of `gradient_logits`.
-
-    Returns None under rules that change the logarithm of a probability: nobody differentiates
-    those twice.
+    """Return the derivative of `gradient_logits` along `Case.direction`.
 
     Args:
-        case: the question; its answer is no error.
-        inputs: its arrays, in their dtypes.
-        convention: the contract, or those of a convention.
+        case: the operation, dtype, shape and options; its right answer is not an error.
+        inputs: the arrays of the case, in their dtypes.
+        convention: the choices that the answer follows; the contract by default.
+
+    Returns:
+        The Hessian-vector product, in the shape of `gradient_logits`; None under conventions that
+        change the logarithm of a probability, as no implementation differentiates those twice.
+
+    >>> from lossdiff.cases.model import Case
+    >>> case = Case.parse("exp/float64/3/normal/-/0")
+    >>> product = solve_second(case, case.inputs())
+    >>> product.shape
+    (3,)
     """
     if convention.renormalise or convention.log_floor is not None:
         return None
@@ -65,12 +74,13 @@ def solve_second(case: Case, inputs: Inputs, convention: Convention = CONTRACT) 
 
 
 def _of_rows(case: Case, inputs: Inputs, convention: Convention) -> Exact:
-    """As `gradient_logits`: of large arrays the first rows."""
+    """Return the product of an operation over classes, for large arrays in the first rows only."""
     if not case.shape or case.judged_rows >= case.shape[0]:
         return _rows(case, inputs, convention)
     part, of_part = part_of(case, inputs, 0, case.judged_rows)
     if not case.contract.is_loss or case.options.reduction == "none":
         return _rows(part, of_part, convention)
+    # The divisor of a mean belongs to the whole batch, not to the first rows.
     summed = replace(part, options=replace(case.options, reduction="sum"))
     return divisor_of(case, inputs, convention).divide(
         _rows(summed, of_part, convention), convention
@@ -78,6 +88,7 @@ def _of_rows(case: Case, inputs: Inputs, convention: Convention) -> Exact:
 
 
 def _rows(case: Case, inputs: Inputs, convention: Convention) -> Exact:
+    """Return the product of an operation over classes, in the shape of the first argument."""
     axis = case.class_axis
     rest = case.shape[:axis] + case.shape[axis + 1 :]
     x, t = as_rows(inputs.values, axis), as_rows(case.direction(), axis)
@@ -90,7 +101,7 @@ def _rows(case: Case, inputs: Inputs, convention: Convention) -> Exact:
         if case.operation == "logsumexp":
             v = case.cotangent(rest).reshape(-1)
         else:
-            v = -as_rows(case.cotangent(case.shape), axis).sum(axis=1)  # eighths: exact
+            v = -as_rows(case.cotangent(case.shape), axis).sum(axis=1)  # of eighths, so exact
         along = soft.p * deviations(soft, t).exact * column(Exact.of(v))
     return back(undefine(along, soft.undefined), rest, axis)
 
@@ -100,7 +111,8 @@ def _of_softmax(soft: Softmax, t: Floats, v: Floats) -> Exact:
     left, right = deviations(soft, t), deviations(soft, v)
     c = left.exact * right.exact
     top = c.map(lambda part: of_top(soft, part))
-    # c has lost bits before, and the roundings of two factors; c_j − c_top may lose more
+    # Cancellation is counted from the terms of the factors, not from c: c has lost the bits of its
+    # worse factor already, two more to its roundings, and c_j − c_top may lose further ones.
     size = c.exponent + np.maximum(left.lost, right.lost) + _ROUNDINGS
     size = np.maximum(size, of_top(soft, size)[:, None])
     is_top = np.arange(t.shape[1]) == soft.top[:, None]
@@ -111,7 +123,7 @@ def _of_softmax(soft: Softmax, t: Floats, v: Floats) -> Exact:
 
 
 def _of_loss(case: Case, inputs: Inputs, convention: Convention, x: Floats, t: Floats) -> Exact:
-    """Return the derivative of the gradient of Σ W ℓ / D, shape (R, C)."""
+    """Return the derivative of the gradient of Σ W ℓ / D along t, shape (R, C)."""
     rows, classes = x.shape
     axis = case.class_axis
     target = targets(case, inputs, convention, (rows, classes))
@@ -130,7 +142,7 @@ def _of_loss(case: Case, inputs: Inputs, convention: Convention, x: Floats, t: F
 
 
 def _total_weight(target: Target) -> Exact:
-    """ΣW of each row, shape (R, 1)."""
+    """Return ΣW of each row, shape (R, 1)."""
     total = column(target.w.sum())
     if not (target.w.hi < 0).any():
         return total
@@ -140,7 +152,7 @@ def _total_weight(target: Target) -> Exact:
 
 
 def _outside(case: Case, convention: Convention, x: Floats) -> Mask:
-    """Where probabilities are clipped, and move no more."""
+    """Return the elements whose probability is clipped, so that its derivative is 0."""
     if convention.clip is None:
         return np.zeros(x.shape, np.bool_)
     low, high = limits(case.dtype, convention.clip)
@@ -148,6 +160,7 @@ def _outside(case: Case, convention: Convention, x: Floats) -> Mask:
 
 
 def _of_elements(case: Case, inputs: Inputs, convention: Convention) -> Exact:
+    """Return the product of an elementwise operation: its Hessian is diagonal."""
     x, t = inputs.values.astype(np.float64), Exact.of(case.direction())
     if case.contract.is_loss:
         return _of_binary(case, inputs, convention, x) * t
@@ -162,10 +175,11 @@ def _of_elements(case: Case, inputs: Inputs, convention: Convention) -> Exact:
 
 
 def _of_binary(case: Case, inputs: Inputs, convention: Convention, x: Floats) -> Exact:
-    """Return the derivative of each element's gradient by itself, over D."""
+    """Return the diagonal of a binary loss's Hessian: the second derivative of each loss over D."""
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     z = Exact.of(inputs.target.astype(np.float64))
     w = by_class(inputs.weight, case)
+    # Both terms of each sum have one sign, so nothing cancels unless a pos_weight is negative.
     miss, of_x = 1.0 - z, Exact.of(x)
     if case.contract.domain == "logits":
         at = Logistic(of_x)

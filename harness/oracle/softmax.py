@@ -1,8 +1,8 @@
-"""The exact softmax of rows of logits, its sums and gradients, in a form without cancellation.
+"""Compute the exact softmax of rows of logits, its sums and gradients, without cancellation.
 
 With a = max x, d = a − x ≥ 0, S = Σ exp(−d) over all classes but one maximal and L = log1p S:
-ℓ = d + L and p = exp(−d)/(1 + S). Where terms cancel by coincidence all the same, see
-`harness.oracle.decimal_fallback`.
+ℓ = d + L and p = exp(−d)/(1 + S). These are sums of terms of one sign. Where terms of a gradient
+cancel by coincidence, `harness.oracle.decimal_fallback` computes the result again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ...cases.dtypes import Array
 from . import decimal_classwise
 from .decimal_fallback import MOST_LOST, cancelled, lost, recomputed
-from .double_double import ZERO_EXPONENT, Exact, Floats, Ints, constant, where
+from .double_double import ZERO_EXPONENT, Exact, Ints, constant, where
+from .pairs import Floats
 from .solution import ClasswiseTerms, Mask
 
 _SMALL = 512  # logits whose softmax is kept for a while
@@ -25,36 +26,56 @@ _SMALL = 512  # logits whose softmax is kept for a while
 
 @dataclass(frozen=True)
 class Softmax:
-    """Exact d, L, ℓ, p and 1 − p of rows of logits; undefined rows are computed as zeros."""
+    """The exact softmax of rows of logits, with the intermediate numbers that formulas need.
 
-    x: Floats  # the logits
+    Arrays have shape (R, C), or (R,) where there is one number for each row. Undefined rows are
+    computed as if their logits were 0.
+
+    Attributes:
+        x: the logits.
+        a: the largest logit of each row.
+        d: a − x.
+        log_sum: L of each row.
+        l: ℓ = −log p.
+        p: the probabilities.
+        complement: 1 − p, without cancellation where p is near 1.
+        undefined: the rows without an agreed answer.
+        top: the index of one largest logit of each row.
+        e: exp(−d).
+        s: S of each row.
+        total: 1 + S of each row.
+    """
+
+    x: Floats
     a: Exact
     d: Exact
     log_sum: Exact
     l: Exact
     p: Exact
-    complement: Exact  # 1 − p
+    complement: Exact
     undefined: Mask
     top: NDArray[np.int64]
-    e: Exact  # exp(−d)
-    s: Exact  # S
-    total: Exact  # 1 + S
+    e: Exact
+    s: Exact
+    total: Exact
 
 
 def softmax(x: Floats) -> Softmax:
-    """Return what the formulas need of logits of shape (R, C)."""
+    """Return the exact softmax of logits, shape (R, C)."""
     return _softmax(x) if x.size > _SMALL else _small_softmax(x.tobytes(), x.shape)
 
 
-@lru_cache(maxsize=256)  # conventions and several operations are asked the same logits
+@lru_cache(maxsize=256)  # conventions and several operations use the same logits
 def _small_softmax(bits: bytes, shape: tuple[int, int]) -> Softmax:
     return _softmax(np.frombuffer(bits).reshape(shape))
 
 
 def _softmax(x: Floats) -> Softmax:
     rows, classes = x.shape
+    # A row with +inf or NaN, and one of −inf alone, is ∞/∞ or 0/0: no answer is agreed on.
     undefined = np.asarray(~(x < np.inf).all(axis=1) | ~(x > -np.inf).any(axis=1))
     x = np.where(undefined[:, None], 0.0, x)
+    # A class at −inf has p = 0 exactly. Its d and ℓ are set last, as inf − inf would give NaN.
     masked = x == -np.inf
     top = np.argmax(x, axis=1) if classes else np.zeros(rows, np.int64)
     is_top = np.arange(classes) == top[:, None]
@@ -64,6 +85,7 @@ def _softmax(x: Floats) -> Softmax:
     s = where(is_top, constant(x.shape, 0.0), e).sum()
     total = s + 1.0
     p = e / column(total)
+    # Only the largest p can be near 1; its complement is S/(1 + S), which does not cancel.
     complement = where(is_top, column(s / total), 1.0 - p)
     log_sum = s.log1p()
     infinite = constant(x.shape, np.inf)
@@ -73,24 +95,31 @@ def _softmax(x: Floats) -> Softmax:
 
 
 def column(x: Exact) -> Exact:
-    """(R,) to (R, 1)."""
+    """Return an array of shape (R,) as (R, 1), so that it broadcasts over the classes."""
     return x.map(lambda part: part[:, None])
 
 
 def as_rows(array: Array, axis: int) -> Floats:
-    """Return an array as (R, C), in float64."""
+    """Return an array as float64 of shape (R, C), with the classes of `axis` last."""
     classes = array.shape[axis] if array.ndim else 1
+    # Without classes the array has no elements, and its size does not give the number of rows.
     rows = array.size // classes if classes else int(np.prod(np.delete(array.shape, axis)))
     return np.moveaxis(array.astype(np.float64), axis, -1).reshape(rows, classes)
 
 
 def back(full: Exact, rest: tuple[int, ...], axis: int) -> Exact:
-    """(R, C) to the shape of the first argument."""
+    """Return an array of shape (R, C) in the shape of the first argument.
+
+    Args:
+        full: shape (R, C).
+        rest: the shape of the first argument without its class axis.
+        axis: the class axis.
+    """
     return full.map(lambda part: np.moveaxis(part.reshape(*rest, full.shape[-1]), -1, axis))
 
 
 def undefine(x: Exact, undefined: Mask) -> Exact:
-    """Put NaN into the rows without an agreed answer."""
+    """Return x with NaN in the rows without an agreed answer; x has shape (R, …)."""
     if not undefined.any():
         return x
     mask = undefined.reshape(undefined.shape + (1,) * (len(x.shape) - undefined.ndim))
@@ -98,7 +127,9 @@ def undefine(x: Exact, undefined: Mask) -> Exact:
 
 
 def terms_of(soft: Softmax, w: Floats | None = None, v: Floats | None = None) -> ClasswiseTerms:
+    """Return the terms of the bounds, rounded to float64; w and v as in `ClasswiseTerms`."""
     d, p = soft.d.to_float(), soft.p.to_float()
+    # A masked class has p = 0 and d = inf, and adds nothing to Σ p d.
     weighted = np.where(p > 0, p * np.where(np.isfinite(d), d, 0.0), 0.0)
     zero = np.zeros(())
     return ClasswiseTerms(
@@ -114,7 +145,8 @@ def terms_of(soft: Softmax, w: Floats | None = None, v: Floats | None = None) ->
 
 
 def log_sum_exp(soft: Softmax) -> Exact:
-    """Return a + L, shape (R,)."""
+    """Return the logsumexp a + L, shape (R,)."""
+    # a and L cancel where the logsumexp is near 0.
     value = column(soft.a + soft.log_sum)
     suspect = cancelled(value, column(soft.a), column(soft.log_sum))
     answer = decimal_classwise.logsumexp(soft.x)
@@ -122,7 +154,15 @@ def log_sum_exp(soft: Softmax) -> Exact:
 
 
 def log_softmax_gradient(soft: Softmax, v: Floats) -> Exact:
-    """Return v − p Σv, and next to probability 1 (v − Σv) + (1 − p) Σv."""
+    """Return the gradient of log_softmax, v − p Σv, shape (R, C).
+
+    Where p is above 1/2 it is computed as (v − Σv) + (1 − p) Σv, since v = Σv is common there:
+    a one-hot cotangent of the likely class.
+
+    Args:
+        soft: the softmax of the logits.
+        v: the cotangents, shape (R, C).
+    """
     each = Exact.of(v)
     total = column(each.sum())
     is_near = soft.p.to_float() > 0.5
@@ -136,17 +176,21 @@ def log_softmax_gradient(soft: Softmax, v: Floats) -> Exact:
 
 @dataclass(frozen=True)
 class Deviations:
-    """v_j − Σ p v of each class (R, C), and how many bits of its terms it has lost."""
+    """Deviations v_j − Σ p v from the mean, and the number of bits lost to cancellation; (R, C)."""
 
     exact: Exact
     lost: Ints
 
 
 def deviations(soft: Softmax, v: Floats) -> Deviations:
-    """Return v_j − Σ p v, for v whose differences are exact; shape (R, C).
+    """Return the deviations v_j − Σ p v from the mean, shape (R, C).
 
-    It is (v_j − v_top) + Σ p (v_top − v), where the largest p meets a zero; times 1 + S, so that
-    ties, where e = 1, leave nothing to round.
+    They are computed as (v_j − v_top) + Σ p (v_top − v), in which the largest p multiplies a
+    zero, and times 1 + S, so that ties, where e = 1, leave nothing to round.
+
+    Args:
+        soft: the probabilities.
+        v: numbers whose differences are exact in float64, shape (R, C).
     """
     gaps = v - of_top(soft, v)[:, None]
     exact_gaps = Exact.of(gaps)
@@ -154,21 +198,22 @@ def deviations(soft: Softmax, v: Floats) -> Deviations:
     slow = decimal_classwise.deviation(soft.x, gaps)
     suspect = bits > MOST_LOST
     exact = recomputed(exact, suspect, slow, gaps, classes=v.shape[1])
+    # A result in decimals has lost no bits.
     return Deviations(exact, np.where(suspect, 0, bits))
 
 
 def of_top(soft: Softmax, v: NDArray[Any]) -> NDArray[Any]:
-    """Return the numbers of the classes with the largest p, (R, C) to (R,)."""
+    """Return the number that belongs to the class of the largest p, from (R, C) to (R,)."""
     return v[np.arange(len(v)), soft.top] if v.size else np.zeros(len(v), v.dtype)
 
 
 def from_mean(soft: Softmax, gaps: Exact, size: Ints) -> tuple[Exact, Ints]:
-    """Return g_j − Σ p g, and how many bits of its terms it has lost; shape (R, C).
+    """Return g_j − Σ p g, and the number of bits lost to cancellation; both (R, C).
 
     Args:
         soft: the probabilities.
-        gaps: g, 0 for the class with the largest p.
-        size: exponents of the terms that each g was made of.
+        gaps: g, shape (R, C), which is 0 for the class with the largest p.
+        size: the exponents of the terms that each g was made of, shape (R, C).
     """
     total = column(soft.total)
     own, mean = gaps * total, column((soft.e * -gaps).sum())

@@ -1,4 +1,4 @@
-"""What the oracle answers with, and the rules that it answers under."""
+"""The types of the oracle: the answer to a case, and the convention that the answer follows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from .double_double import Exact, Floats
+from .double_double import Exact
+from .pairs import Floats
 
 Mask = NDArray[np.bool_]
 
@@ -17,14 +18,14 @@ class Convention:
     """The choices on which frameworks differ; the defaults are the contract.
 
     Attributes:
-        mean_over: what `mean` divides by, where it is not what the contract says: `rows` (their
+        mean_over: the divisor of `mean`, where it differs from the contract's: `rows` (their
             number), `nonzero_weights` (the number of rows whose weight is not 0) or `weights`
             (Σ w · target, of one-hot and soft targets too).
         weights_scale_rows: the weight of the target's class multiplies the whole smoothed loss of
             a row, not each class its own term.
         nothing_counts_is_zero: a mean whose divisor is 0, as where no row counts, is 0.
-        bad_index: what a label out of range does: `error`, `zeros` (no class is meant),
-            `wrap` (negative ones count from the end) or `nan`.
+        bad_index: the effect of a label out of range: `error`, `zeros` (the label means no
+            class), `wrap` (negative labels count from the end) or `nan`.
         clip: probabilities are first clipped to [clip, 1 − clip], both rounded to the dtype.
         renormalise: probabilities are divided by their sum over the classes, `before` or
             `after` they are clipped; empty for not at all.
@@ -45,15 +46,17 @@ CONTRACT = Convention()
 
 @dataclass(frozen=True)
 class ClasswiseTerms:
-    """What the bounds need to know of operations over classes; shape (R, C) or (R,).
+    """Intermediate numbers of an operation over classes, which its bounds are made of.
+
+    R is the number of rows, C that of the classes; the arrays are float64, (R, C) or (R,).
 
     Attributes:
         d, l, p: a − x, ℓ and p of each element; l is −log p of given probabilities.
-        lse: a + L of each row.
+        lse: the logsumexp a + L of each row.
         log_sum: L of each row.
         entropy_gap: E = Σ p d of each row, in [0, ln C].
         w: the effective weights W = weight · target.
-        v: cotangents times 1/D: of each row (R,) for losses, of each element otherwise.
+        v: cotangents times 1/D, for losses one for each row (R,), otherwise for each element.
     """
 
     d: Floats
@@ -67,6 +70,7 @@ class ClasswiseTerms:
 
     def head(self, rows: int) -> ClasswiseTerms:
         """Return the terms of the first rows."""
+        # A scalar stands for terms that the operation does not have.
         parts = {item.name: getattr(self, item.name) for item in fields(self)}
         return ClasswiseTerms(
             **{name: part[:rows] if part.ndim else part for name, part in parts.items()}
@@ -75,13 +79,15 @@ class ClasswiseTerms:
 
 @dataclass(frozen=True)
 class ElementwiseTerms:
-    """What the bounds need to know of operations of one element; any shape.
+    """Intermediate numbers of an elementwise operation, which its bounds are made of.
+
+    The arrays are float64, in the shape of the first argument.
 
     Attributes:
         x: the first argument.
-        z: the target, 0 where there is none.
+        z: the target, 0 for operations without one.
         w, pos_weight: the weights of each element.
-        v: cotangents times 1/D.
+        v: the cotangents times 1/D.
     """
 
     x: Floats
@@ -93,18 +99,19 @@ class ElementwiseTerms:
 
 @dataclass(frozen=True)
 class Solution:
-    """The right answer to a case under some rules.
+    """The right answer to a case under one convention.
 
     Attributes:
-        refusal: why the right answer is an error; then there is nothing else.
+        refusal: the reason why the right answer is an error; the other attributes are empty then.
         quantities: `value`, `gradient_logits`, and `gradient_target` for soft targets.
-        terms: what the bounds are made of.
-        row_losses: the losses before they are reduced, shape (R,) or that of the elements.
-        convention: under which this is the answer.
+        terms: the intermediate numbers that the bounds are made of.
+        row_losses: the losses before the reduction, shape (R,) or that of the elements.
+        convention: the convention under which this is the answer.
         condition: Σ abs(w)/abs(Σ w) of a divisor that adds up weights, else 1.
-        addends: how many weights other than 0 the divisor adds up.
-        unit: a power of two that w of `terms` and `row_losses` are divided by, and v multiplied,
-            so that no number of float64 overflows or underflows; 1 but for extreme weights.
+        addends: the number of weights other than 0 that the divisor adds up.
+        unit: a power of two by which `terms.w` and `row_losses` are divided and `terms.v` is
+            multiplied, so that nothing overflows or underflows in float64. It is 1 except for
+            extreme weights.
         broken_rule: a name for the reason of a refusal, the same for all shapes.
     """
 

@@ -1,8 +1,9 @@
-"""The right answers: values and gradients of every operation, good to about 2^-90.
+"""Compute the right answers: values and gradients of every operation, good to about 2^-90.
 
 `solve` computes from the arrays of a case, already rounded to their dtype, and knows no
-framework. `Convention` states the choices of the contract; a convention is other rules, see
-`harness.judging.conventions`. In a `Solution`, NaN stands where there is no agreed answer.
+framework. A `Convention` states the choices that the answer follows: those of the contract by
+default, or others that frameworks document (see `harness.judging.conventions`). In a `Solution`,
+NaN marks the elements that have no agreed answer.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import numpy as np
 from ...cases.dtypes import Array
 from ...cases.model import Case, Inputs
 from .classwise import solve_classwise, solve_large
-from .double_double import Floats
 from .elementwise import solve_elementwise
+from .pairs import Floats
 from .solution import CONTRACT, Convention, Mask, Solution
 
 
@@ -25,13 +26,25 @@ def solve(case: Case, inputs: Inputs, convention: Convention = CONTRACT) -> Solu
     """Return the right answer to a case.
 
     Args:
-        case: the question.
-        inputs: its arrays, in their dtypes.
-        convention: the contract, or those of a convention.
+        case: the operation, dtype, shape and options.
+        inputs: the arrays of the case, in their dtypes. They may differ from `case.inputs()`.
+        convention: the choices that the answer follows; the contract by default.
+
+    Returns:
+        The values and the gradients with respect to both arguments, in the shapes that the
+        contract demands, or the reason why the right answer is an error. Of an array so large
+        that only its first rows are judged, the answer holds these rows.
+
+    >>> from lossdiff.cases.model import Case
+    >>> case = Case.parse("logsumexp/float32/1x2/two_units/-/0")
+    >>> solution = solve(case, case.inputs())
+    >>> sorted(solution.quantities)
+    ['gradient_logits', 'value']
     """
     refusal = _refusal(case, inputs, convention)
     if refusal:
         return Solution(refusal=refusal.sentence, broken_rule=refusal.rule)
+    # Infinities and NaN are legitimate inputs, and `where` computes both branches.
     with np.errstate(all="ignore"):
         return replace(_solver(case)(case, inputs, convention), convention=convention)
 
@@ -44,14 +57,15 @@ def _solver(case: Case) -> Callable[[Case, Inputs, Convention], Solution]:
 
 
 class _Refusal(NamedTuple):
-    """Why an error is the right answer: the rule that is broken, and the sentence for readers."""
+    """A reason why the right answer is an error: the broken rule, and a sentence for readers."""
 
     rule: str
     sentence: str
 
 
 def _refusal(case: Case, inputs: Inputs, convention: Convention) -> _Refusal | None:
-    """Return why the right answer is an error; None where it is a number."""
+    """Return the reason why the right answer is an error; None where it is a number."""
+    # A NaN is neither below 0 nor above 1, so it passes here and makes the answer undefined.
     wrong = _wrong_call(case, inputs)
     if wrong:
         return wrong
@@ -69,7 +83,7 @@ def _refusal(case: Case, inputs: Inputs, convention: Convention) -> _Refusal | N
 
 
 def _wrong_call(case: Case, inputs: Inputs) -> _Refusal | None:
-    """Return what is wrong with the options, or with the shape and kind of the target."""
+    """Return an error in the options, or in the shape and kind of the target; None for none."""
     axes, options = len(case.shape), case.options
     if not -axes <= options.axis < max(axes, 1):
         return _Refusal("axis", "an axis out of range")

@@ -1,8 +1,9 @@
 """Come here for what must hold between two answers, without an oracle.
 
-`check_probe` compares the answers to one question with those to the same call again, and to the
-other forms of metamorphic `RELATIONS`. `ThreadDeterminism` compares two processes, `compared` two
-routes to one number. `RelationTally` counts. Names and meanings stand in `harness.verdicts`.
+`check_probe` compares the answers of one implementation to one case with those to a repeated call
+and to the transformed inputs of metamorphic `RELATIONS`. `ThreadDeterminism` compares two
+processes, `compared` two routes to one number. `RelationTally` counts the checks.
+`harness.verdicts` holds the names and meanings of all relations.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether answers to one question agree with each other: judged by bits, or by the sound bounds."""
+"""Check whether answers to one case agree with each other, by their bits or within sound bounds."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from .metamorphic import RELATIONS, Answered, AnswerPair, Form, Relation
 
 @dataclass(frozen=True)
 class RelationCheck:
-    """How an answer compares with one to another form of the same question.
+    """The result of comparing an answer with that to a repeated call or to a transformed input.
 
     Attributes:
         relation: its name in `verdicts.RELATION_MEANINGS` or `verdicts.REPETITION_MEANINGS`.
-        quantity: which answer.
-        holds: whether both agree: by their bits, within the sound bounds, or within those of an
-            explanation.
-        difference: the largest absolute one.
+        quantity: the quantity that is compared.
+        holds: whether both agree, either by their bits or within the bounds of a sound algorithm
+            or of an explanation.
+        difference: the largest absolute difference.
         ratio: the largest difference over the sum of the sound bounds.
-        where: index of the worst element.
-        left, right: the two numbers there.
-        note: the explanation, or why there is no second answer.
+        where: the index of the worst element, as text.
+        left, right: the two numbers there, as text.
+        note: the explanation, or the reason why there is no second answer.
     """
 
     relation: str
@@ -48,12 +48,15 @@ class RelationCheck:
 
 
 def check_probe(case: Case, claim: Claim, probe: ProbeAnswers) -> list[RelationCheck]:
-    """Compare the answers to a question that was asked again, and in other forms.
+    """Compare the answers to a case with those to a repeated call and to transformed inputs.
 
     Args:
-        case: the question.
-        claim: of the implementation that was asked.
-        probe: its answers.
+        case: the case that the implementation was called with.
+        claim: the claim of the implementation, which decides the relations that apply.
+        probe: the answers of the implementation.
+
+    Returns:
+        One check for each relation and each quantity that both answers have.
     """
     inputs = case.inputs()
     form = Form(case, inputs, case.cotangent(result_shape(case)))
@@ -67,7 +70,13 @@ def check_probe(case: Case, claim: Claim, probe: ProbeAnswers) -> list[RelationC
 
 
 def comparable(case: Case, inputs: Inputs, answers: Answers) -> Arrays:
-    """Return the answers that can be compared: real numbers in the expected shape, as float64."""
+    """Return the answers that can be compared: real numbers in the expected shape, as float64.
+
+    Args:
+        case: the case, whose shape decides that of the value.
+        inputs: its arrays, which decide the shapes of the gradients.
+        answers: the answers, any of which may be a failure.
+    """
     expected = {"value": result_shape(case), "gradient_logits": inputs.values.shape}
     if inputs.target is not None:
         expected["gradient_target"] = inputs.target.shape
@@ -81,7 +90,7 @@ def comparable(case: Case, inputs: Inputs, answers: Answers) -> Arrays:
 
 
 def _repetition(first: Answers, second: Answers) -> Iterator[RelationCheck]:
-    """The same call twice must give the same bits."""
+    """Yield a check of each quantity: two identical calls must give the same bits."""
     for quantity, one in first.items():
         other = second[quantity]
         if isinstance(one, Failure) or isinstance(other, Failure):
@@ -96,7 +105,11 @@ def _repetition(first: Answers, second: Answers) -> Iterator[RelationCheck]:
 def _relation(
     relation: Relation, plain: Answered, answers: tuple[Answers, ...]
 ) -> Iterator[RelationCheck]:
-    """Compare the plain answer with those to the other forms, as far as there are any."""
+    """Yield the checks of the original answer against those to the transformed inputs.
+
+    A missing value ends the comparison, since the relation combines all of them; a missing
+    gradient only takes its own quantity out of it.
+    """
     others = []
     for form, found in zip(relation.forms(plain.form), answers, strict=True):
         numbers = comparable(form.case, form.inputs, found)
@@ -112,6 +125,7 @@ def _relation(
 
 
 def _why_not(answer: NDArray[Any] | Failure) -> str:
+    """Return the reason why an answer cannot be compared."""
     if isinstance(answer, Failure):
         return answer.message
     return f"{answer.dtype.name} of shape {answer.shape}"
@@ -119,10 +133,12 @@ def _why_not(answer: NDArray[Any] | Failure) -> str:
 
 def _compared(relation: Relation, case: Case, pair: AnswerPair) -> RelationCheck:
     """Return whether two answers agree within the sound bounds, or those of an explanation."""
+    # Equal numbers have ratio 0 even where the bound is 0.
     error, sound = differences(pair.left, pair.right), pair.limit(SOUND)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(error > 0, error / sound, 0.0)
     worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    # The pair of numbers with the largest ratio is the one that a reader wants to see.
     check = RelationCheck(
         relation.name,
         pair.quantity,
@@ -135,6 +151,7 @@ def _compared(relation: Relation, case: Case, pair: AnswerPair) -> RelationCheck
     )
     if check.holds:
         return check
+    # An explanation must cover all elements, as an algorithm computes the whole array.
     explanation = next(
         (
             word
@@ -147,7 +164,15 @@ def _compared(relation: Relation, case: Case, pair: AnswerPair) -> RelationCheck
 
 
 def differences(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return absolute differences; 0 where both are the same infinity or NaN, inf for one NaN."""
+    """Return absolute differences; 0 where both are the same infinity or NaN, inf for one NaN.
+
+    Args:
+        left: one array.
+        right: the other one, of a shape that broadcasts.
+
+    >>> differences(np.array([1.0, np.inf, np.nan]), np.array([1.5, np.inf, 0.0]))
+    array([0.5, 0. , inf])
+    """
     with np.errstate(invalid="ignore"):
         error = np.abs(left - right)
     same = (left == right) | (np.isnan(left) & np.isnan(right))

@@ -1,7 +1,7 @@
-"""Claims of the tutorials that need no oracle: two routes to the same number.
+"""Compare two routes to the same number: claims of the tutorials that need no oracle.
 
-Two routes agree if they differ by no more than the sum of both bounds, never by a tolerance
-chosen by hand:
+Two routes agree if they differ by no more than the sum of both bounds. There is no tolerance
+chosen by hand. The claims are:
 
 - sigmoid(z) is the second class of softmax([0, z]);
 - nll_loss of log_softmax is cross_entropy (the recipes named `…_by_nll`);
@@ -23,11 +23,14 @@ from ..judging import SolvedCase
 from ..oracle import Floats
 from ..runfile import AnswerRow, RelationRow, array_of, packed
 
+# Families of finite logits of ordinary size, on which two sound routes agree within their bounds.
 _EVERYDAY = ("normal", "digits:start", "digits:middle", "digits:end", "two_units")
 
 
 @dataclass(frozen=True)
 class _Answer:
+    """An answer as it is stored, whose arrays are unpacked when they are read."""
+
     name: str
     framework: str
     kind: str
@@ -50,10 +53,12 @@ class _Answer:
 
     @property
     def value(self) -> Floats:
+        """The value, in the shape of the result."""
         return array_of(self.packed[0])
 
     @property
     def bound(self) -> Floats:
+        """The largest error of a sound algorithm, in the same shape."""
         return array_of(self.packed[1])
 
 
@@ -62,12 +67,13 @@ Key = Callable[[_Answer], "tuple[str, ...] | None"]
 
 @dataclass(frozen=True)
 class _Equivalence:
-    """Two routes to the same number: answers of equal keys, one from each side.
+    """Two routes to the same number: two answers with equal keys, one from each side.
 
     Attributes:
-        name: in `verdicts.EQUIVALENCE_MEANINGS`.
-        left, right: the keys of the answers on each side; None for those that take no part.
-        column: the class of the right answer that is compared; None for all.
+        name: its name in `verdicts.EQUIVALENCE_MEANINGS`.
+        left, right: functions that give the key of an answer on each side; None for answers that
+            take no part.
+        column: the class that is compared; None for all.
         same_function: whether one function may give both answers.
     """
 
@@ -79,14 +85,22 @@ class _Equivalence:
 
 
 def _is(operation: str, kind: str | None, part: str = "") -> Key:
-    """The key of answers to an operation with a kind of target, by an implementation's name."""
+    """Return the key function of one side.
+
+    Args:
+        operation: the operation of the side's cases.
+        kind: the kind of target of these cases.
+        part: a part of the implementation's name; empty for any name.
+    """
 
     def key(answer: _Answer) -> tuple[str, ...] | None:
         case = answer.case
         if case.operation != operation or case.target_kind != kind:
             return None
+        # Textbook functions are inaccurate on purpose, which their own verdicts show.
         if part not in answer.name or answer.kind == "textbook":
             return None
+        # Two sides differ in operation or kind of target, but share inputs, options and labels.
         case = replace(case, operation="any", target_kind=None, target_family="")
         return (answer.framework, answer.mode, answer.device, str(case), answer.case.target_family)
 
@@ -110,18 +124,28 @@ EQUIVALENCES = (
 
 
 def answer_of(
-    question: SolvedCase, claim: Claim, mode: str, device: str, value: NDArray[np.generic]
+    solved: SolvedCase, claim: Claim, mode: str, device: str, value: NDArray[np.generic]
 ) -> AnswerRow | None:
-    """Return an answer as it is kept to be compared; None if it takes no part."""
-    case, solution = question.case, question.solution
+    """Return the row that stores an answer for comparison; None if it takes no part.
+
+    Args:
+        solved: the case with its right answers, of which the bounds are taken.
+        claim: the claim of the implementation.
+        mode: the mode in which it ran.
+        device: the device on which it ran.
+        value: its value, any dtype.
+    """
+    case, solution = solved.case, solved.solution
+    # The claims are about finite logits of ordinary size, which all routes are defined for.
     if case.family not in _EVERYDAY or solution.refusal:
         return None
     if case.operation in ("sigmoid", "softmax") and case.family != "two_units":
         return None
     if case.operation not in ("sigmoid", "softmax", "cross_entropy"):
         return None
+    # An array of another shape has its own verdict, and NaN agrees with nothing.
     exact = solution.quantities["value"]
-    bound = question.bound(solution, "value", SOUND)
+    bound = solved.bound(solution, "value", SOUND)
     if value.shape != exact.shape or np.isnan(exact.hi).any():
         return None
     bits = packed(value.astype(np.float64))
@@ -131,18 +155,22 @@ def answer_of(
 
 
 def compared(read: Callable[[], Iterable[AnswerRow]]) -> list[RelationRow]:
-    """Return one row for each implementation of one side, beside the other side's reference.
+    """Return the comparisons of each implementation on one side with the other side's reference.
 
-    The reference is the framework's first native function, or recipe where it has none.
+    The reference is the framework's first native function, or a recipe where it has none.
 
     Args:
-        read: returns the answers. They are read twice for each relation, so that only those are
-            in memory of which there are both sides: of cases that were drawn, next to none.
+        read: a function that returns the stored answers. It is called twice for each equivalence,
+            so that only answers with a partner are in memory; few cases have both sides.
+
+    Returns:
+        One row for each equivalence, pair of implementations, mode, dtype and device.
     """
     return [row for relation in EQUIVALENCES for row in _compared(relation, read)]
 
 
 def _both_sides(relation: _Equivalence, read: Callable[[], Iterable[AnswerRow]]) -> list[_Answer]:
+    """Return the answers whose key occurs on both sides."""
     sides: tuple[set[int], set[int]] = set(), set()  # hashes, which are small
     for answer in map(_Answer.of, read()):
         for side, hashes in zip((relation.left, relation.right), sides, strict=True):
@@ -159,6 +187,7 @@ def _both_sides(relation: _Equivalence, read: Callable[[], Iterable[AnswerRow]])
 def _compared(
     relation: _Equivalence, read: Callable[[], Iterable[AnswerRow]]
 ) -> Iterator[RelationRow]:
+    """Yield the rows of one equivalence."""
     answers = _both_sides(relation, read)
     references = _references(relation, answers)
     gaps: dict[tuple[str, ...], list[tuple[float, float]]] = {}
@@ -168,6 +197,7 @@ def _compared(
         same = other is not None and other.name == answer.name
         if other is None or (same and not relation.same_function):
             continue
+        # The largest difference over all cases decides, so they are collected for each pair.
         names = (answer.framework, answer.mode, answer.case.dtype, answer.device)
         pair = (*names, answer.name, other.name)
         gaps.setdefault(pair, []).append(_gap(answer, other, relation.column))
@@ -189,6 +219,7 @@ def _compared(
 
 
 def _references(relation: _Equivalence, answers: list[_Answer]) -> dict[tuple[str, ...], _Answer]:
+    """Return the reference on the right-hand side for each key."""
     found: dict[tuple[str, ...], _Answer] = {}
     for answer in sorted(answers, key=_rank):
         key = relation.right(answer)
@@ -198,10 +229,12 @@ def _references(relation: _Equivalence, answers: list[_Answer]) -> dict[tuple[st
 
 
 def _rank(answer: _Answer) -> tuple[bool, bool, str]:
+    """Return the order of preference: native functions first, and no `…_by_nll` recipe."""
     return answer.kind != "native", "_by_nll" in answer.name, answer.name
 
 
 def _gap(left: _Answer, right: _Answer, column: int | None) -> tuple[float, float]:
+    """Return the largest difference, and the largest one over the sum of both bounds."""
     pick = (slice(None), column) if column is not None else ...
     with np.errstate(invalid="ignore"):
         difference = np.abs(left.value[pick] - right.value[pick])

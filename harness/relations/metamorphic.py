@@ -1,9 +1,9 @@
-"""Relations that need no oracle: the same question in another form must give the same answer.
+"""Define metamorphic relations: a transformed input must give the same answer, transformed back.
 
-They hold for any size and on any device, so they reach where the oracle is too slow. Both
-answers are held against the sum of both bounds, never against a tolerance chosen by hand. They
-are asked of cases whose numbers survive the change of form without rounding
-(`Case.is_probed`), without options.
+The relations need no oracle. They hold for any size and on any device, so they cover sizes that
+the oracle is too slow for. The difference of two answers is compared with the sum of both bounds;
+there is no tolerance chosen by hand. Relations are checked for cases without options whose numbers
+are transformed without rounding (`Case.is_probed`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ ARRAYS = ("value", "gradient_logits", "gradient_target")
 
 @dataclass(frozen=True)
 class Form:
-    """A question as arrays.
+    """A case in its original or a transformed form, as arrays.
 
     Attributes:
-        case: the question; its `inputs()` are those of the plain form.
+        case: the case; its `inputs()` are those of the original form.
         inputs: the arrays of this form.
-        cotangent: of the result, in its shape.
+        cotangent: the cotangent of the result, in its shape.
     """
 
     case: Case
@@ -41,7 +41,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Answered:
-    """A form with what came back, as float64."""
+    """A form with its answers as float64 arrays."""
 
     form: Form
     answers: Arrays
@@ -56,7 +56,13 @@ Limit = Callable[[Algorithm], Floats]
 
 @dataclass(frozen=True)
 class AnswerPair:
-    """Two arrays that must agree within a limit, which depends on the algorithm."""
+    """Two arrays that must agree within a limit, which depends on the algorithm.
+
+    Attributes:
+        quantity: the quantity that is compared.
+        left, right: the two arrays, in one shape.
+        limit: a function that returns the largest difference for an algorithm.
+    """
 
     quantity: str
     left: Floats
@@ -69,10 +75,11 @@ class Relation:
     """A relation between answers of one implementation.
 
     Attributes:
-        name: in the verdict `relation:NAME`; `verdicts.RELATION_MEANINGS` says what must hold.
-        holds_for: whether it is asked of a case and an implementation.
-        forms: the other forms of a question.
-        compare: the comparisons between the plain answer and those of the other forms.
+        name: its name in the verdict `relation:NAME`; `verdicts.RELATION_MEANINGS` states it.
+        holds_for: a predicate of the cases and implementations that the relation applies to.
+        forms: a function that returns the transformed forms of a form.
+        compare: a function that yields the pairs to compare, given the original answer and those
+            to the transformed forms.
     """
 
     name: str
@@ -82,7 +89,12 @@ class Relation:
 
 
 def _summed(parts: list[tuple[Answered, str, Callable[[Floats], Floats]]]) -> Limit:
-    """The sum of the bounds of some answers, each brought into one shape."""
+    """Return the limit that is the sum of the bounds of some answers.
+
+    Args:
+        parts: for each answer the quantity, and a function that gives its bounds a common shape.
+    """
+    # The terms do not depend on the algorithm, so they are computed once for the whole ladder.
     solutions = {id(answered): answered.solution() for answered, _, _ in parts}
 
     def limit(algorithm: Algorithm) -> Floats:
@@ -96,14 +108,22 @@ def _summed(parts: list[tuple[Answered, str, Callable[[Floats], Floats]]]) -> Li
 
 
 def _same(array: Floats) -> Floats:
+    """Return the array unchanged."""
     return array
 
 
 def _pairwise(
     one: Answered, other: Answered, change: dict[str, Callable[[Floats], Floats]]
 ) -> Iterator[AnswerPair]:
-    """Every quantity of one answer against that of the other, changed back."""
+    """Yield every quantity of one answer with that of the other, transformed back.
+
+    Args:
+        one: the original answer.
+        other: the answer to the transformed form.
+        change: for a quantity the linear function that transforms it back; none for the identity.
+    """
     for quantity in one.answers:
+        # A quantity that only one form has is reported by `checks`, and has no pair.
         if quantity not in other.answers:
             continue
         back = change.get(quantity, _same)
@@ -115,11 +135,14 @@ def _pairwise(
 
 
 def _step(case: Case) -> float:
-    """The largest power of two that can be added to quarters below 16 without rounding."""
+    """Return the largest power of two that can be added to quarters below 16 without rounding."""
     return 2.0 ** (FORMATS[case.dtype].precision - 4)
 
 
 def _shifted(form: Form) -> tuple[Form, ...]:
+    """Return the form with a constant added to all logits."""
+    # The sum is exact in the dtype, so the softmax is the same number: a form that computes
+    # lse − x, or exp without subtracting the maximum, shows its error here.
     values = (form.inputs.values.astype(np.float64) + _step(form.case)).astype(
         form.inputs.values.dtype
     )
@@ -127,6 +150,7 @@ def _shifted(form: Form) -> tuple[Form, ...]:
 
 
 def _compare_shifted(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
+    """Yield the pairs: a shift leaves all quantities as they are, but moves a logsumexp."""
     change: dict[str, Callable[[Floats], Floats]] = {}
     if one.form.case.operation == "logsumexp":
         step = _step(one.form.case)
@@ -137,6 +161,7 @@ def _compare_shifted(one: Answered, others: tuple[Answered, ...]) -> Iterator[An
 
 
 def _moved_back(one: Answered, other: Answered, step: float) -> Iterator[AnswerPair]:
+    """Yield the value of a logsumexp with the shifted one minus the shift."""
     limit = _summed([(one, "value", _same), (other, "value", _same)])
     yield AnswerPair("value", one.answers["value"], other.answers["value"] - step, limit)
 
@@ -145,13 +170,17 @@ def _moved_back(one: Answered, other: Answered, step: float) -> Iterator[AnswerP
 
 
 def _permutation(case: Case) -> np.ndarray:
+    """Return a fixed permutation of the classes."""
+    # A stable sort gives equal keys the same order on every platform.
     keys = Stream("permutation").integers(2**30, case.shape[case.class_axis])
     return np.argsort(keys, kind="stable")
 
 
 def _permuted(form: Form) -> tuple[Form, ...]:
+    """Return the form with permuted classes: logits, targets, and cotangents of each class."""
     order, axis, inputs = _permutation(form.case), form.case.class_axis, form.inputs
     target, cotangent = inputs.target, form.cotangent
+    # A label follows its class to the new position, which the inverse permutation gives.
     if target is not None and form.case.target_kind == "index":
         target = np.argsort(order)[target].astype(target.dtype)
     elif target is not None:
@@ -163,6 +192,7 @@ def _permuted(form: Form) -> tuple[Form, ...]:
 
 
 def _compare_permuted(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
+    """Yield every quantity with the permuted one, whose classes are put back in order."""
     case = one.form.case
     back = np.argsort(_permutation(case))
 
@@ -176,10 +206,12 @@ def _compare_permuted(one: Answered, others: tuple[Answered, ...]) -> Iterator[A
 
 
 def _no_forms(form: Form) -> tuple[Form, ...]:
+    """Return no transformed form, for relations within one answer."""
     return ()
 
 
 def _compare_sums(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
+    """Yield the sums over the classes: probabilities add up to 1, gradients to 0."""
     case, axis = one.form.case, one.form.case.class_axis
 
     def over(array: Floats) -> Floats:
@@ -189,9 +221,11 @@ def _compare_sums(one: Answered, others: tuple[Answered, ...]) -> Iterator[Answe
         total = over(one.answers["value"])
         yield AnswerPair("value", total, np.ones_like(total), _summed([(one, "value", over)]))
     if case.operation == "log_softmax":
+        # An error b of log p is an error p(e^b − 1) of p.
         p = np.exp(one.answers["value"])
         limit = _summed([(one, "value", lambda b: over(p * np.expm1(np.minimum(b, 1.0))))])
         yield AnswerPair("value", over(p), np.ones_like(over(p)), limit)
+    # The gradient of logsumexp is a softmax times the cotangent, and does not add up to 0.
     if case.operation != "logsumexp" and "gradient_logits" in one.answers:
         total = over(one.answers["gradient_logits"])
         limit = _summed([(one, "gradient_logits", over)])
@@ -202,11 +236,13 @@ def _compare_sums(one: Answered, others: tuple[Answered, ...]) -> Iterator[Answe
 
 
 def _halves(form: Form) -> tuple[Form, ...]:
+    """Return the two halves of a batch."""
     rows = form.case.shape[0]
     return tuple(_part(form, part) for part in (slice(0, rows // 2), slice(rows // 2, rows)))
 
 
 def _part(form: Form, part: slice) -> Form:
+    """Return the form restricted to some rows."""
     inputs = form.inputs
     target = None if inputs.target is None else inputs.target[part]
     inputs = replace(inputs, values=inputs.values[part], target=target)
@@ -215,8 +251,10 @@ def _part(form: Form, part: slice) -> Form:
 
 
 def _compare_halves(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
+    """Yield every quantity of the batch with those of its halves, joined or added up."""
     case = one.form.case
     is_mean = case.contract.is_loss and case.options.reduction == "mean"
+    # A mean over the batch is the mean of the halves' means, weighted by their numbers of rows.
     shares = [other.form.case.shape[0] / case.shape[0] if is_mean else 1.0 for other in others]
     for quantity, left in one.answers.items():
         if any(quantity not in other.answers for other in others):
@@ -224,6 +262,7 @@ def _compare_halves(one: Answered, others: tuple[Answered, ...]) -> Iterator[Ans
         parts = [
             share * other.answers[quantity] for share, other in zip(shares, others, strict=True)
         ]
+        # Quantities with rows are joined, a reduced loss is added up.
         right = np.concatenate(parts) if left.ndim else np.asarray(sum(parts))
         terms: list[tuple[Answered, str, Callable[[Floats], Floats]]] = [(one, quantity, _same)]
         for number, (share, other) in enumerate(zip(shares, others, strict=True)):
@@ -233,7 +272,14 @@ def _compare_halves(one: Answered, others: tuple[Answered, ...]) -> Iterator[Ans
 
 
 def _placed(number: int, share: float, rows: int, is_array: bool) -> Callable[[Floats], Floats]:
-    """The bound of one half, among the rows of the whole."""
+    """Return a function that puts the bound of one half at its rows in the whole batch.
+
+    Args:
+        number: 0 for the first half, 1 for the second.
+        share: the factor of this half in a mean.
+        rows: the number of rows in the whole batch.
+        is_array: whether the quantity has rows, and is not a scalar.
+    """
 
     def place(limits: Floats) -> Floats:
         if not is_array:
@@ -249,8 +295,10 @@ def _placed(number: int, share: float, rows: int, is_array: bool) -> Callable[[F
 
 
 def _as_one_hot(form: Form) -> tuple[Form, ...]:
+    """Return the form with one-hot targets instead of labels."""
     case, inputs = form.case, form.inputs
     assert inputs.target is not None  # noqa: S101 -- the relation holds for index targets only
+    # The target gets the dtype of the logits, as most frameworks demand of probabilities.
     one_hot = np.arange(case.shape[case.class_axis]) == inputs.target[..., None]
     target = np.moveaxis(one_hot, -1, case.class_axis).astype(inputs.values.dtype)
     inputs = replace(inputs, target=target)
@@ -258,6 +306,7 @@ def _as_one_hot(form: Form) -> tuple[Form, ...]:
 
 
 def _compare_plainly(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
+    """Yield every quantity with that of the other form as it is."""
     yield from _pairwise(one, others[0], {})
 
 
@@ -265,7 +314,9 @@ def _compare_plainly(one: Answered, others: tuple[Answered, ...]) -> Iterator[An
 
 
 def _reflected(form: Form) -> tuple[Form, ...]:
+    """Return the form with x replaced by −x, probabilities p by 1 − p, and targets z by 1 − z."""
     inputs, one = form.inputs, form.inputs.values.dtype.type(1)
+    # The subtraction from 1 is exact for the numbers of probed cases.
     is_probs = form.case.contract.domain == "probs"
     values = one - inputs.values if is_probs else -inputs.values
     target = None if inputs.target is None else one - inputs.target
@@ -273,9 +324,13 @@ def _reflected(form: Form) -> tuple[Form, ...]:
 
 
 def _compare_reflected(one: Answered, others: tuple[Answered, ...]) -> Iterator[AnswerPair]:
-    """σ(x) = 1 − σ(−x), log σ(x) = x + log σ(−x), BCE(x, z) = BCE(−x, 1 − z), and gradients."""
+    """Yield the pairs: σ(x) = 1 − σ(−x), log σ(x) = x + log σ(−x), BCE(x, z) = BCE(−x, 1 − z).
+
+    The gradients are those of both sides.
+    """
     operation, x = one.form.case.operation, one.form.inputs.values.astype(np.float64)
     cotangent = one.form.cotangent
+    # What transforms each quantity back: d/dx of f(−x) is −f'(−x), and log σ has slope 1 more.
     change: dict[str, Callable[[Floats], Floats]] = {"gradient_logits": np.negative}
     if operation == "sigmoid":
         change = {"value": lambda y: 1 - y}
@@ -295,22 +350,27 @@ def _compare_reflected(one: Answered, others: tuple[Answered, ...]) -> Iterator[
 
 
 def _is_of_logits(case: Case, claim: Claim) -> bool:
+    """Return whether the operation takes the logits of classes."""
     return case.contract.reads_classes and case.contract.domain == "logits"
 
 
 def _is_of_classes(case: Case, claim: Claim) -> bool:
+    """Return whether the operation has a class axis."""
     return case.contract.reads_classes
 
 
 def _is_worth_splitting(case: Case, claim: Claim) -> bool:
+    """Return whether a half may be computed by another kernel or in other blocks."""
     return case.shape[0] > 1 and int(np.prod(case.shape)) >= _WORTH_SPLITTING
 
 
 def _takes_both(case: Case, claim: Claim) -> bool:
+    """Return whether the implementation takes labels as well as one-hot targets."""
     return case.target_kind == "index" and "one_hot" in claim.targets
 
 
 def _is_symmetric(case: Case, claim: Claim) -> bool:
+    """Return whether the operation has a symmetry between x and −x."""
     return not case.contract.reads_classes and case.operation != "exp"
 
 

@@ -14,9 +14,12 @@ Key = tuple[str, ...]  # the values of `RelationRow.key`
 
 
 class RelationTally:
-    """Counts what the workers compared.
+    """A tally of the checks of all workers.
 
-    The order in which comparisons come does not matter, so that parts of a run can be joined.
+    The order of the checks does not matter, so that parts of a run can be joined.
+
+    Args:
+        device: the device on which the implementations ran.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -25,7 +28,14 @@ class RelationTally:
         self._changed: dict[Key, RelationRow] = {}
 
     def see(self, claim: Claim, mode: str, case: Case, related: RelationCheck) -> None:
-        """Take note of one comparison."""
+        """Count one check.
+
+        Args:
+            claim: the claim of the implementation.
+            mode: the mode in which it ran.
+            case: the case, of which the dtype is counted.
+            related: the check.
+        """
         seen = RelationRow(
             relation=related.relation,
             left=claim.name,
@@ -41,16 +51,17 @@ class RelationTally:
             device=self._device,
         )
         self.add([seen])
+        # Only rows that changed since the last commit are written again.
         self._changed[_key(seen)] = self._rows[_key(seen)]
 
     def add(self, rows: Iterable[RelationRow]) -> None:
-        """Take over what was counted before."""
+        """Add rows that were counted before, such as those of an interrupted run."""
         for row in rows:
             old = self._rows.get(_key(row))
             self._rows[_key(row)] = row if old is None else _joined(old, row)
 
     def changed(self) -> list[RelationRow]:
-        """Return the rows that are new or other than when this was last asked."""
+        """Return the rows that are new or have changed since the last call."""
         changed, self._changed = list(self._changed.values()), {}
         return changed
 
@@ -60,10 +71,13 @@ class RelationTally:
 
 
 def _key(row: RelationRow) -> Key:
+    """Return the columns that identify a row."""
     return tuple(getattr(row, name) for name in row.key)
 
 
 def _joined(one: RelationRow, other: RelationRow) -> RelationRow:
+    """Return the row of the checks of both rows."""
+    # The least of all notes is kept, so that the result does not depend on the order.
     notes = sorted({one.note, other.note} - {""})
     return replace(
         one,
