@@ -23,9 +23,9 @@ from lossdiff._cli.status import Status
 # Blocks that are no command, no code and no output, by page and beginning.
 NOT_RUN = {
     ("docs/layering.md", "cases/      the questions: "): "a drawing of the folders",
-    ("docs/layering.md", "suite → shard → lanes "): "a drawing",
-    ("docs/runs.md", "suite → shard → lanes "): "a drawing",
-    ("docs/verdicts.md", "pytest tests/harness/test_planted.py\n"):
+    ("docs/layering.md", "suite → shard → worker pools "): "a drawing",
+    ("docs/runs.md", "suite → shard → worker pools "): "a drawing",
+    ("docs/verdicts.md", "pytest tests/harness/judging/test_planted.py\n"):
         "the planted faults are a test themselves, of 41 s",
     ("docs/words.md", "cross_entropy/index.random/"): "an id with its parts named below it",
 }  # fmt: skip
