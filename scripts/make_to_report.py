@@ -29,9 +29,9 @@ _SECONDS = 20.0
 HEAD = """\
 # To be reported
 
-Known findings (`lossdiff list ledger`) of which we found no public thread. Each script needs NumPy
-and that framework, shows exact values, bounds and what came back, and is fit to be pasted into a
-report. Made by `scripts/make_to_report.py` from a run of `--suite full`.
+These are the known findings (`lossdiff list ledger`) for which no public thread was found. Each script
+needs NumPy and that framework, shows exact values, bounds and what came back, and can be pasted into a
+report. `scripts/make_to_report.py` wrote the scripts from a run of `--suite full`.
 
 | finding | seen with | why | script |
 |---|---|---|---|"""
