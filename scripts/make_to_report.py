@@ -29,9 +29,9 @@ _SECONDS = 20.0
 HEAD = """\
 # To be reported
 
-These are the known findings (`lossdiff list ledger`) for which no public thread was found. Each script
-needs NumPy and that framework, shows exact values, bounds and what came back, and can be pasted into a
-report. `scripts/make_to_report.py` wrote the scripts from a run of `--suite full`.
+These are the known findings (`lossdiff list ledger`) for which no public thread was found. Each
+script needs NumPy and that framework, shows exact values, bounds and what came back, and can be
+pasted into a report. `scripts/make_to_report.py` wrote the scripts from a run of `--suite full`.
 
 | finding | seen with | why | script |
 |---|---|---|---|"""
