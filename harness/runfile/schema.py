@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +38,26 @@ ROWS: tuple[type[Row], ...] = (
     WorkerRow, *PROGRESS_ROWS,
 )  # fmt: skip
 _COLUMNS: dict[type[Row], list[str]] = {row: [field.name for field in fields(row)] for row in ROWS}
-_JSON = (
-    "options", "environment", "printed", "got", "times", "iterations", "copies",
-    "compute", "fingerprints",
-)  # fmt: skip
-_BOOL = ("known", "agrees")
+
+
+def _columns_where(holds: Callable[[Any], bool]) -> dict[type[Any], tuple[str, ...]]:
+    """Return, for each kind of row, the columns whose annotation satisfies a condition."""
+    hints = {row: get_type_hints(row) for row in ROWS}
+    return {row: tuple(it for it in _COLUMNS[row] if holds(hints[row][it])) for row in ROWS}
+
+
+def _is_json(annotation: Any) -> bool:
+    """Return whether a field may hold a list or a dict, which SQLite has no type for."""
+    parts = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return any(get_origin(part) in (list, dict) for part in parts)
+
+
+JSON_COLUMNS = _columns_where(_is_json)
+BOOL_COLUMNS = _columns_where(lambda annotation: annotation is bool)
+# `encode` runs for every row of a run, so the places are looked up once.
+_JSON_PLACES = {
+    row: [_COLUMNS[row].index(name) for name in names] for row, names in JSON_COLUMNS.items()
+}
 
 
 def columns_of(row: type[Any]) -> list[str]:
@@ -87,16 +104,6 @@ def encode(row: Row) -> list[Any]:
     return values
 
 
-def _is_json(row: type[Any], name: str) -> bool:
-    return name in _JSON and not (row is VerdictRow and name == "got")
-
-
-_JSON_PLACES = {
-    row: [place for place, name in enumerate(names) if _is_json(row, name)]
-    for row, names in _COLUMNS.items()
-}
-
-
 def _storable(text: str) -> str:
     """Lone surrogates, which an error message may hold, are no UTF-8."""
     return text.encode(errors="backslashreplace").decode()
@@ -109,11 +116,10 @@ def decode(row: type[R], record: sqlite3.Row) -> R:
         IndexError, TypeError, json.JSONDecodeError: it is none of ours.
     """
     values = {name: record[name] for name in columns_of(row)}
-    for name, value in values.items():
-        if name in _BOOL:
-            values[name] = bool(value)
-        elif _is_json(row, name):
-            values[name] = json.loads(value)
+    for name in BOOL_COLUMNS[row]:
+        values[name] = bool(values[name])
+    for name in JSON_COLUMNS[row]:
+        values[name] = json.loads(values[name])
     return row(**values)
 
 

@@ -23,6 +23,7 @@ from ...cases.model import Case, Inputs
 from ..answers import HVP_LOGITS, Answers, Failure, Observation, one_line
 from ..oracle import Floats
 
+_MOST_COMPILED = 256  # functions of each kind
 _LARGE = 2**26  # bytes; an answer of a wrong shape is not sent beyond
 _LOST = {"values": "gradient_logits", "target": "gradient_target"}
 _NO_GRADIENT = Failure("unsupported", "no gradient flows")
@@ -48,12 +49,56 @@ class Clock:
             self.seconds += time.perf_counter() - begin
 
 
+def _forward(backend: Backend, call: Call, mode: str) -> Forward:
+    return backend.forward(call, mode)
+
+
+def _forward_backward(backend: Backend, call: Call, mode: str) -> ForwardBackward:
+    return backend.forward_backward(call, mode)
+
+
+def _second(backend: Backend, call: Call, mode: str) -> SecondOrder:
+    return backend.second(call, mode)
+
+
+class CompiledCalls:
+    """The compiled functions of the dtype and shape that are being evaluated.
+
+    Cases of one signature follow each other, so each function is compiled once and serves all of
+    them.
+
+    Attributes:
+        key: backend, dtype and shape that the functions are for; None before the first case.
+        forward, forward_backward, second: the methods of the same names of `Backend`, called as
+            `(backend, call, mode)`; each remembers what it returned.
+    """
+
+    def __init__(self) -> None:
+        self.key: tuple[Backend, str, tuple[int, ...]] | None = None
+        self.forward = lru_cache(_MOST_COMPILED)(_forward)
+        self.forward_backward = lru_cache(_MOST_COMPILED)(_forward_backward)
+        self.second = lru_cache(_MOST_COMPILED)(_second)
+
+    def prepare(self, backend: Backend, case: Case) -> None:
+        """Clear compiled functions when dtype or shape changes: they will not be called again."""
+        key = (backend, case.dtype, case.shape)
+        if key != self.key:
+            self._clear()
+            backend.forget()
+            self.key = key
+
+    def _clear(self) -> None:
+        for remembered in (self.forward, self.forward_backward, self.second):
+            remembered.cache_clear()
+
+
 CALLS = Clock()
+COMPILED = CompiledCalls()
 
 
 def evaluate(backend: Backend, name: str, mode: str, case: Case) -> Observation:
     """Ask an implementation a case; of large arrays the first rows come back."""
-    _settle(backend, (case.dtype, case.shape))
+    COMPILED.prepare(backend, case)
     inputs = case.inputs()
     call = call_for(backend.implementations[name], case, inputs)
     begin = time.perf_counter()
@@ -71,7 +116,7 @@ def evaluate_quantity(
     backend: Backend, name: str, mode: str, case: Case, quantity: str, *, whole: bool
 ) -> NDArray[Any] | Failure:
     """Ask for one quantity; `whole` has all of the case's gradients asked along, as a run does."""
-    _settle(backend, (case.dtype, case.shape))
+    COMPILED.prepare(backend, case)
     implementation, inputs = backend.implementations[name], case.inputs()
     reason = implementation.unsupported(case)
     if reason:
@@ -114,7 +159,7 @@ def value_and_gradients(
     if not call.wrt:
         return _value_only(backend, mode, call, arrays, quantities, None)
     seed = backend.to_array(cotangent.astype(inputs.values.dtype))
-    function = _differentiated(backend, mode, call)
+    function = COMPILED.forward_backward(backend, call, mode)
     try:  # around the framework alone: a defect of ours must not look like an answer
         with CALLS.running():
             value, gradients = function(seed, *arrays)
@@ -139,37 +184,13 @@ def second_derivative(
     arrays = [*map(backend.to_array, seeds), *_arrays(backend, call, inputs)]
     try:
         with CALLS.running():
-            result = _twice(backend, mode, call)(*arrays)
+            result = COMPILED.second(backend, call, mode)(*arrays)
     except NotImplementedError as error:
         return Failure.of("unsupported", error)
     except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
         return Failure.of("raised", error)
     with CALLS.running():
         return _NO_GRADIENT if result is None else _converted(backend, result)
-
-
-@lru_cache(maxsize=256)
-def _differentiated(backend: Backend, mode: str, call: Call) -> ForwardBackward:
-    """Compiled functions are kept: cases of one signature follow each other."""
-    return backend.forward_backward(call, mode)
-
-
-@lru_cache(maxsize=256)
-def _plain(backend: Backend, mode: str, call: Call) -> Forward:
-    return backend.forward(call, mode)
-
-
-@lru_cache(maxsize=256)
-def _twice(backend: Backend, mode: str, call: Call) -> SecondOrder:
-    return backend.second(call, mode)
-
-
-@lru_cache(maxsize=1)
-def _settle(backend: Backend, dtype_and_shape: tuple[str, tuple[int, ...]]) -> None:  # noqa: ARG001
-    """Drop what was compiled for others; runs once for each dtype and shape, as they come."""
-    for kept in (_plain, _differentiated, _twice):
-        kept.cache_clear()
-    backend.forget()
 
 
 def _arrays(backend: Backend, call: Call, inputs: Inputs, layout: str = "") -> list[Any]:
@@ -190,7 +211,7 @@ def _value_only(
     found: Answers = dict.fromkeys(quantities, failure)
     try:
         with CALLS.running():
-            value = _plain(backend, mode, call)(*arrays)
+            value = COMPILED.forward(backend, call, mode)(*arrays)
     except BaseException as again:  # noqa: BLE001 -- whatever it raises is an answer
         if isinstance(error, NotImplementedError) and not isinstance(again, NotImplementedError):
             found = dict.fromkeys(quantities, Failure("unsupported", failure.message))

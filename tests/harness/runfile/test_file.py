@@ -19,7 +19,13 @@ from lossdiff.harness.runfile.rows import (
     WorkedRow,
     WorkerRow,
 )
-from lossdiff.harness.runfile.schema import APPLICATION_ID, FORMAT, Row
+from lossdiff.harness.runfile.schema import (
+    APPLICATION_ID,
+    BOOL_COLUMNS,
+    FORMAT,
+    JSON_COLUMNS,
+    Row,
+)
 from lossdiff.harness.runfile.timing_rows import PassRow, ProcessRow, TimingRow
 
 from lossdiff.errors import RunFileError
@@ -80,6 +86,23 @@ def path(tmp_path: Path) -> Path:
 def test_a_row_of_each_kind_comes_back(path: Path, row: Any) -> None:
     with RunFile.open(written(path, row)) as run:
         assert [row] == list(run.rows(type(row)))
+
+
+def test_lists_and_dicts_are_stored_as_json_and_bools_as_numbers() -> None:
+    """The format of the file: another set of columns would need another `FORMAT`."""
+    assert {row.__name__: names for row, names in JSON_COLUMNS.items() if names} == {
+        "VerdictRow": ("options",),
+        "WorkedRow": ("printed", "got"),
+        "PassRow": ("times", "iterations", "fingerprints"),
+        "ProcessRow": ("copies", "compute", "environment"),
+        "WorkerRow": ("environment",),
+    }
+    assert {row.__name__: names for row, names in BOOL_COLUMNS.items() if names} == {
+        "VerdictRow": ("known",),
+        "WorkedRow": ("agrees",),
+        "RelationRow": ("agrees",),
+        "TimingRow": ("agrees",),
+    }
 
 
 def test_what_is_unknown_comes_back_as_unknown(path: Path) -> None:
