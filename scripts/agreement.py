@@ -25,14 +25,12 @@ from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 
 import pytest
 from lossdiff.cases.model import Case
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.timing import machine
 from lossdiff.harness.timing.bench import (
-    TimedProcess,
     Timing,
     environment_of,
     plan_of,
@@ -40,9 +38,10 @@ from lossdiff.harness.timing.bench import (
     schedule,
 )
 from lossdiff.harness.timing.benchmarks import Benchmark, copies_of, work_of
+from lossdiff.harness.timing.plan import ProcessPlan, TimedProcess
 
 PROCESSES, SECONDS, LIMIT = 10, 0.05, 0.03
-LONGER = {"max_time": 1.0}  # seconds for each benchmark: more rounds of the largest calls
+LONGER = 1.0  # seconds for each benchmark: more rounds of the largest calls
 CALLS = {"torch": ("torch.nn.functional.softmax", "eager"), "jax": ("jax.nn.softmax", "jit")}
 Pairs = dict[str, list[tuple[float, float]]]  # case → seconds by both timers, block by block
 
@@ -92,12 +91,13 @@ def compared(processes: int) -> Iterator[Agreement]:
         with RunFile.open(judged_run(Path(scratch))) as run:
             timing = Timing(processes)
             todo = [picked(it) for it in schedule(run, list(CALLS), timing)]
-            plans = [plan_of(run, it, timing, Path(scratch)) | LONGER for it in todo]
+            plans = [plan_of(run, it, timing, Path(scratch)) for it in todo]
         pairs: Pairs = {}
         for number, plan in enumerate(plans, 1):
-            print(f"process {number} of {len(plans)}: {plan['framework']}", file=sys.stderr)
-            for case, times in timed(plan, Path(scratch)).items():
-                pairs.setdefault(f"{plan['framework']} {case}", []).extend(times)
+            framework = plan.process.framework
+            print(f"process {number} of {len(plans)}: {framework}", file=sys.stderr)
+            for case, times in timed(replace(plan, max_time=LONGER), Path(scratch)).items():
+                pairs.setdefault(f"{framework} {case}", []).extend(times)
     for name in sorted(pairs, key=lambda it: (it.split()[0], size(it.split()[1]))):
         yield agreement(*name.split(), pairs[name])
 
@@ -137,10 +137,10 @@ def picked(process: TimedProcess) -> TimedProcess:
     return replace(process, benchmarks=tuple(found.values()))
 
 
-def timed(plan: dict[str, Any], scratch: Path) -> Pairs:
+def timed(plan: ProcessPlan, scratch: Path) -> Pairs:
     """Start a process as `bench` does, in which both timers alternate."""
     files = scratch / "plan.json", scratch / "result.json"
-    files[0].write_text(json.dumps(plan))
+    files[0].write_text(plan.to_json())
     command = [sys.executable, __file__, "--process", *map(str, files)]
     environment = environment_of(plan, files[0])
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -175,12 +175,12 @@ def size(case: str) -> int:
 # --- in the process that is timed --------------------------------------------------------------
 
 
-def both_clocks(plan: Path, result: Path) -> int:
+def both_clocks(plan_file: Path, result: Path) -> int:
     """Run the benchmark suite with the framework's own timer between its blocks."""
-    told = json.loads(plan.read_text())
-    timer_of = {"torch": torch_timer, "jax": jax_timer}[told["framework"]]
-    other = OtherClock(timer_of, first_turn=told["seed"] % 2)
-    status = pytest.main(pytest_arguments(told, result), plugins=[other])
+    plan = ProcessPlan.from_json(plan_file.read_text())
+    timer_of = {"torch": torch_timer, "jax": jax_timer}[plan.process.framework]
+    other = OtherClock(timer_of, first_turn=plan.seed % 2)
+    status = pytest.main(pytest_arguments(plan, result), plugins=[other])
     result.with_suffix(".other").write_text(json.dumps(other.times))
     return int(status)
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from lossdiff.harness.timing.bench import TimedProcess
 from lossdiff.harness.timing.benchmarks import Benchmark
+from lossdiff.harness.timing.plan import TimedProcess
 
 from .scripts import script
 

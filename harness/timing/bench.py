@@ -24,10 +24,10 @@ from ...errors import BenchError
 from ..runfile import MemoryRow, RunFile, VerdictRow
 from ..workers import environment_for, quiet
 from . import machine
-from .benchmarks import Benchmark, Threads, benchmarks_of
+from .benchmarks import Threads, benchmarks_of
+from .plan import PLAN_VARIABLE, ProcessPlan, TimedProcess
 from .results import ProcessResult, summaries
 
-PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
 _MAX_TIME = 0.02  # seconds of measured rounds for a benchmark, once it has its least number
 # What glibc's allocator comes to by itself, once an array of 32 MiB has been let go. Until then it
 # hands memory back at each call or not, as it happens to lie, and a call takes longer or not.
@@ -56,18 +56,6 @@ class Timing:
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
     seed: int = 0
     memory: bool = False
-
-
-@dataclass(frozen=True)
-class TimedProcess:
-    """One process: a framework in a pass, with its benchmarks."""
-
-    number: int
-    pass_number: int
-    framework: str
-    threads: Threads
-    core: int  # where one thread runs: another in each pass, lest one busy core spoil all
-    benchmarks: tuple[Benchmark, ...]
 
 
 def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Say) -> None:
@@ -116,43 +104,40 @@ def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[Ti
     return processes
 
 
-def plan_of(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) -> dict[str, Any]:
-    """Return what `benchmark_suite` is told, as plain data.
+def plan_of(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) -> ProcessPlan:
+    """Return the plan of one process.
 
     Args:
         run: holds the verdicts.
         process: what is timed.
-        timing: how.
-        scratch: a folder for bits that nobody has judged.
+        timing: how it is timed.
+        scratch: a folder for answers whose bits have not been judged yet.
     """
     known = {row.fingerprint for row in run.rows(VerdictRow, "framework = ?", (process.framework,))}
-    return {
-        "framework": process.framework,
-        "device": timing.device,
-        "threads": process.threads,
-        "core": process.core,
-        "extra": list(timing.extra.get(process.framework, ())),
-        "benchmarks": [vars(benchmark) for benchmark in process.benchmarks],
-        "known": sorted(known - {""}),
-        "scratch": str(scratch),
-        "seed": timing.seed * 1000 + process.number,
-        "analyses": process.pass_number == 1,
-        # The first pass tells how long compiling takes, the later ones need not wait for it; what
-        # XLA compiles for one core is for one core.
-        "compiled": str(scratch / process.threads) if process.pass_number > 1 else "",
-        "max_time": _MAX_TIME,
-    }
+    is_first = process.pass_number == 1
+    return ProcessPlan(
+        process,
+        device=timing.device,
+        extra=tuple(timing.extra.get(process.framework, ())),
+        known=frozenset(known - {""}),
+        scratch=scratch,
+        seed=timing.seed * 1000 + process.number,
+        analyses=is_first,
+        # The first pass measures how long compiling takes; the later ones need not repeat it. What
+        # XLA compiles for one core serves one core only, so each number of threads has a folder.
+        compiled="" if is_first else str(scratch / process.threads),
+        max_time=_MAX_TIME,
+    )
 
 
 def _time(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) -> ProcessResult:
     name = f"{process.framework}-{timing.device}-{process.threads}-pass{process.pass_number}"
     result = run.path.with_name(f"{run.path.stem}-{name}-benchmark.json")
     load, started = machine.load(), machine.stamp()
-    result.unlink(missing_ok=True)  # an older one must not be taken for this run's
-    _run_pytest(plan_of(run, process, timing, scratch), result)
-    document = json.loads(result.read_text())
-    about = (process.number, process.pass_number, process.framework, timing.device)
-    return ProcessResult.read(document, about, process.threads, load, started, result.name, scratch)
+    result.unlink(missing_ok=True)  # an older file must not be taken for this run's
+    plan = plan_of(run, process, timing, scratch)
+    _run_pytest(plan, result)
+    return ProcessResult.read(result, plan, load, started)
 
 
 def _peaks(
@@ -181,24 +166,24 @@ def _peaks(
     return rows
 
 
-def pytest_arguments(plan: dict[str, Any], result: Path) -> list[str]:
+def pytest_arguments(plan: ProcessPlan, result: Path) -> list[str]:
     """Return what pytest is called with, so that it writes its JSON to `result`."""
     # pytest imports a file below the topmost folder with an `__init__`, which in a working copy is
     # `harness`: outside of all packages the suite is imported by its full name.
-    suite = Path(plan["scratch"]) / "benchmarks.py"
+    suite = plan.scratch / "benchmarks.py"
     suite.write_text(f"from {__package__}.pytest_suite import *\n")
     return [
         str(suite), "-q", "-p", "pytest_benchmark.plugin",
         "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={result.parent}",
         f"--benchmark-json={result}", "--benchmark-disable-gc", "--benchmark-warmup=off",
-        f"--benchmark-storage={plan['scratch']}",  # or it makes a folder where one stands
+        f"--benchmark-storage={plan.scratch}",  # or it makes a folder where one stands
     ]  # fmt: skip
 
 
-def _run_pytest(plan: dict[str, Any], result: Path) -> None:
+def _run_pytest(plan: ProcessPlan, result: Path) -> None:
     plan_file = result.with_suffix(".plan")
     command = [sys.executable, "-m", "pytest", *pytest_arguments(plan, result)]
-    plan_file.write_text(json.dumps(plan))
+    plan_file.write_text(plan.to_json())
     environment = environment_of(plan, plan_file)
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     plan_file.unlink()
@@ -207,25 +192,25 @@ def _run_pytest(plan: dict[str, Any], result: Path) -> None:
         said = (done.stdout + done.stderr).strip().splitlines()
         # pytest marks the lines that say why with an E; without one, the last must do.
         reasons = [line[1:].strip() for line in said if line.startswith("E ")] or said[-1:]
-        raise BenchError(f"timing {plan['framework']} failed: {' '.join(reasons[-1:])}")
+        raise BenchError(f"timing {plan.process.framework} failed: {' '.join(reasons[-1:])}")
 
 
 def _timed_any(document: dict[str, Any]) -> bool:
     return any(item["extra_info"].get("kind") == "time" for item in document["benchmarks"])
 
 
-def environment_of(plan: dict[str, Any], plan_file: Path) -> dict[str, str]:
+def environment_of(plan: ProcessPlan, plan_file: Path) -> dict[str, str]:
     """Return the environment of a process that times what `plan_file` says."""
     # Settings of a pytest around us (options, xdist) are not for this one.
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {
         **_ALLOCATOR,
         **ours,
-        **environment_for(cache=plan["compiled"]),
+        **environment_for(cache=plan.compiled),
         PLAN_VARIABLE: str(plan_file),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         **quiet(),
     }
-    if plan["device"] == "cpu":
+    if plan.device == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
     return environment

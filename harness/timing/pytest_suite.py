@@ -1,120 +1,149 @@
 """The file that pytest-benchmark runs, in a process with one framework; see `harness.timing.bench`.
 
-An environment variable names the file that holds the plan. Inputs are on the device before the
-clock starts, every call waits for its result, and the first call, which compiles, is measured
-apart. What came out under the clock is compared with what was judged.
+Inputs are on the device before the clock starts, every call waits for its result, and the first
+call, which compiles, is measured separately. The results of the timed calls are compared with what
+was judged. Importing this file has no effect: the plan is read when pytest collects the tests, and
+the process is prepared by a session fixture.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pytest
 from lossdiff.backends.base import ARGUMENTS, Backend, call_for, result_shape
-from lossdiff.cases.model import Case, Inputs
+from lossdiff.cases.model import Case
 from lossdiff.harness.answers import fingerprint
 from lossdiff.harness.timing import machine
-from lossdiff.harness.timing.bench import PLAN_VARIABLE
 from lossdiff.harness.timing.benchmarks import Benchmark, copies_of
+from lossdiff.harness.timing.plan import ProcessPlan
 from lossdiff.harness.timing.under_clock import calling
 from lossdiff.harness.workers.evaluate import judged_part
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import limit_threads, load
 from numpy.typing import NDArray
 
-_PLAN = json.loads(Path(os.environ[PLAN_VARIABLE]).read_text())
-_BENCHMARKS = [Benchmark(**item) for item in _PLAN["benchmarks"]]
-_KNOWN = frozenset(_PLAN["known"])
-_ROUND = 1e-4  # seconds that a round takes at least: a clock's own time must not count
+_ROUND = 1e-4  # least seconds of a round, so that reading the clock does not count
 _TURNS = 3
-_ROUNDS = (3, 30)  # in each turn
-_WARM = 5e-3  # seconds until the caches of a processor know a small call again
-_PACES: dict[Benchmark, Pace] = {}
-if _PLAN["threads"] == "one":
-    limit_threads(1)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {_PLAN["core"]})
+_ROUNDS = (3, 30)  # least and most rounds in each turn
+_WARM = 5e-3  # seconds until the processor's caches hold a small call again
+_ON_COPY, _ON_KERNEL = 7, 25  # rounds of the copy and of the reference kernel
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How a benchmark is timed in each turn: calls in a round, rounds, and rounds before them."""
+class Calibration:
+    """How a benchmark is timed in each turn, as arguments of `benchmark.pedantic`.
+
+    Attributes:
+        iterations: calls in a round.
+        rounds: how many rounds are timed.
+        warmup_rounds: how many rounds precede them.
+    """
 
     iterations: int
     rounds: int
     warmup_rounds: int
 
 
-@cache
-def _backend() -> Backend:
-    return load(Setup(_PLAN["framework"], _PLAN["device"], tuple(_PLAN["extra"])))
+class LoadedFramework:
+    """The framework that is timed, and what is kept of it from one benchmark to the next.
 
-
-@cache
-def _inputs(case: Case) -> Inputs:
-    return case.inputs()
-
-
-@cache
-def _compiled(name: str, mode: str, case: Case, direction: str) -> Any:
-    """Compiled once: hot and cold inputs are for the same program."""
-    backend = _backend()
-    call = call_for(backend.implementations[name], case, _inputs(case))
-    call = replace(call, wrt=("values",))  # the same gradient of all
-    return (backend.timed if direction == "forward" else backend.forward_backward)(call, mode)
-
-
-@cache
-def _cache_bytes() -> int:
-    return _backend().cache_bytes() or machine.cache_bytes()
-
-
-def test_copy(benchmark: Any) -> None:
-    """The yardstick: what a copy moves, on this device, with as many threads."""
-    if _PLAN["device"] == "cpu":
-        copy, moved = machine.copying(machine.cores())
-    else:
-        copy, moved = _copy_on_device()
-    benchmark.extra_info.update(
-        kind="copy", moved=moved, threads=machine.cores(), environment=_backend().environment()
-    )
-    benchmark.pedantic(copy, rounds=7, warmup_rounds=1)
-
-
-def _copy_on_device() -> tuple[Callable[[], None], int]:
-    backend, size = _backend(), max(2**28, 4 * _cache_bytes())
-    array = backend.to_array(np.ones(size // 4, np.float32))
-    return lambda: backend.synchronize(backend.copied(array)), 2 * size
-
-
-def test_compute(benchmark: Any) -> None:
-    """How fast the machine is just now, whatever the framework."""
-    benchmark.extra_info.update(kind="compute")
-    benchmark.pedantic(machine.computing(), rounds=25, warmup_rounds=2)
-
-
-def _turns() -> list[tuple[int, Benchmark]]:
-    """Everything in some turns, each in another order: a busy moment hits many a little.
-
-    Those with the same inputs stay together, so that one set of them is held at a time.
+    Attributes:
+        plan: the plan of this process.
+        inputs: the inputs of a case, as NumPy arrays.
+        compiled: the callable of an implementation, mode, case and direction. It is compiled once:
+            hot and cold inputs are timed with the same program.
+        sets: the sets of inputs of a case and cache state, on the device. Only the last ones are
+            kept, since many copies of large inputs do not fit the memory twice.
     """
-    dice, turns = random.Random(_PLAN["seed"]), []  # noqa: S311 -- no secret
+
+    def __init__(self, plan: ProcessPlan) -> None:
+        self.plan = plan
+        self.inputs = cache(Case.inputs)
+        self.compiled = cache(self._compile)
+        self.sets = lru_cache(maxsize=1)(self._copy_inputs)
+        self._calibrations: dict[Benchmark, Calibration] = {}
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The framework's backend, imported when it is first needed."""
+        return load(Setup(self.plan.process.framework, self.plan.device, self.plan.extra))
+
+    @cached_property
+    def cache_bytes(self) -> int:
+        """The size of the device's last-level cache."""
+        return self.backend.cache_bytes() or machine.cache_bytes()
+
+    def _compile(self, name: str, mode: str, case: Case, direction: str) -> Any:
+        call = call_for(self.backend.implementations[name], case, self.inputs(case))
+        # All implementations are timed with the same gradient, that with respect to the logits.
+        call = replace(call, wrt=("values",))
+        make = self.backend.timed if direction == "forward" else self.backend.forward_backward
+        return make(call, mode)
+
+    def _copy_inputs(self, case: Case, state: str) -> list[list[Any]]:
+        """Return the cotangent and the inputs; where cold, in more copies than the cache holds."""
+        inputs = self.inputs(case)
+        given: list[Any] = [getattr(inputs, name) for name in ARGUMENTS]
+        given = [array for array in given if array is not None]
+        cold = copies_of(sum(array.nbytes for array in given), self.cache_bytes)
+        given.insert(0, case.cotangent(result_shape(case)).astype(inputs.values.dtype))
+        copies = cold if state == "cold" else 1
+        return [[self.backend.to_array(array.copy()) for array in given] for _ in range(copies)]
+
+    def calibration(self, item: Benchmark, timed: Callable[[], object]) -> Calibration:
+        """Return the calibration of a benchmark: found in its first turn, kept for the others."""
+        if item not in self._calibrations:
+            fastest = min(_seconds(timed) for _ in range(3))
+            iterations = max(1, math.ceil(_ROUND / fastest))
+            least, most = _ROUNDS
+            rounds = int(self.plan.max_time / _TURNS / (fastest * iterations))
+            warmup_rounds = max(1, math.ceil(_WARM / (fastest * iterations)))
+            rounds = min(max(rounds, least), most)
+            self._calibrations[item] = Calibration(iterations, rounds, warmup_rounds)
+        return self._calibrations[item]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def loaded() -> LoadedFramework:
+    """Limit this process to its threads, and return the framework that it times."""
+    plan = ProcessPlan.from_environment()
+    if plan.process.threads == "one":
+        limit_threads(1)
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {plan.process.core})
+    return LoadedFramework(plan)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of each turn of each benchmark of the plan."""
+    if "turn" in metafunc.fixturenames:
+        turns = turns_of(ProcessPlan.from_environment())
+        metafunc.parametrize(("turn", "item"), turns, ids=_name)
+
+
+def turns_of(plan: ProcessPlan) -> list[tuple[int, Benchmark]]:
+    """Return all benchmarks in several turns, each in another random order.
+
+    A busy moment of the machine then slows many benchmarks down a little, and none a lot.
+    Benchmarks with the same inputs stay together, so that one set of them is held at a time.
+    """
+    dice, benchmarks = random.Random(plan.seed), plan.process.benchmarks  # noqa: S311 -- no secret
+    turns: list[tuple[int, Benchmark]] = []
     for turn in range(_TURNS):
-        cases = list(dict.fromkeys(item.case for item in _BENCHMARKS))
+        cases = list(dict.fromkeys(item.case for item in benchmarks))
         dice.shuffle(cases)
         for case in cases:
             for state in dice.sample(["hot", "cold"], 2):
-                same = [(turn, it) for it in _BENCHMARKS if (it.case, it.cache) == (case, state)]
+                same = [(turn, it) for it in benchmarks if (it.case, it.cache) == (case, state)]
                 turns += dice.sample(same, len(same))
     return turns
 
@@ -123,51 +152,53 @@ def _name(part: int | Benchmark) -> str:
     return part.id if isinstance(part, Benchmark) else f"turn{part + 1}"
 
 
-@pytest.mark.parametrize(("turn", "item"), _turns(), ids=_name)
-def test_time(benchmark: Any, turn: int, item: Benchmark) -> None:
-    backend, case = _backend(), Case.parse(item.case)
-    function = _compiled(item.implementation, item.mode, case, item.direction)
-    sets = [given[item.direction == "forward" :] for given in _sets(case, item.cache)]
+def test_copy(benchmark: Any, loaded: LoadedFramework) -> None:
+    """Time a copy on this device with as many threads: the yardstick of the bandwidth."""
+    if loaded.plan.device == "cpu":
+        copy, moved = machine.copying(machine.cores())
+    else:
+        copy, moved = _copy_on_device(loaded)
+    environment = loaded.backend.environment()
+    benchmark.extra_info.update(
+        kind="copy", moved=moved, threads=machine.cores(), environment=environment
+    )
+    benchmark.pedantic(copy, rounds=_ON_COPY, warmup_rounds=1)
+
+
+def _copy_on_device(loaded: LoadedFramework) -> tuple[Callable[[], None], int]:
+    backend, size = loaded.backend, max(2**28, 4 * loaded.cache_bytes)
+    array = backend.to_array(np.ones(size // 4, np.float32))
+    return lambda: backend.synchronize(backend.copied(array)), 2 * size
+
+
+def test_compute(benchmark: Any) -> None:
+    """Time the reference kernel: how fast the machine is at this moment, without a framework."""
+    benchmark.extra_info.update(kind="compute")
+    benchmark.pedantic(machine.computing(), rounds=_ON_KERNEL, warmup_rounds=2)
+
+
+def test_time(benchmark: Any, loaded: LoadedFramework, turn: int, item: Benchmark) -> None:
+    """Time a benchmark in one turn, and note what its calls returned."""
+    backend, case = loaded.backend, Case.parse(item.case)
+    function = loaded.compiled(item.implementation, item.mode, case, item.direction)
+    # The cotangent comes first, and a forward call does not take it.
+    sets = [given[item.direction == "forward" :] for given in loaded.sets(case, item.cache)]
     about = {**vars(item), "kind": "time", "copies": len(sets)}
-    if turn == 0:  # later on, nothing is compiled any more
-        about |= _first(backend, function, sets[0], item)
-        about["fingerprints"] = _kept(backend, function(*sets[-1]), item, case)
+    if turn == 0:  # in later turns nothing is compiled any more
+        about |= _first_call(loaded, function, sets[0], item)
+        about["fingerprints"] = _fingerprints(loaded, function(*sets[-1]), item, case)
     timed = _timed(backend, function, sets)
-    pace = _pace(item, timed)
+    calibration = loaded.calibration(item, timed)
     benchmark.group = f"{case.operation} {case.shape} {item.direction} {item.threads} {item.cache}"
-    benchmark.pedantic(timed, **vars(pace))
-    on_device = backend.device_times(lambda: function(*sets[0]), pace.rounds)
+    benchmark.pedantic(timed, **vars(calibration))
+    on_device = backend.device_times(lambda: function(*sets[0]), calibration.rounds)
     benchmark.extra_info.update(about, device_times=on_device)
-
-
-@lru_cache(maxsize=1)
-def _sets(case: Case, state: str) -> list[list[Any]]:
-    """The cotangent and the inputs, on the device; of cold ones more than the cache holds."""
-    inputs, backend = _inputs(case), _backend()
-    names = [name for name in ARGUMENTS if getattr(inputs, name) is not None]
-    given = [getattr(inputs, name) for name in names]
-    cold = copies_of(sum(array.nbytes for array in given), _cache_bytes())
-    given.insert(0, case.cotangent(result_shape(case)).astype(inputs.values.dtype))
-    copies = cold if state == "cold" else 1
-    return [[backend.to_array(array.copy()) for array in given] for _ in range(copies)]
 
 
 def _timed(backend: Backend, function: Any, sets: list[list[Any]]) -> Callable[[], object]:
     result = function(*sets[0])
-    backend.synchronize(result)  # or it would go on beside what is timed
+    backend.synchronize(result)  # otherwise it would still be computed while others are timed
     return calling(function, sets, backend.wait_for(result))
-
-
-def _pace(item: Benchmark, timed: Callable[[], object]) -> Pace:
-    """Find the pace in the first turn, and keep it."""
-    if item not in _PACES:
-        fastest = min(_seconds(timed) for _ in range(3))
-        iterations = max(1, math.ceil(_ROUND / fastest))
-        least, most = _ROUNDS
-        rounds = int(_PLAN["max_time"] / _TURNS / (fastest * iterations))
-        warmup_rounds = max(1, math.ceil(_WARM / (fastest * iterations)))
-        _PACES[item] = Pace(iterations, min(max(rounds, least), most), warmup_rounds)
-    return _PACES[item]
 
 
 def _seconds(timed: Callable[[], object]) -> float:
@@ -176,39 +207,45 @@ def _seconds(timed: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def _first(backend: Backend, function: Any, arrays: list[Any], item: Benchmark) -> dict[str, Any]:
-    """What the first call tells: its time, where all had to be compiled, and its memory."""
+def _first_call(
+    loaded: LoadedFramework, function: Any, arrays: list[Any], item: Benchmark
+) -> dict[str, Any]:
+    """Make the first call; return its seconds, where it was compiled afresh, and its memory."""
+    backend = loaded.backend
     backend.reset_peak()
     seconds = _seconds(lambda: backend.synchronize(function(*arrays)))
-    memory, memory_of = _memory(backend, function, arrays, item)
-    first_call = None if _PLAN["compiled"] else seconds
+    memory, memory_of = _memory(loaded, function, arrays, item)
+    first_call = None if loaded.plan.compiled else seconds
     return {"first_call": first_call, "memory": memory, "memory_of": memory_of}
 
 
 def _memory(
-    backend: Backend, function: Any, arrays: list[Any], item: Benchmark
+    loaded: LoadedFramework, function: Any, arrays: list[Any], item: Benchmark
 ) -> tuple[int | None, str]:
-    """Peak bytes beyond the inputs, by who can say so in a process that goes on."""
-    peak = backend.peak()
+    """Return the peak bytes beyond the inputs, and what measured them in this running process."""
+    peak = loaded.backend.peak()
     if peak is not None:
         return peak, "allocator"
-    compiler = backend.description.mode(item.mode).compiler
-    if _PLAN["analyses"] and compiler:
-        peak = backend.compiled_memory(function, arrays)
+    compiler = loaded.backend.description.mode(item.mode).compiler
+    if loaded.plan.analyses and compiler:
+        peak = loaded.backend.compiled_memory(function, arrays)
     return peak, compiler if peak is not None else ""
 
 
-def _kept(backend: Backend, result: Any, item: Benchmark, case: Case) -> dict[str, str]:
-    """Fingerprints of what came out; bits that nobody judged yet are left for the judge."""
+def _fingerprints(
+    loaded: LoadedFramework, result: Any, item: Benchmark, case: Case
+) -> dict[str, str]:
+    """Return the fingerprints of a result; save the arrays whose bits have not been judged yet."""
     value, gradients = (result, ()) if item.direction == "forward" else result
     found = {}
     for quantity, one in zip(("value", "gradient_logits"), (value, *gradients), strict=False):
-        whole = backend.to_numpy(one)
+        whole = loaded.backend.to_numpy(one)
         array: NDArray[Any] = judged_part(whole, case)  # type: ignore[assignment]
         found[quantity] = fingerprint(array)
-        file = Path(_PLAN["scratch"]) / f"{found[quantity]}.npy"
+        file = loaded.plan.scratch / f"{found[quantity]}.npy"
         if whole.shape != array.shape:
             found[f"{quantity}:whole"] = fingerprint(whole)
-        if found[quantity] not in _KNOWN and not file.exists():
+        if found[quantity] not in loaded.plan.known and not file.exists():
+            # `.npy` has no bfloat16; its bits are saved as integers.
             np.save(file, array.view(np.uint16) if array.dtype.kind == "V" else array)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from ..judging import judge, solved_case
 from ..runfile import MemoryRow, PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
 from ..verdicts import is_finding, kind_of
 from .benchmarks import work_of
+from .plan import ProcessPlan
 
 _KEY = ("case", "implementation", "framework", "mode", "device", "direction", "threads", "cache")
 
@@ -36,25 +38,26 @@ class ProcessResult:
     scratch: Path
 
     @classmethod
-    def read(
-        cls,
-        document: dict[str, Any],
-        about: tuple[int, int, str, str],
-        threads: str,
-        load: float | None,
-        started: str,
-        source: str,
-        scratch: Path,
-    ) -> ProcessResult:
-        """Read pytest-benchmark's JSON of one process."""
+    def read(cls, file: Path, plan: ProcessPlan, load: float | None, started: str) -> ProcessResult:
+        """Read the JSON that pytest-benchmark wrote in one process.
+
+        Args:
+            file: the JSON.
+            plan: the plan of the process.
+            load: load average before the process began; None where there is none.
+            started: when it began, ISO 8601.
+        """
         kinds: dict[str, list[dict[str, Any]]] = {"copy": [], "compute": [], "time": []}
-        for item in document["benchmarks"]:
+        for item in json.loads(file.read_text())["benchmarks"]:
             kinds[item["extra_info"]["kind"]].append(item)
         copies = [time for item in kinds["copy"] for time in item["stats"]["data"]]
         fact = kinds["copy"][0]["extra_info"] if copies else {}
         process = ProcessRow(
-            *about,
-            threads=threads,
+            number=plan.process.number,
+            pass_number=plan.process.pass_number,
+            framework=plan.process.framework,
+            device=plan.device,
+            threads=plan.process.threads,
             thread_count=fact.get("threads", 0),
             bandwidth=fact["moved"] / statistics.median(copies) if copies else None,
             copies=copies,
@@ -62,9 +65,9 @@ class ProcessResult:
             load=load,
             started=started,
             environment=fact.get("environment", {}),
-            source=source,
+            source=file.name,
         )
-        return cls(process, tuple(kinds["time"]), scratch)
+        return cls(process, tuple(kinds["time"]), plan.scratch)
 
     def passes(self, run: RunFile) -> list[PassRow]:
         """Return the rows, each with its verdict on what came out under the clock."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import json
 import subprocess
@@ -34,6 +35,7 @@ from lossdiff.harness.timing.benchmarks import (
     is_timed,
     work_of,
 )
+from lossdiff.harness.timing.plan import PLAN_VARIABLE, ProcessPlan, TimedProcess
 from lossdiff.harness.timing.results import ProcessResult
 
 from lossdiff._cli import main as cli
@@ -47,6 +49,15 @@ ROW = VerdictRow(
     "native", "eager", "cpu", "value", "within bound",
 )  # fmt: skip
 PROCESS = ProcessRow(1, 1, "numpy", "cpu", "one", 1, None, [], [], None, "", {}, "")
+PLAN = ProcessPlan(
+    TimedProcess(1, 1, "numpy", "one", 0, (
+        Benchmark("numpy", "scipy.special.softmax", "eager", "cpu", "forward", SOFTMAX, "one"),
+        Benchmark("numpy", "scipy.special.softmax", "eager", "cpu", "forward", SOFTMAX, "one",
+                  "cold"),
+    )),
+    device="cpu", extra=("mine.py",), known=frozenset({"ab", "cd"}), scratch=Path("scratch"),
+    seed=7, analyses=True, compiled="", max_time=0.02,
+)  # fmt: skip
 LET_GO, TURNS = 0.002, 3
 SLOW = f"""
 import time
@@ -299,13 +310,36 @@ def test_each_pass_has_fresh_processes_in_another_order(run: RunFile) -> None:
     assert found == bench.schedule(run, ["numpy", "torch", "jax", "tensorflow"], timing)
 
 
+def test_a_plan_reaches_the_process_as_it_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(PLAN.to_json())
+    monkeypatch.setenv(PLAN_VARIABLE, str(file))
+
+    assert ProcessPlan.from_environment() == PLAN
+
+
+def test_every_benchmark_has_its_place_in_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The suite is imported without a plan here: only the process that it runs in has one."""
+    monkeypatch.delenv(PLAN_VARIABLE, raising=False)
+    suite = importlib.import_module("lossdiff.harness.timing.pytest_suite")
+
+    turns = suite.turns_of(PLAN)
+
+    assert [turn for turn, _ in turns] == sorted([*range(TURNS)] * 2)
+    for turn in range(TURNS):
+        assert {it for number, it in turns if number == turn} == set(PLAN.process.benchmarks)
+    assert turns == suite.turns_of(PLAN)
+
+
 def test_the_allocator_keeps_what_is_let_go_unless_told_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "5")
 
-    found = bench.environment_of({"device": "cpu", "compiled": ""}, Path("plan"))
+    found = bench.environment_of(PLAN, Path("plan"))
 
     assert found["MALLOC_MMAP_THRESHOLD_"] == str(2**25)
     assert found["MALLOC_TRIM_THRESHOLD_"] == "5"
@@ -319,9 +353,9 @@ def test_what_is_compiled_in_a_later_pass_is_kept_for_the_next(
     monkeypatch.setattr(bench, "_MAX_TIME", 0.01)
     plans = []
 
-    def watched(plan: dict[str, Any], file: Path) -> dict[str, str]:
-        kept = Path(plan["compiled"]) / "jax"
-        plans.append((plan["compiled"], plan["compiled"] != "" and any(kept.glob("*"))))
+    def watched(plan: ProcessPlan, file: Path) -> dict[str, str]:
+        kept = Path(plan.compiled) / "jax"
+        plans.append((plan.compiled, plan.compiled != "" and any(kept.glob("*"))))
         return environment(plan, file)
 
     environment = bench.environment_of

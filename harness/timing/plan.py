@@ -1,0 +1,92 @@
+"""The plan of one timing process: what `bench` writes and `pytest_suite` reads.
+
+The two are different processes, so the plan travels as a file of JSON, and an environment variable
+holds the path of that file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from .benchmarks import Benchmark, Threads
+
+PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
+
+
+@dataclass(frozen=True)
+class TimedProcess:
+    """One process that times one framework in one pass.
+
+    Attributes:
+        number: from 1, over all passes, in the order in which the processes run.
+        pass_number: from 1.
+        framework: the framework that is timed.
+        threads: with one thread or with all.
+        core: the CPU that a single thread is pinned to. It rotates between processes, so that one
+            busy core cannot bias a whole run.
+        benchmarks: what is timed.
+    """
+
+    number: int
+    pass_number: int
+    framework: str
+    threads: Threads
+    core: int
+    benchmarks: tuple[Benchmark, ...]
+
+
+@dataclass(frozen=True)
+class ProcessPlan:
+    """All that a timing process has to know.
+
+    Attributes:
+        process: framework, threads, core and benchmarks.
+        device: `cpu` or `gpu`.
+        extra: files or modules of a user's own implementations.
+        known: fingerprints of the answers that the run has judged.
+        scratch: folder for answers with other bits, which are judged afterwards.
+        seed: of the random order of the benchmarks.
+        analyses: whether the memory of compiled programs is analysed.
+        compiled: folder that compilers keep their programs in; empty if each program is to be
+            compiled afresh, so that the time of compiling can be measured.
+        max_time: seconds of measured rounds for each benchmark, beyond its least number of rounds.
+    """
+
+    process: TimedProcess
+    device: str
+    extra: tuple[str, ...]
+    known: frozenset[str]
+    scratch: Path
+    seed: int
+    analyses: bool
+    compiled: str
+    max_time: float
+
+    def to_json(self) -> str:
+        """Return the plan as JSON."""
+        return json.dumps(
+            {**asdict(self), "known": sorted(self.known), "scratch": str(self.scratch)}
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> ProcessPlan:
+        """Return the plan that `to_json` wrote."""
+        fields = json.loads(text)
+        benchmarks = tuple(Benchmark(**item) for item in fields["process"]["benchmarks"])
+        return cls(
+            **{
+                **fields,
+                "process": TimedProcess(**{**fields["process"], "benchmarks": benchmarks}),
+                "extra": tuple(fields["extra"]),
+                "known": frozenset(fields["known"]),
+                "scratch": Path(fields["scratch"]),
+            }
+        )
+
+    @classmethod
+    def from_environment(cls) -> ProcessPlan:
+        """Return the plan of the process that this is."""
+        return cls.from_json(Path(os.environ[PLAN_VARIABLE]).read_text())
