@@ -1,6 +1,7 @@
 """Come here for what has changed between runs: answers, accuracy, coverage and times.
 
-`compare_runs` compares two snapshots, `history` more than two.
+`read_side` reads a run file into a snapshot. `compare_runs` compares two snapshots, and `history`
+follows the times over more than two.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What became of the answers: verdicts that got worse, errors that grew, bits that changed."""
+"""Compare answers: find verdicts that got worse, errors that grew, and bits that changed."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ KINDS: dict[Kind, str] = {
     "ulp grew": "the same verdict, and an error that is at least one ulp larger and twice as large",
     "bits changed": "the same verdict, and other bits",
 }
-_GROWTH = 2.0
+_GROWTH = 2.0  # an error that grew by less may be another order of the same roundings
 _STANDINGS = {"unsupported": 3, "agrees": 0, "explained": 1, "finding": 2}
 _UNSTEADY = "nondeterministic"
 
 
 @dataclass(frozen=True)
 class AccuracyChange:
-    """One answer that is not what it was.
+    """One answer that differs between two runs.
 
     Attributes:
-        answer: whose, to what.
-        kind: what became of it; the gravest that holds.
-        before, after: the verdicts.
-        before_ulp, after_ulp: largest errors; None where they have no meaning.
+        answer: the implementation, how it was run, the case and the quantity.
+        kind: how the answer changed; the gravest kind that applies.
+        before, after: the worst verdicts.
+        before_ulp, after_ulp: the largest errors; None where they have no meaning.
         expected: why this is no regression; empty where it is one.
     """
 
@@ -44,12 +44,17 @@ class AccuracyChange:
 
     @property
     def is_regression(self) -> bool:
-        """Whether it fails the gate."""
+        """Whether the change fails the gate."""
         return not self.expected
 
 
 def compare_accuracy(base_side: RunSnapshot, new: RunSnapshot) -> tuple[AccuracyChange, ...]:
-    """Return every answer that both runs hold and that changed."""
+    """Return every answer that both runs have and that changed.
+
+    Args:
+        base_side: the older run.
+        new: the newer run.
+    """
     changes = [
         change
         for answer, before in base_side.answers.items()
@@ -58,7 +63,8 @@ def compare_accuracy(base_side: RunSnapshot, new: RunSnapshot) -> tuple[Accuracy
     ]
     found = {change.answer: change for change in changes}
     for change in _under_the_clock(base_side, new):
-        found.setdefault(change.answer, change)  # one for all directions and threads
+        # One change stands for all directions and numbers of threads.
+        found.setdefault(change.answer, change)
     return tuple(found.values())
 
 
@@ -69,6 +75,8 @@ def _change(
     old: RunSnapshot,
     new: RunSnapshot,
 ) -> AccuracyChange | None:
+    # An answer has several verdicts where relations are checked too. It is worse if its worst
+    # verdict is, or if a verdict of equal rank has come that the base does not have.
     words, now = {row.verdict for row in before}, {row.verdict for row in after}
     worst, worst_now = max(words, key=_rank), max(now, key=_rank)
     size, size_now = _ulp(before), _ulp(after)
@@ -96,7 +104,7 @@ def _change(
 
 
 def _rank(word: str) -> tuple[int, int]:
-    """Verdicts that agree are alike: how far away they are, the ulp say."""
+    """Return the rank of a verdict; those that agree have one rank, as their ulp are compared."""
     place = _STANDINGS[kind_of(word).category]
     return place, kind_of(word).rank if place else 0
 
@@ -106,18 +114,19 @@ def _ulp(rows: Iterable[VerdictRow]) -> float | None:
 
 
 def _bits(rows: Iterable[VerdictRow]) -> set[str]:
-    """The fingerprints, or a mark that there are none: an error has no bits."""
+    """Return the fingerprints; an error has none, which the empty string stands for."""
     return {row.fingerprint for row in rows if row.fingerprint} or {""}
 
 
 def _other_bits_expected(framework: str, old: RunSnapshot, new: RunSnapshot) -> str:
+    """Return why other bits are no regression; empty if only the framework can have changed."""
     if old.versions.get(framework) != new.versions.get(framework):
         return "other versions"
     return "another machine" if old.machine != new.machine else ""
 
 
 def _under_the_clock(old: RunSnapshot, new: RunSnapshot) -> Iterator[AccuracyChange]:
-    """Bits that came out of the timed calls, whole arrays included."""
+    """Yield the results of timed calls whose bits changed, including those of whole arrays."""
     for key, bits in old.bits.items():
         now = new.bits.get(key)
         if now is None or not bits.isdisjoint(now):

@@ -1,4 +1,4 @@
-"""Two runs compared: answers, coverage and times, and what fails the gate."""
+"""Compare two runs: answers, coverage and times, and decide what fails the gate."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ASKED = ("suite", "benchmarks", "seed", "count")  # what decides which cases th
 
 @dataclass(frozen=True)
 class CoverageChange:
-    """What one implementation no longer answers, or is no longer timed at.
+    """The answers or timings of one implementation that only one of two runs has.
 
     Attributes:
         what: answers or timings.
-        implementation, framework, mode: whose.
-        count: how many.
-        example: one of them.
+        implementation, framework, mode: the implementation, and how it was run.
+        count: their number.
+        example: the case of the first one.
     """
 
     what: Literal["answers", "timings"]
@@ -36,13 +36,13 @@ class CoverageChange:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What only one of the runs holds.
+    """The answers and timings that only one of two runs has.
 
     Attributes:
-        vanished: what only the base holds.
-        appeared: what only the new run holds.
-        unreached: what only one holds because the other was cut off before it.
-        incomparable: why nothing is said of it: the runs were asked different things.
+        vanished: those of the base.
+        appeared: those of the new run.
+        unreached: those that the other run lacks because it was cut off before them.
+        incomparable: why coverage is not compared: the runs had different cases.
     """
 
     vanished: tuple[CoverageChange, ...]
@@ -53,14 +53,14 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs.
+    """The differences between two runs.
 
     Attributes:
         base, new: the runs.
-        answers: how many answers both hold.
-        accuracy: those that changed.
-        coverage: what only one holds.
-        times: the benchmarks that both hold.
+        answers: number of answers that both runs have.
+        accuracy: the answers that changed.
+        coverage: the answers and timings that only one run has.
+        times: the benchmarks that both runs have.
     """
 
     base: RunSnapshot
@@ -72,13 +72,13 @@ class Comparison:
 
     @property
     def names(self) -> tuple[str, str]:
-        """Names that tell the runs apart."""
+        """The names of both runs, which differ from each other."""
         base, new = names_of((self.base, self.new))
         return base, new
 
     @property
     def regressions(self) -> tuple[str, ...]:
-        """What fails the gate, one line each."""
+        """The changes that fail the gate, one line each."""
         wrong = [
             f"{change.answer.implementation} {change.answer.mode}: {change.kind} "
             f"({change.answer.quantity} of {change.answer.case})"
@@ -93,7 +93,7 @@ class Comparison:
 
     @property
     def incomplete(self) -> str:
-        """Which run was cut off, and what could not be compared for that; empty if none was."""
+        """Which run was cut off, and what could therefore not be compared; empty if none was."""
         names = [name for name, side in zip(self.names, (self.base, self.new), strict=True)
                  if side.is_cut_off]  # fmt: skip
         if not names:
@@ -113,21 +113,27 @@ class Comparison:
 
 
 def compare(base: Path, new: Path, *, effect: float = EFFECT) -> Comparison:
-    """Compare two runs.
+    """Compare two run files.
 
     Args:
         base: the older run file.
         new: the newer one.
-        effect: the smallest change of a time that counts, as a share.
+        effect: the smallest relative change of a time that counts.
 
     Raises:
-        RunFileError: one of them is missing, damaged, or no run.
+        RunFileError: one of them is missing, damaged, or not a run file.
     """
     return compare_runs(read_side(base), read_side(new), effect=effect)
 
 
 def compare_runs(base: RunSnapshot, new: RunSnapshot, *, effect: float = EFFECT) -> Comparison:
-    """Compare two runs that have been read."""
+    """Compare two runs that have been read.
+
+    Args:
+        base: the older run.
+        new: the newer run.
+        effect: the smallest relative change of a time that counts.
+    """
     return Comparison(
         base,
         new,
@@ -139,11 +145,13 @@ def compare_runs(base: RunSnapshot, new: RunSnapshot, *, effect: float = EFFECT)
 
 
 def _coverage(base: RunSnapshot, new: RunSnapshot) -> Coverage:
+    # Runs with other cases differ in coverage by intent, and a run that was cut off has not lost
+    # what it did not reach. Neither may fail the gate.
     differing = [
         f"{name} {base.meta[name]} and {new.meta[name]}"
         for name in _ASKED
         if name in base.meta and name in new.meta and base.meta[name] != new.meta[name]
-        and not (name == "seed" and base.meta.get("suite") == "bench")  # of the order alone
+        and not (name == "seed" and base.meta.get("suite") == "bench")  # it orders benchmarks only
     ]  # fmt: skip
     if differing:
         reason = f"they were asked different things: {', '.join(differing)}"

@@ -1,4 +1,4 @@
-"""Many runs of the same benchmarks, and where each of them stepped."""
+"""Follow benchmarks over many runs, and find the run at which each one changed most."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Trend:
     Attributes:
         key: the benchmark.
         medians: seconds in each run; None where it was not timed.
-        changes: against the run before, common-mode drift taken out; None where not known.
-        step: the run at which the time stepped; None where it did not, or noise hides it.
-        verdict: slower or faster; empty without a step.
+        changes: relative to the preceding run, without the common-mode drift; None where unknown.
+        step: the change point, as the index of a run; None where there is none, or noise hides it.
+        verdict: slower or faster at the change point; empty without one.
     """
 
     key: BenchmarkKey
@@ -32,12 +32,12 @@ class Trend:
 
 @dataclass(frozen=True)
 class History:
-    """Some runs, the oldest first, and the course of each benchmark.
+    """Some runs, the oldest first, and the trend of each benchmark.
 
     Attributes:
         sides: the runs.
-        names: theirs, which tell them apart.
-        courses: of each benchmark.
+        names: their names, which differ from each other.
+        courses: the trends, one for each benchmark.
     """
 
     sides: tuple[RunSnapshot, ...]
@@ -46,7 +46,12 @@ class History:
 
 
 def history(sides: Sequence[RunSnapshot], *, effect: float = EFFECT) -> History:
-    """Return the course of every benchmark over some runs, the oldest first."""
+    """Return the trend of every benchmark over some runs.
+
+    Args:
+        sides: the runs, the oldest first.
+        effect: the smallest relative change of a time that counts.
+    """
     steps = [
         _by_key(compare_times(before, after, effect=effect)) for before, after in pairwise(sides)
     ]
@@ -56,7 +61,11 @@ def history(sides: Sequence[RunSnapshot], *, effect: float = EFFECT) -> History:
 
 
 def _by_key(times: TimeComparison) -> dict[BenchmarkKey, TimeChange]:
-    """Each benchmark's change; what its own noise hides, all of its implementation's may tell."""
+    """Return the change of each benchmark.
+
+    A benchmark that is unclear by itself takes the verdict of its implementation as a whole if both
+    changed in the same direction: many benchmarks show together what the noise of one hides.
+    """
     wholes = {whole.who: whole.verdict for whole in times.implementations}
     return {
         change.key: replace(change, verdict=wholes[change.who])

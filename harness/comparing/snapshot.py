@@ -1,4 +1,4 @@
-"""One side of a comparison: a run as far as a comparison needs it."""
+"""Read from a run file what a comparison needs of it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ...cases.model import Case
 from ..runfile import PassRow, ProcessRow, RunFile, VerdictRow, WorkerRow
 
 _MACHINE = ("cpu", "cores", "gpu")
-_FEW = 3  # versions that a name can hold
-_FASTEST = 0.05  # of the rounds: the one fastest of hundreds is luck
+_FEW = 3  # versions that fit into the name of a run
+_FASTEST = 0.05  # quantile of the rounds: the single fastest of hundreds depends on chance
 
 
 class AnswerKey(NamedTuple):
-    """What was asked of whom: what two runs have in common."""
+    """The key of an answer, by which two runs are matched."""
 
     case: str
     implementation: str
@@ -30,7 +30,7 @@ class AnswerKey(NamedTuple):
 
 
 class BenchmarkKey(NamedTuple):
-    """One benchmark, in whatever run."""
+    """The key of a benchmark, by which two runs are matched."""
 
     framework: str
     implementation: str
@@ -43,7 +43,7 @@ class BenchmarkKey(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The benchmark in words, without who it is."""
+        """The benchmark in words, without its implementation and mode."""
         case = Case.parse(self.case)
         shape = "x".join(map(str, case.shape))
         threads = "1 thread" if self.threads == "one" else "all threads"
@@ -55,8 +55,9 @@ class PassTime:
     """One benchmark in one pass, in seconds.
 
     Attributes:
-        fastest: what one round in twenty reaches: what others take from a shared machine only adds.
-        median: of the rounds, for people to read.
+        fastest: the 5% quantile of the rounds. What other programs take from a shared machine only
+            adds to a time, so fast rounds vary least from run to run.
+        median: median of the rounds, for people to read.
     """
 
     fastest: float
@@ -65,17 +66,18 @@ class PassTime:
 
 @dataclass(frozen=True)
 class RunSnapshot:
-    """A run.
+    """A run as it was read, as far as comparisons need it.
 
     Attributes:
-        path: its file.
-        meta: of the run file.
-        machine: processor, cores and GPU: what makes times comparable.
-        versions: of the packages of each framework.
-        answers: for each question the verdicts.
-        times: for each benchmark its passes by number.
-        clocks: for each pass by number, seconds of the fixed kernel: the machine's own speed.
-        bits: for each question of a pass the fingerprints that were seen under the clock.
+        path: the run file.
+        meta: the entries of the run file's `meta`.
+        machine: processor, cores and GPU, which must be the same for times to be comparable.
+        versions: versions of the packages, by framework.
+        answers: the verdicts, by answer.
+        times: the times of each pass by its number, by benchmark.
+        clocks: seconds of the reference kernel by the number of the pass: the machine's own speed.
+        bits: fingerprints of the results of timed calls, by case, implementation, framework, mode,
+            device, quantity, threads and direction.
     """
 
     path: Path
@@ -89,12 +91,12 @@ class RunSnapshot:
 
     @property
     def name(self) -> str:
-        """How it is called: its label, the commit that it was timed at, or its file."""
+        """The label of the run, or else the commit that was timed, or else the name of the file."""
         return self.meta.get("label") or self.meta.get("commit") or self.path.name
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether the run ended before all was asked, or timed."""
+        """Whether the run ended before all questions were answered, or all benchmarks timed."""
         return "" in (self.meta.get("finished", "not said"), self.meta.get("timed", "not said"))
 
     def version_of(self, framework: str) -> str:
@@ -103,7 +105,11 @@ class RunSnapshot:
 
 
 def names_of(sides: Sequence[RunSnapshot]) -> list[str]:
-    """Return a name for each run that tells it from the others: by versions, if few differ."""
+    """Return names of runs that differ from each other.
+
+    A name is the run's label and the versions in which the runs differ, if these are few; failing
+    that the commit or the file, and at last the position in the list.
+    """
     packages = [
         {name: it for versions in side.versions.values() for name, it in versions.items()}
         for side in sides
@@ -123,7 +129,7 @@ def names_of(sides: Sequence[RunSnapshot]) -> list[str]:
 
 
 def _told_apart(names: Sequence[str], by: Sequence[str] = ()) -> list[str]:
-    """Return names with what tells those apart that are the same: their place, at last."""
+    """Return names, those that occur twice with an addition: from `by`, or their position."""
     given = by or [f"run {number}" for number in range(1, len(names) + 1)]
     return [
         name if names.count(name) == 1 or name == more else f"{name} ({more})"
@@ -134,15 +140,18 @@ def _told_apart(names: Sequence[str], by: Sequence[str] = ()) -> list[str]:
 def read_side(path: Path) -> RunSnapshot:
     """Read a run file.
 
+    Args:
+        path: the run file.
+
     Raises:
-        RunFileError: it is missing, damaged, or no run.
+        RunFileError: it is missing, damaged, or not a run file.
     """
     with RunFile.open(path) as run:
         return side_of(run)
 
 
 def side_of(run: RunFile) -> RunSnapshot:
-    """Read a run that is open."""
+    """Return the snapshot of an open run file."""
     processes = list(run.rows(ProcessRow))
     environments = [row.environment for row in run.rows(WorkerRow) if not row.absent]
     answers: dict[AnswerKey, list[VerdictRow]] = {}
@@ -184,11 +193,12 @@ def _times(rows: list[PassRow], numbers: dict[int, int]) -> dict[BenchmarkKey, d
 
 
 def _fastest(times: Sequence[float]) -> float:
+    # The quantile is one of the measured rounds, not an interpolation between two of them.
     return float(np.quantile(times, _FASTEST, method="inverted_cdf"))
 
 
 def _clocks(processes: list[ProcessRow]) -> dict[int, float]:
-    """The speed of the machine in each pass, median over its processes."""
+    """Return the seconds of the reference kernel in each pass: median over its processes."""
     found: dict[int, list[float]] = {}
     for row in processes:
         if row.compute:

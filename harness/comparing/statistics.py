@@ -20,15 +20,14 @@ Names = NDArray[np.str_]
 Numbers = NDArray[np.int_]
 
 LEAST_PASSES = 8  # in each of the two runs; `fastest_changes` says why
-_WITHIN = 0.95
+_WITHIN = 0.95  # probability that a confidence interval covers the change
 _UNDISTURBED = 1 / 3  # of the passes; on a busy machine the median pass is already disturbed
 _SAFETY = 1.25  # on the standard error, as real delays have heavier tails than exponential ones
 _FLOOR = 0.008  # differences between runs that the passes of one run do not show
 _LEAST_FRAMEWORKS = 3  # one that has changed does not move the median of three
 _LEAST_BENCHMARKS = 12  # fewer z-scores do not tell how widely they are spread
-_BY_CHANCE = (
-    1.5  # benchmarks are disturbed together, so that z-scores of the same code vary so much
-)
+# Benchmarks are disturbed together, so z-scores of unchanged code are spread up to this factor.
+_BY_CHANCE = 1.5
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,11 @@ def _combined(each: Estimates, members: Numbers, cases: Names) -> tuple[float, f
 
 
 def holm(p: Floats) -> Floats:
-    """Return p-values corrected for their number by Holm's step-down method, shape (n,)."""
+    """Return p-values corrected for their number by Holm's step-down method, shape (n,).
+
+    >>> holm(np.array([0.5, 0.01, 0.02])).tolist()
+    [0.5, 0.03, 0.04]
+    """
     order = np.argsort(p)
     steps = p[order] * (len(p) - np.arange(len(p)))
     corrected = np.empty_like(p)

@@ -83,8 +83,8 @@ class TimeComparison:
     """The times of two runs.
 
     Attributes:
-        benchmarks: those that both runs hold.
-        implementations: each in one direction, over all of its benchmarks.
+        benchmarks: the benchmarks that both runs have.
+        implementations: each implementation in one direction, over all of its benchmarks.
         effect: the smallest change that counts.
         drift: common-mode drift, taken out of every change; None where nothing was compared.
         incomparable: why no time can be compared.
@@ -98,7 +98,7 @@ class TimeComparison:
 
     @property
     def compared(self) -> int:
-        """How many benchmarks got a verdict on their speed."""
+        """The number of benchmarks that have a verdict on their speed."""
         return sum(change.verdict != "not comparable" for change in self.benchmarks)
 
     @property
@@ -111,7 +111,7 @@ class TimeComparison:
 
     @property
     def regressions(self) -> tuple[str, ...]:
-        """What fails the gate, one line each."""
+        """The changes that fail the gate, one line each."""
         return tuple(
             f"{it.who.implementation} {it.who.mode}: slower by {it.change or 0:.1%} ({it.what})"
             for it in self.slower
@@ -119,7 +119,13 @@ class TimeComparison:
 
 
 def compare_times(old: RunSnapshot, new: RunSnapshot, *, effect: float = EFFECT) -> TimeComparison:
-    """Compare the benchmarks that both runs hold."""
+    """Compare the benchmarks that both runs have.
+
+    Args:
+        old: the older run.
+        new: the newer run.
+        effect: the smallest relative change that counts.
+    """
     keys = sorted(old.times.keys() & new.times.keys())
     if not keys:
         return TimeComparison((), (), effect, incomparable="no benchmark is in both runs")
@@ -229,13 +235,13 @@ def _who(key: BenchmarkKey) -> Who:
 
 
 def _stratum(key: BenchmarkKey) -> str:
-    """The name of a group of benchmarks that other work on the machine disturbs alike."""
+    """Return the name of a group of benchmarks that other work on the machine disturbs alike."""
     shape = Case.parse(key.case).shape
     return " ".join([key.framework, key.device, key.threads, key.mode, str(shape)])
 
 
 def _table(side: RunSnapshot, keys: Sequence[BenchmarkKey]) -> Floats:
-    """Logarithms of the fast rounds, shape (benchmarks, passes); NaN where a pass is missing."""
+    """Return logarithms of the fast rounds, shape (benchmarks, passes); NaN for a missing pass."""
     numbers = sorted({number for key in keys for number in side.times[key]})
     table = [
         [side.times[key][n].fastest if n in side.times[key] else np.nan for n in numbers]
@@ -245,7 +251,7 @@ def _table(side: RunSnapshot, keys: Sequence[BenchmarkKey]) -> Floats:
 
 
 def _reference_change(old: RunSnapshot, new: RunSnapshot) -> float:
-    """The change of the reference kernel's fastest pass, a logarithm; 0 where a run lacks it."""
+    """Return the reference kernel's change in its fastest pass, a logarithm; 0 if unknown."""
     if not old.clocks or not new.clocks:
         return 0.0
     return math.log(min(new.clocks.values()) / min(old.clocks.values()))

@@ -1,7 +1,7 @@
 """Come here for the run file: one SQLite file for each run, one table for each kind of row.
 
-`RunFile` reads and writes it, `writing` holds its lock. The columns are the fields of the row
-classes in `rows`, `timing_rows` and `resume_rows`; `schema` stores them.
+`RunFile` reads and writes it, and `writing` holds its lock. The columns are the fields of the row
+classes in `rows`, `timing_rows` and `resume_rows`; `schema` converts rows to columns and back.
 """
 
 from __future__ import annotations

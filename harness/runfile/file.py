@@ -1,9 +1,9 @@
-"""The run file: everything asked and answered by one command, in one SQLite file.
+"""Read and write the run file: all questions and answers of one command, in one SQLite file.
 
 Everything that shows or compares runs reads them through `RunFile`; `harness.runfile.schema`
 defines the format. A writer holds the lock of the file (`harness.runfile.lock`). While a run is
-written a write-ahead log stands beside it, so that a process that is killed leaves what it had
-committed, and readers need not wait; once it is closed, it is one file.
+written, SQLite keeps a write-ahead log next to the file: a process that is killed loses nothing
+that it had committed, and readers need not wait. A closed run is a single file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ from .schema import (
 
 
 def draft_of(path: Path) -> Path:
-    """Return where a run stands until its workers have started."""
+    """Return the path at which a run is kept until its workers have started.
+
+    >>> draft_of(Path("out") / "run.sqlite").name
+    'run.sqlite.new'
+    """
     return path.with_name(f"{path.name}.new")
 
 
@@ -49,17 +53,19 @@ def _remove(path: Path) -> None:
 
 
 def _journal(connection: sqlite3.Connection) -> None:
-    """Have commits go to a log: quick, and safe when a process dies."""
+    """Make commits go to a write-ahead log, which is quick and survives the death of a process."""
+    # With NORMAL a commit does not wait for the disk: only a power failure can lose it.
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _opened(path: Path, mode: str = "ro") -> tuple[sqlite3.Connection, int]:
-    """Open a run file of any format; returns the format, too."""
+    """Open a run file of any format; return the connection and the format."""
     if not path.is_file():
         raise RunFileError(f"there is no run file {path}")
     if path.stat().st_size == 0:
         raise RunFileError(f"{path} is not a lossdiff run file")
+    # The mode in the URI keeps SQLite from creating a file, and a reader from changing one.
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
     try:
         mark = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -77,7 +83,7 @@ def _opened(path: Path, mode: str = "ro") -> tuple[sqlite3.Connection, int]:
 def _other_format(connection: sqlite3.Connection, path: Path, but: str) -> RunFileError:
     """Close a run of another format, and return the error that names the version that reads it."""
     record = None
-    with closing(connection), suppress(sqlite3.Error):  # of another format, it may not say it
+    with closing(connection), suppress(sqlite3.Error):  # another format may have no such table
         record = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
     reader = f"; lossdiff {record[0]}, which wrote it, reads it" if record else ""
     return RunFileError(f"{path} {but} {FORMAT}{reader}")
@@ -93,10 +99,16 @@ class RunFile:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Make a new run file; one of ours at the same place is replaced.
+        """Create a new run file, in place of an older run file at the same path.
+
+        Args:
+            path: where the run file is to be; its folder is created.
+
+        Returns:
+            The run file, open for writing.
 
         Raises:
-            RunFileError: there is another file, or the place cannot be written.
+            RunFileError: the path holds a file of another kind, or cannot be written.
         """
         made = cls.draft(path)
         made.publish()
@@ -104,15 +116,23 @@ class RunFile:
 
     @classmethod
     def draft(cls, path: Path) -> Self:
-        """Make a new run file beside its place; `publish` brings it there.
+        """Create a new run file next to its final path; `publish` moves it there.
+
+        An older run at that path therefore stays until the new one is known to be worth keeping.
+
+        Args:
+            path: the final path; its folder is created.
+
+        Returns:
+            The run file, open for writing.
 
         Raises:
-            RunFileError: there is another file, or the place cannot be written.
+            RunFileError: the path holds a file of another kind, or cannot be written.
         """
         draft = draft_of(path)
         for taken in (path, draft):
             if taken.exists():
-                connection, _ = _opened(taken)  # of ours, of whatever format
+                connection, _ = _opened(taken)  # raises unless it is a run file, of whatever format
                 connection.close()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -128,11 +148,18 @@ class RunFile:
     def reopen(cls, path: Path) -> Self:
         """Open a run file, or the draft of one, to write more into it.
 
+        Args:
+            path: the final path of the run.
+
+        Returns:
+            The run file, open for writing.
+
         Raises:
             RunFileError: the file is missing, damaged, or not a run of this format.
         """
         place = draft_of(path) if draft_of(path).exists() else path
-        connection, version = _opened(place)  # looked at first: a damaged file is left alone
+        # The file is checked read-only first, so that a damaged file stays as it is.
+        connection, version = _opened(place)
         try:
             state = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         except sqlite3.Error as error:
@@ -147,15 +174,16 @@ class RunFile:
         return cls(connection, path)
 
     def publish(self) -> None:
-        """Bring a draft to its place, where it replaces an older run.
+        """Move a draft to its final path, where it replaces an older run.
 
         Raises:
-            RunFileError: the place cannot be written.
+            RunFileError: the path cannot be written.
         """
         draft = draft_of(self.path)
         if not draft.exists():
             return
-        self.close()  # a log belongs to a name
+        # SQLite finds a log by the name of its file, so the file is closed before it is renamed.
+        self.close()
         try:
             _remove(self.path)
             draft.replace(self.path)
@@ -173,6 +201,12 @@ class RunFile:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Open a run file to read it.
+
+        Args:
+            path: the run file.
+
+        Returns:
+            The run file, open for reading.
 
         Raises:
             RunFileError: the file is missing, damaged, or not a run of this format.
@@ -201,16 +235,21 @@ class RunFile:
             raise RunFileError(f"{self.path} is damaged: {error}") from error
 
     def close(self) -> None:
-        """Close the file; what was added is on disk already."""
-        with suppress(sqlite3.Error):  # of a reader, or on a full disk: then the log stays
+        """Close the file; all rows that were added are on disk already."""
+        # Leaving the log mode removes the log. A reader cannot do that, nor a writer on a full
+        # disk; the log then stays, and nothing is lost.
+        with suppress(sqlite3.Error):
             self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
 
     def add(self, rows: Sequence[Row]) -> None:
         """Write rows of any kinds, and commit them together.
 
+        Args:
+            rows: the rows; each replaces a row of the same kind and key.
+
         Raises:
-            RunFileError: they cannot be written; then none is.
+            RunFileError: the rows cannot be written; then none of them is.
         """
         by_kind: dict[type[Row], list[Row]] = {}
         for row in rows:
@@ -223,19 +262,19 @@ class RunFile:
                 )
 
     def drop(self, row: type[Row], where: str = "1", arguments: Sequence[Any] = ()) -> None:
-        """Remove rows of one kind, and commit that; see `rows`."""
+        """Remove the rows of one kind that satisfy a condition; `rows` explains the arguments."""
         with self._writing():
             self._connection.execute(f"DELETE FROM {row.table} WHERE {where}", arguments)
 
     def pack(self) -> None:
-        """Give back the room of what was dropped."""
+        """Shrink the file if dropped rows have left more than a quarter of it empty."""
         with self._reading():
             free, pages = (
                 self._connection.execute(f"PRAGMA {name}").fetchone()[0]
                 for name in ("freelist_count", "page_count")
             )
         if free > pages // 4:
-            with suppress(sqlite3.Error):  # a full disk has no room for it, and it is no loss
+            with suppress(sqlite3.Error):  # a full disk has no room for the copy, and needs none
                 self._connection.execute("VACUUM")
 
     @contextmanager
@@ -247,7 +286,7 @@ class RunFile:
             raise RunFileError(f"cannot write {self.path}: {error}") from error
 
     def add_given(self, cases: Iterable[Case]) -> None:
-        """Keep the arrays of cases that came with them."""
+        """Store the arrays of those cases that have explicit arrays."""
         with self._writing():
             for case in cases:
                 if case.given is not None:
@@ -256,18 +295,19 @@ class RunFile:
                     )
 
     def given(self) -> Iterator[Case]:
-        """Yield the cases that came with their arrays."""
+        """Yield the cases that have explicit arrays."""
         with self._reading():
             names = [name for (name,) in self._connection.execute('SELECT "case" FROM given')]
         return map(self.case, names)
 
     def rows(self, row: type[R], where: str = "1", arguments: Sequence[Any] = ()) -> Iterator[R]:
-        """Yield the rows of one kind: in the order in which they were written, or of their keys.
+        """Yield the rows of one kind, ordered by their keys, or as written where they have none.
 
         Args:
-            row: the kind.
-            where: an SQL condition on its columns, written by this program.
-            arguments: for the condition's question marks.
+            row: the class of the rows.
+            where: an SQL condition on its columns. It is part of the statement, and must never
+                come from outside this program.
+            arguments: the values of the condition's question marks.
 
         Raises:
             RunFileError: the file is damaged.
@@ -279,7 +319,7 @@ class RunFile:
                 yield decode(row, record)
 
     def holds(self, row: Row) -> bool:
-        """Whether there is a row of the same key; of a kind that has one."""
+        """Return whether the file has a row with the same key; the kind of row must have one."""
         where = " AND ".join(f"{quoted(name)} = ?" for name in key_of(type(row)))
         key = [getattr(row, name) for name in key_of(type(row))]
         query = f"SELECT EXISTS (SELECT 1 FROM {row.table} WHERE {where})"
@@ -287,7 +327,7 @@ class RunFile:
             return bool(self._connection.execute(query, key).fetchone()[0])
 
     def count(self, row: type[Row], where: str = "1", arguments: Sequence[Any] = ()) -> int:
-        """Return how many rows of one kind there are; see `rows`."""
+        """Return how many rows of one kind satisfy a condition; `rows` explains the arguments."""
         query = f"SELECT count(*) FROM {row.table} WHERE {where}"
         with self._reading():
             return int(self._connection.execute(query, arguments).fetchone()[0])
@@ -300,19 +340,19 @@ class RunFile:
 
     @property
     def meta(self) -> dict[str, str]:
-        """What the run is: version, command, suite, seed, times of start and end (ISO 8601)."""
+        """The version, command, suite, seed, and times of start and end (ISO 8601) of the run."""
         with self._reading():
             return dict(map(tuple, self._connection.execute("SELECT key, value FROM meta")))
 
     def set_meta(self, **values: str) -> None:
-        """Set entries of `meta`."""
+        """Set entries of `meta`; others keep their values."""
         with self._writing():
             self._connection.executemany(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items()
             )
 
     def case(self, case_id: str) -> Case:
-        """Return a case of this run, with its arrays if it came with them."""
+        """Return a case of this run from its id, with its arrays if it has explicit ones."""
         case = Case.parse(case_id)
         query = 'SELECT npz FROM given WHERE "case" = ?'
         with self._reading():
@@ -323,7 +363,7 @@ class RunFile:
 def _pack(inputs: Inputs) -> bytes:
     stream = io.BytesIO()
     arrays = {name: value for name, value in vars(inputs).items() if value is not None}
-    # .npz knows no bfloat16; every format goes into float64 without loss.
+    # `.npz` has no bfloat16, and float64 holds every value of every format exactly.
     wide = {
         name: value if value.dtype.kind in "iu" else value.astype(np.float64)
         for name, value in arrays.items()

@@ -1,4 +1,4 @@
-"""One writer for a run file: who writes it holds the lock beside it."""
+"""Keep a run file to one writer, which holds a lock file next to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from ...errors import RunFileError
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Hold the lock of a run file; the system gives it back if this process dies.
+    """Hold the lock of a run file during a `with` statement.
+
+    The operating system releases the lock if this process dies.
+
+    Args:
+        path: the run file; its folder is created.
 
     Raises:
         RunFileError: another process writes the file, or its folder cannot be written.
@@ -32,6 +37,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OSError):  # removed while it is held: nobody can hold a file without a name
+        # The file is removed while the lock is held. After the release another process could hold
+        # it, and a third one would then lock a new file of the same name.
+        with suppress(OSError):
             lock.unlink()
         held.release()

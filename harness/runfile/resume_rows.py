@@ -1,6 +1,6 @@
-"""What a run file keeps so that a run can go on where it ended; nothing of it is reported.
+"""Define the rows that let an interrupted run go on where it ended; no report shows them.
 
-These rows are written in the transaction of the verdicts that they belong to.
+They are written in the same transaction as the verdicts that they belong to.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class CompletedRow:
-    """A question that has its verdicts.
+    """A question whose verdicts are complete.
 
     Attributes:
-        threads: 1, if it was asked again with one thread; 0 otherwise.
+        framework, implementation, mode, case, device: the question, and the device it ran on.
+        threads: 1 if it was repeated with one thread; 0 otherwise.
     """
 
     framework: str
@@ -32,10 +33,11 @@ class CompletedRow:
 
 @dataclass(frozen=True)
 class ValidityPointRow:
-    """One answered magnitude of a search for the domain of validity; see `harness.engine.validity`.
+    """One answered magnitude of a search for the validity range; see `harness.engine.validity`.
 
     Attributes:
-        verdict, quantity, case: the worst verdict there, whose it is, and of which case.
+        magnitude: the point of the sweep.
+        verdict, quantity, case: the worst verdict there, its quantity, and its case.
     """
 
     framework: str
@@ -60,7 +62,7 @@ class AnswerRow:
     """An answer that takes part in an equivalence; see `harness.relations.equivalences`.
 
     Attributes:
-        value, bound: of the answer, as `.npy`.
+        value, bound: the answer and its sound error bound, as `.npy`.
     """
 
     implementation: str
@@ -78,7 +80,7 @@ class AnswerRow:
 
 @dataclass(frozen=True)
 class PendingRow:
-    """The bits of an answer that waits for the same call with other threads.
+    """The bits of an answer that will be compared with the same call on one thread.
 
     Attributes:
         bits: fingerprint of the answer, and key of its `BlobRow`.
@@ -97,7 +99,7 @@ class PendingRow:
 
 @dataclass(frozen=True)
 class BlobRow:
-    """An array that waits, as `.npy` of float64."""
+    """The array of a `PendingRow`, as `.npy` of float64."""
 
     bits: str
     array: bytes
@@ -108,12 +110,12 @@ class BlobRow:
 
 @dataclass(frozen=True)
 class IncidentRow:
-    """A worker that died, hung or outgrew its memory, and the question that it was at.
+    """A worker that died, hung or outgrew its memory, and the question that it had reached.
 
     Attributes:
-        implementation, mode, case: the question; empty where the worker left no mark.
-        what: how it ended.
-        outcome: what came of the question.
+        implementation, mode, case: the question; empty where the worker recorded none.
+        what: how the worker ended.
+        outcome: what was then done with the question.
     """
 
     framework: str

@@ -1,8 +1,8 @@
-"""The rows of a run file that reports show: what was answered, by whom, and how well.
+"""Define the rows of a run file that reports show: answers, their verdicts, and environments.
 
-Rows of timings stand in `harness.runfile.timing_rows`, those that only a resumed run needs in
-`harness.runfile.resume_rows`. To add a kind, write its dataclass and name it in
-`harness.runfile.schema`.
+Rows of timings are in `harness.runfile.timing_rows`, and those that only a resumed run needs in
+`harness.runfile.resume_rows`. To add a kind, write its dataclass here and list it in
+`harness.runfile.schema`. Each field is a column; its annotation decides how it is stored.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class VerdictRow:
-    """One judged quantity.
+    """The verdict on one quantity of one answer.
 
     Attributes:
         case: id of the case.
-        operation, target_kind, family, shape, dtype: of the case, for selection.
+        operation, target_kind, family, shape, dtype: properties of the case, for selection.
         options: the options that differ from their default.
-        implementation, framework, kind, mode, device: who answered, and how.
-        quantity: `value`, `gradient_logits` or `gradient_target`.
+        implementation, framework, kind, mode, device: what answered, and how it was run.
+        quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
         verdict: a word of `harness.verdicts`, or `convention:NAME`.
-        known: whether the ledger names this finding.
-        ledger: the id of the entry that names it.
+        known: whether an entry of the ledger describes this finding.
+        ledger: the id of that entry; empty if there is none.
         ulp: largest error in ulp of the result's dtype; None where it has no meaning.
-        ratio: largest error over the sound bound.
+        ratio: largest ratio of an error to its sound bound.
         abs_error: largest absolute error.
         where: index of the worst element.
-        exact: what was right there, 17 digits.
-        got: what came back there.
+        exact: the expected value of that element, to 17 digits.
+        got: its actual value.
         note: the explanation, or the error that was raised.
         fingerprint: digest of the bits of the whole answer.
-        seconds: time of the call that gave it, first call included.
+        seconds: time of the call, compilation included.
     """
 
     case: str
@@ -66,7 +66,18 @@ class VerdictRow:
 
 @dataclass(frozen=True)
 class WorkedRow:
-    """Whether an implementation gives the digits that a tutorial prints."""
+    """The comparison of an answer with the digits that a tutorial prints.
+
+    Attributes:
+        example: name of the worked example.
+        source: the tutorial.
+        operation: the operation that it shows.
+        implementation, framework, kind, mode, dtype: what answered, and how it was run.
+        printed: the digits of the tutorial.
+        got: the answer, or the error.
+        agrees: whether they are equal in all printed digits.
+        note: a remark on the example.
+    """
 
     example: str
     source: str
@@ -86,7 +97,18 @@ class WorkedRow:
 
 @dataclass(frozen=True)
 class RelationRow:
-    """Whether two routes to the same quantity agree within the sum of their bounds."""
+    """The comparison of two routes to the same quantity, over all cases of one dtype.
+
+    Attributes:
+        relation: name of the relation or equivalence.
+        left, right: the implementations that are compared.
+        framework, mode, dtype, device: how they were run.
+        cases: how many cases were compared.
+        largest_difference: the largest absolute difference.
+        largest_ratio: the largest ratio of a difference to the sum of both bounds.
+        agrees: whether that ratio is at most 1.
+        note: what differed most.
+    """
 
     relation: str
     left: str
@@ -109,15 +131,17 @@ class RelationRow:
 
 @dataclass(frozen=True)
 class DomainRow:
-    """From which magnitude on an implementation is no longer right; see `harness.engine.validity`.
+    """The magnitudes up to which an implementation is right; see `harness.engine.validity`.
 
     Attributes:
-        sweep: what grows, a name of `cases.sweeps.SWEEPS`.
-        leaves_bound_at: the smallest magnitude at which an answer is beyond the sound bound.
-        left_by: its verdict.
+        implementation, framework, kind, operation, mode, device, dtype: what was searched.
+        sweep: what grows with the magnitude, a name of `cases.sweeps.SWEEPS`.
+        leaves_bound_at: the smallest magnitude at which an answer is beyond the sound bound; None
+            if there is none.
+        left_by: the verdict there.
         breaks_at: the smallest magnitude at which an answer is a finding; None if there is none.
-        broken_by, quantity, case: the verdict, whose it is, and of which case.
-        asked_to: the largest magnitude that was asked.
+        broken_by, quantity, case: the verdict there, its quantity, and its case.
+        asked_to: the largest magnitude that was evaluated.
     """
 
     implementation: str
@@ -141,7 +165,13 @@ class DomainRow:
 
 @dataclass(frozen=True)
 class WorkerRow:
-    """The environment of one worker, or why there was none."""
+    """The environment of one worker.
+
+    Attributes:
+        framework, device: what the worker ran.
+        environment: versions, machine and flags.
+        absent: why the framework could not be started; empty if it was.
+    """
 
     framework: str
     device: str

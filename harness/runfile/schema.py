@@ -1,4 +1,4 @@
-"""How rows stand in SQLite: one table for each kind of row, one column for each field."""
+"""Convert rows to SQLite and back: one table for each kind of row, one column for each field."""
 
 from __future__ import annotations
 
@@ -73,12 +73,16 @@ def _create(row: type[Row]) -> str:
 
 
 def key_of(row: type[Any]) -> tuple[str, ...]:
-    """Return the columns no two rows have the same; a later row replaces an earlier one."""
+    """Return the columns that identify a row; of two rows with one key the later one stays."""
     return getattr(row, "key", ())
 
 
 def quoted(name: str) -> str:
-    """Return a column's name as SQL has it: some are keywords."""
+    """Return a column's name in quotes, since some names are keywords of SQL.
+
+    >>> quoted("case")
+    '"case"'
+    """
     return f'"{name}"'
 
 
@@ -94,7 +98,14 @@ SCHEMA = "\n".join(
 
 
 def encode(row: Row) -> list[Any]:
-    """Return the values of a row's columns."""
+    """Return the values of a row's columns.
+
+    Args:
+        row: a row of any kind.
+
+    Returns:
+        Values that SQLite can bind, in the order of `columns_of`.
+    """
     values = [
         value if not isinstance(value, str) or value.isascii() else _storable(value)
         for value in vars(row).values()
@@ -105,15 +116,19 @@ def encode(row: Row) -> list[Any]:
 
 
 def _storable(text: str) -> str:
-    """Lone surrogates, which an error message may hold, are no UTF-8."""
+    """Return a text without lone surrogates: an error message may have some, UTF-8 cannot."""
     return text.encode(errors="backslashreplace").decode()
 
 
 def decode(row: type[R], record: sqlite3.Row) -> R:
-    """Return the row that was encoded.
+    """Return the row that `encode` made a record of.
+
+    Args:
+        row: the class of the row.
+        record: one record of its table.
 
     Raises:
-        IndexError, TypeError, json.JSONDecodeError: it is none of ours.
+        IndexError, TypeError, json.JSONDecodeError: the record is damaged.
     """
     values = {name: record[name] for name in columns_of(row)}
     for name in BOOL_COLUMNS[row]:
@@ -124,12 +139,16 @@ def decode(row: type[R], record: sqlite3.Row) -> R:
 
 
 def packed(array: NDArray[np.generic]) -> bytes:
-    """Return an array as `.npy`."""
+    """Return an array as the bytes of a `.npy` file."""
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
 
 
 def array_of(npy: bytes) -> NDArray[np.float64]:
-    """Return the array that `packed` packed."""
+    """Return the array that `packed` converted to bytes.
+
+    >>> array_of(packed(np.array([0.5, -1.0])))
+    array([ 0.5, -1. ])
+    """
     return np.load(io.BytesIO(npy), allow_pickle=False)

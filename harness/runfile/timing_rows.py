@@ -1,4 +1,4 @@
-"""The rows of a run file that `lossdiff bench` writes: times, passes, processes, memory."""
+"""Define the rows of a run file that `bench` writes: times, passes, processes, memory."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class TimingRow:
-    """One benchmark over all passes; times in seconds, the raw ones in its `PassRow`s.
+    """One benchmark over all passes. Times are in seconds; its `PassRow`s have the raw ones.
 
     Attributes:
-        case: id of the case that is timed; its verdicts are in the same run.
+        case: id of the case that is timed; the same run has its verdicts.
+        operation, dtype, shape: properties of the case, for selection.
+        implementation, framework, kind, mode, device: what is timed, and how it is run.
         direction: `forward` or `forward+backward`.
-        threads: `one` or `all`; how many that were is in the `ProcessRow`s.
-        cache: `hot`, the same inputs again and again, or `cold`, inputs from memory.
+        threads: `one` or `all`; the `ProcessRow`s have their number.
+        cache: `hot` if the same inputs are used again and again, `cold` if they come from memory.
         median: median over the passes of each pass's median.
         low, high: the smallest and the largest of the passes' medians.
         iqr: interquartile range of the rounds, median over the passes.
-        minimum: of all rounds.
-        rounds: how many were timed, all passes together.
-        passes: how many there were.
-        first_call: seconds of compilation and first call, in the first pass; later ones find what
-            was compiled.
-        computes: what comes out, the same for all who are compared.
-        moved: bytes that must be moved at least: inputs read once, results written once.
+        minimum: shortest of all rounds.
+        rounds: number of timed rounds, all passes together.
+        passes: number of passes.
+        first_call: seconds of compilation and first call, measured in the first pass; later passes
+            find the compiled program.
+        computes: what is computed, the same for all implementations that are compared.
+        moved: least number of bytes to be moved: inputs read once, results written once.
         bandwidth: bytes per second that a copy moved on the same device with as many threads,
-            reading and writing counted; median over the passes.
-        device_time: seconds on the device by its own events; None where there are none.
+            counting reads and writes; median over the passes.
+        device_time: seconds on the device by its own events; None where it has none.
         memory: peak bytes beyond the inputs; None where it was not measured.
-        memory_of: by what: `process`, `allocator`, or a compiler such as `xla`.
+        memory_of: what measured the memory: `process`, `allocator`, or a compiler such as `xla`.
         verdict: the worst verdict of the timed quantities on these inputs.
         agrees: whether that verdict is no finding.
     """
@@ -67,7 +69,7 @@ class TimingRow:
 
     @property
     def of_copy(self) -> float | None:
-        """Bytes over time, as a share of what a copy moves."""
+        """The bytes moved per second, as a fraction of the bandwidth of a copy."""
         return self.moved / self.median / self.bandwidth if self.bandwidth else None
 
 
@@ -77,13 +79,15 @@ class PassRow:
 
     Attributes:
         process: `number` of its `ProcessRow`.
-        times: seconds of each round, of one call; in the order in which they were timed.
-        iterations: how many calls a round had, in each turn.
+        case, implementation, framework, mode, device, direction, threads, cache: the benchmark, as
+            in `TimingRow`.
+        times: seconds of one call in each round, in the order in which the rounds were timed.
+        iterations: calls in a round, for each turn.
         first_call: as in `TimingRow`; None in later passes.
         device_time, memory, memory_of: as in `TimingRow`.
-        fingerprints: quantity and digest of the bits that came out while it was timed; of the whole
-            array, too, where a part of it is judged (`value:whole`).
-        verdict: the worst verdict on what came out.
+        fingerprints: digest of the bits of each result that was timed, by quantity. Where only a
+            part of an array is judged, `value:whole` has the digest of the whole.
+        verdict: the worst verdict on these results.
     """
 
     process: int
@@ -112,17 +116,19 @@ class ProcessRow:
     """One process that timed one framework in one pass.
 
     Attributes:
-        number: in the order in which they ran.
+        number: from 1, in the order in which the processes ran.
         pass_number: from 1.
+        framework, device: what was timed.
         threads: `one` or `all`.
-        thread_count: how many that were.
-        bandwidth: bytes per second that a copy moved on the device, reading and writing counted.
+        thread_count: their number.
+        bandwidth: bytes per second that a copy moved on the device, counting reads and writes.
         copies: seconds of each copy.
-        compute: seconds of a fixed NumPy kernel: how fast the machine was just then.
+        compute: seconds of each call of the reference kernel, a fixed piece of NumPy: how fast the
+            machine was at that time.
         load: load average of the last minute, before the process began.
-        started: ISO 8601.
+        started: when it began, ISO 8601.
         environment: versions, device and flags of the framework.
-        source: the file of pytest-benchmark, beside the run file.
+        source: name of pytest-benchmark's file, which is next to the run file.
     """
 
     number: int
@@ -147,7 +153,9 @@ class MemoryRow:
     """Peak memory of one benchmark on the CPU, in a fresh process.
 
     Attributes:
-        memory: bytes by which the process grew at most during the first call.
+        case, implementation, framework, mode, device, direction, threads: the benchmark, as in
+            `TimingRow`; hot and cold inputs need the same memory.
+        memory: peak growth of the process during the first call, in bytes.
     """
 
     case: str
