@@ -1,7 +1,8 @@
-"""Come here for the processes in which one framework is asked.
+"""Come here for the processes in which the implementations of one framework are evaluated.
 
-`process` and what it calls run inside a worker; `supervisor` and `watchdog` look after one from
-outside, here or, with `dask`, on a cluster. `messages` holds what passes between the two sides.
+`process` and the modules that it calls run inside a worker. `supervisor` and `watchdog` control a
+worker from outside, on this machine or, with `dask`, on a cluster. `messages` defines the data that
+the two sides exchange.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Past one machine: batches are tasks of a Dask cluster, and come back into the one run file.
+"""Run batches as tasks of a Dask cluster; their answers are written to the same run file.
 
-A task asks its batch in a worker process of its own (`harness.workers.supervisor`), which stays
-warm for the next: what crashes there is a verdict, and does not take the Dask worker with it. A
-Dask worker that is lost is not the fault of a question: the scheduler gives its tasks to another.
+A task evaluates its batch in a worker process of its own (`harness.workers.supervisor`), which is
+kept for the next batch. A crash there becomes a verdict, and the Dask worker survives it. The loss
+of a Dask worker is not blamed on a question: the scheduler gives its tasks to another one.
 
-A worker may declare what it can do (`dask worker --resources torch=1,gpu=1`). A framework, or
-the GPU, that any worker declares is asked of such workers alone.
+A Dask worker may declare what it can run (`dask worker --resources torch=1,gpu=1`). Once any worker
+declares a framework, or the GPU, only the workers that declare it are used for it.
 """
 
 from __future__ import annotations
@@ -30,29 +30,38 @@ from .messages import START_TIMEOUT, Catalogue, Question, Setup
 from .supervisor import BatchResult, OnAnswer, OnStart, WorkerHandle
 from .watchdog import Limits, Watchdog, share_of_memory
 
-_AHEAD = 2  # batches for each thread of the cluster, so that none waits for us
+_AHEAD = 2  # batches for each thread of the cluster, so that no thread waits for the engine
 _CONNECT = 10.0  # seconds
 
 
 @dataclass(frozen=True)
 class _ThreadWorker:
-    """A worker process on a Dask worker; each of its threads has its own."""
+    """The worker process of one thread of a Dask worker."""
 
     handle: WorkerHandle
     answers: SimpleQueue[tuple[int, Any]]
     catalogue: Catalogue
 
 
-_thread_workers: dict[tuple[Setup, int], _ThreadWorker] = {}  # of this Dask worker, by thread
+_thread_workers: dict[tuple[Setup, int], _ThreadWorker] = {}  # by setup and thread
 
 
 def offer(setup: Setup, limits: Limits) -> Catalogue:
-    """Start a worker process here, unless there is one, and return what it offers."""
+    """Return the catalogue of this thread's worker process, which is started if there is none."""
     return _thread_worker(setup, limits).catalogue
 
 
 def ask_here(setup: Setup, limits: Limits, batch: list[Question]) -> BatchResult:
-    """Ask a batch in a process on this Dask worker, whatever it does to the process."""
+    """Evaluate a batch in this thread's worker process, which is replaced whenever it dies.
+
+    Args:
+        setup: what the process is started with.
+        limits: of one question, and of the process.
+        batch: the questions.
+
+    Returns:
+        The answers to all questions; none is left to be repeated.
+    """
     worker = _thread_worker(setup, limits)
     answered, incidents, seconds = [], [], 0.0
     waiting = deque([batch])
@@ -98,9 +107,12 @@ def _started(setup: Setup, limits: Limits) -> _ThreadWorker:
 
 
 def _allow_children() -> None:
-    """Dask starts its workers as daemons, which Python lets have no children."""
+    """Let this Dask worker have child processes.
+
+    Dask starts its workers as daemons, and `multiprocessing` refuses to start a process from one.
+    """
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # noqa: SLF001
-    atexit.register(_end_children)  # runs before Python waits for them
+    atexit.register(_end_children)  # runs before Python waits for its children
 
 
 def _end_children() -> None:
@@ -112,13 +124,16 @@ def _end_children() -> None:
 
 
 class Cluster:
-    """A Dask cluster; `handle` makes a `Worker` of it."""
+    """A connection to a Dask cluster; `handle` returns it as a `Worker`."""
 
     def __init__(self, address: str) -> None:
-        """Connect.
+        """Connect to a scheduler.
+
+        Args:
+            address: as Dask writes it, `tcp://host:8786`.
 
         Raises:
-            ClusterError: distributed is missing, nobody answers, or there are no workers.
+            ClusterError: distributed is not installed, no scheduler answers, or it has no workers.
         """
         try:
             from distributed import Client
@@ -127,10 +142,11 @@ class Cluster:
             raise ClusterError(
                 f"{error.name} is not installed; pip install 'lossdiff[cluster]'"
             ) from error
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we say it in one line
+        # Dask logs a failure at length; the message of a `ClusterError` is one line.
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
         async def reach() -> None:
-            """A client that reaches nobody says so again, at length, when it is collected."""
+            """Try the address first: a client that fails to connect prints a traceback later on."""
             await (await connect(address, timeout=_CONNECT)).close()
 
         try:
@@ -146,10 +162,10 @@ class Cluster:
         self._threads = [int(worker["nthreads"]) for worker in workers.values()]
 
     def why_absent(self, framework: str, device: str) -> str:
-        """Return why no worker can be asked; empty if one can, as far as they say."""
+        """Return why no worker can run a framework; empty if one can, by what they declare."""
         declared = sorted({name for it in self._declared for name in it})
         names = [framework, *(["gpu"] if device == "gpu" else [])]
-        # Who declares no framework at all may have each of them.
+        # If no worker declares any framework, each of them may have all frameworks.
         says_which = any(name in FRAMEWORKS for name in declared)
         missing = [name for name in names if name not in declared]
         if "gpu" in missing or (says_which and framework in missing):
@@ -164,29 +180,29 @@ class Cluster:
     def handle(
         self, setup: Setup, limits: Limits, on_start: OnStart, on_answer: OnAnswer
     ) -> ClusterHandle:
-        """Return the cluster as a worker; arguments as of `WorkerHandle`."""
+        """Return the cluster as a worker; the arguments are those of `WorkerHandle`."""
         wanted = self._wanted(setup)
         threads = sum(
             number
             for number, declared in zip(self._threads, self._declared, strict=True)
             if wanted.keys() <= declared.keys()
         )
-        setup = replace(setup, cache=None)  # a folder of this machine
+        setup = replace(setup, cache=None)  # the folder is on this machine only
         handle = ClusterHandle(self._client, setup, limits, wanted, max(1, threads) * _AHEAD)
         handle.begin(on_start, on_answer)
         return handle
 
     def close(self) -> None:
-        """Disconnect."""
+        """Disconnect from the scheduler."""
         with suppress(Exception):  # the scheduler may be gone
             self._client.close()
 
 
 class ClusterHandle:
-    """What `WorkerHandle` is, but on a cluster: batches go to whichever worker has room.
+    """The counterpart of `WorkerHandle` on a cluster: batches go to any worker that has room.
 
     Attributes:
-        capacity: how many batches it is sent ahead.
+        capacity: number of batches that are sent ahead.
     """
 
     def __init__(
@@ -205,13 +221,13 @@ class ClusterHandle:
         self._last_id = 0
 
     def begin(self, on_start: OnStart, on_answer: OnAnswer) -> None:
-        """Have a worker process started somewhere; see `WorkerHandle` for the arguments."""
+        """Start a worker process on the cluster; `WorkerHandle` explains the arguments."""
         self._on_answer = on_answer
         self._start = self._submit(offer)
         self._start.add_done_callback(lambda future: on_start(self, future))
 
     def send(self, batch: list[Question]) -> None:
-        """Have a batch asked; `resolve` says what came of it."""
+        """Send a batch; `resolve` returns its result."""
         self._last_id += 1
         batch_id = self._last_id
         future = self._batches[batch_id] = self._submit(ask_here, batch)
@@ -224,19 +240,19 @@ class ClusterHandle:
         )  # fmt: skip
 
     def poll(self) -> None:
-        """Nothing is done here: the watchdog is on the Dask worker."""
+        """Do nothing: the watchdog runs on the Dask worker."""
 
     def catalogue_from(self, future: Any) -> Catalogue:
-        """Return what the workers offer, or raise why they did not start."""
+        """Return what the workers offer, or raise the error that kept them from starting."""
         self._start = None
         found: Catalogue = future.result(timeout=START_TIMEOUT)
         return found
 
     def resolve(self, batch_id: int, future: Any) -> BatchResult | None:
-        """Return what came of a batch.
+        """Return the result of a batch; None if the batch was cancelled.
 
         Raises:
-            ClusterError: the cluster has lost it for good.
+            ClusterError: the cluster has lost the batch for good.
         """
         if self._batches.pop(batch_id, None) is None:
             return None
@@ -247,11 +263,11 @@ class ClusterHandle:
         return result
 
     def stop(self) -> None:
-        """Take back what has not been asked."""
+        """Cancel the batches that have not been answered."""
         futures = [*self._batches.values(), *([self._start] if self._start else [])]
         with suppress(Exception):  # the scheduler may be gone
             self._client.cancel(futures, force=True)
         self._batches.clear()
 
     def join(self, seconds: float) -> None:
-        """Nothing here has to end: the workers stay warm for the next run."""
+        """Do nothing: the worker processes are kept for the next run."""

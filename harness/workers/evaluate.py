@@ -1,6 +1,6 @@
-"""Asking one framework one question: arrays in, arrays or failures out.
+"""Evaluate one implementation on one case: arrays go in, arrays or failures come out.
 
-Runs in a worker; the framework comes in through its backend alone.
+This runs in a worker. The framework is reached through its backend only.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from ..answers import HVP_LOGITS, Answers, Failure, Observation, one_line
 from ..oracle import Floats
 
 _MOST_COMPILED = 256  # functions of each kind
-_LARGE = 2**26  # bytes; an answer of a wrong shape is not sent beyond
+_LARGE = 2**26  # bytes; a larger answer of a wrong shape is not sent
 _LOST = {"values": "gradient_logits", "target": "gradient_target"}
 _NO_GRADIENT = Failure("unsupported", "no gradient flows")
 
 
 class Clock:
-    """Adds up how long the framework itself takes, its answers read.
+    """The time that the framework itself has taken, reading its results included.
 
     Attributes:
-        seconds: so far.
+        seconds: the sum up to now.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Clock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count the time of a `with` statement."""
+        """Add the time of a `with` statement."""
         begin = time.perf_counter()
         try:
             yield
@@ -97,7 +97,18 @@ COMPILED = CompiledCalls()
 
 
 def evaluate(backend: Backend, name: str, mode: str, case: Case) -> Observation:
-    """Ask an implementation a case; of large arrays the first rows come back."""
+    """Evaluate an implementation on a case.
+
+    Args:
+        backend: the framework.
+        name: of the implementation.
+        mode: how it is run.
+        case: the inputs and options.
+
+    Returns:
+        Value and gradients in the dtypes that the framework returned, or failures; of large arrays
+        only the rows that are judged.
+    """
     COMPILED.prepare(backend, case)
     inputs = case.inputs()
     call = call_for(backend.implementations[name], case, inputs)
@@ -115,7 +126,16 @@ def evaluate(backend: Backend, name: str, mode: str, case: Case) -> Observation:
 def evaluate_quantity(
     backend: Backend, name: str, mode: str, case: Case, quantity: str, *, whole: bool
 ) -> NDArray[Any] | Failure:
-    """Ask for one quantity; `whole` has all of the case's gradients asked along, as a run does."""
+    """Evaluate one quantity of an implementation.
+
+    Args:
+        backend: the framework.
+        name: of the implementation.
+        mode: how it is run.
+        case: the inputs and options.
+        quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
+        whole: whether all gradients of the case are computed in the same call, as in a run.
+    """
     COMPILED.prepare(backend, case)
     implementation, inputs = backend.implementations[name], case.inputs()
     reason = implementation.unsupported(case)
@@ -135,7 +155,14 @@ def evaluate_quantity(
 
 
 def wrt_for(quantity: str, *, by_hand: bool) -> tuple[str, ...]:
-    """Return what has to be differentiated by for one quantity; a hand-written vjp gives all."""
+    """Return the arguments to differentiate with respect to, for one quantity.
+
+    A hand-written vector-Jacobian product always computes the gradient with respect to the values,
+    so this argument is included where only the other gradient is wanted.
+
+    >>> wrt_for("gradient_target", by_hand=False)
+    ('target',)
+    """
     if quantity == "gradient_target":
         return ("values", "target") if by_hand else ("target",)
     return () if quantity == "value" else ("values",)
@@ -150,7 +177,20 @@ def value_and_gradients(
     *,
     layout: str = "",
 ) -> Answers:
-    """Return the value and the gradients by `call.wrt`, each as an array or a failure."""
+    """Return the value and the gradients with respect to `call.wrt`.
+
+    Args:
+        backend: the framework.
+        mode: how the implementation is run.
+        call: the implementation with its options.
+        inputs: the arrays.
+        cotangent: weights of the value's elements, of shape `call.shape`.
+        layout: layout of the inputs in memory, a name of `cases.layouts`; empty for contiguous.
+
+    Returns:
+        An array or a failure for each quantity. If the gradients fail, the value is computed alone,
+        so that it can still be judged.
+    """
     quantities = ["value", *(_LOST[name] for name in call.wrt)]
     try:
         arrays = _arrays(backend, call, inputs, layout)
@@ -160,13 +200,16 @@ def value_and_gradients(
         return _value_only(backend, mode, call, arrays, quantities, None)
     seed = backend.to_array(cotangent.astype(inputs.values.dtype))
     function = COMPILED.forward_backward(backend, call, mode)
-    try:  # around the framework alone: a defect of ours must not look like an answer
+    # The try statements surround the framework's calls only: a defect of this program must not
+    # look like an answer.
+    try:
         with CALLS.running():
             value, gradients = function(seed, *arrays)
     except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
+        # The call that failed may have changed or consumed its arrays.
         again = _arrays(backend, call, inputs, layout)
         return _value_only(backend, mode, call, again, quantities, error)
-    with CALLS.running():  # where the framework works on its own, it is read that waits
+    with CALLS.running():  # an asynchronous framework is waited for when its result is read
         return {
             quantity: _NO_GRADIENT
             if result is None and quantity != "value"
@@ -178,7 +221,13 @@ def value_and_gradients(
 def second_derivative(
     backend: Backend, mode: str, call: Call, case: Case, inputs: Inputs
 ) -> NDArray[Any] | Failure:
-    """Return the derivative of the gradient by the first argument along `case.direction()`."""
+    """Return the Hessian-vector product along `case.direction()`.
+
+    It is the derivative, along that direction, of the gradient with respect to the first argument.
+
+    Returns:
+        An array of the values' shape and dtype, or a failure.
+    """
     dtype = inputs.values.dtype
     seeds = [case.cotangent(call.shape).astype(dtype), case.direction().astype(dtype)]
     arrays = [*map(backend.to_array, seeds), *_arrays(backend, call, inputs)]
@@ -194,7 +243,7 @@ def second_derivative(
 
 
 def _arrays(backend: Backend, call: Call, inputs: Inputs, layout: str = "") -> list[Any]:
-    # Copies: a function may write to what it is given.
+    # Each call has copies of its own, since a function may write to its arguments.
     return [backend.to_array(laid_out(getattr(inputs, name), layout)) for name in call.arguments]
 
 
@@ -206,7 +255,19 @@ def _value_only(
     quantities: list[str],
     error: BaseException | None,
 ) -> Answers:
-    """Ask for the value; `error` says why the gradients, if any, could not be had."""
+    """Return the value alone; the gradients become failures.
+
+    Args:
+        backend: the framework.
+        mode: how the implementation is run.
+        call: the implementation with its options.
+        arrays: the arguments, on the device.
+        quantities: `value` and the quantities of the gradients.
+        error: why the gradients failed; None if none are wanted.
+    """
+    # If differentiation is not implemented, the gradients are unsupported rather than wrong,
+    # unless the value is not implemented either. A value of a wrong shape has no gradients: the
+    # error of the backward pass is then only its consequence.
     failure = Failure("raised", one_line(error))
     found: Answers = dict.fromkeys(quantities, failure)
     try:
@@ -233,7 +294,12 @@ def _value_only(
 
 
 def judged_part(answer: NDArray[Any] | Failure, case: Case) -> NDArray[Any] | Failure:
-    """The part of an answer that is sent back to be judged."""
+    """Return the part of an answer that is sent back to be judged: of large arrays the first rows.
+
+    Args:
+        answer: an array or a failure.
+        case: the case that was evaluated.
+    """
     if isinstance(answer, Failure):
         return answer
     if answer.nbytes > _LARGE and answer.shape not in ((), case.shape):

@@ -1,4 +1,4 @@
-"""The messages between the judging process and a worker: plain data."""
+"""Define the messages between the judging process and a worker; all are plain data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ START_TIMEOUT = 300.0  # seconds in which a framework has to be imported
 
 
 class Question(NamedTuple):
-    """What one implementation is asked.
+    """One implementation to be evaluated on one case.
 
     Attributes:
         implementation: its name.
         mode: how it is run.
-        case: what it is asked.
+        case: the inputs and options.
     """
 
     implementation: str
@@ -29,16 +29,16 @@ class Question(NamedTuple):
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker is started with.
+    """The settings that a worker is started with.
 
     Attributes:
         framework: a name of `backends.FRAMEWORKS`.
         device: `cpu` or `gpu`.
         extra: files or modules of a user's own implementations.
-        log: where the process's output goes.
-        threads: how many threads the framework may use; 0 for as many as it likes.
-        cache: folder in which compilers keep what they have compiled; empty for none, None for
-            what is set up on the machine.
+        log: the file that the process's output goes to.
+        threads: how many threads the framework may use; 0 for its default.
+        cache: folder in which compilers keep their programs; empty for none, None for the settings
+            of the machine.
     """
 
     framework: str
@@ -51,13 +51,13 @@ class Setup:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What a worker offers.
+    """The implementations that a worker offers.
 
     Attributes:
-        claims: of its implementations.
+        claims: the claims of all implementations.
         environment: versions, machine and flags.
-        seconds: how long the import took.
-        own: the claims of a user's files among them.
+        seconds: duration of the import.
+        own: those claims that come from a user's files.
     """
 
     claims: tuple[Claim, ...]
@@ -72,7 +72,7 @@ class BatchAnswers:
 
     Attributes:
         observations: one for each question.
-        seconds: how long the framework's own calls took.
+        seconds: duration of the framework's own calls.
     """
 
     observations: list[Observation]

@@ -1,6 +1,6 @@
-"""Extra calls for one question: repeated, in other forms, and for its Hessian-vector product.
+"""Make the extra calls of one case: repeated, with transformed inputs, and of second order.
 
-Nothing is compared here: the answers go to the judging process (`harness.relations`).
+The answers are compared in the judging process (`harness.relations`), not here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from .evaluate import second_derivative, value_and_gradients
 
 
 def probe(backend: Backend, mode: str, case: Case, observation: Observation) -> Observation:
-    """Return an observation with its Hessian-vector product and the answers to more calls."""
+    """Return an observation with its Hessian-vector product and the answers to the extra calls.
+
+    Args:
+        backend: the framework.
+        mode: how the implementation is run.
+        case: the case that was observed.
+        observation: its answers.
+    """
     inputs = case.inputs()
     implementation = backend.implementations[observation.implementation]
     call = call_for(implementation, case, inputs)
@@ -32,13 +39,14 @@ def probe(backend: Backend, mode: str, case: Case, observation: Observation) -> 
     second = _sharing(first, answered(plain))
     forms: dict[str, tuple[Answers, ...]] = {}
     for relation in RELATIONS:
-        # Without a value there is nothing to compare with.
+        # A relation compares its transformed calls with the value of the plain call.
         is_asked = relation.holds_for(case, implementation.claim)
         if is_asked and not isinstance(first["value"], Failure):
             forms[relation.name] = tuple(map(answered, relation.forms(plain)))
     found = dict(observation.answers)
     if call.wrt and case.operation != "cross_entropy_probs":
-        # From probabilities over classes conventions differ, and have no second derivative here.
+        # For probabilities over classes the frameworks' conventions differ, and the oracle has no
+        # second derivative of them.
         found[HVP_LOGITS] = second_derivative(backend, mode, call, case, inputs)
     return replace(observation, answers=found, probe=ProbeAnswers(first, second, forms))
 

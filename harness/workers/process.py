@@ -1,7 +1,7 @@
-"""What runs in a worker process: one framework, asked case by case.
+"""Run in a worker process, and evaluate one framework case by case.
 
-The functions here are called by the engine in a process of their own; only plain data goes
-in and out. The framework is imported on the first call, not when this module is.
+The engine calls these functions in a process of their own; their arguments and results are plain
+data. The framework is imported by the first call, not by the import of this module.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ from .user_file import import_user_file, module_name
 
 @dataclass(frozen=True)
 class WorkerProcess:
-    """What this process is.
+    """The state of this process.
 
     Attributes:
-        setup: what it was started with.
-        progress: where it says which question it has reached; None where nobody watches.
+        setup: the settings that it was started with.
+        progress: shared memory for the question that it has reached; None without a supervisor.
     """
 
     setup: Setup
@@ -55,7 +55,7 @@ class WorkerProcess:
         return load(self.setup)
 
 
-_processes: list[WorkerProcess] = []  # one, once the process has started
+_processes: list[WorkerProcess] = []  # one element, once the process has started
 
 
 def _this() -> WorkerProcess:
@@ -64,19 +64,21 @@ def _this() -> WorkerProcess:
 
 
 def start(setup: Setup, loads: Event | None = None, progress: SharedProgress | None = None) -> None:
-    """Prepare the process: where its output goes, and the flags that must be set early.
+    """Prepare the process: redirect its output, and set the flags that an import reads.
 
     Args:
-        setup: what the worker is for.
-        loads: if set, the framework is imported here and now. The first worker imports it in
-            `catalogue`, under a time limit; one that replaces a dead worker must not spend the
-            time limit of a question on it.
-        progress: where the process says which question it has reached.
+        setup: the settings of the worker.
+        loads: if set, the framework is imported at once. The first worker imports it in
+            `catalogue`, under a time limit of its own; a worker that replaces a dead one must not
+            spend the time limit of a question on it.
+        progress: shared memory for the question that the process has reached.
     """
     _processes[:] = [WorkerProcess(setup, progress)]
     if hasattr(os, "setsid"):
-        with suppress(PermissionError):  # it leads a group already
-            os.setsid()  # a function that signals its group, or stays behind in it, is on its own
+        # In a group of its own a function that signals its group reaches this process only, and
+        # the processes that it leaves behind can be ended together.
+        with suppress(PermissionError):  # the process leads a group already
+            os.setsid()
     if progress is not None:
         progress.start()
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -99,7 +101,7 @@ def start(setup: Setup, loads: Event | None = None, progress: SharedProgress | N
 
 
 def _end_with_parent() -> None:
-    """An endless loop must not outlive a process that was killed."""
+    """End this process when its parent dies: an endless loop must not outlive a killed run."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -107,7 +109,10 @@ def _end_with_parent() -> None:
 
 
 def limit_threads(threads: int) -> None:
-    """Each framework has variables of its own, and all of them count the cores they may use."""
+    """Limit the threads that frameworks imported later will use, and the cores of this process.
+
+    Each framework reads variables of its own, and all of them count the cores they may use.
+    """
     os.environ.update(environment_for(threads))
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
@@ -116,10 +121,13 @@ def limit_threads(threads: int) -> None:
 def load(setup: Setup) -> Backend:
     """Return a framework's backend with a user's own implementations added.
 
+    Args:
+        setup: framework, device and the user's files.
+
     Raises:
         UserFileError: a file of implementations cannot be used.
-        DeviceAbsentError: the framework sees no such device.
-        ImportError: the framework does not import.
+        DeviceAbsentError: the framework does not find the device.
+        ImportError: the framework cannot be imported.
     """
     backend = load_backend(setup.framework, setup.device)
     for place in setup.extra:
@@ -159,7 +167,7 @@ def catalogue() -> Catalogue:
 
 
 def ask(batch_id: int, batch: Sequence[Question]) -> BatchAnswers:
-    """Ask the questions of a batch, one after the other, and say which one is reached.
+    """Evaluate the questions of a batch in order, and record which one has been reached.
 
     Args:
         batch_id: the number of the batch.
@@ -173,7 +181,7 @@ def ask(batch_id: int, batch: Sequence[Question]) -> BatchAnswers:
         if process.progress is not None:
             process.progress.reach(batch_id, index)
         observations.append(_answered(process.backend, question))
-        if os.getpid() != pid:  # a function has forked, and this is its child
+        if os.getpid() != pid:  # a function has forked, and this is the child process
             os._exit(0)
     return BatchAnswers(observations, CALLS.seconds - before)
 
@@ -187,17 +195,17 @@ def _answered(backend: Backend, question: Question) -> Observation:
 def ask_quantity(
     case: Case, name: str, mode: str, quantity: str, whole: bool
 ) -> NDArray[Any] | Failure:
-    """Ask one quantity of an implementation; see `evaluate.evaluate_quantity`."""
+    """Evaluate one quantity of an implementation; see `evaluate.evaluate_quantity`."""
     return evaluate_quantity(_this().backend, name, mode, case, quantity, whole=whole)
 
 
 def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Source:  # noqa: ARG001
-    """Return the text of an implementation and of the call that asks it a case.
+    """Return the program text of an implementation and of its call for a case.
 
-    The arrays are called as the contract calls them.
+    In the call the arrays have the names that the contract gives them.
 
     Raises:
-        SourceError: there is no text.
+        SourceError: the source of the implementation cannot be read.
     """
     process = _this()
     backend = process.backend
@@ -213,7 +221,7 @@ def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Sour
 
 
 def _written(case: Case, call: Call) -> tuple[list[str], dict[str, str]]:
-    """The arguments of a call as text: positional ones, and keywords."""
+    """Return the arguments of a call as text: the positional ones, and the keywords."""
     names = {name: name for name in ARGUMENTS} | {"values": case.contract.domain}
     positional = [names[name] for name in ("values", "target") if name in call.arguments]
     keywords = {name: name for name in call.arguments if name not in ("values", "target")}

@@ -1,6 +1,7 @@
-"""The program text of one implementation: the function, and all that it needs of its module.
+"""Extract the program text of one implementation: its function, and what that needs to run.
 
-Runs in a worker, where the module is loaded. What comes out needs no module of ours.
+This runs in a worker, where the module is loaded. The text that it returns imports no module of
+lossdiff.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from ...errors import SourceError
 
 @dataclass(frozen=True)
 class Source:
-    """A piece of a program that stands alone.
+    """The parts of a program that runs without the module that they come from.
 
     Attributes:
         imports: import statements.
-        definitions: functions and constants, in their order, as they are written.
-        call: the expression that asks for the value.
+        definitions: functions and constants, in their original order and wording.
+        call: the expression of the value.
         gradient: the expression of a hand-written gradient; empty for none.
     """
 
@@ -43,14 +44,14 @@ def source_of(
     """Return the text of a function of a module and of the call of it.
 
     Args:
-        module: where the function stands.
-        name: of the function there.
+        module: the module that defines the function.
+        name: name of the function in it.
         positional: the expressions of the positional arguments.
-        keywords: those of the keyword arguments.
+        keywords: the expressions of the keyword arguments.
         gradient: the expression of the cotangent, if `NAME_vjp` is to be called too.
 
     Raises:
-        SourceError: the module has no text.
+        SourceError: the source of the module cannot be read.
     """
     try:
         text = inspect.getsource(module)
@@ -59,6 +60,7 @@ def source_of(
     tops = _Tops(module, text)
     arguments = [*positional, *(f"{key}={value}" for key, value in keywords.items())]
     if not gradient:
+        # A wrapper of a single call is replaced by that call: this is how a user would write it.
         plain = tops.inlined(name, positional, keywords)
         if plain:
             return Source(tops.imports(_names(ast.parse(plain))), (), plain)
@@ -70,7 +72,7 @@ def source_of(
 
 
 class _Tops:
-    """The statements at the top of a module, by the names that they bind."""
+    """The top-level statements of a module, by the names that they bind."""
 
     def __init__(self, module: ModuleType, text: str) -> None:
         self._module = module
@@ -79,13 +81,14 @@ class _Tops:
         self._bound = [(node, _bound_by(node)) for node in self._nodes]
 
     def needed(self, wanted: set[str]) -> set[str]:
-        """Return the names that some names need, themselves included."""
+        """Return all names that some names depend on, these included."""
         found: set[str] = set()
         queue = set(wanted)
-        # What a module does beside binding names, such as a switch of its framework, is kept.
+        # Statements that bind no name, such as setting a flag of the framework, are kept too.
         for node in self._nodes:
             if isinstance(node, ast.Expr):
                 queue |= _names(node)
+        # The closure of "needs": names of the statements that bind a needed name are needed too.
         while queue:
             found |= queue
             queue = {
@@ -97,7 +100,7 @@ class _Tops:
         return found
 
     def definitions(self, needed: set[str]) -> Iterator[str]:
-        """Yield the statements that bind some names."""
+        """Yield the text of the statements that bind needed names, or none, without the imports."""
         for node, bound in self._bound:
             if not _is_import(node) and (bound & needed or isinstance(node, ast.Expr)):
                 yield self._text(node)
@@ -108,12 +111,13 @@ class _Tops:
         return "\n".join(self._lines[first - 1 : node.end_lineno])
 
     def imports(self, needed: set[str]) -> tuple[str, ...]:
-        """Return the import statements that bind some names."""
+        """Return the import statements that bind needed names, each reduced to these names."""
         is_defined = any(self._is_annotated(text) for text in self.definitions(needed))
         lines = []
         for node in self._nodes:
             if isinstance(node, ast.Import | ast.ImportFrom):
-                # How annotations are read decides whether the names in them must be there.
+                # `from __future__ import annotations` decides whether the names in annotations
+                # have to exist, so it is kept where a definition is annotated.
                 taken = needed | {"*"} | ({"annotations"} if is_defined else set())
                 names = [alias for alias in node.names if _alias(alias) in taken]
                 if names:
@@ -124,7 +128,7 @@ class _Tops:
         if isinstance(node, ast.Import):
             return ast.unparse(ast.Import(names))
         module = node.module
-        if node.level:
+        if node.level:  # a relative import becomes absolute: the script is in no package
             parents = (self._module.__package__ or "").split(".")
             parents = parents[: len(parents) - node.level + 1]
             module = ".".join([*parents, *filter(None, [node.module])])
@@ -138,7 +142,12 @@ class _Tops:
         )
 
     def inlined(self, name: str, positional: list[str], keywords: dict[str, str]) -> str:
-        """Return the one call that a function consists of, its parameters filled in; or nothing."""
+        """Return the single call that a function consists of, with its arguments filled in.
+
+        Returns:
+            The expression; empty if the function is not one call of an imported function on its
+            parameters.
+        """
         found = [node for node, bound in self._bound if name in bound]
         call = _only_call(found[0]) if len(found) == 1 else None
         if call is None or not isinstance(found[0], ast.FunctionDef):
@@ -157,7 +166,7 @@ class _Tops:
         return ast.unparse(_Filled(defaults | parsed).visit(call))
 
     def _drop_defaults(self, call: ast.Call, left: dict[str, ast.expr]) -> None:
-        """Drop the keywords that say what the called function does without them."""
+        """Drop the keywords of a call that pass a default which the called function has itself."""
         for part in ast.walk(call):
             if isinstance(part, ast.Call):
                 callee = _resolved(self._module, part.func)
@@ -167,7 +176,7 @@ class _Tops:
 
 
 class _Filled(ast.NodeTransformer):
-    """Puts expressions in the place of names."""
+    """Replaces names by expressions."""
 
     def __init__(self, given: dict[str, ast.expr]) -> None:
         self._given = given
@@ -191,7 +200,7 @@ def _alias(alias: ast.alias) -> str:
 
 
 def _bound_by(node: ast.stmt) -> set[str]:
-    """Names that a statement binds, or whose objects it changes."""
+    """Return the names that a statement binds, or whose objects it changes."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         return {_alias(alias) for alias in node.names}
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -258,15 +267,16 @@ def _says_nothing(callee: Any, keyword: ast.keyword, left: dict[str, ast.expr]) 
 
 
 def module_and_name(modules: list[ModuleType], function: Any, name: str) -> tuple[ModuleType, str]:
-    """Return where a function stands: the module, and its name there.
+    """Return the module that defines a function, and the function's name in it.
 
     Args:
-        modules: where to look.
+        modules: the modules to search.
         function: the function.
-        name: of the implementation, `torch.nn.functional.cross_entropy`.
+        name: name of the implementation, such as `torch.nn.functional.cross_entropy`. It decides
+            where a module has one function under several names.
 
     Raises:
-        SourceError: it stands in none of them.
+        SourceError: none of the modules defines it.
     """
     for module in modules:
         names = getattr(module, "names", {})
@@ -278,5 +288,5 @@ def module_and_name(modules: list[ModuleType], function: Any, name: str) -> tupl
 
 
 def loaded(names: list[str]) -> list[ModuleType]:
-    """Return those of some modules that are loaded."""
+    """Return the modules of some names, as far as they are loaded."""
     return [sys.modules[name] for name in names if name in sys.modules]

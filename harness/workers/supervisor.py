@@ -1,9 +1,9 @@
-"""One worker process, and what becomes of questions whose worker dies.
+"""Supervise one worker process, and find the question that ended it.
 
-A handle holds a pebble pool of one process. The process says in shared memory which question it
-has reached. When it dies, that question is asked once more, alone, and only if it ends a second
-process it gets the verdict: a process may also be killed from outside, or by what an earlier
-question left behind. Everything else that was sent along is asked again.
+A handle owns a pebble pool of one process. The process records in shared memory which question it
+has reached. When it dies, that question is repeated in a batch of its own, and only a second death
+becomes its verdict: a process may also be killed from outside, or by the consequences of an earlier
+question. All other questions of the batch are repeated too.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from .progress import CATALOGUE, SharedProgress
 from .watchdog import Ended, InFlightBatch, Limits
 
 _DEATHS = (ProcessExpired, FutureTimeoutError, CancelledError, BrokenProcessPool)
-_STARTS = 3  # in vain, one after the other, before a worker is given up
+_STARTS = 3  # consecutive failed starts after which a worker is given up
 
 
 @dataclass(frozen=True)
 class Incident:
-    """A worker that ended where it should not have.
+    """The unexpected end of a worker.
 
     Attributes:
-        question: what it was asked, if that is known.
+        question: the question that it had reached; None if unknown.
         ended: how it ended.
-        outcome: what came of the question.
+        outcome: what was then done with the question.
     """
 
     question: Question | None
@@ -52,13 +52,13 @@ class Incident:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What came of a batch that was sent.
+    """The result of a batch.
 
     Attributes:
-        answered: the cases, with what was observed.
-        again: batches that have to be asked again.
-        incidents: deaths on the way.
-        seconds: how long the framework itself took.
+        answered: the answered cases with their observations.
+        again: batches that have to be sent again.
+        incidents: unexpected ends of the worker.
+        seconds: duration of the framework's own calls.
     """
 
     answered: list[tuple[Case, Observation]] = field(default_factory=list)
@@ -68,40 +68,44 @@ class BatchResult:
 
 
 class Worker(Protocol):
-    """Something that is asked batches of questions: a process here, or a cluster."""
+    """Something that evaluates batches of questions: a process on this machine, or a cluster.
+
+    Attributes:
+        capacity: number of batches that are sent ahead.
+    """
 
     capacity: int
 
     def send(self, batch: list[Question]) -> None:
-        """Have a batch asked; `resolve` says what came of it."""
+        """Send a batch; `resolve` returns its result."""
 
     def catalogue_from(self, future: Any) -> Catalogue:
-        """Return what the worker offers, or raise why it did not start."""
+        """Return what the worker offers, or raise the error that kept it from starting."""
 
     def resolve(self, batch_id: int, future: Any) -> BatchResult | None:
-        """Return what came of a batch; None for news that no longer count."""
+        """Return the result of a batch; None if the batch has been resolved or sent again."""
 
     def poll(self) -> None:
-        """Look after the worker; called from a thread of its own."""
+        """Enforce the limits of the worker; called from a thread of its own."""
 
     def stop(self) -> None:
-        """End the worker now, whatever it does."""
+        """End the worker at once."""
 
     def join(self, seconds: float) -> None:
-        """Wait until what was stopped has ended, but not for ever."""
+        """Wait until the stopped processes have ended, at most for some seconds each."""
 
 
-# Called from other threads: with the worker and what `catalogue_from` takes, and with the worker,
-# the id of a batch and what `resolve` takes.
+# Both are called from other threads. `OnStart` receives the worker and the argument of its
+# `catalogue_from`; `OnAnswer` receives the worker and the two arguments of its `resolve`.
 OnStart = Callable[[Worker, Any], None]
 OnAnswer = Callable[[Worker, int, Any], None]
 
 
 class WorkerHandle:
-    """One worker process; a fresh one takes its place when it dies.
+    """One worker process, which is replaced by a fresh one when it dies.
 
     Attributes:
-        capacity: how many batches it is sent ahead, so that it never idles.
+        capacity: number of batches that are sent ahead, so that the process never idles.
     """
 
     capacity = 3
@@ -112,10 +116,10 @@ class WorkerHandle:
         """Start the process.
 
         Args:
-            setup: what the process is started with.
-            limits: of one question, and of the process.
-            on_start: called once the framework is imported, or is not.
-            on_answer: called when a batch has come back, or has been lost.
+            setup: the settings that the process is started with.
+            limits: the limits of one question, and of the process.
+            on_start: called once the import of the framework has succeeded or failed.
+            on_answer: called when a batch has been answered or lost.
         """
         self._setup, self._limits = setup, limits
         self._on_start, self._on_answer = on_start, on_answer
@@ -135,7 +139,7 @@ class WorkerHandle:
         return ProcessPool(1, context=self._context, initializer=start, initargs=initargs)
 
     def send(self, batch: list[Question]) -> None:
-        """Have a batch asked; `resolve` says what came of it."""
+        """Send a batch; `resolve` returns its result."""
         self._last_id += 1
         self._schedule(self._last_id, batch)
 
@@ -156,7 +160,7 @@ class WorkerHandle:
             self._on_answer(self, batch_id, future)
 
     def poll(self) -> None:
-        """Look after the process; called from the watchdog's thread."""
+        """Enforce the limits of the process; called from the watchdog's thread."""
         for batch_id, sent in list(self._sent.items()):
             if sent.future.done():
                 continue
@@ -164,10 +168,10 @@ class WorkerHandle:
             if not sent.told and sent.is_lost(*where, self._limits):
                 sent.told = True
                 self._report(batch_id, LostError("its process ended without a word"))
-            return  # one after the other
+            return  # the process evaluates one batch at a time: the oldest that is unanswered
 
     def catalogue_from(self, future: Any) -> Catalogue:
-        """Return what the worker offers, or raise why it did not start."""
+        """Return what the worker offers, or raise the error that kept it from starting."""
         self._sent.pop(CATALOGUE, None)
         if isinstance(future, LostError):
             raise future
@@ -176,7 +180,14 @@ class WorkerHandle:
         return found
 
     def resolve(self, batch_id: int, future: Any) -> BatchResult | None:
-        """Return what came of a batch; None for old news of a process that was given up."""
+        """Return the result of a batch; None if the report is about a process that was replaced.
+
+        Args:
+            batch_id: the id of the batch.
+            future: what `on_answer` was called with: pebble's future, or a `LostError`.
+        """
+        # A batch may be reported twice: as lost by the watchdog, and by pebble when it notices the
+        # death later, or as answered just before. Only the first report that applies is used.
         sent = self._sent.get(batch_id)
         lost = isinstance(future, LostError)
         if sent is None or (sent.future.done() if lost else sent.future is not future):
@@ -192,19 +203,25 @@ class WorkerHandle:
         if lost or isinstance(error, _DEATHS):
             _kill(self._progress.taker(batch_id))
         if lost or (isinstance(error, _DEATHS) and not isinstance(error, ProcessExpired)):
-            self._replace()  # pebble has no process any more, or does not know that it has none
+            # Here pebble has no process any more, or has not noticed that its process is gone.
+            self._replace()
         at, ended = self._progress.reached(batch_id), sent.ended or _ended(error)
         return self._blame(sent.batch, at, ended)
 
     def _replace(self) -> None:
-        """Give up the pool, and send what waits to a new one."""
+        """Stop the pool, and send the unanswered batches to a new one."""
         self.stop()
         self._pool = self._new_pool()
         for batch_id, sent in list(self._sent.items()):
             self._schedule(batch_id, sent.batch)
 
     def _blame(self, batch: list[Question], at: int, ended: Ended) -> BatchResult:
-        """Find the question that did it: the one that was reached, if it does so twice."""
+        """Blame the question that was reached if it ended two processes; repeat the others.
+
+        After that, an implementation is not repeated any more in this mode: its next question that
+        ends the process is judged at once, so that an implementation which always crashes costs one
+        process for each question, not two.
+        """
         if not 0 <= at < len(batch):
             return self._not_begun(batch, ended)
         name, mode, case = suspect = batch[at]
@@ -219,7 +236,7 @@ class WorkerHandle:
         return BatchResult([], [[suspect], *others], incidents)
 
     def _not_begun(self, batch: list[Question], ended: Ended) -> BatchResult:
-        """Have a batch asked again that no process has begun, unless none starts any more."""
+        """Repeat a batch that no process has begun, unless several processes did not start."""
         self._starts += 1
         if self._starts <= _STARTS:
             return BatchResult(again=[batch], incidents=[Incident(None, ended, "asked again")])
@@ -228,23 +245,24 @@ class WorkerHandle:
         return BatchResult(answered, incidents=[Incident(None, given_up, "given up")])
 
     def stop(self) -> None:
-        """End the process now, whatever it does; `join` waits until it has ended."""
+        """End the process at once; `join` waits until it has ended."""
         self._pool.stop()
         for pid in {self._progress.process, *map(self._progress.taker, self._sent)}:
             _kill(pid)
-        # One of the pool's threads may wait for the rest of an answer for ever.
+        # A thread of the pool may wait for ever for the rest of an answer, so the pool is joined in
+        # a daemon thread, which cannot keep this process alive.
         ending = threading.Thread(target=self._pool.join, daemon=True)
         ending.start()
         self._ending.append(ending)
 
     def join(self, seconds: float) -> None:
-        """Wait until what was stopped has ended, but not for ever."""
+        """Wait until the stopped processes have ended, at most for some seconds each."""
         for ending in self._ending:
             ending.join(seconds)
 
 
 def _kill(pid: int) -> None:
-    """End a worker, and whatever its functions have left behind in its group."""
+    """End a worker, and the processes that its functions have left behind in its group."""
     if not pid:
         return
     if hasattr(os, "killpg"):
@@ -270,21 +288,21 @@ def _ended(error: BaseException) -> Ended:
 
 
 def why_no_start(error: Exception) -> str:
-    """Return why a worker offers nothing."""
+    """Return the reason, in one line, for which a worker did not start."""
     if isinstance(error, DeviceAbsentError):
         return str(error)
     if isinstance(error, ProcessExpired):
         return f"its process died at the import, with status {error.exitcode}"
     if isinstance(error, FutureTimeoutError):
         return f"it was not imported within {START_TIMEOUT:g} s"
-    if isinstance(error, (*_DEATHS, LostError)):  # pebble had not heard yet that it had begun
+    if isinstance(error, (*_DEATHS, LostError)):  # it died before pebble noticed its start
         return "its process died at the import"
     return f"does not import: {one_line(error)}"
 
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Processes and threads that are started here never see Ctrl-C: the engine ends them."""
+    """Block Ctrl-C in the processes and threads that are started here: the engine ends them."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -1,4 +1,4 @@
-"""Importing a file or a module of a user's own implementations."""
+"""Import a file or a module of a user's own implementations."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..answers import one_line
 def module_name(place: str) -> str:
     """Return the name under which a file or a module is imported.
 
-    Files lie below a name of ours: one that is called random.py must not become the `random` of
-    everybody.
+    Files are imported below a package name of their own: a file called random.py must not replace
+    the standard library's `random`.
 
     >>> module_name("here/mine.py"), module_name("package.losses")
     ('lossdiff_user.mine', 'package.losses')
@@ -25,10 +25,13 @@ def module_name(place: str) -> str:
 
 
 def import_user_file(place: str) -> ModuleType:
-    """Import a file, or a module by its name.
+    """Import a file by its path, or a module by its name.
+
+    Args:
+        place: a path that ends in `.py`, or the name of a module.
 
     Raises:
-        UserFileError: it does not import, whatever it raises.
+        UserFileError: the import raises anything, `SystemExit` included.
     """
     try:
         if not place.endswith(".py"):
@@ -40,7 +43,7 @@ def import_user_file(place: str) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         spec.loader.exec_module(module)
-    except BaseException as error:  # sys.exit at the import, too
+    except BaseException as error:  # a script may call sys.exit when it is imported
         raise UserFileError(f"{place} cannot be imported: {one_line(error)}") from error
     else:
         return module

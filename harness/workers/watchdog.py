@@ -1,6 +1,6 @@
-"""The watch over workers: a question that takes too long, or too much memory, ends its process.
+"""Watch over workers: end the process of a question that takes too long, or too much memory.
 
-It runs in a thread of its own, since the engine may be busy judging.
+The watchdog runs in a thread of its own, since the engine may be busy judging.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from ..answers import FailureKind
 from .messages import START_TIMEOUT
 
 _EVERY = 0.1  # seconds between two polls
-_GRACE = 1.0  # seconds in which the news of a death may still come by itself
-_SHARE = 0.8  # of the machine's memory, for all workers together
-_CGROUP = Path("/sys/fs/cgroup/memory.max")
-_UNSEEN = -2
+_GRACE = 1.0  # seconds in which pebble may still report a death itself
+_SHARE = 0.8  # fraction of the machine's memory, for all workers together
+_CGROUP = Path("/sys/fs/cgroup/memory.max")  # the memory limit of a container
+_UNSEEN = -2  # differs from all positions, also from that before the first question
 GIB = 2**30
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a worker may take.
+    """The limits of a worker.
 
     Attributes:
-        seconds: for one question.
-        memory: bytes, resident; 0 for no limit.
+        seconds: time of one question.
+        memory: resident bytes of the process; 0 for no limit.
     """
 
     seconds: float
@@ -41,12 +41,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a worker ended that should not have.
+    """How a worker ended unexpectedly.
 
     Attributes:
-        kind: the verdict on the question that it was at.
+        kind: the kind of failure of the question that it had reached.
         message: how it ended, in one line.
-        status: its exit status, where that is known.
+        status: its exit status; None if unknown.
     """
 
     kind: FailureKind
@@ -56,10 +56,12 @@ class Ended:
 
 @dataclass(eq=False)
 class InFlightBatch:
-    """A batch on its way.
+    """A batch that was sent and has not been resolved.
 
     Attributes:
-        ended: why the watch ended its process, if it did.
+        batch: the questions.
+        future: pebble's future of the answers.
+        ended: why the watchdog ended its process; None if it did not.
         told: whether its loss has been reported.
     """
 
@@ -68,20 +70,21 @@ class InFlightBatch:
     ended: Ended | None = None
     told: bool = False
     _at: int = _UNSEEN
-    _since: float = 0.0  # when it came to that question, or died
+    _since: float = 0.0  # when the process reached that question, or died
     _process: psutil.Process | None = field(default=None, repr=False)
 
     def is_lost(self, taker: int, at: int, limits: Limits) -> bool:
-        """Look at the process that took the batch; end it if it is beyond a limit.
+        """Check the process that works on the batch, and end it if it exceeds a limit.
 
         Args:
-            taker: id of the process; 0 if none took it yet.
-            at: the question that it has reached; negative before the first.
-            limits: of the question and of the process.
+            taker: id of the process; 0 if none has taken the batch yet.
+            at: index of the question that it has reached; negative before the first.
+            limits: the limits of the question and of the process.
 
         Returns:
-            Whether the process has gone without a word.
+            Whether the process is gone and pebble has not reported it.
         """
+        # A death counts as another position, so that `_since` is its time too.
         alive = not taker or self._lives(taker)
         now, at = time.monotonic(), at if alive else len(self.batch)
         if at != self._at:
@@ -107,28 +110,32 @@ class InFlightBatch:
             return False
 
     def _memory(self) -> int:
-        assert self._process is not None  # noqa: S101 -- it lives
+        assert self._process is not None  # noqa: S101 -- `_lives` has set it
         with suppress(psutil.Error):
             return int(self._process.memory_info().rss)
         return 0
 
     def _end(self, ended: Ended) -> None:
         self.ended = self.ended or ended
-        assert self._process is not None  # noqa: S101 -- it lives
+        assert self._process is not None  # noqa: S101 -- `_lives` has set it
         with suppress(psutil.Error):
             self._process.kill()
 
 
 def share_of_memory(workers: int) -> int:
-    """Return the bytes that each of some workers may take, by default."""
+    """Return the memory limit of each worker by default, in bytes.
+
+    Args:
+        workers: number of workers that share the machine.
+    """
     total = psutil.virtual_memory().total
-    with suppress(OSError, ValueError):  # no such limit
+    with suppress(OSError, ValueError):  # no container, or its limit is "max"
         total = min(total, int(_CGROUP.read_text()))
     return int(total * _SHARE / workers)
 
 
 class Watchdog:
-    """Calls a function now and then, from a thread of its own; use it in a `with` statement."""
+    """A thread that calls a function ten times a second; use it in a `with` statement."""
 
     def __init__(self, poll: Callable[[], None]) -> None:
         self._poll = poll
