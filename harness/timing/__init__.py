@@ -1,6 +1,7 @@
 """Come here for `lossdiff bench`: which benchmarks there are, how they are timed and kept.
 
-`pytest_suite` is run by pytest-benchmark in a process of its own, and nobody imports it.
+`bench` plans processes and starts them, `pytest_suite` is the file that pytest-benchmark runs in
+each of them, and `results` turns their output into rows of the run file.
 """
 
 from __future__ import annotations

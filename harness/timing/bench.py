@@ -1,9 +1,9 @@
-"""Timing: how pytest-benchmark is run over the benchmarks, pass by pass.
+"""Run pytest-benchmark over the benchmarks, pass by pass.
 
-In each pass each framework is timed in a fresh process by pytest-benchmark on
-`benchmark_suite.py`; frameworks and benchmarks come in random order, and its standard JSON is
-kept beside the run file. What is timed has been asked and judged in the same run, on the very
-same inputs.
+In each pass each framework is timed in a fresh process, in which pytest-benchmark runs
+`pytest_suite.py`. Frameworks and benchmarks come in random order, and pytest-benchmark's standard
+JSON is kept next to the run file. All that is timed has been judged in the same run, on the same
+inputs.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from .benchmarks import Threads, benchmarks_of
 from .plan import PLAN_VARIABLE, ProcessPlan, TimedProcess
 from .results import ProcessResult, summaries
 
-_MAX_TIME = 0.02  # seconds of measured rounds for a benchmark, once it has its least number
-# What glibc's allocator comes to by itself, once an array of 32 MiB has been let go. Until then it
-# hands memory back at each call or not, as it happens to lie, and a call takes longer or not.
+_MAX_TIME = 0.02  # seconds of measured rounds for a benchmark, beyond its least number of rounds
+# glibc raises these thresholds by itself, up to these values, once large arrays have been freed.
+# Until then some calls return their memory to the system and others do not, depending on addresses,
+# and the former take longer. Setting the final values at the start makes all calls alike.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
-_SOME_RAISED = 1  # pytest's status; what ran is in the JSON all the same
+_SOME_RAISED = 1  # pytest's status if some tests failed; the JSON has the others
 
 Say = Callable[[str], None]
 
@@ -42,12 +43,13 @@ class Timing:
     """How a run is timed.
 
     Attributes:
-        passes: how often everything is timed, each time in fresh processes.
-        threads: with one thread, with all, or both, one after the other.
+        passes: number of repetitions of everything, each in fresh processes.
+        threads: with one thread, with all, or both in turn.
         device: `cpu` or `gpu`.
-        extra: for each framework the files or modules of a user's own implementations.
-        seed: of the random order.
-        memory: whether each benchmark's peak is measured on the CPU, in a process each.
+        extra: files or modules of a user's own implementations, by framework.
+        seed: seed of the random order.
+        memory: whether the peak memory of each benchmark is measured, in a process of its own; on
+            the CPU only.
     """
 
     passes: int = 9
@@ -61,7 +63,13 @@ class Timing:
 def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Say) -> None:
     """Time what the run has judged, and write the rows into it.
 
-    An interruption keeps the processes that have ended.
+    If it is interrupted, the rows of the processes that have ended are kept.
+
+    Args:
+        run: the run file, with its verdicts.
+        frameworks: the frameworks to be timed.
+        timing: how they are timed.
+        say: called with one line about the progress.
 
     Raises:
         BenchError: pytest-benchmark is missing, or one of its processes failed.
@@ -84,7 +92,13 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
 
 
 def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[TimedProcess]:
-    """Return the processes of all passes: within a pass, all in random order."""
+    """Return the processes of all passes, each pass in another random order.
+
+    Args:
+        run: the run file, with its verdicts.
+        frameworks: the frameworks to be timed.
+        timing: how they are timed.
+    """
     dice, size = random.Random(timing.seed), machine.cache_bytes()  # noqa: S311 -- no secret
     size = size if timing.device == "cpu" else 0
     found = {
@@ -143,7 +157,7 @@ def _time(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) ->
 def _peaks(
     processes: Sequence[TimedProcess], timing: Timing, scratch: Path, say: Say
 ) -> list[MemoryRow]:
-    """Measure each benchmark's peak memory once; hot or cold makes no difference to it."""
+    """Measure the peak memory of each benchmark once: it is the same for hot and cold inputs."""
     items = {replace(item, cache="hot") for process in processes for item in process.benchmarks}
     rows = []
     for number, item in enumerate(sorted(items, key=lambda it: it.id), 1):
@@ -156,7 +170,8 @@ def _peaks(
             **os.environ,
             "CUDA_VISIBLE_DEVICES": "",
             **quiet(),
-            "MALLOC_MMAP_THRESHOLD_": "65536",  # no array comes from what was freed before
+            # Each array is mapped afresh, so that none hides in memory that was freed before.
+            "MALLOC_MMAP_THRESHOLD_": "65536",
         }
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         peak = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
@@ -167,7 +182,7 @@ def _peaks(
 
 
 def pytest_arguments(plan: ProcessPlan, result: Path) -> list[str]:
-    """Return what pytest is called with, so that it writes its JSON to `result`."""
+    """Return the arguments of pytest with which it runs a plan and writes its JSON to `result`."""
     # pytest imports a file below the topmost folder with an `__init__`, which in a working copy is
     # `harness`: outside of all packages the suite is imported by its full name.
     suite = plan.scratch / "benchmarks.py"
@@ -176,7 +191,7 @@ def pytest_arguments(plan: ProcessPlan, result: Path) -> list[str]:
         str(suite), "-q", "-p", "pytest_benchmark.plugin",
         "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={result.parent}",
         f"--benchmark-json={result}", "--benchmark-disable-gc", "--benchmark-warmup=off",
-        f"--benchmark-storage={plan.scratch}",  # or it makes a folder where one stands
+        f"--benchmark-storage={plan.scratch}",  # else it creates a folder in the current one
     ]  # fmt: skip
 
 
@@ -190,7 +205,7 @@ def _run_pytest(plan: ProcessPlan, result: Path) -> None:
     ran = done.returncode in (0, _SOME_RAISED) and result.exists()
     if not ran or not _timed_any(json.loads(result.read_text())):
         said = (done.stdout + done.stderr).strip().splitlines()
-        # pytest marks the lines that say why with an E; without one, the last must do.
+        # pytest starts the lines of an error with an E; without one, the last line is shown.
         reasons = [line[1:].strip() for line in said if line.startswith("E ")] or said[-1:]
         raise BenchError(f"timing {plan.process.framework} failed: {' '.join(reasons[-1:])}")
 
@@ -200,8 +215,13 @@ def _timed_any(document: dict[str, Any]) -> bool:
 
 
 def environment_of(plan: ProcessPlan, plan_file: Path) -> dict[str, str]:
-    """Return the environment of a process that times what `plan_file` says."""
-    # Settings of a pytest around us (options, xdist) are not for this one.
+    """Return the environment variables of a process that runs a plan.
+
+    Args:
+        plan: the plan.
+        plan_file: the file that has it as JSON.
+    """
+    # If lossdiff itself runs under pytest, that one's options (xdist) must not reach this one.
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {
         **_ALLOCATOR,

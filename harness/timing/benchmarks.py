@@ -1,4 +1,4 @@
-"""Which benchmarks there are, and what each computes and must move."""
+"""Define the benchmarks: what each one computes, and the bytes that it has to move."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ DIRECTIONS = ("forward", "forward+backward")
 THREADS: tuple[Threads, ...] = ("one", "all")
 BENCH_SUITES = ("quick", "full")
 
-# (64, 10) is all overhead, (50000, 10) a tutorial's, (256, 50257) a language model's.
+# (64, 10) shows the overhead of a call, (50000, 10) is the size of a tutorial's data set, and
+# (256, 50257) that of a language model's logits.
 _SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
     "softmax": ((64, 10), (50000, 10)),
     "log_softmax": ((64, 10), (50000, 10)),
@@ -35,13 +36,24 @@ _MORE_SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
 _TARGETS = {"cross_entropy": "index", "binary_cross_entropy_with_logits": "multi_label"}
 _UNTIMED = ("unsupported", "raised", "crashed", "timed out", "mismatched")
 _LABEL = 8  # bytes of an int64 label
-# Below it the call itself takes longer than any memory, and a cold set would be of thousands.
+# Fewer bytes are read in less time than the overhead of a call takes, and thousands of copies would
+# be needed to be cold.
 _LEAST_COLD = 2**18
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One thing that is timed; `device` is `cpu` or `gpu`."""
+    """One timed call.
+
+    Attributes:
+        framework, implementation: what is called.
+        mode: how it is run.
+        device: `cpu` or `gpu`.
+        direction: an element of `DIRECTIONS`.
+        case: id of the case.
+        threads: with one thread or with all.
+        cache: whether the inputs are in the cache, `hot`, or not, `cold`.
+    """
 
     framework: str
     implementation: str
@@ -54,7 +66,7 @@ class Benchmark:
 
     @property
     def id(self) -> str:
-        """The name under which pytest-benchmark keeps it."""
+        """The name of the benchmark in pytest-benchmark's JSON."""
         case = Case.parse(self.case)
         shape = "x".join(map(str, case.shape))
         name = f"{self.implementation}-{self.mode}-{self.device}-{case.dtype}-{shape}"
@@ -63,12 +75,12 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Work:
-    """What a benchmark does, whoever does it.
+    """The work of a benchmark, which is the same for all implementations.
 
     Attributes:
-        computes: what comes out.
+        computes: the results, in words.
         read: bytes of its inputs.
-        moved: bytes that must be moved at least: inputs read once, results written once.
+        moved: least number of bytes to be moved: inputs read once, results written once.
     """
 
     computes: str
@@ -77,7 +89,15 @@ class Work:
 
 
 def work_of(case: Case, direction: str) -> Work:
-    """Return what a benchmark computes, and the least that it must move."""
+    """Return what a benchmark computes, and the least number of bytes that it has to move.
+
+    Args:
+        case: the inputs and options.
+        direction: an element of `DIRECTIONS`.
+
+    >>> work_of(Case.parse("softmax/float32/4x10/normal/-/0"), "forward")
+    Work(computes='value', read=160, moved=320)
+    """
     item = FORMATS[case.dtype].dtype.itemsize
     values = math.prod(case.shape) * item
     result = math.prod(result_shape(case)) * item
@@ -88,7 +108,7 @@ def work_of(case: Case, direction: str) -> Work:
         target = values
     if direction == "forward":
         return Work("value", values + target, values + target + result)
-    # The cotangent comes in, the gradient by the logits goes out, and by nothing else.
+    # The cotangent is read too, and one gradient is written, that with respect to the logits.
     read = values + target + result
     return Work("value and gradient by logits", read, read + result + values)
 
@@ -96,7 +116,13 @@ def work_of(case: Case, direction: str) -> Work:
 def bench_suite(
     operations: Sequence[str] = (), dtype: str = "float32", name: str = "quick"
 ) -> Suite:
-    """Return the cases that are timed: everyday logits of some sizes."""
+    """Return the cases that are timed: everyday logits of several sizes.
+
+    Args:
+        operations: names of operations; all that are timed, if empty.
+        dtype: of the logits.
+        name: an element of `BENCH_SUITES`; `full` adds the largest sizes.
+    """
     cases = []
     for operation, shapes in _SIZES.items():
         if operations and operation not in operations:
@@ -111,7 +137,7 @@ def bench_suite(
 
 
 def is_timed(claim: Claim) -> bool:
-    """Whether an implementation is timed: one name for each kernel, and a user's own."""
+    """Return whether an implementation is timed: one name of each kernel, and all of a user's."""
     patterns = FRAMEWORKS[claim.framework].benchmarked if claim.kind != "user" else ("*",)
     return any(fnmatchcase(claim.name, pattern) for pattern in patterns)
 
@@ -119,13 +145,13 @@ def is_timed(claim: Claim) -> bool:
 def benchmarks_of(
     run: RunFile, framework: str, threads: Threads = "all", cache_bytes: int = 0
 ) -> list[Benchmark]:
-    """Return the benchmarks of a framework: what the run has judged, in both directions.
+    """Return the benchmarks of a framework: all that gave an answer, in both directions.
 
     Args:
-        run: holds the verdicts.
-        framework: whose.
-        threads: with how many.
-        cache_bytes: of the last-level cache; what is larger is never hot.
+        run: the run file, with its verdicts.
+        framework: the framework.
+        threads: with one thread or with all.
+        cache_bytes: size of the last-level cache; larger inputs are never hot. 0 if unknown.
     """
     rows = run.rows(VerdictRow, "framework = ? AND quantity = 'value'", (framework,))
     answered = {
@@ -150,12 +176,28 @@ def benchmarks_of(
 
 
 def caches_of(read: int, cache_bytes: int) -> tuple[Cache, ...]:
-    """Return the states of the cache in which inputs of so many bytes can be timed."""
+    """Return the states of the cache in which inputs can be timed.
+
+    Args:
+        read: bytes of the inputs.
+        cache_bytes: size of the last-level cache; 0 if unknown.
+
+    >>> caches_of(2**21, cache_bytes=2**25)
+    ('hot', 'cold')
+    """
     if read < _LEAST_COLD:
         return ("hot",)
     return ("cold",) if cache_bytes and read > cache_bytes else ("hot", "cold")
 
 
 def copies_of(read: int, cache_bytes: int) -> int:
-    """Return how many copies of the inputs are needed, so that none is still in the cache."""
+    """Return how many copies of the inputs are needed, so that the cache never holds the next one.
+
+    Args:
+        read: bytes of one copy.
+        cache_bytes: size of the last-level cache.
+
+    >>> copies_of(2**21, cache_bytes=2**25)
+    32
+    """
     return max(2, math.ceil(2 * cache_bytes / read))

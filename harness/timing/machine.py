@@ -1,4 +1,4 @@
-"""The machine under the clock: cores, caches, how fast it copies and computes just now."""
+"""Measure the machine: its cores and caches, and how fast it copies and computes at a moment."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import numpy as np
 
 _CACHE = Path("/sys/devices/system/cpu/cpu0/cache")
 _STATUS = Path("/proc/self/status")
-_USUAL_CACHE = 32 * 2**20  # where the system does not say
+_USUAL_CACHE = 32 * 2**20  # assumed where the system does not report one
 _LEAST_COPIED, _MOST_COPIED = 2**26, 2**29
-_COMPUTED = 2**15  # elements, which fit the first-level cache but for little
+_COMPUTED = 2**15  # elements of the reference kernel: its time depends on the core, not on memory
 
 
 def cache_bytes() -> int:
-    """Return the size of the CPU's last-level cache in bytes, as far as the system says."""
+    """Return the size of the CPU's last-level cache in bytes, or a usual size if it is unknown."""
     sizes = [_bytes(path.read_text()) for path in _CACHE.glob("index*/size")]
     return max(sizes, default=_USUAL_CACHE)
 
@@ -32,7 +32,7 @@ def _bytes(text: str) -> int:
 
 
 def usable() -> list[int]:
-    """Return the cores that this process may use."""
+    """Return the numbers of the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return list(range(os.cpu_count() or 1))
@@ -49,21 +49,24 @@ def load() -> float | None:
 
 
 def copied_bytes() -> int:
-    """Return how much is copied at a time: more than the last-level cache holds."""
+    """Return the bytes of one copy, which exceed the last-level cache unless it is huge."""
     return min(max(_LEAST_COPIED, 2 * cache_bytes()), _MOST_COPIED)
 
 
 def copying(threads: int) -> tuple[Callable[[], None], int]:
-    """Return a function that copies memory with some threads, and the bytes that it moves.
+    """Return a function that copies memory, and the bytes that it moves.
 
-    Bytes are counted as STREAM counts them: read and written.
+    Bytes are counted as by the STREAM benchmark: each byte is read and written.
+
+    Args:
+        threads: number of threads that share the work.
     """
     size = copied_bytes()
     source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
     parts = list(zip(np.array_split(source, threads), np.array_split(target, threads), strict=True))
     if threads == 1:
         return lambda: np.copyto(target, source), 2 * size
-    pool = ThreadPoolExecutor(threads)  # NumPy copies without the interpreter's lock
+    pool = ThreadPoolExecutor(threads)  # NumPy releases the interpreter's lock while it copies
 
     def copy() -> None:
         list(pool.map(lambda part: np.copyto(part[1], part[0]), parts))
@@ -72,7 +75,7 @@ def copying(threads: int) -> tuple[Callable[[], None], int]:
 
 
 def computing() -> Callable[[], None]:
-    """Return a fixed piece of work for one core: how long it takes says how fast the core is."""
+    """Return the reference kernel: a fixed piece of work, whose time shows how fast a core is."""
     values = np.linspace(-5, 5, _COMPUTED, dtype=np.float64)
     out = np.empty_like(values)
 
@@ -91,7 +94,7 @@ def resident() -> tuple[int, int]:
 
 
 def forget_peak() -> bool:
-    """Let the peak of this process begin anew; False where the system cannot."""
+    """Reset the peak memory of this process; return False where the system cannot."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -100,5 +103,5 @@ def forget_peak() -> bool:
 
 
 def stamp() -> str:
-    """Return the time of day, ISO 8601."""
+    """Return the date and the time of day with the time zone, ISO 8601."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")

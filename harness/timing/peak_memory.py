@@ -1,8 +1,7 @@
-"""Peak memory of one benchmark in a fresh process.
+"""Measure the peak memory of one benchmark in a fresh process.
 
-`python -m lossdiff.harness.timing.peak_memory PLAN.json` prints the bytes by which the
-resident memory grew at most during the first call. Tracing and compiling are included, imports
-are not.
+`python -m lossdiff.harness.timing.peak_memory PLAN.json` prints the peak growth of the resident
+memory during the first call, in bytes. It includes tracing and compiling, but not the imports.
 """
 
 from __future__ import annotations
@@ -21,13 +20,18 @@ from .machine import forget_peak, resident
 
 
 def main() -> None:
-    """Measure what the plan names; prints null where the system does not say."""
+    """Print the peak memory of the benchmark in the plan; null where the system reports none."""
     plan = json.loads(Path(sys.argv[1]).read_text())
     print(json.dumps(measured(Benchmark(**plan["benchmark"]), plan["extra"])))  # noqa: T201
 
 
 def measured(item: Benchmark, extra: list[str]) -> int | None:
-    """Return the growth in bytes, at most; None off Linux."""
+    """Return the peak growth of the resident memory in bytes; None where it cannot be reset.
+
+    Args:
+        item: the benchmark.
+        extra: files or modules of a user's own implementations.
+    """
     if item.threads == "one":
         limit_threads(1)
     backend, case = load(Setup(item.framework, item.device, tuple(extra))), Case.parse(item.case)
@@ -42,6 +46,8 @@ def measured(item: Benchmark, extra: list[str]) -> int | None:
         seed = case.cotangent(call.shape).astype(inputs.values.dtype)
         arrays.insert(0, backend.to_array(seed))
         function = backend.forward_backward(call, item.mode)
+    # The peak so far is that of the imports. It is reset, and the inputs are in memory already, so
+    # that only the call counts.
     if not forget_peak():
         return None
     before, _ = resident()

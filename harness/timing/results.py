@@ -1,4 +1,4 @@
-"""From pytest-benchmark's JSON to rows: one process, and all passes together."""
+"""Turn pytest-benchmark's JSON into rows: of one process, and of all passes together."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _KEY = ("case", "implementation", "framework", "mode", "device", "direction", "t
 
 @dataclass(frozen=True)
 class ProcessResult:
-    """What one process has measured.
+    """The measurements of one process.
 
     Attributes:
-        process: the process itself.
-        items: pytest-benchmark's entries of what was timed.
-        scratch: where bits lie that nobody had judged.
+        process: the row of the process itself.
+        items: pytest-benchmark's entries of the benchmarks.
+        scratch: the folder of the results whose bits had not been judged.
     """
 
     process: ProcessRow
@@ -70,11 +70,15 @@ class ProcessResult:
         return cls(process, tuple(kinds["time"]), plan.scratch)
 
     def passes(self, run: RunFile) -> list[PassRow]:
-        """Return the rows, each with its verdict on what came out under the clock."""
+        """Return one row for each benchmark, with the verdict on the results that were timed.
+
+        Args:
+            run: the run file, with its verdicts.
+        """
         turns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for item in self.items:
             turns.setdefault(tuple(item["extra_info"][name] for name in _KEY), []).append(item)
-        # What failed in its first turn has no verdict, and so no time.
+        # A benchmark that failed in its first turn has no verdict, and therefore no time.
         return [
             self._pass(run, items) for items in turns.values()
             if "fingerprints" in items[0]["extra_info"]
@@ -98,13 +102,14 @@ class ProcessResult:
         )
 
     def _verdicts(self, run: RunFile, about: dict[str, Any]) -> Iterator[str]:
-        """The verdicts on these very bits; bits that were not judged yet are judged now."""
+        """Yield the verdicts on these bits; bits that the run has not judged are judged here."""
         case = about["case"]
         for quantity, digest in about["fingerprints"].items():
-            if ":" in quantity:  # of the whole array; a part of it is judged
+            if ":" in quantity:  # the fingerprint of a whole array, of which a part is judged
                 continue
             asked = (case, quantity, about["implementation"], about["mode"])
-            # A relation that does not hold, or other bits the second time, count whatever came.
+            # Verdicts without a fingerprint, such as that of a relation which does not hold, are
+            # about the implementation and apply to all its results.
             yield from _words(run, "implementation = ? AND mode = ? AND fingerprint = ''", asked)
             same = _words(run, "fingerprint = ?", (case, quantity, digest))
             yield from same or [_judged(case, quantity, self.scratch / f"{digest}.npy")]
@@ -124,7 +129,7 @@ def _judged(case_id: str, quantity: str, file: Path) -> str:
 
 
 def summaries(run: RunFile) -> list[TimingRow]:
-    """Return one row for each benchmark, over all passes that the run holds."""
+    """Return one row for each benchmark, over all passes in the run file."""
     processes = {row.number: row for row in run.rows(ProcessRow)}
     kinds = {row.implementation: row.kind for row in run.rows(VerdictRow)}
     grouped: dict[tuple[str, ...], list[PassRow]] = {}
