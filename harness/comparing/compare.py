@@ -94,8 +94,11 @@ class Comparison:
     @property
     def incomplete(self) -> str:
         """Which run was cut off, and what could therefore not be compared; empty if none was."""
-        names = [name for name, side in zip(self.names, (self.base, self.new), strict=True)
-                 if side.is_cut_off]  # fmt: skip
+        names = [
+            name
+            for name, side in zip(self.names, (self.base, self.new), strict=True)
+            if side.is_cut_off
+        ]
         if not names:
             return ""
         counts = Counter[str]()
@@ -150,12 +153,15 @@ def _coverage(base: RunSnapshot, new: RunSnapshot) -> Coverage:
     differing = [
         f"{name} {base.meta[name]} and {new.meta[name]}"
         for name in _ASKED
-        if name in base.meta and name in new.meta and base.meta[name] != new.meta[name]
+        if name in base.meta
+        and name in new.meta
+        and base.meta[name] != new.meta[name]
         and not (name == "seed" and base.meta.get("suite") == "bench")  # it orders benchmarks only
-    ]  # fmt: skip
+    ]
     if differing:
         reason = f"they were asked different things: {', '.join(differing)}"
         return Coverage((), (), incomparable=reason)
+    # What a run that was cut off lacks is reported, but as unreached.
     missing, more = _only(base, new), _only(new, base)
     unreached = (missing if new.is_cut_off else ()) + (more if base.is_cut_off else ())
     return Coverage(() if new.is_cut_off else missing, () if base.is_cut_off else more, unreached)
@@ -163,9 +169,10 @@ def _coverage(base: RunSnapshot, new: RunSnapshot) -> Coverage:
 
 def _only(one: RunSnapshot, other: RunSnapshot) -> tuple[CoverageChange, ...]:
     answers = [
-        key for key, rows in one.answers.items()
+        key
+        for key, rows in one.answers.items()
         if key not in other.answers and any(row.verdict != "unsupported" for row in rows)
-    ]  # fmt: skip
+    ]
     timings = [key for key in one.times if key not in other.times]
     return (*_lost("answers", answers), *_lost("timings", timings))
 

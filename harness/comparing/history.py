@@ -90,6 +90,7 @@ def _course(
         for number, it in enumerate(found, 1)
         if it is not None and it.change is not None and it.verdict in ("slower", "faster")
     ]
+    # Several steps may be clear; the largest is reported, the latest of equal ones.
     _, step, verdict = max(clear, default=(0.0, None, ""))
     return Trend(
         key,

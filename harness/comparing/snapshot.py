@@ -115,9 +115,10 @@ def names_of(sides: Sequence[RunSnapshot]) -> list[str]:
         for side in sides
     ]
     differing = [
-        name for name in dict.fromkeys(name for found in packages for name in found)
+        name
+        for name in dict.fromkeys(name for found in packages for name in found)
         if len({found[name] for found in packages if name in found}) > 1
-    ]  # fmt: skip
+    ]
     if len(differing) > _FEW:
         differing = []
     names = []
@@ -178,8 +179,11 @@ def _machine(environments: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _versions(run: RunFile) -> dict[str, dict[str, str]]:
-    return {row.framework: row.environment.get("versions", {})
-            for row in run.rows(WorkerRow) if not row.absent}  # fmt: skip
+    return {
+        row.framework: row.environment.get("versions", {})
+        for row in run.rows(WorkerRow)
+        if not row.absent
+    }
 
 
 def _times(rows: list[PassRow], numbers: dict[int, int]) -> dict[BenchmarkKey, dict[int, PassTime]]:
@@ -209,8 +213,16 @@ def _clocks(processes: list[ProcessRow]) -> dict[int, float]:
 def _bits(rows: list[PassRow]) -> dict[tuple[str, ...], set[str]]:
     bits: dict[tuple[str, ...], set[str]] = {}
     for row, quantity, digest in _fingerprints(rows):
-        key = (row.case, row.implementation, row.framework, row.mode, row.device, quantity,
-               row.threads, row.direction)  # fmt: skip
+        key = (
+            row.case,
+            row.implementation,
+            row.framework,
+            row.mode,
+            row.device,
+            quantity,
+            row.threads,
+            row.direction,
+        )
         bits.setdefault(key, set()).add(digest)
     return bits
 

@@ -148,10 +148,13 @@ def _other_machine(old: RunSnapshot, new: RunSnapshot) -> str:
     """Return in what the machines of two runs differ; empty if in nothing."""
     differing = ((name, it, new.machine.get(name)) for name, it in old.machine.items())
     return next(
-        (f"another machine: {name} was {before}, is {after}"
-         for name, before, after in differing if before != after),
+        (
+            f"another machine: {name} was {before}, is {after}"
+            for name, before, after in differing
+            if before != after
+        ),
         "",
-    )  # fmt: skip
+    )
 
 
 def _not_comparable(

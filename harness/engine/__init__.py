@@ -1,6 +1,6 @@
 """Come here for a whole run: from a plan to the rows of a run file.
 
-`Engine` sends batches to workers and hands their answers on to be judged and recorded.
+`Engine` sends batches to workers and passes their answers to `Flow`, which judges and records them.
 """
 
 from __future__ import annotations

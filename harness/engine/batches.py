@@ -1,10 +1,10 @@
-"""From suite to batches: which worker is asked what, and in which order.
+"""Turn a suite into batches: decide which worker evaluates what, and in which order.
 
 A worker pool is work for equal workers: one framework, its plain modes or one mode that compiles,
-with as many threads as it likes or with one. A user's files have pools of their own: whatever they
-change in a framework must not change what is said of it. The questions of a pool are distributed
-in partitions by dtype and shape, so that what is compiled for one operator serves the next, and
-each partition is asked in batches of one signature.
+with its default number of threads or with one. A user's files have pools of their own: whatever
+they change in a framework must not change the verdicts on it. The questions of a pool are
+distributed in partitions by dtype and shape, so that a compiled operator serves the next cases too,
+and each partition is sent in batches of one signature.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ IsDone = Callable[[Claim, str, Case, int], bool]  # claim, mode, case, threads
 
 @dataclass(frozen=True)
 class Unclaimed:
-    """An implementation does not claim a case.
+    """A case that an implementation does not claim.
 
     Attributes:
-        claim: what it claims.
+        claim: the claim of the implementation.
         case: the case.
-        reason: why not, in words.
+        reason: why it is not claimed, in words.
     """
 
     claim: Claim
@@ -46,13 +46,14 @@ Partition = Iterator[Batch | Unclaimed]
 
 @dataclass(frozen=True)
 class WorkerPool:
-    """Work that any of some equal workers can take.
+    """Work for a number of equal workers.
 
     Attributes:
-        framework: whose workers.
-        modes: in which it is asked.
-        threads: that each may use; 0 for as many as the framework likes.
-        files: a user's files or modules, whose functions alone are asked; none for the framework's.
+        framework: the framework that they import.
+        modes: the modes that they run it in.
+        threads: threads that each of them may use; 0 for the framework's default.
+        files: a user's files or modules, whose functions alone are evaluated; empty for those of
+            the framework.
     """
 
     framework: str
@@ -67,20 +68,20 @@ class WorkerPool:
 
     @property
     def name(self) -> str:
-        """The name that the progress shows."""
+        """The name of the pool in the progress."""
         compiling = [mode.name for mode in self.described if mode.compiler]
         more = [*(["--impl"] if self.files else []), *(["one thread"] if self.threads else [])]
         return ", ".join([self.framework, *compiling, *more])
 
     @property
     def workers(self) -> int:
-        """How many workers share the pool."""
+        """The number of workers that share the pool."""
         shared = not self.threads and not any(mode.compiler for mode in self.described)
         return FRAMEWORKS[self.framework].workers if shared else 1
 
 
 def pools_of(plan: Plan) -> list[WorkerPool]:
-    """Return the pools of a plan; those of a user's own files first, which may not import."""
+    """Return the pools of a plan, those of a user's files first: their import may fail."""
     theirs = [(name, files) for name in plan.frameworks if (files := plan.extra.get(name))]
     ours = [(name, ()) for name in plan.frameworks]
     threads = (0, 1) if any(map(needs_single_thread_run, plan.suite.cases)) else (0,)
@@ -92,7 +93,7 @@ def pools_of(plan: Plan) -> list[WorkerPool]:
 
 
 def _modes_together(plan: Plan, framework: str) -> Iterator[tuple[str, ...]]:
-    """Yield the modes that one process is asked in."""
+    """Yield the modes that one process runs: all plain ones together, each compiling one alone."""
     modes = list(map(FRAMEWORKS[framework].mode, plan.modes_of(framework)))
     plain = tuple(mode.name for mode in modes if not mode.compiler)
     if plain or not modes:
@@ -104,12 +105,12 @@ def _modes_together(plan: Plan, framework: str) -> Iterator[tuple[str, ...]]:
 
 @dataclass(frozen=True)
 class Bucket:
-    """Neighbours in a suite, of one dtype and shape.
+    """Consecutive cases of a suite with one dtype and shape.
 
     Attributes:
-        places: where in the suite they are; their questions are made when they are asked.
-        size: how many questions there are.
-        left: how many of them have no verdicts yet.
+        places: their positions in the suite; the questions are only made when they are sent.
+        size: number of their questions.
+        left: number of those without verdicts.
     """
 
     places: range
@@ -118,23 +119,32 @@ class Bucket:
 
 
 class Questions:
-    """The questions of one pool that are still to be asked.
+    """The questions of one pool that have no verdicts yet.
 
     Attributes:
-        total: how many questions the pool has.
-        left: how many of them have no verdicts yet.
+        total: number of all questions of the pool.
+        left: number of those without verdicts.
     """
 
     def __init__(
         self, plan: Plan, pool: WorkerPool, claims: Sequence[Claim], is_done: IsDone
     ) -> None:
-        """Count the questions; `is_done` tells which of them have their verdicts."""
+        """Count the questions.
+
+        Args:
+            plan: the plan of the run.
+            pool: the pool.
+            claims: the implementations of the pool.
+            is_done: returns whether a question has its verdicts already.
+        """
         self._plan, self._pool, self._is_done = plan, pool, is_done
         self._modes = {mode.name: mode for mode in pool.described}
         self._claims: dict[str, list[Claim]] = {}
         for claim in sorted(claims, key=lambda claim: claim.name):
             if plan.asks(claim):
                 self._claims.setdefault(claim.operation, []).append(claim)
+        # Only counts are kept of each bucket: a suite has too many questions to hold them all, and
+        # the counts suffice to distribute them.
         alike = groupby(
             enumerate(plan.suite.cases), key=lambda item: (item[1].dtype, item[1].shape)
         )
@@ -144,7 +154,7 @@ class Questions:
         self._partitions = _distributed(buckets, pool.workers)
 
     def partitions(self) -> list[Partition]:
-        """Return what each worker is asked: batches, and what is not claimed on the way."""
+        """Return for each worker its batches, and the cases between them that are not claimed."""
         return [self._batches(buckets) for buckets in self._partitions]
 
     def _is_asked(self, mode: str, case: Case) -> bool:
@@ -156,7 +166,7 @@ class Questions:
         return how.is_eager or self._plan.suite.is_compiled(case, how.dtypes)
 
     def _bucket(self, same: Iterable[tuple[int, Case]]) -> Bucket | None:
-        """Count the questions on some cases; None if the pool asks nothing of them."""
+        """Count the questions of some cases; return None if the pool has none."""
         places: list[int] = []  # the first and the last
         size = left = 0
         for place, case in same:
@@ -173,6 +183,8 @@ class Questions:
         return self._is_done(claim, mode, case, self._pool.threads)
 
     def _batches(self, buckets: list[Bucket]) -> Partition:
+        # The order is that in which compiling costs least: one dtype and shape after the other, one
+        # mode after the other, and within them all questions of one signature together.
         for bucket, mode in product(buckets, self._pool.modes):
             cases = map(self._plan.suite.cases.__getitem__, bucket.places)
             wanted = (case for case in cases if self._is_asked(mode, case))
@@ -184,14 +196,14 @@ class Questions:
                 yield from in_parts(asked, BATCH_SIZE)
 
     def _unanswered(self, mode: str, cases: Iterable[Case]) -> Iterator[Question]:
-        """Yield the questions that are claimed and have no verdicts yet."""
+        """Yield the questions that are claimed and have no verdicts."""
         for case in cases:
             for claim in self._claims[case.operation]:
                 if not self._has(claim, mode, case) and not claim.unsupported(case):
                     yield Question(claim.name, mode, case)
 
     def _unclaimed(self, mode: str, cases: Iterable[Case]) -> Iterator[Unclaimed]:
-        """Yield what is not claimed: once, whatever the modes and threads."""
+        """Yield the cases that are not claimed; each once, for all modes and numbers of threads."""
         if mode != EAGER or self._pool.threads:
             return
         for case in cases:
@@ -202,9 +214,9 @@ class Questions:
 
 
 def _distributed(buckets: Sequence[Bucket], workers: int) -> list[list[Bucket]]:
-    """Distribute buckets to workers evenly, the longest last.
+    """Distribute buckets to workers evenly; each worker takes its longest one last.
 
-    What is compiled for the longest is then still there for the searches that follow.
+    The searches for the validity range follow, and find compiled what the longest one needed.
     """
     partitions: list[list[Bucket]] = [[] for _ in range(workers)]
     loads = [0] * workers

@@ -1,4 +1,4 @@
-"""What the frameworks offer, asked of each in a process of its own."""
+"""List the implementations of the frameworks, each imported in a process of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from .plan import Plan, why_absent
 
 
 def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
-    """Return the catalogue of each framework, and why others have none."""
+    """Return the catalogues of the frameworks that start, and the reasons for the others.
+
+    Args:
+        plan: frameworks, device and a user's files.
+
+    Raises:
+        UserFileError: a file of implementations cannot be used.
+    """
     offered: dict[str, Catalogue] = {}
     absent: dict[str, str] = {}
     for name in plan.frameworks:

@@ -1,4 +1,4 @@
-"""From verdicts to rows: what the ledger knows, what is counted, what the run ends with."""
+"""Turn verdicts into rows, count them, and look findings up in the ledger."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .judgement import Judgement
 
 
 class Findings:
-    """Counts the verdicts of a run, and looks its findings up in the ledger.
+    """The counts of a run's verdicts, and its findings as far as the ledger knows them.
 
     Attributes:
-        verdicts: how often each kind of verdict was given, by its word.
-        unknown: how many findings the ledger does not name.
-        matched: ids of the ledger's entries that named a finding.
+        verdicts: number of verdicts of each kind, by its word.
+        unknown: number of findings that no entry of the ledger describes.
+        matched: ids of the entries that describe a finding of the run.
     """
 
     def __init__(self, device: str) -> None:
@@ -35,9 +35,10 @@ class Findings:
         self.matched: set[str] = set()
 
     def recall(self, run: RunFile) -> None:
-        """Count what a run file holds: a run that was interrupted goes on."""
-        versions = {row.framework: row.environment.get("versions", {})
-                    for row in run.rows(WorkerRow)}  # fmt: skip
+        """Count the verdicts that an interrupted run has written."""
+        versions = {
+            row.framework: row.environment.get("versions", {}) for row in run.rows(WorkerRow)
+        }
         for row in run.rows(VerdictRow):
             self._count(row)
             if row.known:
@@ -45,16 +46,20 @@ class Findings:
                 self.matched.update(entries)
 
     def meet(self, framework: str, catalogue: Catalogue) -> None:
-        """Take note of the implementations and versions that a worker offers."""
+        """Store the claims and versions of a worker."""
         self._claims.update({(framework, claim.name): claim for claim in catalogue.claims})
         self._versions[framework] = catalogue.environment.get("versions", {})
 
     def claim(self, framework: str, implementation: str) -> Claim:
-        """Return the claim of an implementation that was met."""
+        """Return the claim of an implementation whose worker was passed to `meet`."""
         return self._claims[framework, implementation]
 
     def rows_of(self, judgement: Judgement) -> list[VerdictRow]:
-        """Return one row for each verdict, and one for each relation that does not hold."""
+        """Return one row for each verdict, and one for each relation that does not hold.
+
+        Args:
+            judgement: the judged answers to one question.
+        """
         return list(self._rows(judgement))
 
     def _rows(self, judgement: Judgement) -> Iterator[VerdictRow]:
@@ -66,7 +71,7 @@ class Findings:
                 yield self._row(*who, check.quantity, _verdict_of(check), None)
 
     def unclaimed_row(self, claim: Claim, case: Case, reason: str) -> VerdictRow:
-        """Return the row which says that an implementation does not claim a case."""
+        """Return the row of a case that an implementation does not claim."""
         verdict = Verdict(VerdictKind.UNSUPPORTED.word, detail=Remark(reason))
         return self._row(claim, "eager", case, "value", verdict, None)
 
@@ -104,6 +109,7 @@ class Findings:
             fingerprint=verdict.fingerprint,
             seconds=seconds,
         )
+        # The ledger is searched with a finished row: its entries may refer to any of the fields.
         if verdict.is_finding:
             entries = _entries(row, case, self._versions.get(claim.framework, {}))
             self.matched.update(entries)
@@ -122,13 +128,18 @@ def _verdict_of(check: RelationCheck) -> Verdict:
     is_repetition = check.relation in REPETITION_MEANINGS
     word = VerdictKind.NONDETERMINISTIC.word if is_repetition else RELATION + check.relation
     return Verdict(
-        word, ratio=check.ratio, abs_error=check.difference, where=check.where,
-        exact=check.left, got=check.right, detail=Remark(check.note),
-    )  # fmt: skip
+        word,
+        ratio=check.ratio,
+        abs_error=check.difference,
+        where=check.where,
+        exact=check.left,
+        got=check.right,
+        detail=Remark(check.note),
+    )
 
 
 def _entries(row: VerdictRow, case: Case, versions: dict[str, str]) -> list[str]:
-    """Return the ids of the ledger's entries that name a finding."""
+    """Return the ids of the ledger's entries that describe a finding."""
     facts = {
         "operation": row.operation,
         "family": row.family,

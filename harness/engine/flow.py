@@ -1,4 +1,4 @@
-"""The flow of a run, in one place: batch → answers → verdicts → rows."""
+"""Pass the answers of a run on, in one place: batch → answers → verdicts → rows."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .writer import RunWriter
 
 
 class Flow:
-    """What becomes of the answers of a run; see `Engine` for where they come from.
+    """The path of the answers of a run, from `Engine` to the run file.
 
     Attributes:
-        judge: gives the verdicts.
-        findings: knows which are known, and counts them.
+        judge: turns answers into verdicts.
+        findings: turns verdicts into rows and counts them.
         writer: commits the rows.
-        searches: those for the range of validity, whose answers decide what is asked next.
+        searches: the searches for the validity range, whose answers decide the next questions.
     """
 
     def __init__(self, run: RunFile, suite: str, device: str) -> None:
@@ -39,12 +39,12 @@ class Flow:
         threads: int = 0,
         between: Callable[[], None] = lambda: None,
     ) -> None:
-        """Judge the answers of a batch, and write what is said of them.
+        """Judge the answers of a batch, and write their rows.
 
         Args:
-            framework: who was asked.
-            answered: the cases of the batch, with what came back.
-            threads: how many each answer was allowed; 0 for as many as the framework likes.
+            framework: the framework that gave the answers.
+            answered: the cases of the batch with their observations.
+            threads: threads that each answer was limited to; 0 for the framework's default.
             between: called after each question; it may raise to end the run.
         """
         for case, observation in answered:
@@ -57,30 +57,30 @@ class Flow:
             between()
 
     def record_unclaimed(self, claim: Claim, case: Case, reason: str) -> None:
-        """Write that an implementation does not claim a case."""
+        """Write the row of a case that an implementation does not claim."""
         self.writer.write_unclaimed(claim, case, self.findings.unclaimed_row(claim, case, reason))
 
     def record_incident(self, row: IncidentRow) -> None:
-        """Write down at once that a worker ended where it should not have."""
+        """Write the unexpected end of a worker, and commit it at once."""
         self.writer.add([row])
         self.flush()
 
     def recall(self) -> None:
-        """Take over what the run file holds: a run that was interrupted goes on."""
+        """Restore the state of an interrupted run from its file."""
         self.writer.recall()
         self.searches.recall(self._run.rows(ValidityPointRow))
         self.judge.determinism.recall()
         self.findings.recall(self._run)
 
     def flush(self) -> None:
-        """Commit what has been judged so far."""
+        """Commit the rows of all questions that are complete."""
         self.writer.flush()
         self.judge.determinism.committed()
 
     def finish(self) -> None:
-        """Write what needs the whole run."""
+        """Write the rows that depend on the whole run: equivalences and validity ranges."""
         self.flush()
         self._run.add(compared(lambda: self._run.rows(AnswerRow)))
-        self._run.drop(DomainRow)  # a run that goes on may have searched further
+        self._run.drop(DomainRow)  # a resumed run may have searched further
         self._run.add(self.searches.rows())
         self.judge.determinism.close()

@@ -1,4 +1,4 @@
-"""What makes two runs the same questions: compared where a run goes on, or runs are joined."""
+"""Identify the questions of a run, so that only a run of the same ones is resumed or merged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from ...cases.suites import Suite
 from .plan import Plan
 
-# Entries of `meta`, and how the command line calls them.
+# Entries of `meta`, and their names on the command line. `QUESTIONS` must be equal for runs to be
+# merged, and all of `ASKED` for a run to be resumed.
 QUESTIONS = {
     "version": "lossdiff",
     "suite": "--suite",
@@ -33,13 +34,13 @@ ASKED = {
 
 
 def identity(plan: Plan, whole: Suite, *, seed: int = 0, count: int = 0) -> dict[str, str]:
-    """Return the entries of `meta` that say what is asked of whom.
+    """Return the entries of `meta` that identify questions and implementations.
 
     Args:
-        plan: what is asked; of a shard.
+        plan: the plan of the run, or of its shard.
         whole: the suite before it was sharded.
-        seed: of the suite.
-        count: of the suite.
+        seed: seed of the suite.
+        count: number of random cases of the suite.
     """
     given = [case.id for case in whole.cases if case.given is not None and "file:" in case.id]
     return {
@@ -56,28 +57,47 @@ def identity(plan: Plan, whole: Suite, *, seed: int = 0, count: int = 0) -> dict
         "device": plan.device,
         "implementations": written(plan.extra),
         "functions": _digest(
-            Path(place).read_text(errors="replace") for places in plan.extra.values()
-            for place in places if place.endswith(".py")
+            Path(place).read_text(errors="replace")
+            for places in plan.extra.values()
+            for place in places
+            if place.endswith(".py")
         ),
-    }  # fmt: skip
+    }
 
 
 def written(files: Mapping[str, Sequence[str]]) -> str:
-    """Return the entry `implementations` of `meta`: empty where the user gave no file."""
+    """Return the entry `implementations` of `meta`: empty where the user gave no file.
+
+    >>> written({"numpy": ["mine.py"]}), written({})
+    ('{"numpy": ["mine.py"]}', '')
+    """
     return json.dumps(files) if files else ""
 
 
 def users_files(meta: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """Return for each framework the files or modules of the user's own implementations.
+    """Return the files or modules of the user's own implementations, by framework.
 
-    No file is written as an empty text; earlier versions wrote `{}`, or no entry.
+    Args:
+        meta: the entries of a run file. Earlier versions wrote `{}`, or no entry, for no file.
+
+    >>> users_files({"implementations": '{"numpy": ["mine.py"]}'})
+    {'numpy': ('mine.py',)}
     """
     found = json.loads(meta.get("implementations") or "{}")
     return {framework: tuple(places) for framework, places in found.items()}
 
 
 def difference(before: Mapping[str, str], now: Mapping[str, str], among: Mapping[str, str]) -> str:
-    """Return the first thing in which two runs differ, in words; empty if there is none."""
+    """Return the first entry in which two runs differ, in words; empty if there is none.
+
+    Args:
+        before: `meta` of the earlier run.
+        now: `meta` of the later run.
+        among: the entries that are compared, with their names on the command line.
+
+    >>> difference({"seed": "0"}, {"seed": "1"}, {"seed": "--seed"})
+    '--seed 0, not 1'
+    """
     for key, name in among.items():
         old, new = before.get(key, ""), now.get(key, "")
         if old != new:

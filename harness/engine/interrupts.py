@@ -1,4 +1,4 @@
-"""Ctrl-C, a closed terminal, a request to end: heard at once, obeyed between two questions."""
+"""Receive Ctrl-C, a closed terminal or a request to end, and act on it between two questions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ _HEARD = [
 
 
 class Interrupts:
-    """Holds signals back until `check`; use it in a `with` statement.
+    """A context in which signals wait for the next `check`; use it in a `with` statement.
 
-    A question is judged and written as a whole, or not at all. Who asks a second time is obeyed
-    at once.
+    A question is therefore judged and written completely or not at all. A second signal ends the
+    run at once.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        """`wake` is called from the signal's handler; it must not wait for anything."""
+        """Take a function that the signal's handler calls; it must not block.
+
+        Args:
+            wake: makes the engine's loop call `check`.
+        """
         self._wake = wake
         self._pending = False
         self._before: dict[int, Any] = {}

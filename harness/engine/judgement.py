@@ -1,4 +1,4 @@
-"""From answers to verdicts: the one place where what a worker sent back is judged."""
+"""Turn the answers of workers into verdicts; no other module judges them."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ from ..relations import (
 )
 from ..runfile import Row, RunFile, WorkedRow
 
-_ELEMENTS = 2**16  # of solved cases that are kept for the next framework, 300 bytes each
-_OVERHEAD = 64  # elements that would take what a solved case takes besides its arrays
+# Solved cases are kept for the next framework, up to so many elements at about 300 bytes each. The
+# memory that a solved case needs besides its arrays is counted as further elements.
+_ELEMENTS = 2**16
+_OVERHEAD = 64
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is said of all answers to one question.
+    """The judged answers to one question.
 
     Attributes:
-        claim: of the implementation that was asked.
+        claim: the claim of the implementation.
         mode: how it was run.
-        case: what it was asked.
-        verdicts: one for each quantity.
-        checks: how the answers agree with those to other forms of the question.
-        rows: what is kept for the comparisons that need the whole run.
-        seconds: how long the call took.
-        threads: how many it was allowed; 0 for as many as the framework likes.
+        case: the inputs and options.
+        verdicts: quantities and their verdicts.
+        checks: comparisons with repeated calls and with transformed inputs.
+        rows: rows for the comparisons that need the whole run.
+        seconds: duration of the call.
+        threads: threads that it was limited to; 0 for the framework's default.
     """
 
     claim: Claim
@@ -51,7 +53,11 @@ class Judgement:
 
 
 class Judge:
-    """Judges the answers of a run, and keeps the solved cases that are likely to come again."""
+    """The judge of a run's answers, with the solved cases that are likely to be needed again.
+
+    Attributes:
+        determinism: compares answers by their bits across numbers of threads.
+    """
 
     def __init__(self, run: RunFile, device: str) -> None:
         self._device = device
@@ -62,14 +68,14 @@ class Judge:
     def judge(
         self, claim: Claim, case: Case, observation: Observation, threads: int = 0
     ) -> Judgement:
-        """Return what is said of the answers to one question.
+        """Judge the answers to one question.
 
         Args:
-            claim: of the implementation that was asked.
-            case: what it was asked.
-            observation: what came back.
-            threads: how many it was allowed. Answers with one thread are compared with those that
-                came before, by their bits, and not judged again.
+            claim: the claim of the implementation.
+            case: the inputs and options.
+            observation: the answers.
+            threads: threads that the call was limited to; 0 for the framework's default. Answers on
+                one thread are not judged again: their bits are compared with the earlier ones.
         """
         checks: list[RelationCheck] = []
         rows: list[Row] = []
@@ -85,25 +91,31 @@ class Judge:
             checks += compared
             rows += kept
         return Judgement(
-            claim, observation.mode, case, tuple(verdicts), tuple(checks), tuple(rows),
-            observation.seconds, threads,
-        )  # fmt: skip
+            claim,
+            observation.mode,
+            case,
+            tuple(verdicts),
+            tuple(checks),
+            tuple(rows),
+            observation.seconds,
+            threads,
+        )
 
     def solved(self, case: Case) -> SolvedCase:
-        """Return a case with its right answers; those of the last cases are kept."""
+        """Return a case with its exact answers; those of the last cases are kept."""
         solved = self._solved.pop(case.id, None)
         if solved is None:
-            forget_inputs()  # solved cases keep theirs; 1,024 more would grow with the cases
+            forget_inputs()  # solved cases have theirs, and the cache of others would only grow
             solved = solved_case(case)
             self._elements += solved.inputs.values.size + _OVERHEAD
-        self._solved[case.id] = solved  # the last one used stands last
+        self._solved[case.id] = solved  # at the end, as the one used last
         while self._elements > _ELEMENTS and len(self._solved) > 1:
             _, oldest = self._solved.popitem(last=False)
             self._elements -= oldest.inputs.values.size + _OVERHEAD
         return solved
 
     def _kept(self, solved: SolvedCase, claim: Claim, observation: Observation) -> list[Row]:
-        """Return the rows that compare an answer with a tutorial's digits, or another route."""
+        """Return the rows that compare an answer with a tutorial's digits or with another route."""
         rows: list[Row] = []
         value = observation.answers["value"]
         if solved.case.family.startswith("worked:"):
@@ -115,7 +127,7 @@ class Judge:
 
 
 def _verdicts(solved: SolvedCase, answers: Answers) -> list[tuple[str, Verdict]]:
-    """Judge every quantity; a gradient that the contract does not ask for is left out."""
+    """Return the verdict on each quantity, without gradients that the contract does not define."""
     solution = solved.solution
     return [
         (quantity, judge(solved, quantity, answer))

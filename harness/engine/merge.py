@@ -1,7 +1,7 @@
-"""Joining runs: of shards, of frameworks, of devices, of machines.
+"""Merge runs: of shards, of frameworks, of devices, of machines.
 
-Runs that asked different questions are no parts of one, and are refused. A framework that two
-runs asked is taken once, if both came to the same verdicts.
+Runs with different questions are not parts of one whole and are refused. A framework that is in two
+runs is taken once, if both have the same verdicts on it.
 """
 
 from __future__ import annotations
@@ -42,14 +42,17 @@ Parts = dict[str, set[int]]  # of each framework
 
 
 def merge(paths: Sequence[Path], into: RunFile) -> Parts:
-    """Write what several runs hold into one; returns the shards that are missing still.
+    """Write several runs into one.
 
     Args:
-        paths: of the runs.
-        into: a new run.
+        paths: the run files.
+        into: the new run file.
+
+    Returns:
+        The shards that are still missing, by framework; empty if the run is whole.
 
     Raises:
-        RunFileError: a run cannot be read, is not complete, or is no part of the same whole.
+        RunFileError: a run cannot be read, is not complete, or is not part of the same whole.
     """
     with ExitStack() as stack:
         runs = [stack.enter_context(RunFile.open(path)) for path in paths]
@@ -68,7 +71,11 @@ def merge(paths: Sequence[Path], into: RunFile) -> Parts:
 
 
 def _check(first: RunFile, run: RunFile) -> None:
-    """Refuse what is no part of the same whole, and say why."""
+    """Refuse a run that is not part of the same whole, with the reason.
+
+    Raises:
+        RunFileError: it has other questions or another number of shards, or is not complete.
+    """
     one, other = first.meta, run.meta
     if reason := difference(one, other, QUESTIONS):
         example = _only_in(first, run)
@@ -86,13 +93,13 @@ def _check(first: RunFile, run: RunFile) -> None:
 
 
 def _only_in(first: RunFile, run: RunFile) -> str:
-    """Return a case that one run asked and the other did not."""
+    """Return a case that only one of two runs has; empty if there is none."""
     cases = [{row.case for row in it.rows(VerdictRow)} for it in (first, run)]
     only = sorted(cases[0] ^ cases[1])
     return only[0] if only else ""
 
 
-# --- who is taken from which run -------------------------------------------------------------
+# --- which frameworks are taken from which run -----------------------------------------------
 
 
 def _shared_out(runs: Sequence[RunFile]) -> list[set[Place]]:
@@ -109,12 +116,16 @@ def _shared_out(runs: Sequence[RunFile]) -> list[set[Place]]:
 
 
 def _is_repeated(one: RunFile, other: RunFile, place: Place) -> bool:
-    """Whether two runs asked a framework the same and heard the same; parts have nothing shared.
+    """Return whether two runs have the same verdicts on a framework.
+
+    Two shards have no answers in common, and are both taken.
 
     Raises:
-        RunFileError: they asked in part the same, or came to different verdicts.
+        RunFileError: they have only some of the answers in common, or different verdicts.
     """
     _check_versions(one, other, place)
+    # Two runs of the same framework are either disjoint, as shards are, or equal. Anything between
+    # would let the order of the runs decide which verdicts are kept.
     answers, again = _verdicts(one, place), _verdicts(other, place)
     shared = answers.keys() & again.keys()
     if not shared:
@@ -168,25 +179,32 @@ def _copy(run: RunFile, places: set[Place], into: RunFile) -> None:
     for worked in run.rows(WorkedRow):
         into_add(worked, worked.framework in by_framework)
     into_add.end()
+    # Relations and environments are not copied: the callers merge them over all runs.
     _copy_passes(run, places, into)
 
 
 def _copy_passes(run: RunFile, places: set[Place], into: RunFile) -> None:
-    """What timings were made of; processes are numbered on."""
+    """Copy passes and processes; the processes are renumbered after those of earlier runs."""
     before = max((row.number for row in into.rows(ProcessRow)), default=0)
     into.add(
-        [replace(row, number=row.number + before) for row in run.rows(ProcessRow)
-         if (row.framework, row.device) in places]
-    )  # fmt: skip
+        [
+            replace(row, number=row.number + before)
+            for row in run.rows(ProcessRow)
+            if (row.framework, row.device) in places
+        ]
+    )
     into.add(
-        [replace(row, process=row.process + before) for row in run.rows(PassRow)
-         if (row.framework, row.device) in places]
-    )  # fmt: skip
+        [
+            replace(row, process=row.process + before)
+            for row in run.rows(PassRow)
+            if (row.framework, row.device) in places
+        ]
+    )
     into.add([row for row in run.rows(MemoryRow) if (row.framework, row.device) in places])
 
 
 class _Batches:
-    """Writes rows in batches."""
+    """A writer of rows in batches: one transaction for each row would be slow."""
 
     def __init__(self, into: RunFile) -> None:
         self._into, self._rows = into, list[Row]()
@@ -203,6 +221,7 @@ class _Batches:
 
 def _add_workers(runs: Sequence[RunFile], into: RunFile) -> None:
     rows = [row for run in runs for row in run.rows(WorkerRow)]
+    # A framework that one run had is not absent from the whole.
     present = {(row.framework, row.device) for row in rows if not row.absent}
     kept: list[WorkerRow] = []
     for row in rows:
@@ -212,7 +231,7 @@ def _add_workers(runs: Sequence[RunFile], into: RunFile) -> None:
 
 
 def _add_relations(runs: Sequence[RunFile], mine: Sequence[set[Place]], into: RunFile) -> None:
-    """Relations are counted over all parts; two routes may lie in two of them."""
+    """Add up relations over all runs, and compare routes whose answers are in different runs."""
     tally = RelationTally()
     for run, places in zip(runs, mine, strict=True):
         tally.add(
@@ -250,9 +269,13 @@ def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
         for framework, places in users_files(meta).items():
             extra[framework] = tuple(dict.fromkeys((*extra.get(framework, ()), *places)))
     functions = {meta.get("functions", "") for meta in metas}
-    # Of how it was timed, what all have in common; what one did not finish, the whole did not.
-    timed = {key: metas[0][key] for key in _TIMED if len({it.get(key) for it in metas}) == 1
-             and key in metas[0]}  # fmt: skip
+    # Of the settings of timing only those are kept that all runs have in common. If one run was not
+    # timed to its end, the whole was not either.
+    timed = {
+        key: metas[0][key]
+        for key in _TIMED
+        if len({it.get(key) for it in metas}) == 1 and key in metas[0]
+    }
     ends = [meta["timed"] for meta in metas if "timed" in meta]
     return {
         **timed,

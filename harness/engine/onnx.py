@@ -1,8 +1,8 @@
-"""What ONNX itself answers: the outputs that its node cases expect, and its reference evaluator.
+"""Judge ONNX itself: the expected outputs of its node cases, and its reference evaluator.
 
-Both are judged like everybody's answers: values only, in mode `eager`. ONNX is no framework of
-`backends`: it asks, and it answers nothing but its own suite. Its evaluator is NumPy code, so it
-runs in the judging process, not in a worker.
+Both are judged like the answers of a framework: values only, in mode `eager`. ONNX is not one of
+the `backends`: it supplies questions, and answers only its own suite. Its evaluator is NumPy code,
+so it runs in the judging process, not in a worker.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..workers import Catalogue
 from .flow import Flow
 
 FRAMEWORK = "onnx"
-_EXPECTED = "onnx.backend.test"  # where its node cases live
+_EXPECTED = "onnx.backend.test"  # the package of its node cases
 _EVALUATOR = "onnx.reference"
 _OPTIONS = frozenset({"axis", "weight", "ignore_index", "reduction"})
 _ARGUMENTS = ("values", "target", "weight")
@@ -35,7 +35,16 @@ _ARGUMENTS = ("values", "target", "weight")
 def answer_onnx(
     cases: Sequence[Case], flow: Flow, progress: Callable[[str, str, int, int], None]
 ) -> WorkerRow:
-    """Judge what ONNX answers to the cases of its suite; returns its environment."""
+    """Judge the answers of ONNX to the cases of its suite.
+
+    Args:
+        cases: the cases of the suite.
+        flow: records the answers.
+        progress: called with name, state, and the number of cases that are done and of all.
+
+    Returns:
+        The row of ONNX's versions.
+    """
     environment = {"versions": _versions(), "device": "cpu"}
     flow.findings.meet(FRAMEWORK, Catalogue(claims(), environment))
     progress(FRAMEWORK, "asking", 0, len(cases))
@@ -60,7 +69,7 @@ def answer_onnx(
 
 
 def claims() -> tuple[Claim, ...]:
-    """Return what ONNX answers: two names for each operator."""
+    """Return the claims of ONNX: for each operator its expected outputs and its evaluator."""
     pairs = [
         (f"{place}.{operator}", operation)
         for place in (_EVALUATOR, _EXPECTED)
@@ -84,7 +93,12 @@ def _evaluators(case: Case) -> Iterator[Claim]:
 
 
 def evaluated(claim: Claim, case: Case) -> Observation:
-    """Ask ONNX's reference evaluator a case."""
+    """Evaluate ONNX's reference evaluator on a case.
+
+    Args:
+        claim: the claim of an operator of the evaluator.
+        case: the inputs and options.
+    """
     from onnx.reference import ReferenceEvaluator
 
     feeds = _feeds(case, case.inputs())
@@ -110,7 +124,7 @@ def _feeds(case: Case, inputs: Inputs) -> dict[str, Any]:
 
 
 def _node(operator: str, case: Case, inputs: list[str]) -> Any:
-    """Return the node that asks a case; the evaluator takes the latest opset that onnx knows."""
+    """Return the node of a case; the evaluator uses the latest opset that onnx supports."""
     from onnx import helper
 
     attributes: dict[str, Any] = {}

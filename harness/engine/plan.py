@@ -1,4 +1,4 @@
-"""The plan: what one run asks of whom, and under which limits."""
+"""Define the plan of a run: its questions, its implementations and its limits."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _SLOW_TOO = ("full",)
 
 @dataclass(frozen=True)
 class Plan:
-    """What one run asks of whom.
+    """The questions of one run, and how they are answered.
 
     Attributes:
-        suite: the cases; of a shard, its part of them.
+        suite: the cases; for a shard only its part of them.
         frameworks: names of `backends.FRAMEWORKS`.
-        modes: empty for the suite's own.
+        modes: the modes to run; empty for those of the suite.
         device: `cpu` or `gpu`.
-        extra: for each framework the files or modules of a user's own implementations.
-        jobs: how many workers run side by side; 0 for as many as there are cores.
-        timeout: seconds that a question may take.
-        only: which implementations are asked; all, where None.
-        memory: bytes that a worker may take; 0 for its share of the machine's.
-        cache: folder in which compilers keep what they have compiled; empty for none, None for
-            what is set up on the machine.
-        shard: which part of how many, from 1 on.
+        extra: files or modules of a user's own implementations, by framework.
+        jobs: number of workers at a time; 0 for as many as there are cores.
+        timeout: seconds after which a question is given up.
+        only: returns whether an implementation is evaluated; None for all.
+        memory: resident bytes after which a worker is ended; 0 for its share of the machine's.
+        cache: folder in which compilers keep their programs; empty for none, None for the settings
+            of the machine.
+        shard: number of this part, from 1 on, and the number of parts.
     """
 
     suite: Suite
@@ -45,11 +45,11 @@ class Plan:
     shard: tuple[int, int] = (1, 1)
 
     def asks(self, claim: Claim) -> bool:
-        """Whether an implementation takes part."""
+        """Return whether an implementation is evaluated."""
         return self.only is None or self.only(claim)
 
     def modes_of(self, framework: str) -> tuple[str, ...]:
-        """Return the modes in which a framework is asked."""
+        """Return the modes that a framework is run in."""
         modes = FRAMEWORKS[framework].modes
         if self.modes:
             return tuple(mode.name for mode in modes if mode.name in self.modes)
@@ -57,19 +57,19 @@ class Plan:
 
 
 def _is_asked(mode: Mode, suite: str) -> bool:
-    """Whether a suite asks for a mode without being told to."""
+    """Return whether a suite runs a mode by default."""
     if mode.is_eager:
         return True
     return suite not in _EAGER_ALONE and (suite in _SLOW_TOO or not mode.is_slow)
 
 
 def why_absent(framework: Framework, plan: Plan, *, here: bool = True) -> str:
-    """Return why a framework cannot take part; empty if it can, as far as is known.
+    """Return why a framework cannot be evaluated; empty if nothing is known to prevent it.
 
     Args:
-        framework: which one.
-        plan: what is asked.
-        here: whether it is asked on this machine.
+        framework: the framework.
+        plan: the plan of the run.
+        here: whether it would run on this machine, and not on a cluster.
     """
     if here and framework.missing:
         return framework.why_missing

@@ -1,4 +1,4 @@
-"""Where the time of a run goes: into imports, into the frameworks' own calls, and the rest."""
+"""Profile a run: the time of imports, of the frameworks' own calls, and of the rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class RunProfile:
-    """Adds up seconds; one for each run."""
+    """The seconds that one run has spent, by purpose."""
 
     def __init__(self) -> None:
         self._begin, self._cpu = time.perf_counter(), time.process_time()
@@ -18,20 +18,21 @@ class RunProfile:
         self._calls: Counter[str] = Counter()
 
     def imported(self, pool: str, seconds: float) -> None:
-        """Add what a worker took to import its framework."""
-        self._imports[pool] += seconds  # type: ignore[assignment]  # a Counter adds up floats, too
+        """Add the seconds in which a worker imported its framework."""
+        self._imports[pool] += seconds  # type: ignore[assignment]  # a Counter adds floats too
         self._ready = self._ready or time.perf_counter()
 
     def called(self, pool: str, seconds: float) -> None:
-        """Add what a framework itself took for a batch."""
+        """Add the seconds of a framework's own calls in a batch."""
         self._calls[pool] += seconds  # type: ignore[assignment]
 
     def figures(self) -> dict[str, Any]:
-        """Return what took how long.
+        """Return the profile as plain data.
 
-        `wall` and `asking` (since the first import) are seconds of the clock, `judging` those of
-        this process's CPU; `imports` and `calls` are timed in the workers, by pool. `memory` is the
-        most that this process took, in MiB.
+        Returns:
+            `wall` is the duration of the run and `asking` that since the first import, in seconds;
+            `judging` is the CPU time of this process. `imports` and `calls` were timed in the
+            workers, by pool. `memory` is the peak memory of this process in MiB.
         """
         now = time.perf_counter()
         return {

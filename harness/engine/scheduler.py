@@ -1,8 +1,8 @@
-"""The engine: asks every framework in processes of its own, and hands on what comes back.
+"""Run the engine: evaluate every framework in processes of its own, and pass the answers on.
 
-Data walks one way: suite → worker pools → batches of one signature → worker → answers → `Flow`,
-which judges them and writes rows. `harness.workers.supervisor` finds out which question has killed
-a worker; here the others come back as batches that are asked again.
+Data flows one way: suite → worker pools → batches of one signature → worker → answers → `Flow`,
+which judges them and writes rows. `harness.workers.supervisor` finds the question that has ended a
+worker; the other questions of its batch return here and are sent again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from .start_gate import StartGate
 from .validity import ValiditySearch, next_questions
 
 Progress = Callable[[str, str, int, int], None]  # framework, state, done, total
-_PATIENCE = 1.0  # seconds for workers to end, after they were told to
+_PATIENCE = 1.0  # seconds within which stopped workers should have ended
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Started:
 
 @dataclass(frozen=True)
 class _Answered:
-    """A batch has come back, or its worker has died."""
+    """A batch has been answered, or its worker has died."""
 
     handle: Worker
     batch_id: int
@@ -66,7 +66,7 @@ class _Answered:
 
 @dataclass(frozen=True)
 class _Woken:
-    """A signal has come."""
+    """A signal has arrived."""
 
 
 @dataclass(eq=False)
@@ -74,13 +74,13 @@ class _Member:
     """A worker of a pool.
 
     Attributes:
-        pool: whose work it takes.
-        handle: of the process; None while it is made.
+        pool: the pool whose questions it answers.
+        handle: handle of the process; None while it is made.
         waiting: batches that are sent next.
-        partition: what it has been given of the pool.
-        running: how many batches it has been sent that have not come back.
-        searches: those for the range of validity that it has taken.
-        dtype: of the last batch, which the worker has compiled for.
+        partition: its partition of the pool.
+        running: number of batches that are sent and unanswered.
+        searches: the searches for the validity range that it makes.
+        dtype: dtype of the last batch, which the worker has compiled for.
     """
 
     pool: WorkerPool
@@ -98,7 +98,7 @@ class _Member:
 
 @dataclass(eq=False)
 class _Work:
-    """What is left of a pool once its first worker has started."""
+    """The remaining work of a pool whose first worker has started."""
 
     done: int
     total: int
@@ -107,16 +107,16 @@ class _Work:
 
 
 class Engine:
-    """Runs a plan into a run file.
+    """The execution of a plan, whose results go to a run file.
 
     Attributes:
-        profile: where the time goes.
+        profile: the time that is spent, by purpose.
     """
 
     def __init__(
         self, plan: Plan, run: RunFile, progress: Progress, cluster: Cluster | None = None
     ) -> None:
-        """Take a plan; with a cluster its batches are asked there, otherwise here."""
+        """Take a plan, to be executed on a cluster if there is one, otherwise on this machine."""
         self._plan, self._run, self._progress, self._cluster = plan, run, progress, cluster
         self._flow = Flow(run, plan.suite.name, plan.device)
         self._gate = StartGate(run, plan.extra)
@@ -132,7 +132,7 @@ class Engine:
         self.profile = RunProfile()
 
     def execute(self) -> Findings:
-        """Ask everything that has no verdict yet; returns what was found.
+        """Evaluate all questions that have no verdicts yet, and return the findings.
 
         Raises:
             UserFileError: a file of implementations cannot be used.
@@ -166,7 +166,7 @@ class Engine:
                 member.handle.poll()
 
     def _stop(self) -> None:
-        """End all workers, and keep what has been judged, whatever happened."""
+        """End all workers, and commit what has been judged, whatever happened."""
         for member in list(self._members):
             self._end(member)
         limit = time.monotonic() + _PATIENCE
@@ -174,7 +174,7 @@ class Engine:
             handle.join(max(0.0, limit - time.monotonic()))
         self._flow.flush()
 
-    # --- workers come and go -------------------------------------------------------------------
+    # --- workers start and end -----------------------------------------------------------------
 
     def _start(self, pool: WorkerPool) -> None:
         framework = FRAMEWORKS[pool.framework]
@@ -190,11 +190,15 @@ class Engine:
         if not work and all(member.pool != pool for member in self._members):
             self._progress(pool.name, "starting", 0, 0)
         setup = Setup(
-            pool.framework, self._plan.device, pool.files, threads=pool.threads,
+            pool.framework,
+            self._plan.device,
+            pool.files,
+            threads=pool.threads,
             cache=self._plan.cache,
-        )  # fmt: skip
+        )
         member = _Member(pool)
-        self._members.append(member)  # before its handle: the events of a handle have an owner
+        # The member comes before its handle, which may report an event as soon as it is made.
+        self._members.append(member)
         make = self._cluster.handle if self._cluster else WorkerHandle
         member.handle = make(setup, self._limits, self._report_start, self._report_answer)
 
@@ -210,7 +214,7 @@ class Engine:
             return
         member = next((it for it in self._members if it.handle is event.handle), None)
         if member is None:
-            return  # news of a worker that has ended
+            return  # the event of a worker that has ended
         if isinstance(event, _Started):
             self._started(member, event)
         elif result := event.handle.resolve(event.batch_id, event.future):
@@ -236,22 +240,24 @@ class Engine:
             self._open(pool, catalogue)
 
     def _open(self, pool: WorkerPool, catalogue: Catalogue) -> None:
-        """Find out what there is to ask of a pool, now that its claims are known."""
-        if not pool.files and not pool.threads:  # whose environment names its one thread
+        """Determine the questions of a pool, now that its claims are known."""
+        if not pool.files and not pool.threads:  # with one thread the environment is another
             self._introduce(WorkerRow(pool.framework, self._plan.device, catalogue.environment))
         self._flow.findings.meet(pool.framework, catalogue)
         claims = catalogue.own if pool.files else catalogue.claims
         questions = Questions(self._plan, pool, claims, self._flow.writer.has)
         searches = [] if pool.threads else list(self._searches(pool, claims))
         self._work[pool] = work = _Work(
-            questions.total - questions.left, questions.total,
-            deque(questions.partitions()), deque(searches),
-        )  # fmt: skip
+            questions.total - questions.left,
+            questions.total,
+            deque(questions.partitions()),
+            deque(searches),
+        )
         self._progress(pool.name, "asking", work.done, work.total)
         self._gate.started(pool)
 
     def _introduce(self, row: WorkerRow) -> None:
-        """Write down who answers; a run that goes on must go on with the same versions."""
+        """Write the environment of a framework; a resumed run must have the same versions."""
         where = "framework = ? AND device = ?"
         before = list(self._run.rows(WorkerRow, where, (row.framework, row.device)))
         for old in before:
@@ -263,7 +269,8 @@ class Engine:
         self._gate.publish()
 
     def _excuse(self, pool: WorkerPool, reason: str) -> None:
-        """Say why a framework does not take part, once none of its workers can any more."""
+        """Record why a framework is absent, once no other worker can still start."""
+        # Another worker of the pool may still start, or may have done the work of this one.
         others = [*(member.pool for member in self._members), *self._queue, *self._work]
         if pool in others:
             return
@@ -278,10 +285,10 @@ class Engine:
             member.handle.stop()
             self._ended.append(member.handle)
 
-    # --- questions go out, answers come in -----------------------------------------------------
+    # --- questions are sent, answers are recorded ----------------------------------------------
 
     def _feed(self, member: _Member, handle: Worker) -> None:
-        """Keep some batches ahead of a worker; one that has none takes the next partition."""
+        """Send batches ahead of a worker; one that has nothing left to do is ended."""
         while member.running < handle.capacity and (batch := self._next(member)):
             member.running += 1
             member.dtype = batch[0].case.dtype
@@ -290,7 +297,9 @@ class Engine:
             self._end(member)
 
     def _next(self, member: _Member) -> Batch:
-        """Return what a worker is asked next; empty at the end, or until it has answered."""
+        """Return the next batch of a worker; empty at the end, or until it has answered."""
+        # Batches to be repeated come first, then the worker's partition and further ones, and last
+        # the searches, whose next questions depend on the answers to the previous ones.
         partitions = self._work[member.pool].partitions
         if member.waiting:
             return member.waiting.popleft()
@@ -307,7 +316,7 @@ class Engine:
         return member.waiting.popleft() if member.waiting else []
 
     def _take(self, member: _Member, result: BatchResult) -> None:
-        """Hand on what came of a batch, and have asked again what did not come."""
+        """Record the result of a batch, and queue the questions that have to be repeated."""
         pool = member.pool
         member.waiting.extendleft(reversed(result.again))
         for incident in result.incidents:
@@ -323,16 +332,21 @@ class Engine:
     def _incident(self, pool: WorkerPool, incident: Incident) -> IncidentRow:
         name, mode, case = incident.question or ("", "", None)
         return IncidentRow(
-            pool.framework, self._plan.device, name, mode, case.id if case else "",
-            incident.ended.message, incident.outcome,
-        )  # fmt: skip
+            pool.framework,
+            self._plan.device,
+            name,
+            mode,
+            case.id if case else "",
+            incident.ended.message,
+            incident.outcome,
+        )
 
-    # --- searches for the range of validity ----------------------------------------------------
+    # --- searches for the validity range -------------------------------------------------------
 
     def _searches(
         self, pool: WorkerPool, claims: Sequence[Claim]
     ) -> Iterator[list[ValiditySearch]]:
-        """Yield searches that one worker takes together."""
+        """Yield the searches that one worker makes together."""
         operations = self._plan.suite.operations
         wanted = [
             claim
@@ -344,7 +358,7 @@ class Engine:
                 yield together
 
     def _search(self, member: _Member) -> None:
-        """Ask what the worker's searches want to know next, or give it others."""
+        """Queue the next questions of the worker's searches, or those of other searches."""
         wanted = next_questions(member.searches)
         while not wanted and (together := self._searches_for(member)):
             member.searches = together
@@ -355,19 +369,19 @@ class Engine:
         )
 
     def _searches_for(self, member: _Member) -> list[ValiditySearch]:
-        """Return searches in the dtype that the worker has compiled for, if there are any."""
+        """Return searches for a worker, preferably in the dtype that it has compiled for."""
         left = self._work[member.pool].searches
         compiled = [together for together in left if together[0].dtype == member.dtype]
         others = any(it.pool == member.pool and it is not member for it in self._members)
         if not left or (others and not compiled and len({it[0].dtype for it in left}) == 1):
-            return []  # another worker has them compiled
+            return []  # another worker has compiled for their dtype
         together = (compiled or list(left))[0]
         left.remove(together)
         return together
 
 
 def _asks_onnx(plan: Plan) -> bool:
-    """Return whether ONNX answers its own suite: it does so on the CPU, and eagerly."""
+    """Return whether ONNX answers its own suite, which it does on the CPU and eagerly only."""
     is_eager = not plan.modes or "eager" in plan.modes
     return plan.suite.name == "onnx" and plan.device == "cpu" and is_eager
 

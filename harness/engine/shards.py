@@ -1,7 +1,7 @@
-"""Shards: a run in parts, each as long as the others.
+"""Divide a run into shards that take equally long.
 
-Cases of one signature stay together, so that nothing is compiled in two parts; searches for the
-domain of validity are dealt out by what they sweep.
+Cases of one signature stay together, so that nothing is compiled in two shards. Searches for the
+validity range are distributed by their sweeps.
 """
 
 from __future__ import annotations
@@ -17,17 +17,22 @@ from ...cases.packed import Cases
 from ...cases.suites import Suite
 from .validity import ValiditySearch
 
-_PREPARING = 10.0  # plain questions: a signature is traced, its operators are compiled
-_PROBING = 12.0  # plain questions: a case that is asked again and in other forms
-_ELEMENTS = 5000  # as many more elements take as long as the question itself
-_Cost = tuple[float, float]  # of asking, and of compiling: a framework may do one of them alone
+# The unit of cost is one plain call of a small case.
+_PREPARING = 10.0  # tracing a signature and compiling its operators
+_PROBING = 12.0  # a case that is repeated and transformed
+_ELEMENTS = 5000  # this many elements double the cost of a call
+_Cost = tuple[float, float]  # of calls, and of compilations: a framework may have one of them only
 
 
 def expected_cost(suite: Suite, cases: list[Case]) -> _Cost:
-    """Return what the cases of one signature are expected to take.
+    """Return the expected cost of the cases of one signature.
 
-    In plain questions, and in compilations: their ratio is another in each framework, and the
-    same shards must serve all of them.
+    Calls and compilations are counted separately: the ratio of their times differs between
+    frameworks, and the same shards must suit all of them.
+
+    Args:
+        suite: the suite, which decides what is compiled.
+        cases: all of its cases with one signature.
     """
     compiled = any(map(suite.is_compiled, cases))
     asked = sum(
@@ -38,39 +43,51 @@ def expected_cost(suite: Suite, cases: list[Case]) -> _Cost:
 
 
 def sharded(suite: Suite, shard: tuple[int, int]) -> Suite:
-    """Return one of several parts of a suite: part and number, from 1 on.
+    """Return one shard of a suite; all shards together have each case once.
 
-    All parts together have each case once.
+    Args:
+        suite: the whole suite.
+        shard: number of the shard, from 1 on, and the number of shards.
     """
     part, parts = shard
     if parts == 1:
         return suite
     signatures = groupby(suite.cases, key=lambda case: str(case.signature))
     costs = {name: expected_cost(suite, list(same)) for name, same in signatures}
-    mine = _dealt(costs, parts)[part - 1]
+    mine = _distributed(costs, parts)[part - 1]
     return replace(suite, cases=Cases(case for case in suite.cases if str(case.signature) in mine))
 
 
-def _dealt(costs: dict[str, _Cost], parts: int) -> list[set[str]]:
-    """Deal signatures out, the longest first, each to where most room is left for it."""
+def _distributed(costs: dict[str, _Cost], parts: int) -> list[set[str]]:
+    """Distribute signatures to shards, the longest first, each to the one with most room for it."""
     totals = [sum(column) or 1.0 for column in zip(*costs.values(), strict=True)] or [1.0, 1.0]
-    shares = {
+    fractions = {
         name: tuple(cost / total for cost, total in zip(pair, totals, strict=True))
         for name, pair in costs.items()
     }
-    loads, dealt = [(0.0, 0.0)] * parts, [set[str]() for _ in range(parts)]
-    for name in sorted(shares, key=lambda name: (-sum(shares[name]), name)):
-        asking, compiling = shares[name]
-        # Where the sum of the squares grows least: both kinds of cost are kept even.
+    loads, shards = [(0.0, 0.0)] * parts, [set[str]() for _ in range(parts)]
+    for name in sorted(fractions, key=lambda name: (-sum(fractions[name]), name)):
+        asking, compiling = fractions[name]
+        # Adding to the shard where the sum of the squared loads grows least keeps both kinds of
+        # cost even.
         grows = [load[0] * asking + load[1] * compiling for load in loads]
         place = grows.index(min(grows))
         loads[place] = (loads[place][0] + asking, loads[place][1] + compiling)
-        dealt[place].add(name)
-    return dealt
+        shards[place].add(name)
+    return shards
 
 
 def takes(shard: tuple[int, int], search: ValiditySearch) -> bool:
-    """Whether a shard takes a search, and all of the same mode, dtype and sweep."""
+    """Return whether a shard takes a search.
+
+    All searches of one framework, mode, dtype and sweep are in the same shard.
+
+    Args:
+        shard: number of the shard, from 1 on, and the number of shards.
+        search: the search.
+    """
+    # A digest of the names distributes them evenly, and equally in all processes: Python's own
+    # hash of a string differs between them.
     part, parts = shard
     text = f"{search.claim.framework}/{search.mode}/{search.dtype}/{search.sweep.name}"
     number = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -1,7 +1,7 @@
-"""Whether a run may be published: not before its command line is known to be right.
+"""Decide when a run may be published: not before its command line is known to be right.
 
 A file that is given with `--impl` may end the process that imports it, and so may a framework that
-is half installed. The two look alike from outside; what tells them apart is whether the framework
+is only partly installed. From outside both look the same; they differ in whether the framework
 starts without the file.
 """
 
@@ -15,20 +15,20 @@ from .batches import WorkerPool
 
 
 class StartGate:
-    """Holds a run file back until every user's file has been imported, or is known to be wrong."""
+    """A gate that a run file passes once every user's file has been imported or found wrong."""
 
     def __init__(self, run: RunFile, frameworks: Iterable[str]) -> None:
         """Wait for the user's files of some frameworks."""
         self._run = run
         self._waited_for = set(frameworks)
-        self._suspected: dict[str, str] = {}  # why a process with the files did not start
+        self._suspected: dict[str, str] = {}  # why a framework did not start with its files
         self._started: set[str] = set()  # frameworks that start without a user's files
 
     def started(self, pool: WorkerPool) -> None:
-        """Take note that a worker of a pool has started.
+        """Record that a worker of a pool has started.
 
         Raises:
-            UserFileError: the framework starts without the files, and did not with them.
+            UserFileError: the framework starts without the files, but not with them.
         """
         if pool.files:
             self.settle(pool.framework)
@@ -37,10 +37,10 @@ class StartGate:
             self._blame(pool.framework)
 
     def did_not_start(self, pool: WorkerPool, reason: str) -> None:
-        """Take note that a worker of a pool has not started.
+        """Record that a worker of a pool has not started.
 
         Raises:
-            UserFileError: the framework starts without the files, and did not with them.
+            UserFileError: the framework starts without the files, but not with them.
         """
         if pool.files:
             self._suspected[pool.framework] = f"{', '.join(pool.files)}: {reason}"
@@ -52,7 +52,7 @@ class StartGate:
         self.publish()
 
     def publish(self) -> None:
-        """Put the run in its place, unless a user's file may still turn out to be wrong."""
+        """Publish the run, unless a user's file may still turn out to be wrong."""
         if not self._waited_for:
             self._run.publish()
 

@@ -1,9 +1,9 @@
-"""The domain of validity: from which magnitude on an implementation is no longer right.
+"""Search for the validity range: the magnitude from which an implementation is no longer right.
 
-Every sweep (`cases.sweeps`) is asked at some levels first; between the last level that is right
-and the first that is not it is halved, to four digits, so that three can be shown, or to the
-exact number of classes or rows. Two limits are looked for: where an answer first leaves the
-sound bound, and where it first becomes a finding.
+Every sweep (`cases.sweeps`) is first evaluated at some given magnitudes. Between the last one that
+is right and the first one that is not, bisection goes on: to four digits, so that three can be
+shown, or to the exact number of classes or rows. It finds two limits: where an answer first exceeds
+the sound bound, and where it first becomes a finding.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ from ..workers import Question
 
 Key = tuple[str, str, str, str, str]  # framework, implementation, mode, dtype, sweep
 _TARGETS: tuple[tuple[TargetKind, str], ...] = (
-    ("index", "random"), ("one_hot", "random"), ("multi_label", "binary"),
-)  # fmt: skip
+    ("index", "random"),
+    ("one_hot", "random"),
+    ("multi_label", "binary"),
+)
 _BY_SIZE = ("float16", "bfloat16")  # where a count can outgrow the accumulator
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a suite looks for; everything, where empty."""
+    """The searches that a suite makes; an empty field means no restriction."""
 
     operations: tuple[str, ...] = ()
     sweeps: tuple[str, ...] = tuple(SWEEPS)
@@ -41,7 +43,14 @@ class Scope:
     slow: bool = True  # whether modes take part in which each compilation takes seconds
 
     def has(self, claim: Claim, mode: str, dtype: str, sweep: Sweep) -> bool:
-        """Whether an implementation is asked in a sweep."""
+        """Return whether an implementation is searched in a sweep.
+
+        Args:
+            claim: the claim of the implementation.
+            mode: how it is run.
+            dtype: of the logits.
+            sweep: what grows.
+        """
         operation = OPERATIONS[claim.operation]
         if operation.domain != "logits" or (
             self.operations and operation.name not in self.operations
@@ -72,10 +81,11 @@ SCOPES = {
 
 @dataclass
 class ValiditySearch:
-    """Two limits of one implementation in one sweep.
+    """The search for the two limits of one implementation in one sweep.
 
     Attributes:
-        seen: for each magnitude that was answered the verdict, its quantity and the case.
+        claim, mode, dtype, sweep: what is searched.
+        seen: worst verdict, its quantity and the id of its case, by magnitude.
     """
 
     claim: Claim
@@ -86,28 +96,35 @@ class ValiditySearch:
 
     @property
     def key(self) -> Key:
-        """Who is asked, and in which sweep."""
+        """The key of the search: framework, implementation, mode, dtype and sweep."""
         return self.claim.framework, self.claim.name, self.mode, self.dtype, self.sweep.name
 
     def wanted(self) -> list[float]:
-        """Return the magnitudes that are to be asked next; none at the end."""
+        """Return the magnitudes to be evaluated next; none once both limits are found."""
         levels = [level for level in self.sweep.levels_in(self.dtype) if level not in self.seen]
         if levels and not self.seen:
-            return [min(levels)]  # who dies there has found its end, and dies no second time
+            # The smallest one is evaluated alone: where it ends the process, the search is over and
+            # no further process is lost.
+            return [min(levels)]
         if levels:
             return [] if self._is_dead else levels
+        # Both limits are bisected at once; they often share a magnitude.
         between = (self._between(bad) for bad in (("finding",), ("finding", "explained")))
         return sorted({middle for middle in between if middle is not None})
 
     def case(self, magnitude: float) -> Case:
-        """Return the question at a magnitude."""
+        """Return the case of a magnitude."""
         taken = (item for item in _TARGETS if item[0] in self.claim.targets)
         kind, family = next(taken, (None, ""))
         values, shape = family_of(self.sweep, magnitude), self.sweep.shape(magnitude)
         return Case(self.claim.operation, values, shape, self.dtype, kind, family)
 
     def row(self, device: str) -> DomainRow:
-        """Return what was found."""
+        """Return the row of both limits.
+
+        Args:
+            device: the device that was searched on.
+        """
         left, broken = self._first(("finding", "explained")), self._first(("finding",))
         by, quantity, case = ("", "", "")
         if broken is not None:
@@ -133,7 +150,7 @@ class ValiditySearch:
 
     @property
     def _is_dead(self) -> bool:
-        """Whether the process died or hung at the smallest magnitude that was asked."""
+        """Whether the process died or hung at the smallest magnitude that was evaluated."""
         verdict, _, _ = self.seen[min(self.seen)]
         return verdict.word in ("crashed", "timed out")
 
@@ -144,7 +161,7 @@ class ValiditySearch:
         return min(wrong, default=None)
 
     def _between(self, bad: tuple[str, ...]) -> float | None:
-        """The next magnitude between the last right one and the first wrong one."""
+        """Return a magnitude between the last right and the first wrong one; None if none is."""
         wrong = self._first(bad)
         right = max((at for at in self.seen if wrong is not None and at < wrong), default=None)
         if wrong is None or right is None:
@@ -153,9 +170,10 @@ class ValiditySearch:
 
 
 def _middle(low: float, high: float, *, whole: bool) -> float | None:
-    """The number half-way, of whole numbers or of those with four digits; None if there is none.
+    """Return the midpoint among whole numbers, or those of four digits; None if there is none.
 
-    Between distant powers of ten half-way is meant of the exponents.
+    Where the ends differ by more than a factor of 4 it is the geometric mean, which halves the
+    distance of the exponents.
     """
     if whole:
         middle = float((int(low) + int(high)) // 2)
@@ -165,7 +183,7 @@ def _middle(low: float, high: float, *, whole: bool) -> float | None:
 
 
 class ValiditySearches:
-    """The searches of a run."""
+    """All searches of a run."""
 
     def __init__(self, suite: str, device: str, question: Callable[[Case], SolvedCase]) -> None:
         self._scope, self._device = SCOPES.get(suite), device
@@ -174,7 +192,7 @@ class ValiditySearches:
         self._answered: dict[Key, dict[float, tuple[Verdict, str, str]]] = {}
 
     def recall(self, levels: Iterable[ValidityPointRow]) -> None:
-        """Take over what was answered before a run was interrupted."""
+        """Restore the answers of an interrupted run."""
         for row in levels:
             key = (row.framework, row.implementation, row.mode, row.dtype, row.sweep)
             seen = self._answered.setdefault(key, {})
@@ -183,7 +201,12 @@ class ValiditySearches:
     def together(
         self, claims: Sequence[Claim], modes: Iterable[str]
     ) -> Iterator[list[ValiditySearch]]:
-        """Yield searches that one worker takes together: those of one mode, dtype and sweep."""
+        """Yield the searches that one worker makes together: those of one mode, dtype and sweep.
+
+        Args:
+            claims: the implementations of a framework.
+            modes: the modes that they are run in.
+        """
         if self._scope is None:
             return
         for mode, dtype, sweep in product(modes, self._scope.dtypes, SWEEPS.values()):
@@ -199,7 +222,13 @@ class ValiditySearches:
                 yield found
 
     def see(self, claim: Claim, case: Case, observation: Observation) -> ValidityPointRow:
-        """Judge one answer, and return what came of it; its worst quantity counts."""
+        """Judge the answer at one magnitude, and return its row; the worst quantity counts.
+
+        Args:
+            claim: the claim of the implementation.
+            case: the case of the magnitude.
+            observation: the answer.
+        """
         question = self._question(case)
         name, _, magnitude = case.family.partition("@")
         found = [
@@ -224,12 +253,12 @@ class ValiditySearches:
         )
 
     def rows(self) -> list[DomainRow]:
-        """Return what was found."""
+        """Return the rows of all searches that have an answer."""
         return [search.row(self._device) for search in self._searches.values() if search.seen]
 
 
 def next_questions(searches: Iterable[ValiditySearch]) -> list[Question]:
-    """Return what searches want to know next, questions of one case together."""
+    """Return the next questions of some searches, those of one case together."""
     wanted = [
         Question(search.claim.name, search.mode, search.case(magnitude))
         for search in searches

@@ -27,8 +27,13 @@ class CompletedRow:
 
     table: ClassVar[str] = "asked"
     key: ClassVar[tuple[str, ...]] = (
-        "framework", "implementation", "mode", "case", "device", "threads",
-    )  # fmt: skip
+        "framework",
+        "implementation",
+        "mode",
+        "case",
+        "device",
+        "threads",
+    )
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,14 @@ class ValidityPointRow:
 
     table: ClassVar[str] = "levels"
     key: ClassVar[tuple[str, ...]] = (
-        "framework", "implementation", "mode", "device", "dtype", "sweep", "magnitude",
-    )  # fmt: skip
+        "framework",
+        "implementation",
+        "mode",
+        "device",
+        "dtype",
+        "sweep",
+        "magnitude",
+    )
 
 
 @dataclass(frozen=True)
@@ -131,5 +142,10 @@ class IncidentRow:
 
 ProgressRow = CompletedRow | ValidityPointRow | AnswerRow | PendingRow | BlobRow | IncidentRow
 PROGRESS_ROWS: tuple[type[ProgressRow], ...] = (
-    CompletedRow, ValidityPointRow, AnswerRow, PendingRow, BlobRow, IncidentRow,
-)  # fmt: skip
+    CompletedRow,
+    ValidityPointRow,
+    AnswerRow,
+    PendingRow,
+    BlobRow,
+    IncidentRow,
+)

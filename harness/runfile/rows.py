@@ -125,8 +125,14 @@ class RelationRow:
 
     table: ClassVar[str] = "relations"
     key: ClassVar[tuple[str, ...]] = (
-        "relation", "left", "right", "framework", "mode", "dtype", "device",
-    )  # fmt: skip
+        "relation",
+        "left",
+        "right",
+        "framework",
+        "mode",
+        "dtype",
+        "device",
+    )
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,17 @@ Row = (
 )
 R = TypeVar("R", bound=Row)
 ROWS: tuple[type[Row], ...] = (
-    VerdictRow, WorkedRow, RelationRow, DomainRow, TimingRow, PassRow, ProcessRow, MemoryRow,
-    WorkerRow, *PROGRESS_ROWS,
-)  # fmt: skip
+    VerdictRow,
+    WorkedRow,
+    RelationRow,
+    DomainRow,
+    TimingRow,
+    PassRow,
+    ProcessRow,
+    MemoryRow,
+    WorkerRow,
+    *PROGRESS_ROWS,
+)
 _COLUMNS: dict[type[Row], list[str]] = {row: [field.name for field in fields(row)] for row in ROWS}
 
 
@@ -68,6 +76,7 @@ def columns_of(row: type[Any]) -> list[str]:
 def _create(row: type[Row]) -> str:
     columns = ", ".join(map(quoted, columns_of(row)))
     key = ", ".join(map(quoted, key_of(row)))
+    # A table that is ordered by its key needs no second index for it.
     unique = f", PRIMARY KEY ({key})) WITHOUT ROWID" if key else ")"
     return f"CREATE TABLE {row.table} ({columns}{unique};"
 

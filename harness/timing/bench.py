@@ -99,6 +99,8 @@ def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[Ti
         frameworks: the frameworks to be timed.
         timing: how they are timed.
     """
+    # Random order turns slow drifts of the machine into noise that all benchmarks share, and fresh
+    # processes vary what differs between them: addresses, and the state of the allocator.
     dice, size = random.Random(timing.seed), machine.cache_bytes()  # noqa: S311 -- no secret
     size = size if timing.device == "cpu" else 0
     found = {

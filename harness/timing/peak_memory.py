@@ -36,8 +36,9 @@ def measured(item: Benchmark, extra: list[str]) -> int | None:
         limit_threads(1)
     backend, case = load(Setup(item.framework, item.device, tuple(extra))), Case.parse(item.case)
     inputs = case.inputs()
-    call = replace(call_for(backend.implementations[item.implementation], case, inputs),
-                   wrt=("values",))  # fmt: skip
+    call = replace(
+        call_for(backend.implementations[item.implementation], case, inputs), wrt=("values",)
+    )
     given: list[Any] = [getattr(inputs, name) for name in ARGUMENTS]
     arrays = [backend.to_array(array.copy()) for array in given if array is not None]
     if item.direction == "forward":

@@ -80,9 +80,10 @@ class ProcessResult:
             turns.setdefault(tuple(item["extra_info"][name] for name in _KEY), []).append(item)
         # A benchmark that failed in its first turn has no verdict, and therefore no time.
         return [
-            self._pass(run, items) for items in turns.values()
+            self._pass(run, items)
+            for items in turns.values()
             if "fingerprints" in items[0]["extra_info"]
-        ]  # fmt: skip
+        ]
 
     def _pass(self, run: RunFile, items: Sequence[dict[str, Any]]) -> PassRow:
         about = items[0]["extra_info"]
@@ -135,12 +136,14 @@ def summaries(run: RunFile) -> list[TimingRow]:
     grouped: dict[tuple[str, ...], list[PassRow]] = {}
     for row in run.rows(PassRow):
         grouped.setdefault(tuple(getattr(row, name) for name in _KEY), []).append(row)
-    peaks = {tuple(getattr(row, name) for name in _KEY[:-1]): row.memory
-             for row in run.rows(MemoryRow)}  # fmt: skip
+    peaks = {
+        tuple(getattr(row, name) for name in _KEY[:-1]): row.memory for row in run.rows(MemoryRow)
+    }
     found = [
         _summary(rows, kinds[rows[0].implementation], [processes[row.process] for row in rows])
         for rows in grouped.values()
     ]
+    # The memory that the framework reports itself is preferred to that of the whole process.
     return [
         replace(row, memory=peak, memory_of="process")
         if row.memory is None
@@ -151,6 +154,8 @@ def summaries(run: RunFile) -> list[TimingRow]:
 
 
 def _summary(rows: Sequence[PassRow], kind: str, processes: Sequence[ProcessRow]) -> TimingRow:
+    # Medians over the passes are shown, since they resist a single disturbed pass. `compare` has
+    # an estimator of its own and works on the `PassRow`s.
     first, case = rows[0], Case.parse(rows[0].case)
     medians = [statistics.median(row.times) for row in rows]
     work = work_of(case, first.direction)

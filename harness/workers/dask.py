@@ -235,9 +235,13 @@ class ClusterHandle:
 
     def _submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return self._client.submit(
-            function, self._setup, self._limits, *arguments,
-            pure=False, resources=self._resources or None,
-        )  # fmt: skip
+            function,
+            self._setup,
+            self._limits,
+            *arguments,
+            pure=False,
+            resources=self._resources or None,
+        )
 
     def poll(self) -> None:
         """Do nothing: the watchdog runs on the Dask worker."""

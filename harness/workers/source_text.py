@@ -152,6 +152,8 @@ class _Tops:
         call = _only_call(found[0]) if len(found) == 1 else None
         if call is None or not isinstance(found[0], ast.FunctionDef):
             return ""
+        # The call is only inlined if it uses nothing but imports and parameters: any other name
+        # would have to be defined, and the function itself is then the better text.
         signature = found[0].args
         imported = {bound for node, names in self._bound if _is_import(node) for bound in names}
         parameters = [item.arg for item in (*signature.args, *signature.kwonlyargs)]
@@ -257,6 +259,7 @@ def _resolved(module: ModuleType, node: ast.expr) -> Any:
 
 
 def _says_nothing(callee: Any, keyword: ast.keyword, left: dict[str, ast.expr]) -> bool:
+    # Many C functions have no signature that Python can inspect; their keywords are kept.
     if not isinstance(keyword.value, ast.Name) or keyword.value.id not in left:
         return False
     try:

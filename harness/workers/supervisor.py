@@ -144,6 +144,7 @@ class WorkerHandle:
         self._schedule(self._last_id, batch)
 
     def _schedule(self, batch_id: int, batch: list[Question]) -> None:
+        # The slot is cleared before the process can write to it.
         self._progress.expect(batch_id)
         with _interrupts_blocked():
             if batch_id == CATALOGUE:
