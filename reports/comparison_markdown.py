@@ -11,7 +11,15 @@ from collections.abc import Iterable, Sequence
 
 from tabulate import tabulate
 
-from ..harness.comparing import AccuracyChange, Comparison, CoverageChange, Speed, TimeChange
+from ..harness.comparing import (
+    AccuracyChange,
+    Comparison,
+    CoverageChange,
+    History,
+    Speed,
+    TimeChange,
+    Trend,
+)
 from .numbers import counted, seconds, three
 
 _SHOWN = 30  # lines of a table; the further ones are only counted
@@ -174,6 +182,42 @@ def time_table(changes: Sequence[TimeChange]) -> str:
     ]
     columns = ["", "implementation", "mode", "benchmark", "base", "new", "change", "95%"]
     return _with_rest(table(columns, rows), len(changes))
+
+
+def history_table(found: History) -> str:
+    """Return a table with one line for each benchmark, those with a change point first."""
+    names = found.names
+    # A change point often coincides with a new version, so the versions of each run come first.
+    frameworks = sorted({name for run in found.runs for name in run.versions})
+    versions = [[name, *(run.version_of(name) for run in found.runs)] for name in frameworks]
+    ordered = sorted(found.trends, key=lambda it: it.step is None)
+    rows = [
+        [
+            f"{it.key.implementation} {it.key.mode}",
+            f"`{it.key.case.partition('/')[0]}` {it.key.label}",
+            *map(seconds, it.medians),
+            _step(it, names),
+        ]
+        for it in ordered
+    ]
+    stepped = sum(it.step is not None for it in found.trends)
+    title = f"## lossdiff: {counted(len(found.trends), 'benchmark')} over {len(names)} runs, "
+    return (
+        "\n\n".join(
+            [
+                f"{title}{counted(stepped, 'step')}",
+                table(["", *names], versions),
+                table(["implementation", "benchmark", *names, "step"], rows),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _step(trend: Trend, names: Sequence[str]) -> str:
+    if trend.step is None:
+        return ""
+    return f"**{trend.verdict}** at {names[trend.step]}: {share(trend.changes[trend.step])}"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -21,7 +21,6 @@ from plotly.offline import get_plotlyjs
 from ..harness.runfile import RunFile
 from . import numbers, tables
 from .conventions import convention_lines, meanings
-from .courses import courses_of
 from .domain import Domain, domain_of, meaning
 from .domain_chart import domain_charts
 from .figures import CONFIG, key, timing_figure
@@ -32,6 +31,7 @@ from .relations import equivalence_rows, latest, relation_tables, repeat_tables
 from .survey import TEXTBOOK, Survey, survey
 from .textbook import breaks, formulas
 from .timings import TimingTable, timing_tables
+from .trends import trends_of
 
 _TEMPLATES = "lossdiff.reports.templates"
 _SCRIPTS = ("state.js", "matrix.js", "findings.js", "charts.js", "domain.js", "report.js")
@@ -74,7 +74,7 @@ def render(runs: Sequence[RunFile]) -> str:
             data=Markup(to_json(payload(found))),  # noqa: S704 -- to_json escapes what ends a script
             charts=Markup(to_json(_charts(timed, domain, frameworks))),  # noqa: S704 -- the same
             timings=timed,
-            courses=courses_of(runs) if len(runs) > 1 else None,
+            trends=trends_of(runs) if len(runs) > 1 else None,
             domain=domain,
             key=key(frameworks),
             **_sections(found),

@@ -17,8 +17,8 @@ Worst = dict[Asked, dict[Spot, Judged]]
 
 
 @dataclass(frozen=True)
-class RunSnapshot:
-    """One framework's side of a formula's table.
+class FormulaPart:
+    """One framework's part of a formula's table.
 
     Attributes:
         framework: its name.
@@ -37,8 +37,8 @@ class BrokenRow:
 
     Attributes:
         column: the family.
-        cells: for each side, the worst verdict in each of its dtypes; None if it was not tested.
-        natives: for each side, the worst verdict on the native function in these dtypes.
+        cells: for each part, the worst verdict in each of its dtypes; None if it was not tested.
+        natives: for each part, the worst verdict on the native function in these dtypes.
     """
 
     column: str
@@ -53,14 +53,14 @@ class Formula:
     Attributes:
         name: its name without the framework.
         operation: the operation that it computes.
-        sides: the frameworks in which it was tested.
+        parts: the frameworks in which it was tested.
         broken: the families on which it has a finding.
         holds: the families on which it has none.
     """
 
     name: str
     operation: str
-    sides: tuple[RunSnapshot, ...]
+    parts: tuple[FormulaPart, ...]
     broken: tuple[BrokenRow, ...]
     holds: tuple[str, ...]
 
@@ -110,7 +110,7 @@ def _severity(judged: Judged) -> tuple[bool, int]:
 
 
 def _formula(members: list[Asked], worst: Worst) -> Formula:
-    sides = tuple(_side(asked, worst) for asked in members)
+    parts = tuple(_part(asked, worst) for asked in members)
     natives = [_native(asked, worst) for asked in members]
     # A family that only some frameworks can represent has cells of None in the others.
     columns = {column for asked in members for _, column in worst[asked]}
@@ -119,28 +119,28 @@ def _formula(members: list[Asked], worst: Worst) -> Formula:
         BrokenRow(
             column,
             tuple(
-                tuple(worst[asked].get((dtype, column)) for dtype in side.dtypes)
-                for asked, side in zip(members, sides, strict=True)
+                tuple(worst[asked].get((dtype, column)) for dtype in part.dtypes)
+                for asked, part in zip(members, parts, strict=True)
             ),
             tuple(
-                _largest(worst[native].get((dtype, column)) for dtype in side.dtypes)
+                _largest(worst[native].get((dtype, column)) for dtype in part.dtypes)
                 if native
                 else None
-                for native, side in zip(natives, sides, strict=True)
+                for native, part in zip(natives, parts, strict=True)
             ),
         )
         for column in ordered
     ]
-    broken = tuple(row for row in rows if any(breaks(cell) for side in row.cells for cell in side))
+    broken = tuple(row for row in rows if any(breaks(cell) for part in row.cells for cell in part))
     holds = tuple(row.column for row in rows if row not in broken)
     name = members[0].name.rpartition(".")[2]
-    return Formula(name, members[0].operation, sides, broken, holds)
+    return Formula(name, members[0].operation, parts, broken, holds)
 
 
-def _side(asked: Asked, worst: Worst) -> RunSnapshot:
+def _part(asked: Asked, worst: Worst) -> FormulaPart:
     dtypes = sorted({dtype for dtype, _ in worst[asked]}, key=dtype_order)
     native = _native(asked, worst)
-    return RunSnapshot(asked.framework, tuple(dtypes), native.name if native else "")
+    return FormulaPart(asked.framework, tuple(dtypes), native.name if native else "")
 
 
 def _native(asked: Asked, worst: Worst) -> Asked | None:

@@ -1,7 +1,7 @@
 """Come here for what has changed between runs: answers, accuracy, coverage and times.
 
-`read_side` reads a run file into a snapshot. `compare_runs` compares two snapshots, and `history`
-follows the times over more than two.
+`read_snapshot` reads a run file into a snapshot. `compare_runs` compares two snapshots, and
+`history` follows the times over more than two.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from .accuracy import AccuracyChange
 from .compare import Comparison, CoverageChange, compare_runs
 from .history import History, Trend, history
-from .snapshot import read_side, side_of
+from .snapshot import read_snapshot, snapshot_of
 from .times import Speed, TimeChange
 
 __all__ = [
@@ -22,6 +22,6 @@ __all__ = [
     "Trend",
     "compare_runs",
     "history",
-    "read_side",
-    "side_of",
+    "read_snapshot",
+    "snapshot_of",
 ]

@@ -137,8 +137,8 @@ def _under_the_clock(old: RunSnapshot, new: RunSnapshot) -> Iterator[AccuracyCha
         )
         expected = _other_bits_expected(framework, old, new)
         before, after = (
-            max((row.verdict for row in side.answers.get(answer, ())), key=_rank, default="")
-            for side in (old, new)
+            max((row.verdict for row in run.answers.get(answer, ())), key=_rank, default="")
+            for run in (old, new)
         )
         if "nondeterministic" not in (before, after):
             yield AccuracyChange(answer, "bits changed", before, after, None, None, expected)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from .accuracy import AccuracyChange, compare_accuracy
-from .snapshot import AnswerKey, BenchmarkKey, RunSnapshot, names_of, read_side
+from .snapshot import AnswerKey, BenchmarkKey, RunSnapshot, names_of, read_snapshot
 from .times import EFFECT, SINGLE, TimeComparison, compare_times
 
 _ASKED = ("suite", "benchmarks", "seed", "count")  # what decides which cases there are
@@ -96,8 +96,8 @@ class Comparison:
         """Which run was cut off, and what could therefore not be compared; empty if none was."""
         names = [
             name
-            for name, side in zip(self.names, (self.base, self.new), strict=True)
-            if side.is_cut_off
+            for name, run in zip(self.names, (self.base, self.new), strict=True)
+            if run.is_cut_off
         ]
         if not names:
             return ""
@@ -126,7 +126,7 @@ def compare(base: Path, new: Path, *, effect: float = EFFECT) -> Comparison:
     Raises:
         RunFileError: one of them is missing, damaged, or not a run file.
     """
-    return compare_runs(read_side(base), read_side(new), effect=effect)
+    return compare_runs(read_snapshot(base), read_snapshot(new), effect=effect)
 
 
 def compare_runs(base: RunSnapshot, new: RunSnapshot, *, effect: float = EFFECT) -> Comparison:

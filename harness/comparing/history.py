@@ -35,29 +35,29 @@ class History:
     """Some runs, the oldest first, and the trend of each benchmark.
 
     Attributes:
-        sides: the runs.
+        runs: the runs.
         names: their names, which differ from each other.
-        courses: the trends, one for each benchmark.
+        trends: the trends, one for each benchmark.
     """
 
-    sides: tuple[RunSnapshot, ...]
+    runs: tuple[RunSnapshot, ...]
     names: tuple[str, ...]
-    courses: tuple[Trend, ...]
+    trends: tuple[Trend, ...]
 
 
-def history(sides: Sequence[RunSnapshot], *, effect: float = EFFECT) -> History:
+def history(runs: Sequence[RunSnapshot], *, effect: float = EFFECT) -> History:
     """Return the trend of every benchmark over some runs.
 
     Args:
-        sides: the runs, the oldest first.
+        runs: the runs, the oldest first.
         effect: the smallest relative change of a time that counts.
     """
     steps = [
-        _by_key(compare_times(before, after, effect=effect)) for before, after in pairwise(sides)
+        _by_key(compare_times(before, after, effect=effect)) for before, after in pairwise(runs)
     ]
-    keys = sorted({key for side in sides for key in side.times})
-    courses = tuple(_course(key, sides, steps) for key in keys)
-    return History(tuple(sides), tuple(names_of(sides)), courses)
+    keys = sorted({key for run in runs for key in run.times})
+    trends = tuple(_trend(key, runs, steps) for key in keys)
+    return History(tuple(runs), tuple(names_of(runs)), trends)
 
 
 def _by_key(times: TimeComparison) -> dict[BenchmarkKey, TimeChange]:
@@ -81,8 +81,8 @@ def _is_told(change: TimeChange, whole: str, effect: float) -> bool:
     return change.verdict == "unclear" and sign * (change.change or 0.0) > effect
 
 
-def _course(
-    key: BenchmarkKey, sides: Sequence[RunSnapshot], steps: Sequence[dict[BenchmarkKey, TimeChange]]
+def _trend(
+    key: BenchmarkKey, runs: Sequence[RunSnapshot], steps: Sequence[dict[BenchmarkKey, TimeChange]]
 ) -> Trend:
     found = [step.get(key) for step in steps]
     clear = [
@@ -94,13 +94,13 @@ def _course(
     _, step, verdict = max(clear, default=(0.0, None, ""))
     return Trend(
         key,
-        tuple(_median(side, key) for side in sides),
+        tuple(_median(run, key) for run in runs),
         (None, *(it.change if it else None for it in found)),
         step,
         verdict,
     )
 
 
-def _median(side: RunSnapshot, key: BenchmarkKey) -> float | None:
-    passes = [it.median for it in side.times.get(key, {}).values()]
+def _median(run: RunSnapshot, key: BenchmarkKey) -> float | None:
+    passes = [it.median for it in run.times.get(key, {}).values()]
     return statistics.median(passes) if passes else None

@@ -104,15 +104,15 @@ class RunSnapshot:
         return ", ".join(f"{name} {it}" for name, it in self.versions.get(framework, {}).items())
 
 
-def names_of(sides: Sequence[RunSnapshot]) -> list[str]:
+def names_of(runs: Sequence[RunSnapshot]) -> list[str]:
     """Return names of runs that differ from each other.
 
     A name is the run's label and the versions in which the runs differ, if these are few; failing
     that the commit or the file, and at last the position in the list.
     """
     packages = [
-        {name: it for versions in side.versions.values() for name, it in versions.items()}
-        for side in sides
+        {name: it for versions in run.versions.values() for name, it in versions.items()}
+        for run in runs
     ]
     differing = [
         name
@@ -122,11 +122,11 @@ def names_of(sides: Sequence[RunSnapshot]) -> list[str]:
     if len(differing) > _FEW:
         differing = []
     names = []
-    for side, found in zip(sides, packages, strict=True):
+    for run, found in zip(runs, packages, strict=True):
         versions = [f"{name} {found[name]}" for name in differing if name in found]
-        own = side.meta.get("label") or ("" if versions else side.name)
+        own = run.meta.get("label") or ("" if versions else run.name)
         names.append(", ".join(filter(None, [own, *versions])))
-    return _told_apart(_told_apart(names, [side.path.name for side in sides]))
+    return _told_apart(_told_apart(names, [run.path.name for run in runs]))
 
 
 def _told_apart(names: Sequence[str], by: Sequence[str] = ()) -> list[str]:
@@ -138,7 +138,7 @@ def _told_apart(names: Sequence[str], by: Sequence[str] = ()) -> list[str]:
     ]
 
 
-def read_side(path: Path) -> RunSnapshot:
+def read_snapshot(path: Path) -> RunSnapshot:
     """Read a run file.
 
     Args:
@@ -148,10 +148,10 @@ def read_side(path: Path) -> RunSnapshot:
         RunFileError: it is missing, damaged, or not a run file.
     """
     with RunFile.open(path) as run:
-        return side_of(run)
+        return snapshot_of(run)
 
 
-def side_of(run: RunFile) -> RunSnapshot:
+def snapshot_of(run: RunFile) -> RunSnapshot:
     """Return the snapshot of an open run file."""
     processes = list(run.rows(ProcessRow))
     environments = [row.environment for row in run.rows(WorkerRow) if not row.absent]

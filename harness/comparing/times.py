@@ -243,11 +243,11 @@ def _stratum(key: BenchmarkKey) -> str:
     return " ".join([key.framework, key.device, key.threads, key.mode, str(shape)])
 
 
-def _table(side: RunSnapshot, keys: Sequence[BenchmarkKey]) -> Floats:
+def _table(run: RunSnapshot, keys: Sequence[BenchmarkKey]) -> Floats:
     """Return logarithms of the fast rounds, shape (benchmarks, passes); NaN for a missing pass."""
-    numbers = sorted({number for key in keys for number in side.times[key]})
+    numbers = sorted({number for key in keys for number in run.times[key]})
     table = [
-        [side.times[key][n].fastest if n in side.times[key] else np.nan for n in numbers]
+        [run.times[key][n].fastest if n in run.times[key] else np.nan for n in numbers]
         for key in keys
     ]
     return np.log(np.array(table))
@@ -260,5 +260,5 @@ def _reference_change(old: RunSnapshot, new: RunSnapshot) -> float:
     return math.log(min(new.clocks.values()) / min(old.clocks.values()))
 
 
-def _median(side: RunSnapshot, key: BenchmarkKey) -> float:
-    return float(np.median([it.median for it in side.times[key].values()]))
+def _median(run: RunSnapshot, key: BenchmarkKey) -> float:
+    return float(np.median([it.median for it in run.times[key].values()]))

@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import median
 
 from lossdiff.harness.comparing.compare import compare
-from lossdiff.harness.comparing.snapshot import read_side
+from lossdiff.harness.comparing.snapshot import read_snapshot
 
 HERE = Path(__file__).parent
 FRAMEWORKS = ("numpy", "torch", "tensorflow", "jax")
@@ -150,7 +150,7 @@ def measured(run_file: Path, framework: str) -> float:
 
 
 def _ratios(run_file: Path, framework: str) -> Iterator[float]:
-    times = read_side(run_file).times
+    times = read_snapshot(run_file).times
     for key, passes in times.items():
         other = key._replace(implementation=f"planted_{framework}.softmax_slowed")
         is_steady = key.implementation == f"planted_{framework}.softmax_steady"

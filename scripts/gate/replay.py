@@ -17,7 +17,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-from lossdiff.harness.comparing.snapshot import BenchmarkKey, PassTime, RunSnapshot, read_side
+from lossdiff.harness.comparing.snapshot import BenchmarkKey, PassTime, RunSnapshot, read_snapshot
 from lossdiff.harness.comparing.times import compare_times
 from numpy.typing import NDArray
 from scipy import stats
@@ -53,11 +53,11 @@ def record(folder: Path, out: Path) -> None:
     """Store the fastest calls of the runs of an experiment."""
     # By number: sorted as text, run10 would precede run2.
     paths = sorted(folder.glob("run*.sqlite"), key=lambda path: int(path.stem.removeprefix("run")))
-    sides = [read_side(path) for path in paths]
+    runs = [read_snapshot(path) for path in paths]
     # Only benchmarks of all runs, so that the times are one array: run, benchmark, pass.
-    keys = sorted(set.intersection(*(set(side.times) for side in sides)))
-    fastest = [[[it.fastest for it in side.times[key].values()] for key in keys] for side in sides]
-    clocks = [list(side.clocks.values()) for side in sides]
+    keys = sorted(set.intersection(*(set(run.times) for run in runs)))
+    fastest = [[[it.fastest for it in run.times[key].values()] for key in keys] for run in runs]
+    clocks = [list(run.clocks.values()) for run in runs]
     np.savez_compressed(
         out,
         keys=np.array(keys),

@@ -101,7 +101,7 @@ def test_new_findings_come_first_and_each_kind_gives_its_worst(run: RunFile) -> 
 def test_a_formula_stands_beside_the_native_function_of_its_framework(run: RunFile) -> None:
     by_name = {formula.name: formula for formula in formulas(survey([run]))}
     formula = by_name["softmax_unshifted"]
-    natives = {side.framework: side.native for side in formula.sides}
+    natives = {side.framework: side.native for side in formula.parts}
     assert natives["jax"] == "jax.nn.softmax"
     assert [row.column for row in formula.broken] == ["normal_100", "offset_1e7", "exp_overflow"]
     assert formula.native_breaks == ()

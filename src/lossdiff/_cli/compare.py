@@ -31,20 +31,19 @@ def command(
 ) -> int:
     """Compare runs, the oldest first: answers, coverage, times.
 
-    Of more than two, each benchmark's course is shown; the first and the last are judged.
+    Of more than two, each benchmark's trend is shown; the first and the last are judged.
     """
     if len(paths) < 2:
         raise click.UsageError(f"compare takes two run files or more, was given {len(paths)}")
-    from ..harness.comparing import compare_runs, history, read_side
-    from ..reports.comparison_markdown import markdown
-    from ..reports.history_table import history_table
+    from ..harness.comparing import compare_runs, history, read_snapshot
+    from ..reports.comparison_markdown import history_table, markdown
     from ..reports.junit import write_junit
 
-    sides = [read_side(path) for path in paths]
-    found = compare_runs(sides[0], sides[-1], effect=effect)
+    runs = [read_snapshot(path) for path in paths]
+    found = compare_runs(runs[0], runs[-1], effect=effect)
     text = markdown(found)
-    if len(sides) > 2:
-        text += "\n" + history_table(history(sides, effect=effect))
+    if len(runs) > 2:
+        text += "\n" + history_table(history(runs, effect=effect))
     try:
         for file in filter(None, (text_file, junit_file)):
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from junitparser import Failure, JUnitXml
 from lossdiff.harness.comparing.compare import Comparison, compare
-from lossdiff.harness.comparing.snapshot import names_of, read_side
+from lossdiff.harness.comparing.snapshot import names_of, read_snapshot
 from lossdiff.harness.comparing.times import FEW
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
@@ -384,7 +384,7 @@ def test_many_runs_show_the_course_and_the_step(
 def test_runs_are_called_by_what_tells_them_apart(
     make: Make, runs: list[dict[str, str]], names: list[str]
 ) -> None:
-    assert names_of([read_side(make(**run)) for run in runs]) == names
+    assert names_of([read_snapshot(make(**run)) for run in runs]) == names
 
 
 def test_one_lucky_round_of_hundreds_is_not_what_counts(make: Make) -> None:
@@ -393,12 +393,14 @@ def test_one_lucky_round_of_hundreds_is_not_what_counts(make: Make) -> None:
 
     for times, expected in ((hundreds, 1.0), ([2.0, 1.0, 3.0], 1.0)):
         path = make(seed=1, passed=lambda row, times=times: replace(row, times=times))
-        found = {it.fastest for passes in read_side(path).times.values() for it in passes.values()}
+        found = {
+            it.fastest for passes in read_snapshot(path).times.values() for it in passes.values()
+        }
         assert found == {expected}
 
 
 def test_files_of_the_same_name_are_told_apart_by_their_place(make: Make) -> None:
-    side = read_side(make())
+    side = read_snapshot(make())
 
     assert names_of([side, side]) == ["run0.sqlite (run 1)", "run0.sqlite (run 2)"]
 

@@ -160,7 +160,7 @@ def test_a_step_that_one_benchmark_does_not_show_is_told_by_all_of_its_implement
     slowed = [{}, {}, {"torch.f1 eager": 0.1}, {"torch.f1 eager": 0.1}]
     found = history([drawn(draws, noise, 9, share) for share in slowed])
 
-    stepped = [it for it in found.courses if it.step is not None]
+    stepped = [it for it in found.trends if it.step is not None]
     assert {it.key.implementation for it in stepped} == {"torch.f1"}
     assert {(it.step, it.verdict) for it in stepped} == {(2, "slower")}
     assert len([it for it in stepped if it.key.direction == "forward"]) == 3

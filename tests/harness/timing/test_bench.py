@@ -19,7 +19,7 @@ from lossdiff.backends.base import Claim
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES
 from lossdiff.harness.answers import fingerprint
-from lossdiff.harness.comparing.snapshot import read_side
+from lossdiff.harness.comparing.snapshot import read_snapshot
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.runfile.timing_rows import PassRow, ProcessRow, TimingRow
@@ -453,8 +453,8 @@ def test_a_run_says_whether_it_was_timed_to_its_end(
     arguments = ["bench", "--backend", "numpy", "--operation", "softmax", "-o", str(cut)]
 
     assert cli.run(arguments) == 130
-    assert (read_side(timed).is_cut_off, read_side(cut).is_cut_off) == (False, True)
-    assert read_side(cut).times  # the first pass is kept
+    assert (read_snapshot(timed).is_cut_off, read_snapshot(cut).is_cut_off) == (False, True)
+    assert read_snapshot(cut).times  # the first pass is kept
     assert rows_of(cut)
 
 

@@ -14,8 +14,8 @@ from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import WorkerRow
 from lossdiff.harness.runfile.timing_rows import PassRow
 from lossdiff.harness.timing.results import summaries
-from lossdiff.reports.courses import Courses, courses_of
 from lossdiff.reports.html import render, write_report
+from lossdiff.reports.trends import Trends, trends_of
 
 from ..harness.comparing.test_compare import NAMES, SLOW, add, timed, verdicts
 from .browser import browser
@@ -44,9 +44,9 @@ def made(tmp_path: Path) -> Made:
     return written
 
 
-def courses(*paths: Path) -> Courses | None:
+def trends(*paths: Path) -> Trends | None:
     with ExitStack() as stack:
-        return courses_of([stack.enter_context(RunFile.open(path)) for path in paths])
+        return trends_of([stack.enter_context(RunFile.open(path)) for path in paths])
 
 
 def page(*paths: Path) -> str:
@@ -55,20 +55,20 @@ def page(*paths: Path) -> str:
 
 
 def test_the_step_is_marked_at_the_run_that_it_came_with(made: Made) -> None:
-    found = courses(*(made(n, slower=0.3 * (n > 1), label=f"commit{n}") for n in range(4)))
+    found = trends(*(made(n, slower=0.3 * (n > 1), label=f"commit{n}") for n in range(4)))
 
     assert found is not None
     assert len(found.stepped) == 4
     assert len(found.steady) == 28
     for line in found.stepped:
-        assert (line.course.key.implementation, line.at) == (SLOW, "commit2")
+        assert (line.trend.key.implementation, line.at) == (SLOW, "commit2")
         assert [dot.is_step for dot in line.dots] == [False, False, True, False]
-        assert line.by == f"{line.course.changes[2] or 0:+.1%}"
+        assert line.by == f"{line.trend.changes[2] or 0:+.1%}"
 
 
 def test_every_time_of_a_course_is_made_of_the_rounds_of_its_run(made: Made) -> None:
     paths = [made(n, label=f"commit{n}") for n in range(3)]
-    found = courses(*paths)
+    found = trends(*paths)
 
     assert found is not None
     for line in found.steady:
@@ -77,14 +77,14 @@ def test_every_time_of_a_course_is_made_of_the_rounds_of_its_run(made: Made) -> 
                 rounds = [
                     median(row.times) for row in run.rows(PassRow)
                     if all(getattr(row, name) == it
-                           for name, it in line.course.key._asdict().items())
+                           for name, it in line.trend.key._asdict().items())
                 ]  # fmt: skip
             assert len(rounds) == 9
-            assert line.course.medians[number] == pytest.approx(median(rounds), rel=1e-12)
+            assert line.trend.medians[number] == pytest.approx(median(rounds), rel=1e-12)
 
 
 def test_dots_lie_within_the_chart_and_noise_does_not_fill_it(made: Made) -> None:
-    found = courses(made(1), made(2), made(3, slower=5.0))
+    found = trends(made(1), made(2), made(3, slower=5.0))
 
     assert found is not None
     heights = []
@@ -96,17 +96,17 @@ def test_dots_lie_within_the_chart_and_noise_does_not_fill_it(made: Made) -> Non
 
 
 def test_runs_with_nothing_in_common_have_no_course(made: Made, tmp_path: Path) -> None:
-    assert courses(made(1)) is None
-    assert courses(made(1, only="torch"), made(2, only="jax")) is None
+    assert trends(made(1)) is None
+    assert trends(made(1, only="torch"), made(2, only="jax")) is None
     RunFile.create(tmp_path / "check.sqlite").close()
-    assert courses(tmp_path / "check.sqlite", made(3)) is None
-    assert 'id="courses"' not in page(made(4))
+    assert trends(tmp_path / "check.sqlite", made(3)) is None
+    assert 'id="trends"' not in page(made(4))
 
 
 def test_the_page_says_where_each_benchmark_stepped(made: Made) -> None:
     shown = page(*(made(n, slower=0.3 * (n > 1), label=f"{HOSTILE}{n}") for n in range(4)))
 
-    part = shown.partition('id="courses"')[2].partition("</section>")[0]
+    part = shown.partition('id="trends"')[2].partition("</section>")[0]
     assert len(re.findall("<svg", part)) == 32
     assert part.count('class="step"') == part.count("<b>slower +") == 4
     assert "28 benchmarks without a step" in part
@@ -115,10 +115,10 @@ def test_the_page_says_where_each_benchmark_stepped(made: Made) -> None:
 
 
 def test_a_run_that_lacks_a_benchmark_has_no_dot(made: Made) -> None:
-    found = courses(made(1), made(2, only="torch"), made(3))
+    found = trends(made(1), made(2, only="torch"), made(3))
 
     assert found is not None
-    counts = {line.course.key.framework: len(line.dots) for line in (*found.steady, *found.stepped)}
+    counts = {line.trend.key.framework: len(line.dots) for line in (*found.steady, *found.stepped)}
     assert counts == {"torch": 3, "numpy": 2, "jax": 2, "tensorflow": 2}
 
 

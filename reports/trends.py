@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..harness.comparing import Trend, history, side_of
+from ..harness.comparing import Trend, history, snapshot_of
 from ..harness.runfile import PassRow, RunFile
 from .comparison_markdown import share
 from .numbers import seconds
@@ -34,18 +34,18 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class CourseLine:
+class TrendLine:
     """One benchmark over the runs.
 
     Attributes:
-        course: its trend.
+        trend: its trend.
         dots: one dot for each run that timed it.
         first, last: its times in the first and the last of these runs.
         at: the run of its change point; empty without one.
         by: the change there, with the common-mode drift taken out.
     """
 
-    course: Trend
+    trend: Trend
     dots: tuple[Dot, ...]
     first: str
     last: str
@@ -55,7 +55,7 @@ class CourseLine:
     @property
     def operation(self) -> str:
         """The operation that was timed."""
-        return self.course.key.case.partition("/")[0]
+        return self.trend.key.case.partition("/")[0]
 
     @property
     def points(self) -> str:
@@ -64,7 +64,7 @@ class CourseLine:
 
 
 @dataclass(frozen=True)
-class Courses:
+class Trends:
     """Some runs, the oldest first.
 
     Attributes:
@@ -75,40 +75,40 @@ class Courses:
     """
 
     names: tuple[str, ...]
-    stepped: tuple[CourseLine, ...]
-    steady: tuple[CourseLine, ...]
+    stepped: tuple[TrendLine, ...]
+    steady: tuple[TrendLine, ...]
     width: int = _WIDTH
     height: int = _HEIGHT
 
 
-def courses_of(runs: Sequence[RunFile]) -> Courses | None:
+def trends_of(runs: Sequence[RunFile]) -> Trends | None:
     """Return the trends over the runs with timings; None if no two runs timed the same."""
     timed = [run for run in runs if run.count(PassRow)]
     if len(timed) < 2:
         return None
-    found = history([side_of(run) for run in timed])
+    found = history([snapshot_of(run) for run in timed])
     # A single time has no trend.
     lines = [
-        _line(course, found.names)
-        for course in found.courses
-        if sum(it is not None for it in course.medians) > 1
+        _line(trend, found.names)
+        for trend in found.trends
+        if sum(it is not None for it in trend.medians) > 1
     ]
     if not lines:
         return None
     # The largest change comes first, whether it is slower or faster.
     stepped = [line for line in lines if line.at]
-    stepped.sort(key=lambda line: abs(line.course.changes[line.course.step or 0] or 0))
-    return Courses(found.names, tuple(stepped[::-1]), tuple(it for it in lines if not it.at))
+    stepped.sort(key=lambda line: abs(line.trend.changes[line.trend.step or 0] or 0))
+    return Trends(found.names, tuple(stepped[::-1]), tuple(it for it in lines if not it.at))
 
 
-def _line(course: Trend, names: Sequence[str]) -> CourseLine:
-    times = [(n, time) for n, time in enumerate(course.medians) if time is not None]
+def _line(trend: Trend, names: Sequence[str]) -> TrendLine:
+    times = [(n, time) for n, time in enumerate(trend.medians) if time is not None]
     at, by = "", ""
-    if course.step is not None:
-        at, by = names[course.step], share(course.changes[course.step])
+    if trend.step is not None:
+        at, by = names[trend.step], share(trend.changes[trend.step])
     first, last = times[0][1], times[-1][1]
-    dots = _dots(times, course.step, names)
-    return CourseLine(course, dots, seconds(first), seconds(last), at, by)
+    dots = _dots(times, trend.step, names)
+    return TrendLine(trend, dots, seconds(first), seconds(last), at, by)
 
 
 def _dots(
