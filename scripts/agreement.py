@@ -229,6 +229,7 @@ def torch_timer(case: Case, copies: int) -> Callable[[], float]:
     import torch
     from torch.utils.benchmark import Timer
 
+    # Copies, because a tensor made from a NumPy array shares its memory.
     xs = [torch.from_numpy(case.inputs().values.copy()) for _ in range(copies)]
     given = {"F": torch.nn.functional, "x": xs[0], "xs": cycle(xs)}
     timer = Timer(f"F.softmax({argument(copies)}, dim=-1)", globals=given, num_threads=1)

@@ -30,6 +30,8 @@ def condition(constraint: Constraint) -> dict[str, Any]:
 
 def array(factors: dict[str, list[Any]], strength: int) -> list[str]:
     """Return the rows of a covering array, each a text of positions of levels."""
+    # The sorter by hash gives the same array in every run; that by random order does not. An
+    # operation may have fewer factors than the strength.
     rows = make(
         factors,
         strength=min(strength, len(factors)),

@@ -37,7 +37,8 @@ def main() -> None:
     """Train the network, and write the logits of all digits at each stage."""
     rng = np.random.default_rng(0)
     x, labels = load_digits(return_X_y=True)
-    x = x / 16.0
+    x = x / 16.0  # grey levels are whole numbers from 0 to 16
+    # Standard deviations of 1 over the root of the number of inputs keep the logits of order 1.
     layers = [
         rng.normal(size=(64, 32)) / 8.0,
         np.zeros(32),

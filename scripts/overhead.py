@@ -28,6 +28,7 @@ def run(path: Path, *options: str) -> tuple[dict[str, Any], int]:
     """Run `check`, and return the profile of the run and its number of verdicts."""
     command = [sys.executable, "-m", "lossdiff", "check", "-o", str(path), *options]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    # Status 1 only says that there are new findings.
     if done.returncode not in (0, 1):
         sys.exit(f"{' '.join(command)} ended with {done.returncode}")
     with RunFile.open(path) as found:
@@ -36,6 +37,8 @@ def run(path: Path, *options: str) -> tuple[dict[str, Any], int]:
 
 def show_time(spent: dict[str, Any], verdicts: int) -> None:
     """Print the wall time in comparison with the time of the frameworks themselves."""
+    # Calls and imports are summed over all workers, and wall time is divided by their sum: with
+    # several workers in parallel the ratio may be below 1.
     calls, imports = (sum(spent[name].values()) for name in ("calls", "imports"))
     print(f"wall time                    {spent['wall']:8.1f} s")
     print(f"  imports, in the workers    {imports:8.1f} s")
