@@ -44,7 +44,7 @@ def test_a_users_own_function_that_is_right_ends_with_0(lossdiff: Any) -> None:
     with RunFile.open(Path("lossdiff.sqlite")) as run:
         mine = [row for row in run.rows(VerdictRow) if row.kind == "user"]
     assert {row.implementation for row in mine} == {"mine.logsumexp"}
-    assert VERDICTS[mine[0].verdict] == "agrees"
+    assert VERDICTS[mine[0].verdict].category == "agrees"
 
 
 def test_a_users_own_function_that_is_wrong_ends_with_1(lossdiff: Any) -> None:

@@ -148,7 +148,10 @@ def test_an_output_that_differs_is_found() -> None:
 
 
 def test_the_ledger_entry_that_is_shown_can_be_read(tmp_path: Path) -> None:
-    (shown,) = [s for page in PAGES for s in snippets(page) if s.language == "toml"]
+    (shown,) = [
+        s for page in PAGES for s in snippets(page)
+        if s.language == "toml" and s.text.startswith("[[entry]]")
+    ]  # fmt: skip
     (tmp_path / "ledger.toml").write_text(shown.text)
 
     (entry,) = read_ledger(tmp_path / "ledger.toml")
