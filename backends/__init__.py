@@ -1,7 +1,7 @@
-"""Those who answer: one folder for each framework, with its adapter and its implementations.
+"""What answers: one folder for each framework, with its adapter and its implementations.
 
 Nothing here imports a framework until its backend is loaded. What is known of a framework before
-that is its `FRAMEWORK`; a package of somebody else's brings one as an entry point of the group
+that is its `FRAMEWORK`; a package of somebody else brings one as an entry point of the group
 `lossdiff.backends`.
 """
 
@@ -16,8 +16,9 @@ from .framework import EAGER, Framework, Mode
 
 if TYPE_CHECKING:
     from .base import Backend
+    from .dialect import ScriptDialect
 
-__all__ = ["EAGER", "FRAMEWORKS", "Framework", "Mode", "load_backend"]
+__all__ = ["EAGER", "FRAMEWORKS", "Framework", "Mode", "dialect_of", "load_backend"]
 
 ENTRY_POINTS = "lossdiff.backends"
 _FOLDERS = (
@@ -65,4 +66,11 @@ def load_backend(framework: str, device: str = "cpu") -> Backend:
         ImportError: the framework is not installed, or does not import.
         DeviceAbsentError: the framework sees no such device.
     """
-    return FRAMEWORKS[framework].load(device)
+    backend: Backend = import_module(f"{FRAMEWORKS[framework].package}.adapter").BACKEND(device)
+    return backend
+
+
+def dialect_of(framework: str) -> ScriptDialect:
+    """Return how scripts for a framework are written; the framework is not imported."""
+    dialect: ScriptDialect = import_module(f"{FRAMEWORKS[framework].package}.script").DIALECT
+    return dialect

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import import_module, util
+from importlib import util
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .base import Backend
-    from .dialect import ScriptDialect
 
 EAGER = "eager"  # the mode that every framework has: calls run as they come
 _FOLDER = "{folder}"  # in `cached`: where this framework keeps what it compiles
@@ -50,7 +45,8 @@ class Framework:
 
     Attributes:
         name: on the command line and in the run file.
-        package: where its modules `adapter` and `script` are: `__name__` of its `__init__`.
+        package: where its modules `adapter` and `script` are: `__name__` of its `__init__`;
+            `load_backend` and `dialect_of` import them.
         imports: the top-level packages that must be importable.
         extra: the extra of this project that installs it; empty for the core's own.
         modes: how it can be run, `eager` first.
@@ -122,14 +118,3 @@ class Framework:
         own = str(Path(cache) / self.name)
         kept = {name: text.replace(_FOLDER, own) for name, text in self.cached.items()}
         return settings | (kept if cache else dict(self.uncached))
-
-    @property
-    def dialect(self) -> ScriptDialect:
-        """How scripts for it are written; loaded without the framework itself."""
-        dialect: ScriptDialect = import_module(f"{self.package}.script").DIALECT
-        return dialect
-
-    def load(self, device: str = "cpu") -> Backend:
-        """Import the framework and return its adapter; see `load_backend`."""
-        backend: Backend = import_module(f"{self.package}.adapter").BACKEND(device)
-        return backend

@@ -47,7 +47,7 @@ def loaded_by(code: str, packages: tuple[str, ...] = FRAMEWORKS) -> set[str]:
         "import lossdiff.harness.workers.process",
         "import lossdiff.reports.html, lossdiff.reports.terminal",
         "import lossdiff.backends.base",
-        "from lossdiff.backends import FRAMEWORKS; [it.dialect for it in FRAMEWORKS.values()]",
+        "from lossdiff.backends import FRAMEWORKS, dialect_of; list(map(dialect_of, FRAMEWORKS))",
     ],
 )
 def test_importing_ours_imports_no_framework(code: str) -> None:

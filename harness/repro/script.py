@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backends import FRAMEWORKS
+from ...backends import FRAMEWORKS, dialect_of
 from ...backends.base import ARGUMENTS, result_shape
 from ...backends.dialect import ScriptCall, Wanted
 from ...cases.dtypes import format_of
@@ -108,7 +108,7 @@ class _Writer:
         self._inputs = case.inputs()
         self._source = session.source(case, selector)
         self._framework = FRAMEWORKS[session.framework]
-        self._dialect = self._framework.dialect
+        self._dialect = dialect_of(self._framework.name)
         self._asked = self._what_is_asked()
         self._question: SolvedCase = session.question(case)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from lossdiff.backends import FRAMEWORKS
+from lossdiff.backends import FRAMEWORKS, dialect_of
 from lossdiff.backends.dialect import ScriptCall
 from lossdiff.harness.repro.literals import array_text
 
@@ -17,7 +17,7 @@ LOSS = ScriptCall(
 
 
 def test_torch_is_compiled_as_its_backend_does_it() -> None:
-    assert FRAMEWORKS["torch"].dialect.call_lines(replace(LOSS, mode="compile")) == [
+    assert dialect_of("torch").call_lines(replace(LOSS, mode="compile")) == [
         "",
         "def run(logits, target):",
         "    return loss(logits, target)",
@@ -35,7 +35,7 @@ def test_torch_is_compiled_as_its_backend_does_it() -> None:
 def test_tensorflow_is_compiled_as_its_backend_does_it(mode: str) -> None:
     asked = replace(LOSS, mode=mode, wrt=(), wanted="value")
 
-    lines = FRAMEWORKS["tensorflow"].dialect.call_lines(asked)
+    lines = dialect_of("tensorflow").call_lines(asked)
 
     compiled = f"tf.function(run, autograph=False, jit_compile={mode == 'xla'})"
     assert lines[-1] == f"got = {compiled}(logits, target)"
@@ -45,7 +45,7 @@ def test_tensorflow_is_compiled_as_its_backend_does_it(mode: str) -> None:
 def test_the_second_of_two_gradients_is_taken_by_its_position(framework: str) -> None:
     both = replace(LOSS, wrt=("logits", "target"), position=1)
 
-    assert "[1]" in "\n".join(FRAMEWORKS[framework].dialect.call_lines(both))
+    assert "[1]" in "\n".join(dialect_of(framework).call_lines(both))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_the_second_of_two_gradients_is_taken_by_its_position(framework: str) ->
 )
 @pytest.mark.parametrize("of_scalar", [False, True])
 def test_a_cotangent_is_named_where_it_is_used(framework: str, mode: str, of_scalar: bool) -> None:
-    asked, dialect = replace(LOSS, mode=mode, of_scalar=of_scalar), FRAMEWORKS[framework].dialect
+    asked, dialect = replace(LOSS, mode=mode, of_scalar=of_scalar), dialect_of(framework)
 
     lines = "\n".join(dialect.call_lines(asked))
 
@@ -76,7 +76,7 @@ def test_an_array_is_written_as_the_framework_makes_it(
 ) -> None:
     numbers = np.array([[1, 0.5]], np.float32)
 
-    assert array_text(numbers, FRAMEWORKS[framework].dialect, device) == expected
+    assert array_text(numbers, dialect_of(framework), device) == expected
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_an_array_is_written_as_the_framework_makes_it(
 def test_a_script_sets_what_is_read_at_the_import(
     framework: str, device: str, facts: dict[str, str], imports: list[str], expected: dict[str, str]
 ) -> None:
-    assert FRAMEWORKS[framework].dialect.environment(device, facts, imports) == expected
+    assert dialect_of(framework).environment(device, facts, imports) == expected

@@ -9,7 +9,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
-from lossdiff.backends import FRAMEWORKS
+from lossdiff.backends import dialect_of
 from lossdiff.cases.dtypes import FORMATS, Array, Format
 from lossdiff.harness.repro.literals import array_text, modules_needed
 
@@ -23,7 +23,7 @@ def read(text: str) -> Array:
 
 def assert_same(array: Array) -> str:
     """Write an array, read it back, and return the text."""
-    text = array_text(array, FRAMEWORKS["numpy"].dialect, "cpu")
+    text = array_text(array, dialect_of("numpy"), "cpu")
     back = read(text)
     assert back.dtype == array.dtype
     assert back.shape == array.shape
