@@ -29,6 +29,10 @@ EXCEPTIONS = {
     ("harness/engine/onnx.py", "numpy"): "ONNX's evaluator is NumPy code: its version",
     ("harness/workers/process.py", "numpy"): "the version whose arrays are sent around",
     ("harness/repro/script.py", "numpy"): "the same, in the head of a script",
+    (
+        "src/lossdiff/_cli/main.py",
+        "Print a script that shows a finding with NumPy and that framework alone.",
+    ): "a line of the help",
     ("src/lossdiff/_cli/options.py", " is not FRAMEWORK=FILE, such as torch=mine.py"): "an example",
 }
 
