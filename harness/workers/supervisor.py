@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -131,6 +131,7 @@ class WorkerHandle:
         self._suspects: set[tuple[str, str, str]] = set()
         self._deadly: set[tuple[str, str]] = set()
         self._ending: list[threading.Thread] = []
+        self._is_broken = False  # whether the pool takes no more tasks
         self._pool = self._new_pool()
         self._schedule(CATALOGUE, [])
 
@@ -142,15 +143,23 @@ class WorkerHandle:
         """Send a batch; `resolve` returns its result."""
         self._last_id += 1
         self._schedule(self._last_id, batch)
+        if self._is_broken and len(self._sent) == 1:
+            self._replace()  # no other batch is in flight whose loss would do it
 
     def _schedule(self, batch_id: int, batch: list[Question]) -> None:
         # The slot is cleared before the process can write to it.
         self._progress.expect(batch_id)
-        with _interrupts_blocked():
-            if batch_id == CATALOGUE:
-                future = self._pool.schedule(catalogue, timeout=START_TIMEOUT)
-            else:
-                future = self._pool.schedule(ask, args=[batch_id, batch])
+        future: Any = Future()  # stays open where the pool takes nothing
+        # A process that dies while it sends breaks the pool before its batch is reported as lost.
+        # The batch then waits for the pool that replaces it, once the loss has been resolved.
+        try:
+            with _interrupts_blocked():
+                if batch_id == CATALOGUE:
+                    future = self._pool.schedule(catalogue, timeout=START_TIMEOUT)
+                else:
+                    future = self._pool.schedule(ask, args=[batch_id, batch])
+        except RuntimeError:
+            self._is_broken = True
         self._sent[batch_id] = InFlightBatch(batch, future)
         future.add_done_callback(lambda done: self._report(batch_id, done))
 
@@ -197,13 +206,16 @@ class WorkerHandle:
         error = future if lost else future.exception()
         if error is None:
             self._starts = 0
+            if self._is_broken:
+                self._replace()
             answers: BatchAnswers = future.result()
             cases = [question.case for question in sent.batch]
             answered = list(zip(cases, answers.observations, strict=True))
             return BatchResult(answered, seconds=answers.seconds)
         if lost or isinstance(error, _DEATHS):
             _kill(self._progress.taker(batch_id))
-        if lost or (isinstance(error, _DEATHS) and not isinstance(error, ProcessExpired)):
+        is_unknown = isinstance(error, _DEATHS) and not isinstance(error, ProcessExpired)
+        if lost or is_unknown or self._is_broken:
             # Here pebble has no process any more, or has not noticed that its process is gone.
             self._replace()
         at, ended = self._progress.reached(batch_id), sent.ended or _ended(error)
@@ -212,6 +224,7 @@ class WorkerHandle:
     def _replace(self) -> None:
         """Stop the pool, and send the unanswered batches to a new one."""
         self.stop()
+        self._is_broken = False
         self._pool = self._new_pool()
         for batch_id, sent in list(self._sent.items()):
             self._schedule(batch_id, sent.batch)

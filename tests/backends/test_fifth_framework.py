@@ -17,7 +17,7 @@ from lossdiff.backends import FRAMEWORKS, Framework, Mode
 from lossdiff.harness.runfile import RunFile, TimingRow, VerdictRow, WorkerRow
 
 from lossdiff import backends
-from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
 
 FIFTH = Path(__file__).parents[1] / "fifth"
 SMALL = ("--backend", "abacus", "--operation", "softmax")
@@ -53,7 +53,7 @@ def lossdiff(folder: Path) -> Run:
 def checked(lossdiff: Run, folder: Path) -> Path:
     """A run file of it."""
     done = lossdiff("check", *SMALL, "--mode", "eager", "--mode", "beads", "-o", "run.sqlite")
-    assert done.returncode == cli.FINDINGS, done.stderr
+    assert done.returncode == Status.FINDINGS, done.stderr
     return folder / "run.sqlite"
 
 
@@ -75,7 +75,7 @@ def test_a_finding_of_it_is_shown_by_a_script(lossdiff: Run, checked: Path) -> N
 
     done = lossdiff("repro", "run.sqlite", case)
 
-    assert done.returncode == cli.OK, done.stderr
+    assert done.returncode == Status.OK, done.stderr
     assert done.stderr.splitlines()[-1] == "the script was run, and shows it"
     assert "dtype=np.float" in done.stdout
     assert "# by abacus" in done.stdout
@@ -83,7 +83,7 @@ def test_a_finding_of_it_is_shown_by_a_script(lossdiff: Run, checked: Path) -> N
 
 def test_it_is_timed_and_reported(lossdiff: Run, folder: Path) -> None:
     done = lossdiff("bench", *SMALL, "--mode", "beads", "--passes", "1", "-o", "times.sqlite")
-    assert done.returncode == cli.OK, done.stderr
+    assert done.returncode == Status.OK, done.stderr
     with RunFile.open(folder / "times.sqlite") as run:
         timed = {(row.implementation, row.mode) for row in run.rows(TimingRow)}
         (worker,) = run.rows(WorkerRow)
@@ -92,7 +92,7 @@ def test_it_is_timed_and_reported(lossdiff: Run, folder: Path) -> None:
 
     done = lossdiff("report", "times.sqlite", "-o", "report.html")
 
-    assert done.returncode == cli.OK, done.stderr
+    assert done.returncode == Status.OK, done.stderr
     assert "abacus.softmax" in (folder / "report.html").read_text(encoding="utf-8")
 
 

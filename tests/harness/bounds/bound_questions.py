@@ -25,7 +25,7 @@ PLAIN = Options()
 
 
 @dataclass(frozen=True)
-class SolvedCase:
+class BoundCase:
     """A case with its arrays, in T and in A, and the right answers."""
 
     case: Case
@@ -92,7 +92,7 @@ def asked(
     options: Options = PLAIN,
     rows: int = 0,
     layout: str = "normal",
-) -> SolvedCase:
+) -> BoundCase:
     """Return logits of a spread, up to 3000 of them but one row at least.
 
     `layout` is normal, offset (by 20 and by 1000) or ties (multiples of the spread).
@@ -123,10 +123,10 @@ def asked(
     case = Case(
         operation, "file:made", size, dtype, kind, "given" if kind else "", options, given=inputs  # type: ignore[arg-type]
     )  # fmt: skip
-    return SolvedCase(case, inputs, solve(case, inputs))
+    return BoundCase(case, inputs, solve(case, inputs))
 
 
-def given(operation: str, values: Array, target: Array | None = None) -> SolvedCase:
+def given(operation: str, values: Array, target: Array | None = None) -> BoundCase:
     """Return a question about these arrays."""
     inputs = Inputs(values, target)
     kind = None if target is None else "index"
@@ -134,4 +134,4 @@ def given(operation: str, values: Array, target: Array | None = None) -> SolvedC
         operation, "file:made", values.shape, values.dtype.name, kind, "given" if kind else "",
         given=inputs,
     )  # fmt: skip
-    return SolvedCase(case, inputs, solve(case, inputs))
+    return BoundCase(case, inputs, solve(case, inputs))

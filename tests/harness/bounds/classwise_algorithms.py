@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lossdiff.harness.bounds.algorithms import LADDER, SOUND, Algorithm
 
-from .bound_questions import SolvedCase
+from .bound_questions import BoundCase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,14 +81,14 @@ def top(x: Array) -> Array:
     return x.max(axis=-1, keepdims=True)
 
 
-def shifted(q: SolvedCase, total: Sum = pairwise) -> Parts:
+def shifted(q: BoundCase, total: Sum = pairwise) -> Parts:
     """Two passes: the maximum, then the sum."""
     e = np.exp(q.x - top(q.x))
     s = total(e)
     return top(q.x), np.log(s), e / s
 
 
-def online(q: SolvedCase, block: int) -> Parts:
+def online(q: BoundCase, block: int) -> Parts:
     """One pass over blocks: the sum is scaled anew when the maximum grows."""
     x = q.x
     m = np.full((*x.shape[:-1], 1), -np.inf, x.dtype)
@@ -101,7 +101,7 @@ def online(q: SolvedCase, block: int) -> Parts:
     return m, np.log(s), np.exp(x - m) / s
 
 
-def split(q: SolvedCase, count: int = 8) -> Parts:
+def split(q: BoundCase, count: int = 8) -> Parts:
     """Chunks with a maximum and a sum of their own, merged at the end, as Triton kernels do."""
     chunks = [part for part in np.array_split(q.x, count, axis=-1) if part.size]
     tops = [top(part) for part in chunks]
@@ -114,7 +114,7 @@ def split(q: SolvedCase, count: int = 8) -> Parts:
     return m, np.log(s), np.exp(q.x - m) / s
 
 
-def doubled(q: SolvedCase) -> Parts:
+def doubled(q: BoundCase) -> Parts:
     """Everything in float64, rounded at the end."""
     x = q.inputs.values.astype(np.float64)
     e = np.exp(x - top(x))
@@ -122,14 +122,14 @@ def doubled(q: SolvedCase) -> Parts:
     return top(x), np.log(s), e / s
 
 
-def by_reciprocal(q: SolvedCase) -> Parts:
+def by_reciprocal(q: BoundCase) -> Parts:
     """A reciprocal and a product, where others divide."""
     e = np.exp(q.x - top(q.x))
     s = pairwise(e)
     return top(q.x), np.log(s), e * (1 / s)
 
 
-def by_log1p(q: SolvedCase) -> Parts:
+def by_log1p(q: BoundCase) -> Parts:
     """L = log1p of the sum over all but one maximal class, as SciPy has it."""
     e = np.exp(q.x - top(q.x))
     others = e.copy()
@@ -138,7 +138,7 @@ def by_log1p(q: SolvedCase) -> Parts:
     return top(q.x), np.log1p(s), e / (1 + s)
 
 
-def in_base_2(q: SolvedCase) -> Parts:
+def in_base_2(q: BoundCase) -> Parts:
     """Powers of 2 for exp(d), as GPUs have them: 2^(d log2 e)."""
     log2_e, log_2 = (q.x.dtype.type(number) for number in (np.log2(np.e), np.log(2)))
     e = np.exp2((q.x - top(q.x)) * log2_e)
@@ -146,7 +146,7 @@ def in_base_2(q: SolvedCase) -> Parts:
     return top(q.x), np.log2(s) * log_2, e / s
 
 
-def fused_in_base_2(q: SolvedCase) -> Parts:
+def fused_in_base_2(q: BoundCase) -> Parts:
     """2^(x log2 e − m log2 e) with a fused product, as FlashAttention has it, for p."""
     log2_e = q.x.dtype.type(np.log2(np.e))
     wide = np.longdouble if q.x.dtype == np.float64 else np.float64
@@ -162,14 +162,14 @@ def off_by_two_ulp(y: Array) -> Array:
     return np.where(y == 0, y, y + steps * np.spacing(y)).astype(y.dtype)
 
 
-def careless(q: SolvedCase) -> Parts:
+def careless(q: BoundCase) -> Parts:
     """Two passes, with an exp and a log that are off by two ulp more than NumPy's."""
     e = off_by_two_ulp(np.exp(q.x - top(q.x)))
     s = pairwise(e)
     return top(q.x), off_by_two_ulp(np.log(s)), e / s
 
 
-SOUND_ONES: dict[str, Callable[[SolvedCase], Parts]] = {
+SOUND_ONES: dict[str, Callable[[BoundCase], Parts]] = {
     "two passes, pairwise": shifted,
     "two passes, NumPy's sum": lambda q: shifted(q, numpys),
     "two passes, blocks of 16": lambda q: shifted(q, blocked),
@@ -183,7 +183,7 @@ SOUND_ONES: dict[str, Callable[[SolvedCase], Parts]] = {
     "base 2, fused": fused_in_base_2,
     "exp and log two ulp off": careless,
 }
-ORDERED: dict[str, Callable[[SolvedCase], Parts]] = {
+ORDERED: dict[str, Callable[[BoundCase], Parts]] = {
     "two passes, first to last": lambda q: shifted(q, sequential),
     "two passes, blocks of 128": lambda q: shifted(q, lambda terms: blocked(terms, 128)),
     "online, one by one": lambda q: online(q, 1),
@@ -194,54 +194,54 @@ ORDERED: dict[str, Callable[[SolvedCase], Parts]] = {
 Forms = tuple[Any, Any, Any]
 
 
-def plain(parts: Callable[[SolvedCase], Parts]) -> Callable[[SolvedCase], Forms]:
+def plain(parts: Callable[[BoundCase], Parts]) -> Callable[[BoundCase], Forms]:
     """Return forms that lose nothing: m + log s, (x − m) − log s, and p."""
 
-    def compute(q: SolvedCase) -> Forms:
+    def compute(q: BoundCase) -> Forms:
         m, log_s, p = parts(q)
         return m + log_s, (q.inputs.values.astype(p.dtype) - m) - log_s, p
 
     return compute
 
 
-def by_logaddexp(q: SolvedCase) -> Forms:
+def by_logaddexp(q: BoundCase) -> Forms:
     """Return log(e^y + e^x) from first to last."""
     _, log_p, p = plain(shifted)(q)
     return np.logaddexp.reduce(q.x, axis=-1, keepdims=True), log_p, p
 
 
-def exp_of_log(q: SolvedCase) -> Forms:
+def exp_of_log(q: BoundCase) -> Forms:
     """Return p = exp(log p)."""
     lse, log_p, _ = plain(shifted)(q)
     return lse, log_p, np.exp(log_p)
 
 
-def by_lse(q: SolvedCase) -> Forms:
+def by_lse(q: BoundCase) -> Forms:
     """Return x − lse, and exp(x − lse)."""
     lse, _, _ = plain(shifted)(q)
     return lse, q.x - lse, np.exp(q.x - lse)
 
 
-def unshifted(q: SolvedCase) -> Forms:
+def unshifted(q: BoundCase) -> Forms:
     """Without a shift."""
     e = np.exp(q.x)
     s = pairwise(e)
     return np.log(s), q.x - np.log(s), e / s
 
 
-def unshifted_by_lse(q: SolvedCase) -> Forms:
+def unshifted_by_lse(q: BoundCase) -> Forms:
     """Without a shift, and p from log p."""
     lse, log_p, _ = unshifted(q)
     return lse, log_p, np.exp(log_p)
 
 
-def log_of_softmax(q: SolvedCase) -> Forms:
+def log_of_softmax(q: BoundCase) -> Forms:
     """The logarithm of the quotient."""
     lse, _, p = plain(shifted)(q)
     return lse, np.log(p), p
 
 
-def wholly_in_base_2(q: SolvedCase) -> Forms:
+def wholly_in_base_2(q: BoundCase) -> Forms:
     """Scaled by log2 e first, then everything in base 2."""
     log2_e, log_2 = (q.x.dtype.type(number) for number in (np.log2(np.e), np.log(2)))
     x = q.x * log2_e
@@ -250,7 +250,7 @@ def wholly_in_base_2(q: SolvedCase) -> Forms:
     return (top(x) + np.log2(s)) * log_2, ((x - top(x)) - np.log2(s)) * log_2, e / s
 
 
-Variants = dict[str, "Callable[[SolvedCase], Forms]"]
+Variants = dict[str, "Callable[[BoundCase], Forms]"]
 RUNGS: dict[str, tuple[Algorithm, Variants]] = {
     "sound": (SOUND, {name: plain(parts) for name, parts in SOUND_ONES.items()}),
     "order": (
@@ -270,7 +270,7 @@ RUNGS: dict[str, tuple[Algorithm, Variants]] = {
 }
 
 
-def answers(q: SolvedCase, forms: Forms, total: Sum = pairwise) -> Iterator[tuple[str, str, Array]]:
+def answers(q: BoundCase, forms: Forms, total: Sum = pairwise) -> Iterator[tuple[str, str, Array]]:
     """Yield way, quantity and numbers of a case, made of log Σ exp(x), log p and p."""
     lse, log_p, p = forms
     case, kind = q.case, p.dtype
@@ -294,7 +294,7 @@ def answers(q: SolvedCase, forms: Forms, total: Sum = pairwise) -> Iterator[tupl
         yield "stored log p", "gradient_logits", v - np.exp(stored_log_p) * total(v)
 
 
-def target_of(q: SolvedCase, kind: np.dtype[Any]) -> tuple[Array, Array]:
+def target_of(q: BoundCase, kind: np.dtype[Any]) -> tuple[Array, Array]:
     """Return weight · smoothed target, and the weights of the rows that `mean` divides by."""
     classes = q.case.shape[1]
     smoothing = q.case.options.label_smoothing
@@ -311,7 +311,7 @@ def target_of(q: SolvedCase, kind: np.dtype[Any]) -> tuple[Array, Array]:
 
 
 def losses_and_gradients(
-    q: SolvedCase, log_p: Array, p: Array, total: Sum
+    q: BoundCase, log_p: Array, p: Array, total: Sum
 ) -> Iterator[tuple[str, str, Array]]:
     """Yield the loss and its gradients; the backward pass may find log p in A or in T."""
     kind, reduction = log_p.dtype, q.case.options.reduction

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .bound_questions import SolvedCase
+from .bound_questions import BoundCase
 from .classwise_algorithms import off_by_two_ulp, pairwise
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ PAIRS: dict[str, tuple[str, Callable[[Array], Array], Callable[[Array], Array]]]
 
 
 def element_answers(
-    q: SolvedCase, sigma: Callable[[Array], Array], plus: Callable[[Array], Array]
+    q: BoundCase, sigma: Callable[[Array], Array], plus: Callable[[Array], Array]
 ) -> Iterator[tuple[str, str, str, Array]]:
     """Yield rung, way, quantity and numbers of an operation of one element, in A."""
     x, operation = q.x, q.case.operation
@@ -110,7 +110,7 @@ def element_answers(
 
 
 def binary_answers(
-    q: SolvedCase, sigma: Callable[[Array], Array], plus: Callable[[Array], Array]
+    q: BoundCase, sigma: Callable[[Array], Array], plus: Callable[[Array], Array]
 ) -> Iterator[tuple[str, str, str, Array]]:
     """Yield the losses and gradients of a binary loss of logits or of probabilities."""
     x, z = q.x, q.z

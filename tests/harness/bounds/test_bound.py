@@ -11,10 +11,10 @@ from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import DTYPES, Options
 from lossdiff.harness.bounds.algorithms import LADDER, SOUND, Algorithm, precision_of
-from lossdiff.harness.judging import judge
+from lossdiff.harness.judging import SolvedCase, judge
 from lossdiff.harness.oracle.solve import solve
 
-from .bound_questions import PLAIN, SolvedCase, asked, given
+from .bound_questions import PLAIN, BoundCase, asked, given
 from .classwise_algorithms import (
     CANCELS,
     RUNGS,
@@ -99,7 +99,7 @@ LAYOUTS = (
 )
 
 
-def grid(operation: str, kind: str | None, dtype: str) -> Iterator[tuple[str, SolvedCase]]:
+def grid(operation: str, kind: str | None, dtype: str) -> Iterator[tuple[str, BoundCase]]:
     """Yield the questions of an operation over classes, named; fewer of the largest."""
     first, *others = OVER_CLASSES[operation, kind]
     for classes in CLASSES:
@@ -112,7 +112,7 @@ def grid(operation: str, kind: str | None, dtype: str) -> Iterator[tuple[str, So
                 yield f"C={classes}, ±{spread} {layout}", q
 
 
-def suits(rung: str, q: SolvedCase) -> bool:
+def suits(rung: str, q: BoundCase) -> bool:
     """Whether the forms of a rung neither overflow nor underflow, and do not take too long."""
     if rung == "order":
         return q.case.shape[1] <= 1000
@@ -268,7 +268,7 @@ def test_lse_minus_x_is_explained_by_its_form_only(dtype: str) -> None:
         assert question.ratio("value", got) > 10
 
 
-def verdict(question: SolvedCase, quantity: str, got: Array) -> str:
+def verdict(question: BoundCase, quantity: str, got: Array) -> str:
     """Return the word of the judge."""
     asked_too = SolvedCase(question.case, question.inputs)
     return judge(asked_too, quantity, got.astype(question.stored)).word
@@ -322,7 +322,7 @@ def test_bounds_of_the_largest_numbers_do_not_overflow(dtype: str) -> None:
         "binary_cross_entropy_with_logits", "file:made", x.shape, dtype, "multi_label", "given",
         binary, given=inputs,
     )  # fmt: skip
-    question = SolvedCase(case, inputs, solve(case, inputs))
+    question = BoundCase(case, inputs, solve(case, inputs))
     for rung, way, quantity, got in element_answers(question, sigmoid, softplus):
         assert question.ratio(quantity, got, RUNGS[rung][0]) <= 1.0, way
 
@@ -410,7 +410,7 @@ def test_float32_inside_float64_is_beyond_every_explanation(
             question.inputs.target,
             question.inputs.weight,
         )
-        inside = SolvedCase(question.case, narrow, question.solution)
+        inside = BoundCase(question.case, narrow, question.solution)
         for how, quantity, got in answers(inside, plain(shifted)(inside)):
             assert question.ratio(quantity, got) > 1e4, how
             assert question.ratio(quantity, got, LOOSEST) > 100, how
@@ -423,7 +423,7 @@ def test_float32_inside_float64_of_one_element_is_beyond_every_explanation(
 ) -> None:
     question = asked(operation, "float64", 33, 1, kind, rows=100)
     narrow = Inputs(question.inputs.values.astype(np.float32), question.inputs.target)
-    inside = SolvedCase(question.case, narrow, question.solution)
+    inside = BoundCase(question.case, narrow, question.solution)
     for _, how, quantity, got in element_answers(inside, sigmoid, softplus):
         assert question.ratio(quantity, got) > 1e4, how
         assert question.ratio(quantity, got, LOOSEST) > 100, how
@@ -438,7 +438,7 @@ def test_a_tolerance_flags_what_is_right_and_misses_what_is_wrong() -> None:
     assert not np.allclose(got, exact, rtol=1e-5, atol=1e-8)
 
     wrong = asked("log_softmax", "float64", 10, 1)
-    inside = SolvedCase(wrong.case, Inputs(wrong.inputs.values.astype(np.float32)), wrong.solution)
+    inside = BoundCase(wrong.case, Inputs(wrong.inputs.values.astype(np.float32)), wrong.solution)
     _, got, _ = plain(shifted)(inside)
     assert np.allclose(got, wrong.solution.quantities["value"].to_float(), rtol=1e-5, atol=1e-8)
     assert wrong.ratio("value", got) > 1e6

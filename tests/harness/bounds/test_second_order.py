@@ -15,7 +15,7 @@ from lossdiff.harness.oracle.double_double import Exact
 from lossdiff.harness.oracle.second_order import solve_second
 from lossdiff.harness.oracle.solve import solve
 
-from .bound_questions import PLAIN, SolvedCase, asked
+from .bound_questions import PLAIN, BoundCase, asked
 from .classwise_algorithms import SEQUENTIAL, SOUND_ONES, doubled, pairwise, sequential, shifted
 from .elementwise_algorithms import sigmoid
 
@@ -46,7 +46,7 @@ OPTIONS: dict[tuple[str, str | None], list[Options]] = {
 class Judge:
     """Holds answers against the exact second derivative of a question."""
 
-    def __init__(self, question: SolvedCase) -> None:
+    def __init__(self, question: BoundCase) -> None:
         exact = solve_second(question.case, question.inputs)
         assert exact is not None
         self.question, self.exact = question, exact
@@ -80,7 +80,7 @@ def moved_apart(p: Array, t: Array, total: Sum) -> Array:
     return p * t - p * total(p * t)
 
 
-def scales(q: SolvedCase, kind: np.dtype[Any], total: Sum) -> Array:
+def scales(q: BoundCase, kind: np.dtype[Any], total: Sum) -> Array:
     """ΣW and the cotangent over D, of each row."""
     rows, classes = q.inputs.values.shape
     weight = np.ones(classes, kind) if q.inputs.weight is None else q.inputs.weight.astype(kind)
@@ -99,7 +99,7 @@ def scales(q: SolvedCase, kind: np.dtype[Any], total: Sum) -> Array:
 
 
 def answers(
-    q: SolvedCase, parts: Any, total: Sum = pairwise, step: Callable[..., Array] = moved
+    q: BoundCase, parts: Any, total: Sum = pairwise, step: Callable[..., Array] = moved
 ) -> Iterator[Array]:
     """Yield second derivatives made of m, log s and p; the second pass may find p in A or in T."""
     m, log_s, p = parts
@@ -218,7 +218,7 @@ def test_float32_inside_float64_is_beyond_every_bound(operation: str, kind: str 
 # --- single elements -------------------------------------------------------------------------
 
 
-def made(operation: str, dtype: str, **options: Any) -> SolvedCase:
+def made(operation: str, dtype: str, **options: Any) -> BoundCase:
     """Return a question of an operation of one element."""
     kind = "multi_label" if "binary" in operation else None
     question = asked(operation, dtype, 100, 10, kind, Options(**options))
@@ -233,10 +233,10 @@ def made(operation: str, dtype: str, **options: Any) -> SolvedCase:
         operation, "file:made", values.shape, dtype, "multi_label", "given", Options(**options),
         given=inputs,
     )  # fmt: skip
-    return SolvedCase(case, inputs, solve(case, inputs))
+    return BoundCase(case, inputs, solve(case, inputs))
 
 
-def of_elements(q: SolvedCase, natural: bool = False) -> Array:
+def of_elements(q: BoundCase, natural: bool = False) -> Array:
     """Return the second derivative in A; `natural` ones take 1 − σ from σ."""
     x, t = q.in_a(q.inputs.values), q.in_a(q.case.direction())
     one = x.dtype.type(1)
@@ -295,7 +295,7 @@ def test_the_second_derivative_of_nll_and_of_given_probabilities(dtype: str) -> 
         case = Case(
             operation, "file:made", (20, 10), dtype, "index", "given", PLAIN, given=inputs
         )  # fmt: skip
-        question = SolvedCase(case, inputs, solve(case, inputs))
+        question = BoundCase(case, inputs, solve(case, inputs))
         judge = Judge(question)
         x, t = question.in_a(inputs.values), question.in_a(case.direction())
         hot = np.arange(10) == inputs.target[:, None]  # type: ignore[index]
