@@ -14,8 +14,10 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from lossdiff.harness.runfile import RunFile, RunFileError
+from lossdiff.harness.runfile import RunFile
 from lossdiff.harness.verdicts import EQUIVALENCE_MEANINGS, equivalence_of
+
+from lossdiff.errors import RunFileError
 
 COMPARED = {
     "verdicts": (
