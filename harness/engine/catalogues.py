@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 
-from pebble import ProcessPool
-
 from ...backends import FRAMEWORKS
 from ...errors import UserFileError
-from ..workers import START_TIMEOUT, Catalogue, Setup, catalogue, start, why_no_start
+from ..workers import START_TIMEOUT, Catalogue, Setup, catalogue, process_pool, why_no_start
 from .plan import Plan, why_absent
 
 
@@ -29,7 +27,7 @@ def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
             continue
         setup = Setup(name, plan.device, plan.extra.get(name, ()))
         context = multiprocessing.get_context("spawn")
-        with ProcessPool(1, context=context, initializer=start, initargs=[setup]) as pool:
+        with process_pool(setup, context) as pool:
             try:
                 offered[name] = pool.schedule(catalogue, timeout=START_TIMEOUT).result()
             except UserFileError:

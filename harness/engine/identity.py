@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -105,6 +105,19 @@ def difference(before: Mapping[str, str], now: Mapping[str, str], among: Mapping
                 return f"{name} that differ"
             return f"{name} {old or '(none)'}, not {new or '(none)'}"
     return ""
+
+
+def versions_that_differ(
+    before: Mapping[str, str], now: Mapping[str, str]
+) -> Iterator[tuple[str, str | None, str | None]]:
+    """Yield the packages that have other versions, with both; None for a package that is absent.
+
+    >>> list(versions_that_differ({"jax": "0.9", "optax": "0.2"}, {"jax": "0.10", "optax": "0.2"}))
+    [('jax', '0.9', '0.10')]
+    """
+    for package in sorted(before.keys() | now.keys()):
+        if before.get(package) != now.get(package):
+            yield package, before.get(package), now.get(package)
 
 
 def _digest(texts: Iterable[str]) -> str:

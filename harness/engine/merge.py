@@ -33,7 +33,7 @@ from ..runfile import (
     WorkerRow,
 )
 from ..verdicts import equivalence_of
-from .identity import QUESTIONS, difference, users_files, written
+from .identity import QUESTIONS, difference, users_files, versions_that_differ, written
 
 _TIMED = ("benchmarks", "passes", "label", "commit")
 _BATCH = 5000  # rows that are written together
@@ -151,12 +151,11 @@ def _verdicts(run: RunFile, place: Place) -> dict[tuple[str, str, str, str], tup
 
 def _check_versions(one: RunFile, other: RunFile, place: Place) -> None:
     before, now = (_versions(run, place) for run in (one, other))
-    for package in sorted(before.keys() | now.keys()):
-        if before.get(package) != now.get(package):
-            raise RunFileError(
-                f"{one.path} has {package} {before.get(package, 'absent')}, and {other.path} has "
-                f"{package} {now.get(package, 'absent')}: compare them, they are no parts of one"
-            )
+    for package, mine, theirs in versions_that_differ(before, now):
+        raise RunFileError(
+            f"{one.path} has {package} {mine or 'absent'}, and {other.path} has "
+            f"{package} {theirs or 'absent'}: compare them, they are no parts of one"
+        )
 
 
 def _versions(run: RunFile, place: Place) -> dict[str, str]:

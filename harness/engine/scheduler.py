@@ -35,6 +35,7 @@ from ..workers import (
 from .batches import BATCH_SIZE, Batch, Partition, Questions, Unclaimed, WorkerPool, pools_of
 from .findings import Findings
 from .flow import Flow
+from .identity import versions_that_differ
 from .interrupts import Interrupts
 from .onnx import answer_onnx
 from .plan import Plan, why_absent
@@ -388,9 +389,8 @@ def _asks_onnx(plan: Plan) -> bool:
 
 def _refuse_other_versions(run: RunFile, old: WorkerRow, new: WorkerRow) -> None:
     before, now = (row.environment.get("versions", {}) for row in (old, new))
-    for package in sorted({*before, *now}):
-        if before.get(package) != now.get(package):
-            raise RunFileError(
-                f"{run.path} was begun with {package} {before.get(package, 'absent')}; here is "
-                f"{now.get(package, 'none')}: begin a new run, or go back to that version"
-            )
+    for package, was, here in versions_that_differ(before, now):
+        raise RunFileError(
+            f"{run.path} was begun with {package} {was or 'absent'}; here is {here or 'none'}: "
+            "begin a new run, or go back to that version"
+        )

@@ -13,7 +13,7 @@ from .evaluate import wrt_for
 from .messages import START_TIMEOUT, Catalogue, Question, Setup
 from .process import ask_quantity, catalogue, limit_threads, load, source, start
 from .source_text import Source
-from .supervisor import BatchResult, Incident, Worker, WorkerHandle, why_no_start
+from .supervisor import BatchResult, Incident, Worker, WorkerHandle, process_pool, why_no_start
 from .watchdog import GIB, Limits, Watchdog, share_of_memory
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "environment_for",
     "limit_threads",
     "load",
+    "process_pool",
     "quiet",
     "share_of_memory",
     "source",

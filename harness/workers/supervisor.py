@@ -18,6 +18,8 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.context import SpawnContext
+from multiprocessing.synchronize import Event
 from typing import Any, Protocol
 
 import psutil
@@ -33,6 +35,17 @@ from .watchdog import Ended, InFlightBatch, Limits
 
 _DEATHS = (ProcessExpired, FutureTimeoutError, CancelledError, BrokenProcessPool)
 _STARTS = 3  # consecutive failed starts after which a worker is given up
+
+
+def process_pool(
+    setup: Setup,
+    context: SpawnContext,
+    loads: Event | None = None,
+    progress: SharedProgress | None = None,
+) -> ProcessPool:
+    """Return a pool of one worker process; see `process.start` for the arguments."""
+    initargs = [setup, loads, progress]
+    return ProcessPool(1, context=context, initializer=start, initargs=initargs)
 
 
 @dataclass(frozen=True)
@@ -132,12 +145,8 @@ class WorkerHandle:
         self._deadly: set[tuple[str, str]] = set()
         self._ending: list[threading.Thread] = []
         self._is_broken = False  # whether the pool takes no more tasks
-        self._pool = self._new_pool()
+        self._pool = process_pool(self._setup, self._context, self._loads, self._progress)
         self._schedule(CATALOGUE, [])
-
-    def _new_pool(self) -> ProcessPool:
-        initargs = [self._setup, self._loads, self._progress]
-        return ProcessPool(1, context=self._context, initializer=start, initargs=initargs)
 
     def send(self, batch: list[Question]) -> None:
         """Send a batch; `resolve` returns its result."""
@@ -225,7 +234,7 @@ class WorkerHandle:
         """Stop the pool, and send the unanswered batches to a new one."""
         self.stop()
         self._is_broken = False
-        self._pool = self._new_pool()
+        self._pool = process_pool(self._setup, self._context, self._loads, self._progress)
         for batch_id, sent in list(self._sent.items()):
             self._schedule(batch_id, sent.batch)
 
