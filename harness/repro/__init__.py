@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .script import Origin, script, why_not_shown
+from .script import Origin, why_not_shown, write_script
 from .session import AnswerSelector, Session
 from .shrink import TIMEOUT, shrink
 
@@ -14,7 +14,7 @@ __all__ = [
     "AnswerSelector",
     "Origin",
     "Session",
-    "script",
     "shrink",
     "why_not_shown",
+    "write_script",
 ]

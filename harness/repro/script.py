@@ -57,7 +57,7 @@ class Origin:
     is_shrunk: bool
 
 
-def script(
+def write_script(
     session: Session, case: Case, selector: AnswerSelector, verdict: Verdict, origin: Origin
 ) -> str:
     """Return the text of a script that shows a verdict.
@@ -117,7 +117,7 @@ class _Writer:
         given = [name for name in ARGUMENTS if getattr(self._inputs, name) is not None]
         by_hand = self._framework.has_handwritten_gradients
         wrt = wrt_for(self._point.quantity, by_hand=by_hand)
-        if self._point.whole:
+        if self._point.all_gradients:
             soft = self._case.target_kind in ("soft", "multi_label")
             wrt = ("values", "target") if soft else ("values",)
         return ScriptCall(

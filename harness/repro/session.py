@@ -43,13 +43,13 @@ class AnswerSelector:
         implementation: its name.
         mode: how it is run.
         quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
-        whole: whether all gradients are asked along, as a run does, or this quantity alone.
+        all_gradients: whether all gradients are asked along, as a run does, or this quantity alone.
     """
 
     implementation: str
     mode: str
     quantity: str
-    whole: bool = False
+    all_gradients: bool = False
 
 
 class Session:

@@ -124,7 +124,7 @@ def evaluate(backend: Backend, name: str, mode: str, case: Case) -> Observation:
 
 
 def evaluate_quantity(
-    backend: Backend, name: str, mode: str, case: Case, quantity: str, *, whole: bool
+    backend: Backend, name: str, mode: str, case: Case, quantity: str, *, all_gradients: bool
 ) -> NDArray[Any] | Failure:
     """Evaluate one quantity of an implementation.
 
@@ -134,7 +134,7 @@ def evaluate_quantity(
         mode: how it is run.
         case: the inputs and options.
         quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
-        whole: whether all gradients of the case are computed in the same call, as in a run.
+        all_gradients: whether all gradients of the case are computed in the same call, as in a run.
     """
     COMPILED.prepare(backend, case)
     implementation, inputs = backend.implementations[name], case.inputs()
@@ -142,7 +142,7 @@ def evaluate_quantity(
     if reason:
         return Failure("unsupported", reason)
     call = call_for(implementation, case, inputs)
-    if not whole:
+    if not all_gradients:
         by_hand = backend.description.has_handwritten_gradients
         call = replace(call, wrt=wrt_for(quantity, by_hand=by_hand))
     with warnings.catch_warnings():

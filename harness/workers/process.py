@@ -193,13 +193,15 @@ def _answered(backend: Backend, question: Question) -> Observation:
 
 
 def ask_quantity(
-    case: Case, name: str, mode: str, quantity: str, whole: bool
+    case: Case, name: str, mode: str, quantity: str, all_gradients: bool
 ) -> NDArray[Any] | Failure:
     """Evaluate one quantity of an implementation; see `evaluate.evaluate_quantity`."""
-    return evaluate_quantity(_this().backend, name, mode, case, quantity, whole=whole)
+    return evaluate_quantity(
+        _this().backend, name, mode, case, quantity, all_gradients=all_gradients
+    )
 
 
-def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Source:  # noqa: ARG001
+def source(case: Case, name: str, mode: str, quantity: str, all_gradients: bool) -> Source:  # noqa: ARG001
     """Return the program text of an implementation and of its call for a case.
 
     In the call the arrays have the names that the contract gives them.
@@ -215,7 +217,7 @@ def source(case: Case, name: str, mode: str, quantity: str, whole: bool) -> Sour
     modules += loaded([module_name(place) for place in process.setup.extra])
     module, attribute = module_and_name(modules, implementation.function, name)
     by_hand = implementation.vjp is not None and backend.description.has_handwritten_gradients
-    needs_gradient = bool(wrt_for(quantity, by_hand=by_hand) or (whole and call.wrt))
+    needs_gradient = bool(wrt_for(quantity, by_hand=by_hand) or (all_gradients and call.wrt))
     gradient = "cotangent" if by_hand and needs_gradient else ""
     return source_of(module, attribute, *_written(case, call), gradient)
 

@@ -18,9 +18,9 @@ from ..harness.repro import (
     AnswerSelector,
     Origin,
     Session,
-    script,
     shrink,
     why_not_shown,
+    write_script,
 )
 from ..harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
 from ..harness.verdicts import kind_of
@@ -192,7 +192,7 @@ def reproduce(
             ended = "" if small.is_minimal else "; the limit came first"
             say(f"shrunk from {shapes[0]} to {shapes[1]} in {small.questions} questions{ended}")
             case, verdict = small.case, small.verdict
-        text = script(session, case, selector, verdict, origin)
+        text = write_script(session, case, selector, verdict, origin)
     return text, why_not_shown(text, verdict.word)
 
 
@@ -201,8 +201,8 @@ def _asked_again(run: RunFile, session: Session, row: VerdictRow) -> tuple[Answe
     case = run.case(row.case)
     if row.implementation not in {claim.name for claim in session.catalogue.claims}:
         raise NothingToShowError(f"there is no {row.implementation} here")
-    for whole in (False, True):
-        selector = AnswerSelector(row.implementation, row.mode, row.quantity, whole)
+    for all_gradients in (False, True):
+        selector = AnswerSelector(row.implementation, row.mode, row.quantity, all_gradients)
         verdict = session.verdict(case, selector)
         if isinstance(verdict.detail, Failure) and verdict.detail.is_of_value:
             # There is no gradient because the value has a wrong shape: the value shows that.

@@ -14,7 +14,7 @@ import pytest
 from lossdiff.cases.model import Case
 from lossdiff.harness.answers import Failure
 from lossdiff.harness.judging import Verdict
-from lossdiff.harness.repro.script import Origin, script, why_not_shown
+from lossdiff.harness.repro.script import Origin, why_not_shown, write_script
 from lossdiff.harness.repro.session import AnswerSelector, Session
 from lossdiff.harness.repro.shrink import shrink
 
@@ -125,7 +125,7 @@ def shown(
     session: Session, case: Case, selector: AnswerSelector, verdict: Verdict, origin: str = ""
 ) -> str:
     """Return the script for a verdict on a case, or on what it was shrunk to."""
-    return script(
+    return write_script(
         session, case, selector, verdict, Origin(origin or case.id, "0.1.0", is_shrunk=bool(origin))
     )
 
@@ -237,7 +237,7 @@ def test_a_script_that_dies_says_so_first(
 def test_a_script_that_hangs_gives_up(
     asker_of: Callable[[str], Session], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules[script.__module__], "_HANGS", 1)
+    monkeypatch.setattr(sys.modules[write_script.__module__], "_HANGS", 1)
     verdict = Verdict("timed out", detail=Failure("timed out", "no answer within 10 s"))
     selector = AnswerSelector("endless.softmax_is_deaf", "eager", "value")
 

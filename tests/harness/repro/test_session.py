@@ -37,10 +37,12 @@ def test_a_given_case_gets_the_verdict_of_its_source(numpy_asker: Session) -> No
     )
 
 
-@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("all_gradients", [False, True])
 @pytest.mark.parametrize("quantity", ["value", "gradient_logits", "gradient_target"])
-def test_each_quantity_can_be_had_alone(numpy_asker: Session, quantity: str, whole: bool) -> None:
-    selector = AnswerSelector("numpy.recipes.cross_entropy", "eager", quantity, whole)
+def test_each_quantity_can_be_had_alone(
+    numpy_asker: Session, quantity: str, all_gradients: bool
+) -> None:
+    selector = AnswerSelector("numpy.recipes.cross_entropy", "eager", quantity, all_gradients)
 
     assert numpy_asker.verdict(SOFT, selector).word in FINE
 
