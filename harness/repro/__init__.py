@@ -1,6 +1,7 @@
 """Come here for showing one verdict to somebody else: a smaller case, and a script.
 
-`Session` asks one framework one question at a time, `shrink` reduces a case, `script` writes it.
+`Session` evaluates one question at a time in a process of one framework, `shrink` reduces a case
+while it gets the same verdict, and `write_script` writes the program that shows the verdict.
 """
 
 from __future__ import annotations

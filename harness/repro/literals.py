@@ -1,4 +1,8 @@
-"""Arrays as program text that gives the same bits."""
+"""Write arrays as program text that evaluates to the same bits.
+
+Short arrays are written as nested lists of decimal numbers. Arrays that are long, or whose bits
+decimals do not give back (a NaN with a payload), are written as compressed bytes.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +16,22 @@ from ...backends.dialect import ScriptDialect
 from ...cases.dtypes import FORMATS, Array
 from .simplicity import shortest
 
-_FULL = 16  # elements from which on equal ones are not repeated
-_LISTED = 4096  # elements up to which numbers are written out
+_FULL = 16  # from this many equal elements on, the array is written as one number
+_LISTED = 4096  # up to this many elements, the numbers are written out
 _WIDTH = 96
 
 
 def array_text(array: Array, dialect: ScriptDialect, device: str) -> str:
-    """Return an expression for an array of a framework, bit for bit the same.
+    """Return an expression that evaluates to the framework's array with the same bits.
 
     Args:
-        array: any shape; one of the four formats, or whole numbers.
-        dialect: how the framework is written.
+        array: of any shape; its dtype is one of the four formats, or an integer dtype.
+        dialect: writes the expressions of the framework.
         device: `cpu` or `gpu`.
+
+    Returns:
+        One expression, which may span several lines. It may need the modules `modules_needed`
+        lists.
     """
     dtype = dialect.dtype(array.dtype.name)
     if not array.size or (array.size >= _FULL and _is_uniform(array)):
@@ -35,6 +43,7 @@ def array_text(array: Array, dialect: ScriptDialect, device: str) -> str:
 
 
 def _is_uniform(array: Array) -> bool:
+    # Bytes are compared and not numbers: 0 equals -0, and no NaN equals itself.
     flat = np.ascontiguousarray(array).reshape(-1)
     one = flat[:1].tobytes()
     return flat.tobytes() == one * flat.size and _survives(flat[:1])
@@ -50,7 +59,8 @@ def _number(number: Any) -> str:
     if np.isinf(wide):
         return "np.inf" if wide > 0 else "-np.inf"
     plain = shortest(wide, form)
-    # Some go from float64 to 16 bits by way of float32: both ways must lead back.
+    # Some frameworks convert float64 to 16 bits through float32, which rounds twice. The short
+    # decimal is used only if both conversions give the number back.
     ways = [float(plain)]
     if form.name in ("float16", "bfloat16"):
         ways.append(float(np.float32(plain)))
@@ -60,7 +70,10 @@ def _number(number: Any) -> str:
 
 
 def _survives(array: Array) -> bool:
-    """Whether the numbers written out give the same bits; a NaN may have others."""
+    """Return whether the numbers written as decimals give the same bits.
+
+    They do not for a NaN with another payload or sign than `np.nan`.
+    """
     form = FORMATS.get(array.dtype.name)
     if form is None:
         return array.dtype.kind in "iu"
@@ -71,6 +84,7 @@ def _survives(array: Array) -> bool:
 
 
 def _listed(array: Array, indent: int = 0) -> str:
+    """Return nested lists of numbers, one row to a line where a line would be too long."""
     if not array.ndim:
         return _number(array[()])
     if not array.size:
@@ -96,7 +110,11 @@ def _wrapped(parts: list[str], pad: str) -> str:
 
 
 def _packed(array: Array) -> str:
-    """A NumPy array of the bytes, compressed; bfloat16 as the upper half of float32."""
+    """Return the expression of a NumPy array from its compressed bytes.
+
+    A bfloat16 array is written as float32, which holds its numbers exactly, because NumPy
+    itself has no bfloat16.
+    """
     plain = array.astype(np.float32) if array.dtype.name == "bfloat16" else array
     data = base64.b85encode(zlib.compress(np.ascontiguousarray(plain).tobytes(), 9)).decode()
     lines = "".join(
@@ -110,5 +128,12 @@ def _packed(array: Array) -> str:
 
 
 def modules_needed(text: str) -> list[str]:
-    """Return the import statements of the standard library that array expressions need."""
+    """Return the import statements of the standard library that array expressions need.
+
+    Args:
+        text: lines of a script that may contain results of `array_text`.
+
+    >>> modules_needed("zlib.decompress(data)")
+    ['import zlib']
+    """
     return [f"import {name}" for name in ("base64", "zlib") if f"{name}." in text]

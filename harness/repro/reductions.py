@@ -1,4 +1,9 @@
-"""How a case becomes smaller: given as arrays, cut along an axis, with fewer options."""
+"""Reduce a case in one step: to its arrays, along an axis, or to fewer options.
+
+A reduced case carries its arrays, because no id of a generated case describes a part of it. Each
+function keeps what the contract requires of the inputs: labels stay inside the classes or outside
+of them, rows of probabilities keep their sum, and weights keep their class.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +21,31 @@ from ..answers import HVP_LOGITS
 from ..oracle import Floats
 
 WEIGHTS = ("weight", "pos_weight")
-_NEAR_ONE = 2.0**-5  # what sums to 1 up to rounding is never further from it
+_NEAR_ONE = 2.0**-5  # rounding alone never moves a sum of 1 further than this
 
 
 def as_given(case: Case, quantity: str) -> Case:
-    """Return the same question as one that carries its arrays."""
-    # The Hessian-vector product is computed for probed cases only: the smaller case stays one.
+    """Return the same case with its arrays stored in it.
+
+    Args:
+        case: generated, or with stored arrays already.
+        quantity: the quantity whose verdict is to be kept.
+    """
+    # The Hessian-vector product is computed for probed cases only, so that a case that is shrunk
+    # for its sake must stay a probed one.
     kind = SHRUNK_PROBED if quantity == HVP_LOGITS else SHRUNK
     return with_inputs(replace(case, family=f"{kind}:"), case.inputs())
 
 
 def with_inputs(case: Case, inputs: Inputs, **options: Any) -> Case:
-    """Return a given case with other arrays, and other options where they are named."""
+    """Return a case with other stored arrays.
+
+    Args:
+        case: with stored arrays.
+        inputs: the arrays that replace them.
+        **options: options that change as well.
+    """
+    # Options, shape, target family and digest are parts of the id and follow from the arrays.
     chosen = replace(case.options, **options)
     for name in WEIGHTS:
         chosen = replace(chosen, **{name: _weight_name(getattr(inputs, name), case.dtype)})  # type: ignore[arg-type]
@@ -52,20 +70,20 @@ def _weight_name(weight: Array | None, dtype: str) -> str | None:
 
 
 def axes_of_rows(case: Case) -> list[int]:
-    """Return the axes of the first argument that are not its classes."""
+    """Return the axes of the first argument other than the axis of the classes."""
     return [axis for axis in range(len(case.shape)) if axis != case.class_axis]
 
 
 def cut(case: Case, axis: int, keep: Array) -> Case:
-    """Return a case of some positions along one axis.
+    """Return the case at some positions along one axis.
 
-    Index targets are renumbered, those of a class that is gone become class 0. Rows that sum
-    to 1 do so afterwards: their first class gets what is missing.
+    If the axis is that of the classes, index targets are renumbered, and a label whose class was
+    removed becomes class 0. Rows that sum to 1 still do so: the first class gets what is missing.
 
     Args:
-        case: given as arrays.
-        axis: of the first argument.
-        keep: positions, ascending, at least one.
+        case: with stored arrays.
+        axis: an axis of the first argument.
+        keep: the positions that stay, shape (n,), integer and ascending, at least one.
     """
     inputs = case.inputs()
     cuts_classes = axis == case.class_axis and case.contract.is_loss
@@ -87,6 +105,11 @@ def _target(case: Case, target: Array, axis: int, keep: Array) -> Array:
 
 
 def _renumbered(case: Case, target: Array, keep: Array) -> Array:
+    """Return labels for the classes that are kept.
+
+    Labels that are out of range stay as far out of range as before, because the verdict may be
+    about them; so does `ignore_index`, whatever its number is.
+    """
     classes = case.shape[case.class_axis]
     new = np.zeros(classes, np.int64)
     new[keep] = np.arange(len(keep))
@@ -102,6 +125,7 @@ def _taken(case: Case, array: Array, axis: int, keep: Array) -> Array:
         return part
     with np.errstate(invalid="ignore"):
         missing = _sums(array, axis) - _sums(part, axis)
+    # A row that no longer sums to 1 would be another question.
     moved = np.where(sums_to_one(array, axis), missing, 0.0)
     if not np.any(moved):
         return part
@@ -111,7 +135,17 @@ def _taken(case: Case, array: Array, axis: int, keep: Array) -> Array:
 
 
 def sums_to_one(array: Array, axis: int) -> Array:
-    """Return which rows are probabilities that sum to 1, as far as their dtype can say."""
+    """Return which rows sum to 1, up to the rounding of their dtype.
+
+    Args:
+        array: probabilities of any shape, in one of the four formats.
+        axis: the axis of the classes.
+
+    Returns:
+        bool, the shape of `array` without `axis`.
+    """
+    # The sum of n rounded probabilities may differ from 1 by n unit roundoffs. The factor of 2
+    # leaves room for a program that normalised in its own dtype.
     near = min(2 * array.shape[axis] * FORMATS[array.dtype.name].unit_roundoff, _NEAR_ONE)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.abs(_sums(array, axis) - 1) <= near)
@@ -123,7 +157,10 @@ def _sums(array: Array, axis: int) -> Floats:
 
 
 def without_axes(case: Case) -> Iterator[Case]:
-    """Yield cases with one axis of length 1 less."""
+    """Yield cases that lack one axis of length 1.
+
+    A loss keeps its first axis and its classes, since its contract needs both.
+    """
     least = 2 if case.contract.is_loss else 1
     for axis in reversed(axes_of_rows(case)):
         if (
@@ -135,6 +172,7 @@ def without_axes(case: Case) -> Iterator[Case]:
         inputs, at = case.inputs(), case.class_axis - (axis < case.class_axis)
         target = inputs.target
         if target is not None:
+            # Index targets have no axis of classes: the axes behind it come one earlier.
             shift = axis > case.class_axis and case.target_kind == "index"
             target = target.squeeze(axis - shift)
         values = inputs.values.squeeze(axis)
@@ -149,7 +187,7 @@ def _axis(case: Case, at: int, axes: int) -> int:
 
 
 def without_options(case: Case) -> Iterator[Case]:
-    """Yield cases with one option less, each of them plainer than the case."""
+    """Yield cases with one option fewer, or with a simpler value of one option."""
     inputs, options, default = case.inputs(), case.options, Options()
     if case.layout:
         yield replace(case, layout="")
@@ -172,6 +210,7 @@ def without_options(case: Case) -> Iterator[Case]:
 
 
 def _ignoring(case: Case, number: int) -> Case:
+    """Return the case with another `ignore_index`, and the ignored labels with it."""
     inputs = case.inputs()
     if inputs.target is not None and case.target_kind == "index":
         ignored = inputs.target == case.options.ignore_index
@@ -181,6 +220,7 @@ def _ignoring(case: Case, number: int) -> Case:
 
 
 def _of_one_dtype(case: Case) -> Iterator[Case]:
+    """Yield cases in which the target or one weight has its usual dtype."""
     inputs, form = case.inputs(), FORMATS[case.dtype]
     usual: dict[str, Callable[[Array], Array]] = dict.fromkeys(("target", *WEIGHTS), form.round)
     if case.target_kind == "index":

@@ -1,6 +1,8 @@
-"""A script that shows one verdict: NumPy, the framework, bit-exact inputs, the exact answer.
+"""Write a script that shows one verdict.
 
-The script needs nothing of ours. It ends with status 0 if the verdict shows, and 1 if not.
+The script has the inputs bit for bit, the call, the exact values and their bounds. It needs NumPy
+and the framework but not this program, so that it can be pasted into a report. It ends with status
+0 if it reproduces the verdict, and with 1 if not.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ from ..workers import wrt_for
 from .literals import array_text, modules_needed
 from .session import AnswerSelector, Session
 
-_ALL = 16  # elements up to which all are compared; of more, the worst
+_ALL = 16  # up to this many elements all are compared; of more, the worst ones
 _WORST = 4
-_HANGS = 60  # seconds after which a script says that nothing came back
+_HANGS = 60  # seconds after which a script reports that nothing came back
 _RUN_LIMIT = 300.0
 _WANTED: dict[str, Wanted] = {VALUE: "value", HVP_LOGITS: "second derivative"}
 _MEANT = {
@@ -44,12 +46,12 @@ _MEANT = {
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a finding comes from.
+    """The run in which a finding was made.
 
     Attributes:
-        case: the id that it has in its run.
-        version: of this program, as the run was made.
-        is_shrunk: whether the case is a smaller one.
+        case: the id of the case in that run.
+        version: the version of this program that made the run.
+        is_shrunk: whether the script shows a reduced case instead.
     """
 
     case: str
@@ -63,20 +65,32 @@ def write_script(
     """Return the text of a script that shows a verdict.
 
     Args:
-        session: who is asked once more, for the numbers that the script compares with.
-        case: the question.
-        selector: which answer of whom.
-        verdict: on it.
-        origin: where it comes from.
+        session: evaluates the case once more, for the numbers that the script compares with.
+        case: the case to show, reduced or not.
+        selector: the answer that was judged.
+        verdict: the verdict on this answer.
+        origin: the run in which it was found; the script names it.
+
+    Returns:
+        The text of a Python program.
 
     Raises:
-        SourceError: the text of the implementation cannot be had.
+        SessionError: the framework gives no answer this time.
+        SourceError: the source text of the implementation cannot be found.
     """
     return _Writer(session, case, selector, verdict, origin).text()
 
 
 def why_not_shown(text: str, word: str) -> str:
-    """Run a script as its reader will; return why it does not show its verdict, or nothing."""
+    """Run a script as its reader will, in an empty folder and a fresh interpreter.
+
+    Args:
+        text: a result of `write_script`.
+        word: the word of the verdict.
+
+    Returns:
+        Why the script does not show the verdict; empty if it does.
+    """
     with tempfile.TemporaryDirectory() as folder:
         try:
             done = subprocess.run(
@@ -85,6 +99,8 @@ def why_not_shown(text: str, word: str) -> str:
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return "" if word == "timed out" else f"it does not end within {_RUN_LIMIT:g} s"
+    # A script that shows a crash dies with the status of the crash, so that the last line of its
+    # output decides first, and the status only where no crash is expected.
     said = (done.stdout or done.stderr).decode(errors="replace").strip().splitlines()
     if "not reproduced" in (said[-1] if said else ""):
         return said[-1]
@@ -95,6 +111,8 @@ def why_not_shown(text: str, word: str) -> str:
 
 
 class _Writer:
+    """Writes the parts of one script: header, imports, definitions, arrays, call, comparison."""
+
     def __init__(
         self,
         session: Session,
@@ -117,6 +135,8 @@ class _Writer:
         given = [name for name in ARGUMENTS if getattr(self._inputs, name) is not None]
         by_hand = self._framework.has_handwritten_gradients
         wrt = wrt_for(self._point.quantity, by_hand=by_hand)
+        # The call must be the one that was judged: a framework may compute a gradient otherwise
+        # when a second one is computed in the same call.
         if self._point.all_gradients:
             soft = self._case.target_kind in ("soft", "multi_label")
             wrt = ("values", "target") if soft else ("values",)
@@ -132,7 +152,8 @@ class _Writer:
         )
 
     def text(self) -> str:
-        """The whole script."""
+        """Return the text of the script."""
+        # The lines of the body decide which imports the head needs.
         body = [*self._arrays(), "", *self._shown()]
         head = f"{self._header()}\n\n{self._imports(chr(10).join(body))}"
         parts = [head, *self._source.definitions]
@@ -177,6 +198,7 @@ class _Writer:
         lines |= {"import ml_dtypes"} if "ml_dtypes." in body else set()
         lines |= {"import threading"} if "threading." in body else set()
         lines |= {"import os"} if "os._exit" in body else set()
+        # Settings are read when a framework is imported: `os` and the settings come before it.
         future = {line for line in lines if line.startswith("from __future__")}
         standard = sorted((line for line in lines - future if _is_standard(line)), key=_order)
         others = sorted(lines - future - set(standard), key=_order)
@@ -192,6 +214,7 @@ class _Writer:
         return [f'os.environ["{name}"] = {_quoted(value)}' for name, value in settings.items()]
 
     def _arrays(self) -> Iterator[str]:
+        # Cotangent and direction are those of the judgement, rounded to the dtype of the values.
         named = dict(zip(self._asked.arrays, self._given(), strict=True))
         dtype = self._inputs.values.dtype
         shape = result_shape(self._case)
@@ -208,11 +231,13 @@ class _Writer:
             if array is not None:
                 yield array
 
-    # --- the call, and what is said of it
+    # --- the call, and the comparison of what it gives
 
     def _shown(self) -> list[str]:
         call, word = self._dialect.call_lines(self._asked), self._verdict.kind.word
         undivided = call[1:] if call[0] == "" else call
+        # A call that ends or stops the script must be announced before it is made; an error must be
+        # caught around it; anything else is compared after it.
         if word in ("crashed", "timed out"):
             return self._crashing(call) if word == "crashed" else self._timed(call)
         if word == "raised" or self._verdict.convention == "dtypes_refused":
@@ -232,6 +257,7 @@ class _Writer:
         ]
 
     def _timed(self, call: list[str]) -> list[str]:
+        # A thread ends the script: a call that hangs in compiled code lets no signal handler run.
         return [
             "",
             "",
@@ -277,7 +303,7 @@ class _Writer:
     def _mismatch(self) -> list[str]:
         target = self._point.quantity == "gradient_target"
         due = self._inputs.target if target else self._inputs.values
-        assert due is not None  # noqa: S101 -- or there would be no gradient by it
+        assert due is not None  # noqa: S101 -- or it would have no gradient
         shape = result_shape(self._case) if self._point.quantity == "value" else due.shape
         return [
             f'DUE = ("{due.dtype.name}", {shape})',
@@ -321,7 +347,11 @@ class _Writer:
         ]
 
     def _due(self) -> Iterable[tuple[str, str, str, str]]:
-        """Index, exact value, bound and answer of each element, or of the worst ones."""
+        """Return index, exact value, bound and answer as text for the elements to compare.
+
+        Raises:
+            SessionError: the framework gives no answer this time.
+        """
         answer = self._asker.answer(self._case, self._point)
         if isinstance(answer, Failure):
             raise SessionError(f"the answer does not come a second time: {answer.message}")
@@ -330,7 +360,7 @@ class _Writer:
         bound = self._question.bound(solution, self._point.quantity, SOUND)
         assert bound is not None  # noqa: S101 -- pairwise sums are never vacuous here
         form = format_of(answer.dtype)
-        if form is not None:  # what is beyond the format is due as an infinity
+        if form is not None:  # beyond the range of the format, the expected value is an infinity
             rounded = form.round(exact).astype(np.float64)
             exact = np.where(np.isinf(rounded), rounded, exact)
         got = answer.astype(np.float64)
@@ -352,12 +382,15 @@ _IS_WRONG = {
 
 
 def _kind(word: str) -> str:
+    """Return the key of `_IS_WRONG` for a verdict."""
     if word.startswith(UNDEFINED):
         return "undefined"
     return "nonfinite" if word == "nonfinite" else "numbers"
 
 
 def _shown_of(got: NDArray[Any], exact: NDArray[Any], bound: NDArray[Any]) -> list[tuple[int, ...]]:
+    """Return the indices of all elements, or of those with the largest errors in bounds."""
+    # A NaN, or an infinity that is not expected, comes first; equal infinities have no error.
     with np.errstate(all="ignore"):
         error = np.abs(got - exact) / bound.reshape(exact.shape)
     error = np.where(got == exact, 0.0, np.where(np.isnan(error), np.inf, error))
@@ -396,5 +429,5 @@ def _quoted(value: str) -> str:
 
 
 def _printable(line: str) -> str:
-    """Error messages may hold anything; a comment holds one line of it."""
+    """Return an error message with line ends and control characters escaped, for a comment."""
     return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in line)

@@ -1,7 +1,7 @@
-"""One question at a time, asked in a process of its own and judged in this one.
+"""Evaluate one question at a time in a process of its own, and judge the answer in this one.
 
-Whoever dies or does not return gives a verdict like any other; the next question finds a fresh
-process.
+A call that ends its process or does not return gets a verdict like any other; the next question
+goes to a fresh process.
 """
 
 from __future__ import annotations
@@ -31,19 +31,20 @@ from ..workers import (
     start,
 )
 
-# What a framework's process ends with where it does not start; RuntimeError is the frameworks' own.
+# The errors of a process that does not start; RuntimeError is what frameworks raise at the import.
 _NO_START = (ProcessExpired, FutureTimeoutError, DeviceAbsentError, ImportError, RuntimeError)
 
 
 @dataclass(frozen=True)
 class AnswerSelector:
-    """Which answer of whom.
+    """Selects one answer to a case.
 
     Attributes:
-        implementation: its name.
-        mode: how it is run.
+        implementation: the name of the implementation.
+        mode: the mode in which the framework runs it.
         quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
-        all_gradients: whether all gradients are asked along, as a run does, or this quantity alone.
+        all_gradients: whether all gradients are computed in the same call, as in a run, or this
+            quantity alone.
     """
 
     implementation: str
@@ -53,14 +54,19 @@ class AnswerSelector:
 
 
 class Session:
-    """Asks the implementations of one framework; use it in a `with` statement.
+    """One worker process of a framework; use it in a `with` statement.
 
     Attributes:
-        catalogue: what the framework offers, its versions among it.
+        catalogue: the claims of the framework's implementations, and its versions.
     """
 
     def __init__(self, framework: str, device: str = "cpu", extra: tuple[str, ...] = ()) -> None:
         """Start the process and import the framework there.
+
+        Args:
+            framework: a name of `FRAMEWORKS`.
+            device: `cpu` or `gpu`.
+            extra: files or modules of the user's own implementations.
 
         Raises:
             SessionError: the framework is missing, or does not start.
@@ -68,11 +74,13 @@ class Session:
         """
         if framework not in FRAMEWORKS:
             raise SessionError(f"{framework} is not asked in a process; nothing can be shown of it")
+        # A missing framework is found here, since an import error of the process says less.
         missing = FRAMEWORKS[framework].why_missing
         if missing:
             raise SessionError(missing)
         self.framework, self.device, self.extra = framework, device, extra
         self._question: SolvedCase | None = None
+        # A forked process would share locks and threads of this one, which frameworks do not bear.
         context = multiprocessing.get_context("spawn")
         loads = context.Event()
         setup = Setup(framework, device, extra)
@@ -105,12 +113,12 @@ class Session:
         self._pool.join()
 
     def verdict(self, case: Case, selector: AnswerSelector, timeout: float = 120.0) -> Verdict:
-        """Ask and judge; a crash and a time-out are verdicts too.
+        """Evaluate a case and judge the answer; a crash and a time-out are verdicts too.
 
         Args:
-            case: the question.
-            selector: which answer.
-            timeout: seconds that the answer may take.
+            case: the case to evaluate.
+            selector: the answer to judge.
+            timeout: the seconds that the answer may take.
         """
         question = self.question(case)
         solution = question.solution
@@ -122,7 +130,13 @@ class Session:
     def answer(
         self, case: Case, selector: AnswerSelector, timeout: float = 120.0
     ) -> NDArray[Any] | Failure:
-        """Ask; returns the array, or why there is none."""
+        """Evaluate a case; return the answer as an array, or the reason why there is none.
+
+        Args:
+            case: the case to evaluate.
+            selector: the answer to return.
+            timeout: the seconds that the answer may take.
+        """
         future = self._pool.schedule(
             ask_quantity, args=[case, *vars(selector).values()], timeout=timeout
         )
@@ -135,12 +149,16 @@ class Session:
             return Failure("crashed", message, status=error.exitcode)
 
     def question(self, case: Case) -> SolvedCase:
-        """Return a case ready to be judged; the last one is kept."""
+        """Return the solved case; the last one is stored for further answers to it."""
         if self._question is None or self._question.case.id != case.id:
             self._question = solved_case(case)
         return self._question
 
     def source(self, case: Case, selector: AnswerSelector) -> Source:
-        """Return the program text of an implementation, and of the call that asks it the case."""
+        """Return the program text of an implementation and of its call for a case.
+
+        Raises:
+            SourceError: the source text of the implementation cannot be found.
+        """
         future = self._pool.schedule(source, args=[case, *vars(selector).values()], timeout=120)
         return future.result()

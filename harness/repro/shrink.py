@@ -1,8 +1,9 @@
-"""Shrinking: the smallest and plainest case that gets the same verdict.
+"""Shrink a case: search for a smaller and simpler case that gets the same verdict.
 
-Greedy and deterministic: rows go first, then classes, then options, then digits; whatever is
-tried is asked and judged anew. What is left is one-minimal if neither limit was reached: no
-further row, class, option or digit can go without the verdict.
+The search is delta debugging (Zeller and Hildebrandt, 2002): greedy and deterministic. It removes
+rows first, then classes, then options, then digits, and every candidate is evaluated and judged
+anew. Unless the time or the number of questions ran out, the result is one-minimal: no reduction
+that is tried keeps the verdict.
 """
 
 from __future__ import annotations
@@ -35,20 +36,20 @@ TIMEOUT = 30.0
 _QUESTIONS = 1000
 _ROUNDS = 4
 _CHUNKS = 16
-_ELEMENTS = 64  # of larger arrays single numbers are not looked at
-_CLEAR = 20.0  # times the sound bound: an error that large must not shrink to a doubtful one
-_LEAST = 1.0  # seconds that a question may take at the end
+_ELEMENTS = 64  # in larger arrays no single number is simplified
+_CLEAR = 20.0  # ratio of error to bound that is beyond doubt; see `is_same`
+_LEAST = 1.0  # seconds that a question may take when the time is nearly over
 
 
 @dataclass(frozen=True)
 class Shrunk:
-    """What a case was reduced to.
+    """The result of shrinking a case.
 
     Attributes:
-        case: carries its arrays; its family is `shrunk:DIGEST`.
-        verdict: on this case.
-        questions: how many were asked.
-        is_minimal: whether it ended before the time and the questions did.
+        case: the reduced case, with stored arrays; its family is `shrunk:DIGEST`.
+        verdict: the verdict on the reduced case.
+        questions: the number of cases that were tried.
+        is_minimal: whether the search ended before the time and the questions ran out.
     """
 
     case: Case
@@ -66,15 +67,15 @@ def shrink(
     timeout: float = TIMEOUT,
     questions: int = _QUESTIONS,
 ) -> Shrunk:
-    """Reduce a case as far as the verdict is kept.
+    """Reduce a case while the verdict stays the same.
 
     Args:
-        session: who asks.
-        case: the question.
-        selector: which answer of whom.
-        first: the verdict on it, which is kept: the word, and for a failure what it says.
-        timeout: seconds for all.
-        questions: how many may be asked.
+        session: evaluates and judges the candidates.
+        case: the case to reduce.
+        selector: the answer that is judged.
+        first: the verdict on the case; `is_same` defines what it has in common with the result.
+        timeout: the seconds for the search.
+        questions: the largest number of candidates.
     """
     shrinker = _Shrinker(
         session, as_given(case, selector.quantity), selector, first, timeout, questions
@@ -88,6 +89,8 @@ def shrink(
 
 
 class _Shrinker:
+    """The state of one search: the smallest case so far, and the ids of all that were tried."""
+
     def __init__(
         self,
         session: Session,
@@ -102,11 +105,12 @@ class _Shrinker:
         self._asker, self._point, self._first = session, selector, first
         self._limit = questions
         self._deadline = time.monotonic() + timeout
-        # One that is said not to return is asked several times within the limit.
+        # A call that hangs takes its full time: a third of the limit leaves room for several calls.
         self._longest = timeout / 3 if first.word == "timed out" else timeout
 
     def run(self) -> bool:
-        """Go round until nothing changes; whether that point was reached."""
+        """Apply all reductions until none is accepted; return whether that point was reached."""
+        # The cheapest questions come last: without rows and classes, digits are quick to try.
         for _ in range(_ROUNDS):
             before = self.case.id
             for axis in axes_of_rows(self.case):
@@ -123,7 +127,11 @@ class _Shrinker:
         return False
 
     def _keeps(self, case: Case) -> bool:
-        """Take a case if it gets the same verdict."""
+        """Accept a case if it gets the same verdict; return whether it did.
+
+        Raises:
+            ExhaustedError: the time or the questions have run out.
+        """
         if case.id in self.seen:
             return False
         left = self._deadline - time.monotonic()
@@ -140,7 +148,9 @@ class _Shrinker:
     # --- rows and classes
 
     def _cut(self, axis: int) -> None:
-        """The shortest beginning, of that the shortest end, then chunks from within."""
+        """Remove positions of an axis: from its end, its beginning, then chunks from within."""
+        # Most findings need one row: bisection finds it in logarithmically many questions. What
+        # needs rows that are far apart is left to the chunks, which halve as in `ddmin`.
         self._bisect(axis, lambda _, n: np.arange(n))
         self._bisect(axis, lambda length, n: np.arange(length - n, length))
         size = self.case.shape[axis] // 2
@@ -154,10 +164,10 @@ class _Shrinker:
             size //= 2
 
     def _bisect(self, axis: int, part: Callable[[int, int], Array]) -> None:
-        low, high = 0, self.case.shape[axis]  # low does not keep the verdict, high does
+        low, high = 0, self.case.shape[axis]  # high keeps the verdict, low does not
         while high - low > 1:
             middle = (low + high) // 2
-            # A beginning of what is left is a beginning of the whole, and so is an end.
+            # The case shrinks on the way, but a beginning of a beginning is one too, as with ends.
             if self._keeps(cut(self.case, axis, part(self.case.shape[axis], middle))):
                 high = middle
             else:
@@ -166,6 +176,7 @@ class _Shrinker:
     # --- numbers
 
     def _plain(self, name: str) -> None:
+        """Simplify one array: at once, then by rows, then element by element."""
         array = getattr(self.case.inputs(), name)
         if array is None:
             return
@@ -191,7 +202,8 @@ class _Shrinker:
                     break
 
     def _plain_labels(self, labels: Array) -> None:
-        """Class 0, or the nearest one beyond the classes."""
+        """Replace labels with class 0; labels out of range with the nearest one out of range."""
+        # A label out of range is what the verdict may be about, and an ignored one stays ignored.
         classes = self.case.shape[self.case.class_axis]
         counts = labels != self.case.options.ignore_index
         inside = counts & (labels >= 0) & (labels < classes)
@@ -208,7 +220,8 @@ class _Shrinker:
             self._takes("target", tried)
 
     def _rows(self, name: str) -> Iterator[Array]:
-        """Rows of probabilities change as a whole: all on the first class, or on the largest."""
+        """Yield arrays with one-hot rows of probabilities, at the first or the largest class."""
+        # No single probability can change without its row, which must sum to 1.
         array = getattr(self.case.inputs(), name)
         if not self._is_of_probabilities(name) or array.size > _ELEMENTS:
             return
@@ -228,7 +241,11 @@ class _Shrinker:
         return contract.reads_classes and name == "values" and contract.domain == "probs"
 
     def _takes(self, name: str, array: Array) -> bool:
-        """Take other numbers, as long as they are what they were: probabilities, logarithms."""
+        """Accept other numbers if the verdict stays; return whether it did.
+
+        Rows that sum to 1 must still do so, and log-probabilities must not become positive: other
+        inputs would be outside the contract and could get the verdict for another reason.
+        """
         before = getattr(self.case.inputs(), name)
         axis = self.case.class_axis
         if (
@@ -246,7 +263,8 @@ class _Shrinker:
 
 
 def _total(array: Array, form: Format) -> tuple[int, ...]:
-    if array.size > 10 * _ELEMENTS:  # every digit of a large array costs time; zeros are plain
+    """Return the sum of the elements' simplicity keys, to compare arrays of one shape."""
+    if array.size > 10 * _ELEMENTS:  # the digits of a large array take too long: count non-zeros
         return (int(np.count_nonzero(array)),)
     keys = [plainness(float(number), form) for number in array.ravel()]
     return tuple(int(sum(column)) for column in zip(*keys, strict=True))
@@ -256,18 +274,30 @@ _COMPARED_BY_DETAIL = (VerdictKind.ACCEPTED, VerdictKind.RAISED, VerdictKind.MIS
 
 
 def is_same(first: Verdict, now: Verdict) -> bool:
-    """Whether a verdict is still the one that is shrunk: not a doubtful one, nor another error."""
+    """Return whether a verdict shows the same fault as the first one.
+
+    Args:
+        first: the verdict on the case before shrinking.
+        now: the verdict on a candidate.
+
+    Returns:
+        Whether the words agree, and in addition: for errors and mismatches what they are about;
+        for infinities and NaN which of them was expected and which came back; for errors in
+        bounds that half of the first one is left.
+    """
     if now.word != first.word:
         return False
     if first.kind in _COMPARED_BY_DETAIL:
         return _about(first) == _about(now)
     if first.kind is VerdictKind.NONFINITE:
         return _sort(first.got) == _sort(now.got) and _sort(first.exact) == _sort(now.exact)
+    # An error that is beyond doubt must not shrink to a doubtful one just above its bound; but
+    # what is beyond `_CLEAR` bounds need not stay as large as it was.
     return first.ratio is None or (now.ratio or 0.0) >= min(first.ratio, _CLEAR) / 2
 
 
 def _about(verdict: Verdict) -> tuple[object, ...]:
-    """Return what an error or a mismatch is about, without the shapes and the numbers."""
+    """Return what an error or a mismatch is about, without shapes and numbers, which may change."""
     return () if verdict.detail is None else verdict.detail.about
 
 

@@ -1,4 +1,8 @@
-"""Plain numbers: which of two is plainer to read, and which plainer ones stand near."""
+"""Order numbers by simplicity, and propose simpler numbers near a number.
+
+A reader understands 0, 1 or 0.5 at once and -0.7310586 not at all. Shrinking therefore replaces
+numbers with simpler ones while the verdict stays, as Hypothesis does.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +19,16 @@ _FRACTIONS_END = 2.0**52  # float64 holds no fractions beyond
 
 
 def shortest(number: float, form: Format) -> str:
-    """Return the shortest decimal that is this number in its format; the whole one of bfloat16.
+    """Return the shortest decimal that rounds to this number in its format.
 
-    A bfloat16 is written out, as frameworks round decimals to it in different ways.
+    Args:
+        number: a float64 that the format represents exactly.
+        form: one of the four formats. Of bfloat16 all digits are returned, because frameworks
+            round decimals to it in different ways.
+
+    >>> from lossdiff.cases.dtypes import FORMATS
+    >>> shortest(0.10000000149011612, FORMATS["float32"])
+    '0.1'
     """
     if form.name == "bfloat16":
         return repr(float(number))
@@ -25,7 +36,15 @@ def shortest(number: float, form: Format) -> str:
 
 
 def plainness(number: float, form: Format) -> Plainness:
-    """Return a key that is smaller for plainer numbers: digits, then powers of ten, then signs."""
+    """Return a key that is smaller for simpler numbers.
+
+    It compares the count of digits, the distance of the exponent from 0, the digits, and the sign,
+    in this order. A NaN or an infinity has the largest key.
+
+    >>> from lossdiff.cases.dtypes import FORMATS
+    >>> plainness(0.5, FORMATS["float64"]) < plainness(0.75, FORMATS["float64"])
+    True
+    """
     if not math.isfinite(number):
         return _NOT_PLAIN
     sign, digits, exponent = Decimal(shortest(number, form)).normalize().as_tuple()
@@ -35,7 +54,15 @@ def plainness(number: float, form: Format) -> Plainness:
 
 
 def simpler(number: float, form: Format) -> list[float]:
-    """Return plainer numbers, the plainest first: 0, ±1, and what it rounds to."""
+    """Return simpler numbers near a number, the simplest first.
+
+    Candidates are 0, 1, numbers of the same sign, powers of ten, the number rounded to one to
+    three digits, and the nearest whole number, half and eighth.
+
+    >>> from lossdiff.cases.dtypes import FORMATS
+    >>> simpler(3.25, FORMATS["float64"])[:3]
+    [0.0, 1.0, 2.0]
+    """
     sign = math.copysign(1.0, number)
     tried = [0.0, 1.0, sign, 2 * sign, 100 * sign]
     if math.isfinite(number) and number:
@@ -44,6 +71,7 @@ def simpler(number: float, form: Format) -> list[float]:
         tried += [float(f"{int(sign)}e{power}"), float(f"{int(sign)}e{power + 1}")]
     if abs(number) < _FRACTIONS_END:
         tried += [round(parts * number) / parts for parts in (1, 2, 8)]
+    # Only what the format holds can stand in an array; the limit guarantees that shrinking ends.
     rounded = {float(form.round(item)) for item in tried}
     limit = plainness(number, form)
     found = [item for item in rounded if math.isfinite(item) and plainness(item, form) < limit]
@@ -51,7 +79,18 @@ def simpler(number: float, form: Format) -> list[float]:
 
 
 def rounded_alike(numbers: np.ndarray, form: Format) -> list[np.ndarray]:
-    """Return whole arrays of plainer numbers: zeros, whole numbers, one to three digits."""
+    """Return arrays whose elements are all simpler in the same way.
+
+    Trying an array at once saves a question for each element.
+
+    Args:
+        numbers: any shape, of the dtype of `form`; what is not finite stays.
+        form: one of the four formats.
+
+    Returns:
+        Zeros, whole numbers, eighths, and one to three digits, in this order; each of the shape
+        and dtype of `numbers`.
+    """
     wide = numbers.astype(np.float64)
     finite = np.isfinite(wide)
     some = np.where(finite, wide, 0.0)
