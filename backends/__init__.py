@@ -1,8 +1,8 @@
-"""What answers: one folder for each framework, with its adapter and its implementations.
+"""The backends: one folder for each framework, with its adapter and its implementations.
 
-Nothing here imports a framework until its backend is loaded. What is known of a framework before
-that is its `FRAMEWORK`; a package of somebody else brings one as an entry point of the group
-`lossdiff.backends`.
+No framework is imported until its backend is loaded. Before that, its `FRAMEWORK` describes it.
+Another package adds a framework as an entry point of the group `lossdiff.backends`, which names
+such a `FRAMEWORK`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,14 @@ def _own() -> Iterator[Framework]:
 
 
 def _installed(taken: set[str]) -> Iterator[Framework]:
-    """Yield the frameworks that other packages bring; one that cannot be used is left out."""
+    """Yield the frameworks that other packages add.
+
+    One that cannot be used is left out with a warning: a broken package of others must not keep
+    this program from starting.
+
+    Args:
+        taken: the names that are in use; those of the yielded frameworks are added to it.
+    """
     for entry in sorted(metadata.entry_points(group=ENTRY_POINTS)):
         try:
             framework = entry.load()
@@ -56,21 +63,38 @@ FRAMEWORKS |= {framework.name: framework for framework in _installed(set(FRAMEWO
 
 
 def load_backend(framework: str, device: str = "cpu") -> Backend:
-    """Import a framework's backend and return it.
+    """Import a framework and return its backend.
 
     Args:
         framework: a name of `FRAMEWORKS`.
         device: `cpu` or `gpu`.
 
+    Returns:
+        A new backend; it may have changed process-wide settings of the framework, such as JAX's
+        64-bit types.
+
     Raises:
-        ImportError: the framework is not installed, or does not import.
+        ImportError: the framework is not installed, or its import fails.
         DeviceAbsentError: the framework sees no such device.
+
+    >>> backend = load_backend("numpy")
+    >>> backend.framework, backend.device
+    ('numpy', 'cpu')
     """
     backend: Backend = import_module(f"{FRAMEWORKS[framework].package}.adapter").BACKEND(device)
     return backend
 
 
 def dialect_of(framework: str) -> ScriptDialect:
-    """Return how scripts for a framework are written; the framework is not imported."""
+    """Return the dialect in which scripts for a framework are written.
+
+    The framework is not imported.
+
+    Args:
+        framework: a name of `FRAMEWORKS`.
+
+    >>> dialect_of("numpy").dtype("float32")
+    'np.float32'
+    """
     dialect: ScriptDialect = import_module(f"{FRAMEWORKS[framework].package}.script").DIALECT
     return dialect

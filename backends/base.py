@@ -1,8 +1,8 @@
 """The protocol between the harness and a framework: arrays in, arrays and gradients out.
 
-An implementation is a plain function, named after its operation, of arrays of its own
-framework; `implementations_of` finds them in a module. A backend is an adapter of a dozen
-tiny methods. Backends never import each other.
+An implementation is a plain function of arrays of its own framework, named after its operation;
+`implementations_of` finds the implementations in a module. A backend is an adapter of a dozen tiny
+methods. Backends never import each other, because programs that are compared must share no code.
 """
 
 from __future__ import annotations
@@ -29,15 +29,21 @@ _VJP = "_vjp"
 
 @dataclass(frozen=True)
 class Claim:
-    """What an implementation claims to answer: names only, so that it can be sent around.
+    """The cases that an implementation claims to support.
+
+    It consists of names only, so that it can be sent between processes.
 
     Attributes:
-        name: as its users name it, `torch.nn.functional.cross_entropy`.
-        framework: whose arrays it takes.
-        operation: what it answers.
+        name: the name that its users know, such as `torch.nn.functional.cross_entropy`.
+        framework: the framework whose arrays it takes.
+        operation: the operation that it computes.
         kind: native function, recipe of native functions, textbook formula, or a user's own.
         targets: the kinds of target that it takes.
         options: the options that its signature names.
+
+    >>> claim = Claim("mine.softmax", "numpy", "softmax", "user", frozenset(), frozenset())
+    >>> claim.unsupported(Case.parse("softmax/float32/3x5x2/normal/axis=1/0"))
+    'has no axis'
     """
 
     name: str
@@ -57,10 +63,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Implementation:
-    """One function of one framework that answers an operation.
+    """One function of one framework that computes an operation.
 
     Attributes:
-        claim: its name, and what it claims.
+        claim: its name, and the cases that it claims to support.
         function: `(values, [target], *, options) -> array`.
         vjp: `(cotangent, values, [target], *, options) -> tuple of gradients`, written by hand,
             for frameworks without automatic differentiation.
@@ -72,17 +78,17 @@ class Implementation:
 
     @property
     def name(self) -> str:
-        """As its users name it."""
+        """The name that its users know."""
         return self.claim.name
 
     @property
     def operation(self) -> str:
-        """What it answers."""
+        """The operation that it computes."""
         return self.claim.operation
 
     @property
     def kind(self) -> Kind:
-        """Native function, recipe, textbook formula, or a user's own."""
+        """Whether it is native, a recipe, a textbook formula, or a user's own."""
         return self.claim.kind
 
     @property
@@ -105,10 +111,10 @@ class Call:
     """An implementation with its static options bound: a function of arrays alone.
 
     Attributes:
-        implementation: who is asked.
+        implementation: the implementation to call.
         options: the static options that differ from their default.
-        arguments: which of `ARGUMENTS` are given, in that order.
-        wrt: which of the arguments to differentiate by.
+        arguments: the names among `ARGUMENTS` that are passed, in that order.
+        wrt: the arguments with respect to which it is differentiated.
         shape: the shape that the result must have.
     """
 
@@ -123,14 +129,19 @@ class Call:
         return self._apply(self.implementation.function, arrays)
 
     def direct(self) -> Callable[..., Any]:
-        """Return the same call with nothing of ours in between: what a clock may see."""
+        """Return the same call without a Python function in between, for the timed region."""
+        # Only values and targets are positional; weights need the keywords that `_apply` passes.
         if not set(self.arguments) <= {"values", "target"}:
             return self
         function = self.implementation.function
         return partial(function, **dict(self.options)) if self.options else function
 
     def vjp(self, cotangent: Any, *arrays: Any) -> Any:
-        """Call the hand-written gradient."""
+        """Call the hand-written vector-Jacobian product.
+
+        Raises:
+            NotImplementedError: none is written for this function.
+        """
         if self.implementation.vjp is None:
             raise NotImplementedError("no gradient is written for this function")
         return self._apply(self.implementation.vjp, arrays, cotangent)
@@ -142,7 +153,7 @@ class Call:
 
     @property
     def positions(self) -> tuple[int, ...]:
-        """Where the arguments of `wrt` stand among `arguments`."""
+        """The positions of the arguments of `wrt` in `arguments`."""
         return tuple(self.arguments.index(name) for name in self.wrt)
 
 
@@ -156,10 +167,11 @@ class Backend(ABC):
     """The adapter of one framework.
 
     Attributes:
-        description: what the framework says of itself before it is imported.
-        modules: its files of implementations, beside the adapter.
-        packages: whose versions the run file names.
+        description: the description of the framework before it is imported.
+        modules: the names of its files of implementations, which are next to the adapter.
+        packages: the packages whose versions the run file records.
         device: `cpu` or `gpu`.
+        extra: the user's own implementations.
     """
 
     description: ClassVar[Framework]
@@ -175,11 +187,15 @@ class Backend(ABC):
 
     @abstractmethod
     def to_array(self, array: NDArray[Any]) -> Any:
-        """Return the framework's array on the device, same dtype and shape."""
+        """Return the framework's array on the device, of the same dtype and shape."""
 
     @abstractmethod
     def to_numpy(self, value: Any) -> NDArray[Any]:
-        """Return a NumPy array of the same dtype and shape; waits for the result."""
+        """Wait for a result; return a NumPy array of the same dtype and shape.
+
+        Raises:
+            TypeError: the result is no array of the framework.
+        """
 
     @abstractmethod
     def synchronize(self, value: Any) -> None:
@@ -187,67 +203,71 @@ class Backend(ABC):
 
     @property
     def is_synchronous(self) -> bool:
-        """Whether a call has its result when it returns, so that nothing is waited for."""
+        """Whether a call has computed its result when it returns."""
         return False
 
     @abstractmethod
     def forward(self, call: Call, mode: str) -> Forward:
-        """Return `(*arrays) -> value`, compiled once where `mode` compiles."""
+        """Return `(*arrays) -> value`, compiled once if `mode` has a compiler."""
 
     @abstractmethod
     def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
-        """Return `(cotangent, *arrays) -> (value, gradients by call.wrt)`.
+        """Return `(cotangent, *arrays) -> (value, gradients with respect to call.wrt)`.
 
-        A gradient is None where the framework offers none.
+        The cotangent has the shape of the value. A gradient is None if the framework returns none.
         """
 
     def second(self, call: Call, mode: str) -> SecondOrder:
-        """Return `(cotangent, direction, *arrays) -> derivative of the gradient by values`.
+        """Return `(cotangent, direction, *arrays) -> Hessian-vector product`.
 
-        The derivative along `direction`, an array like the values; None where none flows.
+        It is the derivative of the gradient with respect to the values along `direction`, and both
+        have the shape of the values. It is None if the gradient does not depend on the values.
 
         Raises:
-            NotImplementedError: the framework has none in this mode.
+            NotImplementedError: the framework has no second derivative in this mode.
         """
         raise NotImplementedError(f"{self.framework} has no second derivative")
 
-    def forget(self) -> None:  # noqa: B027 -- most frameworks keep nothing that grows
-        """Drop what was compiled; called between two dtypes or shapes."""
+    def forget(self) -> None:  # noqa: B027 -- most frameworks store nothing that grows
+        """Clear compiled functions; called when dtype or shape changes."""
 
     def timed(self, call: Call, mode: str) -> Forward:
-        """Return `forward` as a user would write it, for the clock."""
+        """Return `forward` as a user would write it, for the timed region."""
         return self.forward(call, mode)
 
     def wait_for(self, result: Any) -> Callable[[Any], Any] | None:
-        """Return what waits for results like this one, and little else; None for nothing."""
+        """Return the cheapest function that waits for results of this type; None for no wait."""
         return None if self.is_synchronous else self.synchronize
 
     def copied(self, array: Any) -> Any:
-        """Return a copy on the device: the yardstick of a GPU's memory."""
+        """Return a copy on the device, by which the bandwidth of a GPU's memory is measured."""
         raise NotImplementedError(f"{self.framework} copies nothing on a GPU")
 
     def cache_bytes(self) -> int:
-        """Return the size of the GPU's last cache; 0 where unknown, and on the CPU."""
+        """Return the bytes of the GPU's last cache; 0 if unknown, and on the CPU."""
         return 0
 
     def reset_peak(self) -> None:  # noqa: B027 -- the CPU has no allocator to ask
-        """Let the allocator count its peak from now on."""
+        """Make the allocator count its peak from now on."""
 
     def peak(self) -> int | None:
-        """Return the bytes that the allocator has held at most since; None on the CPU."""
+        """Return the most bytes that were allocated since `reset_peak`; None on the CPU."""
         return None
 
     def compiled_memory(self, function: Forward, arrays: list[Any]) -> int | None:
-        """Return what its compiler says that a function needs beyond its inputs, in bytes."""
+        """Return the bytes that a compiled function needs besides its inputs.
+
+        None if the compiler does not report them.
+        """
         return None
 
     def device_times(self, run: Callable[[], Any], rounds: int) -> list[float]:
-        """Return seconds on the device by its own events; empty where it has none."""
+        """Return the seconds of each round by events of the device; empty if it has none."""
         return []
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """Return what else decides a result: device name, threads, flags."""
+        """Return other settings that results depend on: device name, threads, flags."""
 
     @classmethod
     def module_names(cls) -> list[str]:
@@ -256,7 +276,11 @@ class Backend(ABC):
 
     @cached_property
     def implementations(self) -> dict[str, Implementation]:
-        """The implementations by name, a user's own included."""
+        """The implementations by name, including the user's own.
+
+        Raises:
+            ValueError: two implementations have the same name.
+        """
         found = [
             implementation
             for name in self.module_names()
@@ -270,13 +294,19 @@ class Backend(ABC):
         return named
 
     def environment(self) -> dict[str, Any]:
-        """Return versions, device and flags, for the run file."""
+        """Return versions, device and settings, for the run file."""
         versions = {name: metadata.version(name) for name in self.packages}
         return {"versions": versions, "device": self.device, **self.facts()}
 
 
 def call_for(implementation: Implementation, case: Case, inputs: Inputs) -> Call:
-    """Return the call that asks an implementation a case."""
+    """Return the call that evaluates a case with an implementation.
+
+    Args:
+        implementation: one that supports the case.
+        case: its options are bound, and its target decides what is differentiated.
+        inputs: the arrays of the case.
+    """
     arguments = tuple(name for name in ARGUMENTS if getattr(inputs, name) is not None)
     static = {name: value for name, value in case.options.given().items() if name not in ARGUMENTS}
     wrt: tuple[str, ...] = ("values",)
@@ -288,7 +318,11 @@ def call_for(implementation: Implementation, case: Case, inputs: Inputs) -> Call
 
 
 def result_shape(case: Case) -> tuple[int, ...]:
-    """Return the shape that the contract gives the result of a case."""
+    """Return the shape that the contract gives the result of a case.
+
+    >>> result_shape(Case.parse("logsumexp/float32/3x5x2/normal/axis=1/0"))
+    (3, 2)
+    """
     shape, axis = case.shape, case.class_axis
     without_classes = shape[:axis] + shape[axis + 1 :]
     if not case.contract.is_loss:
@@ -299,7 +333,13 @@ def result_shape(case: Case) -> tuple[int, ...]:
 
 
 def operation_of(name: str) -> Operation | None:
-    """Return the operation that a function's name begins with, the longest that fits."""
+    """Return the operation whose name a function's name begins with; None if there is none.
+
+    The longest name counts:
+
+    >>> operation_of("log_softmax_unshifted").name, operation_of("binary_search")
+    ('log_softmax', None)
+    """
     fitting = [key for key in OPERATIONS if name == key or name.startswith(f"{key}_")]
     return OPERATIONS[max(fitting, key=len)] if fitting else None
 
@@ -307,17 +347,25 @@ def operation_of(name: str) -> Operation | None:
 def implementations_of(
     module: ModuleType, framework: str, *, kind: Kind = "user"
 ) -> Iterator[Implementation]:
-    """Yield the implementations that a module holds.
+    """Yield the implementations in a module.
 
-    A function is one if its name is that of an operation, or begins with it
+    A function is an implementation if its name is that of an operation, or begins with it
     (`log_softmax_unshifted`). `NAME_vjp` is the hand-written gradient of `NAME`.
     The module may set:
 
     - `targets`: `{"cross_entropy": {"index", "one_hot"}}`, the kinds of target a function
       takes (by default `index`, or `multi_label` for the binary losses);
-    - `namespace`: what stands before the dot of a name (by default the module's own name);
-    - `names`: `{"cross_entropy": "torch.nn.CrossEntropyLoss"}`, where a name differs;
+    - `namespace`: the part of a name before the last dot (by default the module's own name);
+    - `names`: `{"cross_entropy": "torch.nn.CrossEntropyLoss"}`, if a name differs;
     - `kind`: native, recipe, textbook or user.
+
+    Args:
+        module: the imported module.
+        framework: the framework whose arrays its functions take.
+        kind: the kind of the implementations if the module does not set it.
+
+    Raises:
+        ValueError: `targets` is not a set of kinds of target for a function.
     """
     namespace = getattr(module, "namespace", module.__name__.rpartition(".")[2])
     names = getattr(module, "names", {})
@@ -343,6 +391,7 @@ def implementations_of(
 
 
 def _options_of(function: Callable[..., Any], operation: Operation) -> frozenset[str]:
+    """Return the options that a signature names; all of the operation if it takes `**kwargs`."""
     parameters = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return frozenset(operation.options)

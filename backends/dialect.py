@@ -1,7 +1,7 @@
-"""How a script asks a framework: its arrays and its calls as program text.
+"""The arrays and calls of a framework as program text, for scripts that show a verdict.
 
-A script shows one verdict and needs nothing of this project. What it says of a framework is
-written by the framework's own `script.py`, a `ScriptDialect`; the rest is written elsewhere.
+A script shows one verdict and needs nothing of this project. The lines that depend on the framework
+come from the `ScriptDialect` in its own `script.py`; `harness/repro/script.py` writes the rest.
 No dialect imports its framework.
 """
 
@@ -19,17 +19,17 @@ Wanted = Literal["value", "gradient", "second derivative"]
 
 @dataclass(frozen=True)
 class ScriptCall:
-    """What a script asks.
+    """The call that a script makes.
 
     Attributes:
-        mode: how the framework is run.
+        mode: the mode in which the framework runs it.
         wanted: the result, one of its gradients, or the derivative of the gradient with respect
             to the first array, along `direction`.
         call: the text of the call.
         gradient: the text of the call that returns all gradients, where they are written by hand.
         arrays: the names of the call's arrays, the first argument first.
-        wrt: with respect to which of them it is differentiated.
-        position: which of those gradients is wanted.
+        wrt: the arrays with respect to which it is differentiated.
+        position: the index of the wanted gradient in `wrt`.
         of_scalar: whether the result is a number, whose cotangent is 1.
     """
 
@@ -44,7 +44,7 @@ class ScriptCall:
 
     @property
     def is_eager(self) -> bool:
-        """Whether the call runs as it comes."""
+        """Whether nothing is compiled."""
         return self.mode == EAGER
 
     @property
@@ -59,24 +59,24 @@ class ScriptCall:
 
 
 class ScriptDialect(ABC):
-    """How scripts for one framework are written.
+    """Writes the lines of a script that depend on the framework.
 
-    In the lines of a script an array is named as `ScriptCall` names it, its `cotangent` and its
-    `direction` by these words, and what is asked for is `got`.
+    In these lines, arrays have the names that `ScriptCall` gives them, the cotangent is named
+    `cotangent`, the direction of the second derivative `direction`, and the result `got`.
 
     Attributes:
         imports: the lines that import the framework, and NumPy as `np`.
-        prefix: what stands before the name of a dtype.
-        to_float64: an expression of `got` as a NumPy array of float64.
-        dtype_name: an expression of the name of `dtype`, which is `got`'s.
-        variables: environment variables that are read once, at the import.
-        on_cpu: more of them, where the CPU is asked.
+        prefix: the name of the module whose attributes are the dtypes.
+        to_float64: an expression that converts `got` to a NumPy array of float64.
+        dtype_name: an expression of the name of `dtype`, the dtype of `got`.
+        variables: environment variables that the framework reads once, at its import.
+        on_cpu: further variables that are set if the device is the CPU.
     """
 
     imports: ClassVar[tuple[str, ...]]
     prefix: ClassVar[str]
     to_float64: ClassVar[str] = "np.asarray(got).astype(np.float64)"
-    # A dtype has a name of its own, or is written out: PyTorch writes `torch.float32`.
+    # NumPy and TensorFlow dtypes have an attribute `name`; PyTorch prints `torch.float32`.
     dtype_name: ClassVar[str] = 'str(getattr(dtype, "name", dtype)).removeprefix("torch.")'
     variables: ClassVar[Mapping[str, str]] = {}
     on_cpu: ClassVar[Mapping[str, str]] = {}
@@ -88,49 +88,75 @@ class ScriptDialect(ABC):
 
         Args:
             device: `cpu` or `gpu`.
-            facts: what the backend said of its environment.
-            imports: the import lines of what is asked.
+            facts: the environment that the backend reported, `Backend.environment`.
+            imports: the import lines of the implementation.
         """
         return {**self.variables, **(self.on_cpu if device == "cpu" else {})}
 
     # --- arrays
 
     def dtype(self, name: str) -> str:
-        """Return a dtype, by NumPy's name of it, as an expression."""
+        """Return an expression of the dtype that has this name in NumPy."""
         return f"{self.prefix}.{name}"
 
     @abstractmethod
     def listed(self, numbers: str, dtype: str, device: str) -> str:
-        """Return the expression of an array from the text of nested lists."""
+        """Return the expression of an array that is written as nested lists.
+
+        Args:
+            numbers: the text of nested lists of numbers, or of one number.
+            dtype: a result of `dtype`.
+            device: `cpu` or `gpu`.
+        """
 
     @abstractmethod
     def filled(self, shape: tuple[int, ...], number: str, dtype: str, device: str) -> str:
-        """Return the expression of an array of equal numbers."""
+        """Return the expression of an array of equal numbers.
+
+        Args:
+            shape: the shape of the array.
+            number: the text of the number.
+            dtype: a result of `dtype`.
+            device: `cpu` or `gpu`.
+        """
 
     @abstractmethod
     def converted(self, array: str, dtype: str, device: str) -> str:
-        """Return the expression of an array from that of a NumPy array."""
+        """Return the expression of an array that is converted from a NumPy array.
+
+        Args:
+            array: the expression of the NumPy array.
+            dtype: a result of `dtype`.
+            device: `cpu` or `gpu`.
+        """
 
     # --- calls
 
     def names_cotangent(self, call: ScriptCall) -> bool:
-        """Whether the lines of a call name a cotangent.
+        """Return whether the lines of a call name a cotangent.
 
-        Frameworks that differentiate by themselves take 1 for that of a number.
+        They need none for a scalar where automatic differentiation assumes a cotangent of 1.
         """
         is_simple = call.of_scalar and call.is_eager and not call.wants_second
         return bool(call.wrt) and not is_simple
 
     @abstractmethod
     def call_lines(self, call: ScriptCall) -> list[str]:
-        """Return the lines that compute `got` from the arrays, as the backend does."""
+        """Return the lines that compute `got` from the arrays, as the backend computes it.
+
+        An empty first line separates a function definition from the lines before it.
+        """
 
 
 def comma(names: Sequence[str]) -> str:
-    """Return names as a list of arguments."""
+    """Return names as the text of an argument list.
+
+    >>> comma(["logits", "target"])
+    'logits, target'
+    """
     return ", ".join(names)
 
 
 def function_lines(call: ScriptCall, last: str) -> list[str]:
-    """Return the lines of a function `run` of the arrays, and a last line that uses it."""
+    """Return the lines of a function `run` of the arrays, and `last`, the line that calls it."""
     return ["", f"def run({comma(call.arrays)}):", f"    return {call.call}", "", "", last]

@@ -1,4 +1,4 @@
-"""What a framework says of itself before it is imported: plain data that every process may read."""
+"""The description of a framework before it is imported, as data that every process may read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from importlib import util
 from pathlib import Path
 
-EAGER = "eager"  # the mode that every framework has: calls run as they come
-_FOLDER = "{folder}"  # in `cached`: where this framework keeps what it compiles
+EAGER = "eager"  # the mode that every framework has: nothing is compiled
+_FOLDER = "{folder}"  # in `cached`: stands for the folder of compiled programs
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,15 @@ class Mode:
     """One way to run a framework.
 
     Attributes:
-        name: on the command line and in the run file.
-        compiler: what compiles each call, such as `xla`; empty where nothing does. Each compiler
-            gets a process of its own, and may know how much memory its programs need.
-        dtypes: where each compilation takes seconds, the only dtypes in which suites ask for it;
-            empty where there is no need to choose. Such a mode is slow: of the suites, `full`
-            alone asks for it without being told to.
+        name: its name on the command line and in the run file.
+        compiler: the compiler of each call, such as `xla`; empty if nothing is compiled. Each
+            compiler gets a process of its own, and may report the memory that its programs need.
+        dtypes: if each compilation takes seconds, the only dtypes in which suites use the mode;
+            empty if they need not choose. Such a mode is slow: among the suites, only `full` uses
+            it unless the user names it.
+
+    >>> Mode("jit", compiler="xla").is_slow
+    False
     """
 
     name: str
@@ -30,7 +33,7 @@ class Mode:
 
     @property
     def is_eager(self) -> bool:
-        """Whether calls run as they come. In other modes suites ask a part of their cases."""
+        """Whether nothing is compiled. In other modes, suites use a part of their cases only."""
         return self.name == EAGER
 
     @property
@@ -44,24 +47,31 @@ class Framework:
     """A framework that has a backend.
 
     Attributes:
-        name: on the command line and in the run file.
-        package: where its modules `adapter` and `script` are: `__name__` of its `__init__`;
-            `load_backend` and `dialect_of` import them.
+        name: its name on the command line and in the run file.
+        package: the package that has its modules `adapter` and `script`, usually `__name__` of
+            its `__init__`; `load_backend` and `dialect_of` import them.
         imports: the top-level packages that must be importable.
-        extra: the extra of this project that installs it; empty for the core's own.
-        modes: how it can be run, `eager` first.
-        workers: into how many workers its questions are split, by dtype and shape. JAX compiles
-            each operator for each of those, which takes longer than all others together.
-        weight: how long a run of it takes beside the others; the heaviest begins first.
+        extra: the extra of this project that installs it; empty if the core requires it anyway.
+        modes: the modes in which it can be run, `eager` first.
+        workers: the number of workers among which its questions are partitioned, by dtype and
+            shape. JAX compiles each operator for each dtype and shape, which takes longer than
+            all other frameworks together.
+        weight: the duration of its run relative to the others; the heaviest begins first.
         benchmarked: patterns of the names that `bench` times, one name for each kernel: aliases
             and textbook formulas would only repeat it.
         has_handwritten_gradients: whether gradients are `NAME_vjp` functions; otherwise the
-            framework differentiates by itself.
-        quiet: environment variables that keep its log out of ours.
+            framework has automatic differentiation.
+        quiet: environment variables that silence its log.
         thread_variables: environment variables that limit its threads.
-        cached: the environment in which its compilers keep what they have compiled; `{folder}`
+        cached: environment variables that make its compilers store compiled programs; `{folder}`
             stands for the folder.
-        uncached: the environment in which they keep nothing.
+        uncached: environment variables that make its compilers store nothing.
+
+    Raises:
+        ValueError: the first mode is not `eager`.
+
+    >>> Framework("mine", "mine.backend", imports=("numpy",)).why_missing
+    ''
     """
 
     name: str
@@ -84,12 +94,12 @@ class Framework:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The packages that are not installed; looked up, not imported."""
+        """The packages that are not installed. They are looked up and not imported."""
         return tuple(name for name in self.imports if util.find_spec(name) is None)
 
     @property
     def why_missing(self) -> str:
-        """What is not installed, and what installs it; empty if all is there."""
+        """The packages that are not installed and the command that installs them; else empty."""
         if not self.missing:
             return ""
         wanted = f"'lossdiff[{self.extra}]'" if self.extra else " ".join(self.missing)
@@ -97,20 +107,24 @@ class Framework:
 
     @property
     def mode_names(self) -> tuple[str, ...]:
-        """The names of its modes."""
+        """The names of the modes, in their order."""
         return tuple(mode.name for mode in self.modes)
 
     def mode(self, name: str) -> Mode:
-        """Return a mode by its name."""
+        """Return the mode of a name, which must be one of `mode_names`."""
         return next(mode for mode in self.modes if mode.name == name)
 
     def environment_for(self, threads: int = 0, cache: str | None = None) -> dict[str, str]:
         """Return the environment variables that must be set before the import.
 
         Args:
-            threads: how many threads it may use; 0 for as many as it likes.
-            cache: folder in which compilers keep what they have compiled; empty for none, None
-                for what is set up on the machine.
+            threads: the number of threads that it may use; 0 for its own choice.
+            cache: the folder in which compilers store compiled programs; empty to store nothing,
+                None for the settings of the machine.
+
+        >>> numpy = Framework("numpy", "", (), thread_variables=("OMP_NUM_THREADS",))
+        >>> numpy.environment_for(threads=1)
+        {'OMP_NUM_THREADS': '1'}
         """
         settings = dict.fromkeys(self.thread_variables, str(threads)) if threads else {}
         if cache is None:

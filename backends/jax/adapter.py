@@ -24,8 +24,8 @@ T = TypeVar("T")
 class JaxBackend(Backend):
     """JAX on the CPU or on a GPU, with 64-bit types; modes `eager` and `jit`.
 
-    JAX chooses its platforms once in a process: after a backend on the CPU, none on a GPU can
-    be had in the same process.
+    JAX chooses its platforms once in a process: after a backend on the CPU there can be none on a
+    GPU in the same process.
     """
 
     description = FRAMEWORK
@@ -76,6 +76,8 @@ class JaxBackend(Backend):
     def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
         positions = call.positions
 
+        # `jax.vjp` differentiates with respect to all of its arguments, so that the other arrays
+        # are closed over.
         def run(cotangent: jax.Array, *arrays: jax.Array) -> tuple[Any, tuple[Any, ...]]:
             def of_leaves(*leaves: jax.Array) -> Any:
                 given = list(arrays)
@@ -89,7 +91,7 @@ class JaxBackend(Backend):
         return _compiled(run, mode)
 
     def second(self, call: Call, mode: str) -> SecondOrder:
-        if mode != "jit":  # operator by operator it would take seconds to compile
+        if mode != "jit":  # one compilation per operator would take seconds
             raise NotImplementedError("asked in the mode jit only")
 
         def run(cotangent: jax.Array, direction: jax.Array, *arrays: jax.Array) -> Any:
@@ -105,7 +107,7 @@ class JaxBackend(Backend):
         return jax.jit(run)
 
     def forget(self) -> None:
-        # Compiling slows down as programs pile up, and 2,200 of them take 3 GB.
+        # Compiling slows down as programs accumulate, and 2,200 of them take 3 GB.
         jax.clear_caches()
 
     def copied(self, array: jax.Array) -> jax.Array:
@@ -118,7 +120,7 @@ class JaxBackend(Backend):
     def peak(self) -> int | None:
         if self.device != "gpu":
             return None
-        # JAX's peak is that of the process and cannot be reset: an upper bound.
+        # The peak of the process cannot be reset: the difference is an upper bound.
         stats = self._device.memory_stats() or {}
         return stats["peak_bytes_in_use"] - self._held if "peak_bytes_in_use" in stats else None
 
@@ -145,7 +147,10 @@ def _compiled(function: Callable[..., T], mode: str) -> Callable[..., T]:
 
 
 def _like(cotangent: jax.Array, value: Any) -> jax.Array:
-    """Give the cotangent the value's dtype: a wrong one is for the judge to see."""
+    """Return the cotangent in the dtype of the value, as the pullback requires.
+
+    A value of a wrong dtype is judged afterwards and must not stop the call here.
+    """
     if not isinstance(value, jax.Array):
         raise TypeError(f"returned {type(value).__name__}, not jax.Array")
     return cotangent if cotangent.dtype == value.dtype else cotangent.astype(value.dtype)

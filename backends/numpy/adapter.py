@@ -1,4 +1,4 @@
-"""The adapter of NumPy and SciPy; gradients are the hand-written `NAME_vjp` functions."""
+"""The adapter of NumPy and SciPy, whose gradients are hand-written `NAME_vjp` functions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from . import FRAMEWORK
 
 
 class NumpyBackend(Backend):
-    """NumPy and SciPy on the CPU; mode `eager`."""
+    """NumPy and SciPy on the CPU; mode `eager`.
+
+    Floating-point warnings are off: overflow and NaN are judged from the results.
+    """
 
     description = FRAMEWORK
     modules = ("functions", "scipy_special", "recipes", "textbook")
@@ -34,7 +37,7 @@ class NumpyBackend(Backend):
         return np.asarray(value)
 
     def synchronize(self, value: Any) -> None:
-        """NumPy has computed its results when it returns."""
+        """Return at once, since NumPy has computed a result when it returns it."""
 
     @property
     def is_synchronous(self) -> bool:
@@ -48,7 +51,7 @@ class NumpyBackend(Backend):
         return run
 
     def timed(self, call: Call, mode: str) -> Forward:
-        np.seterr(all="ignore")  # once, not under the clock
+        np.seterr(all="ignore")  # once, outside of the timed region
         return call.direct()
 
     def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
@@ -58,6 +61,8 @@ class NumpyBackend(Backend):
                 if not isinstance(gradients, tuple | list):
                     kind = type(gradients).__name__
                     raise TypeError(f"the vjp returned {kind}, not a tuple of gradients")
+                # A vjp returns the gradient with respect to the values first and may leave out
+                # that of the target, which is then reported as missing.
                 gradients = tuple(gradients)[: len(call.wrt)]
                 missing = len(call.wrt) - len(gradients)
                 return call(*arrays), (*gradients, *[None] * missing)

@@ -6,8 +6,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-# Both are read once, at the import. Keras must run on TensorFlow whatever the user's
-# environment says; the log level is theirs to choose, and 2 leaves errors alone.
+# Both variables are read once, at the import. Keras must run on TensorFlow whatever backend the
+# user's environment names; a log level of the user's is kept, and 2 still shows errors.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 if keras.config.backend() != "tensorflow":
     raise ImportError(f"keras was imported before, with the backend {keras.config.backend()}")
 
-# One tf.function for each call is what we mean to have; TensorFlow takes it for a mistake.
+# Each call has a tf.function of its own on purpose, which TensorFlow reports as a mistake.
 tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 
 
@@ -60,7 +60,7 @@ class TensorflowBackend(Backend):
             return tf.constant(array, dtype=array.dtype)
 
     def to_numpy(self, value: tf.Tensor) -> NDArray[Any]:
-        # A scalar comes as a NumPy scalar; np.asarray of the tensor itself fails in bfloat16.
+        # `numpy()` of a scalar is a NumPy scalar; np.asarray of a tensor fails in bfloat16.
         return np.asarray(_one_tensor(value).numpy())
 
     def synchronize(self, value: Any) -> None:
@@ -80,7 +80,7 @@ class TensorflowBackend(Backend):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(inputs)
                 value = _one_tensor(call(*arrays))
-            # A result of another dtype is for the judge to see, no reason to stop here.
+            # A result of a wrong dtype is judged afterwards and must not stop the call here.
             cotangent = tf.cast(cotangent, value.dtype)
             gradients = tape.gradient(value, inputs, output_gradients=cotangent)
             return value, tuple(map(_dense, gradients))
@@ -90,6 +90,7 @@ class TensorflowBackend(Backend):
     def second(self, call: Call, mode: str) -> SecondOrder:
         def run(cotangent: tf.Tensor, direction: tf.Tensor, *arrays: tf.Tensor) -> Any:
             x = arrays[0]
+            # Reverse over reverse: the outer tape records how the inner one computes the gradient.
             with tf.GradientTape(watch_accessed_variables=False) as outer:
                 outer.watch(x)
                 with tf.GradientTape(watch_accessed_variables=False) as inner:
@@ -106,13 +107,13 @@ class TensorflowBackend(Backend):
         def refused_or_run(*arrays: tf.Tensor) -> Any:
             try:
                 return compiled(*arrays)
-            except LookupError as error:  # an operation whose gradient has none is registered so
+            except LookupError as error:  # TensorFlow raises it if no gradient is registered
                 raise NotImplementedError(str(error)) from error
 
         return refused_or_run
 
     def copied(self, array: tf.Tensor) -> tf.Tensor:
-        return tf.raw_ops.DeepCopy(x=array)  # tf.identity gives the same buffer
+        return tf.raw_ops.DeepCopy(x=array)  # tf.identity returns the same buffer
 
     def reset_peak(self) -> None:
         if self.device == "gpu":
@@ -156,12 +157,12 @@ def _one_tensor(value: Any) -> tf.Tensor:
 
 
 def _dense(gradient: Any) -> tf.Tensor | None:
-    """Return the gradient of tf.gather as a tensor too; None stays None."""
+    """Return a gradient as a dense tensor, since that of tf.gather is slices; None stays None."""
     return None if gradient is None else tf.convert_to_tensor(gradient)
 
 
 def _internal(module: str, function: str) -> Any:
-    """Ask what TensorFlow has no public function for; None where a version has moved it."""
+    """Call a function that TensorFlow does not export; return None if a version has moved it."""
     try:
         return getattr(import_module(f"tensorflow.python.{module}"), function)()
     except (ImportError, AttributeError):

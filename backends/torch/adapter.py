@@ -16,7 +16,10 @@ from . import FRAMEWORK
 
 
 class TorchBackend(Backend):
-    """PyTorch on the CPU or on CUDA; modes `eager` and `compile`."""
+    """PyTorch on the CPU or on CUDA; modes `eager` and `compile`.
+
+    Its bfloat16 has no counterpart in NumPy, so that its arrays are converted by their bits.
+    """
 
     description = FRAMEWORK
     modules = (
@@ -37,7 +40,7 @@ class TorchBackend(Backend):
         self._held = 0
 
     def to_array(self, array: NDArray[Any]) -> torch.Tensor:
-        # Strides are kept, so that they are what is asked about.
+        # `from_numpy` keeps the strides, which the layouts of cases are about; a copy would not.
         if array.dtype == ml_dtypes.bfloat16:
             return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16).to(self._device)
         return torch.from_numpy(array).to(self._device)
@@ -65,6 +68,7 @@ class TorchBackend(Backend):
         function = self._compiled(call, mode)
 
         def run(cotangent: torch.Tensor, *arrays: torch.Tensor) -> tuple[Any, tuple[Any, ...]]:
+            # Several calls share the arrays: only their detached aliases require gradients.
             leaves = [array.detach() for array in arrays]
             inputs = [leaves[position].requires_grad_() for position in call.positions]
             value = function(*leaves)
@@ -82,6 +86,7 @@ class TorchBackend(Backend):
             x.requires_grad_()
             value = call(x, *others)
             (gradient,) = torch.autograd.grad(value, [x], cotangent, create_graph=True)
+            # The gradient is a constant to autograd: a second call to `grad` would raise.
             if not gradient.requires_grad:
                 return None
             return torch.autograd.grad(gradient, [x], direction, allow_unused=True)[0]
@@ -89,6 +94,7 @@ class TorchBackend(Backend):
         return run
 
     def _compiled(self, call: Call, mode: str) -> Forward:
+        # With dynamic shapes, a second shape would get a more general program than the first.
         return torch.compile(call, dynamic=False) if mode == "compile" else call.direct()
 
     def copied(self, array: torch.Tensor) -> torch.Tensor:
@@ -113,13 +119,14 @@ class TorchBackend(Backend):
     def device_times(self, run: Callable[[], Any], rounds: int) -> list[float]:
         if self._device.type != "cuda":
             return []
+        # Events on the stream time the kernels without the launches from Python.
         pairs = [[torch.cuda.Event(enable_timing=True) for _ in "be"] for _ in range(rounds)]
         for begin, end in pairs:
             begin.record()
             run()
             end.record()
         torch.cuda.synchronize()
-        return [begin.elapsed_time(end) / 1e3 for begin, end in pairs]  # it says milliseconds
+        return [begin.elapsed_time(end) / 1e3 for begin, end in pairs]  # `elapsed_time` is in ms
 
     def facts(self) -> dict[str, Any]:
         gpu = torch.cuda.get_device_name() if self._device.type == "cuda" else None

@@ -1,4 +1,7 @@
-"""lossdiff: softmax, cross-entropy and their relatives, judged against an exact oracle."""
+"""Judge softmax, cross-entropy and their relatives against an exact oracle.
+
+The program is used from the command line; `LossdiffError` is the base class of its errors.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m lossdiff`, and the console script."""
+"""The entry point of `python -m lossdiff` and of the console script."""
 
 from __future__ import annotations
 

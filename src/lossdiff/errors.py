@@ -1,7 +1,7 @@
 """The errors that lossdiff raises.
 
-Each has one line that says what is wrong. The command line prints that line and ends with the
-exit status that `_cli.status` gives to the class.
+The message of each is one line that explains what is wrong. The command line prints it and ends
+with the exit status that `_cli.status` gives to the class.
 
 - LossdiffError
   - InputError
@@ -47,7 +47,7 @@ class UserFileError(InputError):
 
 
 class RequirementError(LossdiffError):
-    """Base class of the errors that are raised when a run needs what is not there."""
+    """Base class of the errors that are raised when a requirement of a run is missing."""
 
 
 class OnnxError(RequirementError):
@@ -87,7 +87,7 @@ class InternalError(LossdiffError):
 
 
 class LostError(InternalError):
-    """Raised when a worker process ends without a word: with status 0, or in mid-answer."""
+    """Raised when a worker process ends without a reason: with status 0, or while it answers."""
 
 
 class LeftOutError(InternalError):
@@ -95,4 +95,4 @@ class LeftOutError(InternalError):
 
 
 class ExhaustedError(InternalError):
-    """Raised when no time or no question is left to shrink a case further."""
+    """Raised when the time or the questions for shrinking a case have run out."""

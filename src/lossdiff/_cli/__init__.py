@@ -1,1 +1,1 @@
-"""The command line: one file for each sub-command; `main` finds and runs them."""
+"""The command line. Each sub-command has a file of its own; `main` imports and runs it."""

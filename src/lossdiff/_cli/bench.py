@@ -1,4 +1,4 @@
-"""`lossdiff bench`: judge and time every framework."""
+"""The command `lossdiff bench`, which judges and times every framework."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 
 def timing_options(command: C) -> C:
-    """Add the options that say how a run is timed."""
+    """Add the options that determine how a run is timed.
+
+    Args:
+        command: the function of a click command.
+    """
     for option in reversed(
         (
             click.option("--suite", "suite_name", default="quick", show_default=True,
@@ -83,7 +87,7 @@ def command(
     **selection: Any,
 ) -> int:
     """Judge and time every framework; the JSON of pytest-benchmark is kept beside the run."""
-    # What was compiled before would be no first call.
+    # No cache: the first call is timed too, and must compile.
     suite_ = bench_suite(operations, dtype, suite_name)
     plan = plan_of(suite_, only=is_timed, cache="", **selection)
     with opened(output, identity(plan, plan.suite, seed=seed)) as run:
@@ -97,13 +101,20 @@ def command(
 
 
 def time_run(run: RunFile, timing: Timing) -> int:
-    """Time what a run has judged; return how many timed answers are findings not seen before.
+    """Time the implementations that a run has judged.
+
+    Args:
+        run: holds the verdicts; receives the times.
+        timing: how they are timed.
+
+    Returns:
+        The number of answers that are findings while they are timed and were none before.
 
     Raises:
         BenchError: pytest-benchmark is missing, or one of its processes failed.
     """
     console = Console(stderr=True)
-    run.set_meta(passes=str(timing.passes), timed="")  # until all is: what is cut off says so
+    run.set_meta(passes=str(timing.passes), timed="")  # stays empty if interrupted
     present = [row.framework for row in run.rows(WorkerRow) if not row.absent]
     time_passes(run, present, timing, lambda line: console.print(line, highlight=False))
     run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))
@@ -113,9 +124,12 @@ def time_run(run: RunFile, timing: Timing) -> int:
 
 
 def commit() -> str:
-    """Return the commit of the working directory, marked where it was changed; empty without."""
+    """Return the commit of the working directory, marked if files differ from it.
+
+    Empty if the directory is no repository, or if git is missing.
+    """
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # nothing is written there
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # git must not write to the repository
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True,
                               check=True, timeout=10)  # fmt: skip
@@ -125,7 +139,9 @@ def commit() -> str:
 
 
 def _changed(run: RunFile, console: Console) -> int:
-    """Answers that were right when asked, and wrong under the clock."""
+    """Print the answers that became findings while they were timed; return how many."""
+    # An answer counts as wrong before if one of its quantities was: findings are sorted last, so
+    # that they overwrite the others.
     asked = {
         (row.case, row.implementation, row.mode): is_finding(row.verdict)
         for row in sorted(run.rows(VerdictRow), key=lambda row: is_finding(row.verdict))

@@ -1,4 +1,4 @@
-"""`lossdiff check`: ask every framework the same questions, and judge the answers."""
+"""The command `lossdiff check`, which judges the answers of every framework."""
 
 from __future__ import annotations
 
@@ -85,6 +85,7 @@ def command(
     whole = selected(suite(suite_name, seed=seed, count=count), operations, extra)
     folder = "" if no_cache else str(user_cache_path("lossdiff") / "compiled")
     plan = plan_of(sharded(whole, shard), **selection, shard=shard, cache=folder)
+    # The identity is that of the suite before it is sharded: `merge` joins runs that share it.
     asked = identity(plan, whole, seed=seed, count=count)
     with opened(output, asked, resume=resume) as run:
         run.add_given(plan.suite.cases)

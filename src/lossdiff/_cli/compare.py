@@ -1,4 +1,4 @@
-"""`lossdiff compare`: say what has changed between two runs, or over many."""
+"""The command `lossdiff compare`, which reports what changed between two runs, or over many."""
 
 from __future__ import annotations
 
@@ -58,7 +58,10 @@ def command(
 
 
 def _status(found: Comparison) -> Status:
-    """Print what it comes to on standard error, a line each, and return the exit status."""
+    """Print regressions and gaps on standard error, a line each; return the exit status.
+
+    Regressions outweigh gaps: they are certain, whatever is missing.
+    """
     for line in found.regressions:
         click.echo(f"regression: {line}", err=True)
     if found.incomplete:

@@ -1,4 +1,4 @@
-"""A plan becomes a run file, which is begun or taken up again, filled, and summed up."""
+"""Execute a plan: open or resume its run file, fill it, and summarise it."""
 
 from __future__ import annotations
 
@@ -34,17 +34,20 @@ from .status import Status
 def opened(output: Path, asked: dict[str, str], *, resume: bool | None = None) -> Iterator[RunFile]:
     """Open a run file for writing, and hold its lock.
 
-    A new run replaces an old one once its workers have started; what ends before that leaves
-    the old one where it is.
+    A new run replaces an old one once its workers have started; a run that ends before that leaves
+    the old one in place.
 
     Args:
-        output: its place.
-        asked: entries of `meta` that say what is asked; see `harness.engine.identity`.
-        resume: whether a run that is there goes on; None where none can.
+        output: the path of the run file.
+        asked: entries of `meta` that identify the questions; see `harness.engine.identity`.
+        resume: whether an existing run is continued; None if this kind of run cannot be.
+
+    Yields:
+        The open run file.
 
     Raises:
         RunFileError: the file cannot be written, or it holds another run.
-        KeyboardInterrupt: with what the user is to be told, if something is kept.
+        KeyboardInterrupt: with a message for the user, if answers were stored.
     """
     with writing(output):
         run = _taken_up(output, asked) if resume else None
@@ -66,12 +69,16 @@ def opened(output: Path, asked: dict[str, str], *, resume: bool | None = None) -
 
 
 def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
-    """Return the run that is to go on; None if there is none yet."""
+    """Return the run to continue; None if there is none yet.
+
+    Raises:
+        RunFileError: the existing run has other questions.
+    """
     if not output.exists() and not draft_of(output).exists():
         click.echo(f"there is no {output} yet: a new run begins", err=True)
         return None
     place = draft_of(output) if draft_of(output).exists() else output
-    with RunFile.open(place) as run:  # what is refused is not touched
+    with RunFile.open(place) as run:  # read-only: a run that is refused must stay as it is
         before = run.meta
     if other := difference(before, asked, ASKED):
         command = before.get("command", "unknown")
@@ -80,10 +87,18 @@ def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
 
 
 def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
-    """Ask what has no verdict yet: here, or on the cluster of a Dask scheduler.
+    """Evaluate the cases that have no verdict yet, here or on a Dask cluster.
+
+    Args:
+        plan: the questions.
+        run: receives the rows; a finished run without an absent framework stays as it is.
+        scheduler: the address of a Dask scheduler; empty for this machine.
+
+    Returns:
+        The findings of the whole run, including those that were stored before.
 
     Raises:
-        ClusterError: there is no such cluster, or it cannot do what is asked.
+        ClusterError: there is no such cluster, or it cannot execute the plan.
     """
     if run.meta.get("finished") and not run.count(WorkerRow, "absent != ''"):
         click.echo(f"{run.path} is complete: there is nothing left to ask", err=True)
@@ -105,10 +120,13 @@ def _now() -> str:
 
 
 def conclude(run: RunFile, findings: Findings, *, complete: str = "") -> Status:
-    """Print what came out, and return the exit status.
+    """Print the summary of a run, and return the exit status.
 
-    `complete` names the suite where everybody was asked all of it: only then is an entry of the
-    ledger that matches nothing known to be stale.
+    Args:
+        run: the finished run.
+        findings: the findings of this run.
+        complete: the suite, if every framework was asked all of it, else empty. Only then is an
+            entry of the ledger that matches nothing known to be stale.
     """
     from ..reports.terminal import summary
 

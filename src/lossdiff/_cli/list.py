@@ -1,4 +1,4 @@
-"""`lossdiff list`: print what there is, one a line."""
+"""The command `lossdiff list`, which prints operations, implementations, cases or the ledger."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command(what: str, suite_name: str, operations: tuple[str, ...], **selection
 
 
 def operations_table() -> Table:
-    """Return the operations, with what they take."""
+    """Return a table of the operations with their arguments, targets and options."""
     table = Table("operation", "first argument", "targets", "options", box=None)
     for operation in OPERATIONS.values():
         table.add_row(operation.name, operation.domain, ", ".join(operation.targets),
@@ -61,7 +61,7 @@ def operations_table() -> Table:
 
 
 def print_ledger() -> None:
-    """Print the known findings, four lines each, whole so that they can be searched."""
+    """Print the known findings, four lines each and unwrapped, so that they can be searched."""
     for entry in ledger():
         click.echo(f"{entry.id}: {', '.join(entry.verdicts)}")
         click.echo(f"    {', '.join(entry.implementations)}")
@@ -70,7 +70,16 @@ def print_ledger() -> None:
 
 
 def print_implementations(plan: Plan, operations: Sequence[str], console: Console) -> bool:
-    """Print what the frameworks of a plan offer; return whether one of them could be asked."""
+    """Print the implementations of the frameworks of a plan.
+
+    Args:
+        plan: names the frameworks and the user's own implementations.
+        operations: the operations to print; empty for all.
+        console: the console that the table is printed on.
+
+    Returns:
+        Whether at least one of the frameworks could be started.
+    """
     offered, absent = catalogues(plan)
     table = Table("implementation", "operation", "kind", "targets", "options", box=None)
     for catalogue in offered.values():

@@ -1,6 +1,6 @@
-"""The command line: a group whose commands are imported when they are run.
+"""The group of commands, which imports a command when it is run.
 
-`status` has the exit statuses.
+`status` defines the exit statuses.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ..errors import LossdiffError
 from .names import OwnType, unknown
 from .status import Status, status_of
 
-# Each command is the `command` of the file of its name. Its first line is repeated here: most
-# commands load NumPy, and `--help` needs no more than this.
+# Each command is the function `command` in the file of its name. The first line of its help is
+# repeated here, because most commands import NumPy, which `--help` does not need.
 COMMANDS = {
     "bench": "Judge and time every framework; the JSON of pytest-benchmark is kept beside the run.",
     "check": "Ask every framework the same questions, and judge the answers.",
@@ -30,7 +30,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Imports a command when it is asked for, and lists all of them without an import."""
+    """A group that imports a command when it is run, and lists all of them without an import."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
         return list(COMMANDS)
@@ -42,7 +42,7 @@ class LazyGroup(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        limit = formatter.width - 6 - max(map(len, COMMANDS))  # as click shortens them
+        limit = formatter.width - 6 - max(map(len, COMMANDS))  # click's own limit
         with formatter.section("Commands"):
             formatter.write_dl(
                 [
@@ -59,7 +59,14 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; an error becomes one line on standard error, and an exit status."""
+    """Run the command line; print an error as one line on standard error.
+
+    Args:
+        arguments: the command and its arguments; None for those of the process.
+
+    Returns:
+        The exit status.
+    """
     try:
         return int(cli.main(arguments, prog_name="lossdiff", standalone_mode=False) or Status.OK)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -73,16 +80,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"lossdiff: {error}", err=True)
         return status_of(error)
     except (KeyboardInterrupt, click.Abort) as error:
-        kept = str(error.__cause__ or error)  # click makes an Abort of an interrupt
+        kept = str(error.__cause__ or error)  # click raises Abort from an interrupt
         click.echo("lossdiff: " + "; ".join(["interrupted", *filter(None, [kept])]), err=True)
         return Status.INTERRUPTED
     except BrokenPipeError:
+        # The reader, such as `head`, has ended. Python would report the failing flush on stderr.
         sys.stderr.close()
         return Status.OK
     return Status.USAGE
 
 
 def _usage(error: click.UsageError) -> str:
+    """Return the message of a usage error, with similar names for an unknown one."""
+    # The parameter's name, which click puts in front, only repeats what our messages contain.
     message, context = error.format_message(), error.ctx
     if isinstance(error, click.BadParameter) and error.param is not None:
         ours = isinstance(error.param.type, OwnType)

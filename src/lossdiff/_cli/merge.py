@@ -1,4 +1,4 @@
-"""`lossdiff merge`: several run files become one."""
+"""The command `lossdiff merge`, which joins several run files."""
 
 from __future__ import annotations
 
@@ -27,10 +27,18 @@ def command(runs: tuple[Path, ...], output: Path) -> int:
 
 
 def merged(paths: Sequence[Path], output: Path) -> int:
-    """Join runs and say what they come to; returns the status that the whole would have had.
+    """Join runs and print their summary.
+
+    Args:
+        paths: the runs to join.
+        output: the path of the joined run, which must be none of them.
+
+    Returns:
+        The exit status that one run of all parts would have had.
 
     Raises:
-        RunFileError: a run cannot be read, or they are no parts of one.
+        RunFileError: a run cannot be read, or the runs are no parts of one.
+        UsageError: a run is named twice, or the output is one of the runs.
     """
     places = [path.resolve() for path in paths]
     for number, path in enumerate(paths):
@@ -50,7 +58,7 @@ def merged(paths: Sequence[Path], output: Path) -> int:
 
 
 def _complete(run: RunFile) -> str:
-    """The suite, if everybody was asked all of it, where the ledger's findings were made."""
+    """Return the suite if all frameworks were asked all of it on the CPU, as for the ledger."""
     meta = run.meta
     whole = not meta["modes"] and not meta["operations"] and meta["device"] == "cpu"
     return meta["suite"] if whole and set(meta["frameworks"].split()) == set(FRAMEWORKS) else ""

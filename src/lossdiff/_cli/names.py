@@ -1,4 +1,4 @@
-"""The types of arguments that are names; an unknown one is told which are near it."""
+"""Parameter types for names, whose errors suggest similar names."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import click
 
 
 class OwnType(click.ParamType[Any]):
-    """A type whose messages are complete: they are printed without what click puts before them."""
+    """A type whose messages are complete, so that click's prefix is left out."""
 
 
 class Name(OwnType):
-    """One of a set of names."""
+    """The type of a parameter that is one of a set of names."""
 
     def __init__(self, what: str, names: Iterable[str]) -> None:
         self.name = what
@@ -27,7 +27,7 @@ class Name(OwnType):
 
 
 class Shard(click.ParamType[Any]):
-    """`I/N`: part I of N."""
+    """The type of a parameter `I/N`, which selects part I of N."""
 
     name = "part"
 
@@ -41,7 +41,16 @@ class Shard(click.ParamType[Any]):
 
 
 def unknown(what: str, value: str, names: Iterable[str]) -> str:
-    """Return a line that says what was given, what is near, and what is allowed."""
+    """Return a message with the unknown name, similar names, and all that are allowed.
+
+    Args:
+        what: the kind of name.
+        value: the unknown name.
+        names: the allowed names.
+
+    >>> unknown("mode", "egar", ("eager", "jit"))
+    "unknown mode 'egar'; did you mean eager? allowed: eager, jit"
+    """
     allowed = tuple(names)
     near = get_close_matches(value, allowed, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""

@@ -1,4 +1,4 @@
-"""The options that say what is asked of whom, and the plan that they make."""
+"""The options that select questions and implementations, and the plan that they make."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 
 class Implementations(OwnType):
-    """`FRAMEWORK=FILE_OR_MODULE`."""
+    """The type of a parameter `FRAMEWORK=FILE_OR_MODULE`."""
 
     name = "framework=file"
 
@@ -40,7 +40,11 @@ class Implementations(OwnType):
 
 
 def selection_options(command: C) -> C:
-    """Add the options that say what is asked of whom."""
+    """Add the options that select questions, implementations and workers.
+
+    Args:
+        command: the function of a click command.
+    """
     for option in reversed(
         (
             click.option("--backend", "backends", multiple=True, metavar="NAME",
@@ -67,7 +71,11 @@ def selection_options(command: C) -> C:
 
 
 def output_option(default: str) -> Callable[[C], C]:
-    """Add `-o`, where the result goes."""
+    """Return a decorator that adds `-o`, the path of the result.
+
+    Args:
+        default: the path if the option is not given.
+    """
     return click.option(
         "-o", "--output", default=default, show_default=True, metavar="FILE",
         type=click.Path(path_type=Path, dir_okay=False),
@@ -88,7 +96,20 @@ def plan_of(
     shard: tuple[int, int] = (1, 1),
     cache: str | None = None,
 ) -> Plan:
-    """Return what is to be asked, with the options of `selection_options`.
+    """Return the plan for a suite with the options of `selection_options`.
+
+    Args:
+        chosen: the suite.
+        backends: the frameworks; empty for all.
+        implementations: pairs of a framework and a file or module of the user's own functions.
+        modes: the modes; empty for those that the suite chooses.
+        device: `cpu` or `gpu`.
+        jobs: the number of workers at a time; 0 for one per core.
+        timeout: the seconds for one question.
+        memory: the GiB that a worker may use; 0 for its part of the machine.
+        only: selects the claims that are asked; None for all.
+        shard: the part and the number of parts.
+        cache: the folder of compiled programs; see `Framework.environment_for`.
 
     Raises:
         UsageError: `--impl` names a framework that `--backend` leaves out.
@@ -100,6 +121,7 @@ def plan_of(
     for framework in extra:
         if framework not in names:
             raise click.UsageError(f"--impl names {framework}, which --backend leaves out")
+    # The longest run begins first, or the others would wait for it at the end.
     heaviest_first = sorted(FRAMEWORKS.values(), key=lambda framework: -framework.weight)
     order = tuple(framework.name for framework in heaviest_first if framework.name in names)
     return Plan(
@@ -109,7 +131,7 @@ def plan_of(
 
 
 def is_complete(plan: Plan) -> bool:
-    """Whether everybody was asked all of the suite, where the ledger's findings were made."""
+    """Return whether a plan asks all frameworks all of the suite on the CPU, as for the ledger."""
     whole = not plan.modes and not plan.suite.operations and plan.device == "cpu"
     whole = whole and plan.shard == (1, 1)
     return whole and set(plan.frameworks) == set(FRAMEWORKS)

@@ -1,4 +1,4 @@
-"""How the command line prints, and writes what was asked for."""
+"""Print lines and tables, and write result files."""
 
 from __future__ import annotations
 
@@ -13,23 +13,26 @@ LOG_WIDTH = 180
 
 
 def console() -> Console:
-    """A pipe or a log file has no width of its own; tables need more than the default 80."""
+    """Return a console for standard output.
+
+    A pipe or a log file has no width of its own, and tables need more than the default of 80.
+    """
     made = Console()
     return made if made.is_terminal else Console(width=LOG_WIDTH)
 
 
 def note(line: str) -> None:
-    """Print a line that is not the result; an empty one is left out."""
+    """Print a line on standard error, which is not the result; skip an empty one."""
     if line:
         click.echo(line, err=True)
 
 
 @contextmanager
 def writing_to(output: Path) -> Iterator[None]:
-    """Make the folder of an output, and say in one line why it cannot be written.
+    """Create the folder of an output, and report in one line why it cannot be written.
 
     Raises:
-        ClickException: the file system refuses.
+        ClickException: the operating system reports an error, in the block too.
     """
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +42,15 @@ def writing_to(output: Path) -> Iterator[None]:
 
 
 def write_or_print(text: str, output: Path | None) -> None:
-    """Write a text and print where it is; print the text where no place is named."""
+    """Write a text to a file and print its path, or print the text.
+
+    Args:
+        text: the result.
+        output: the path of the file; None to print the text.
+
+    Raises:
+        ClickException: the file cannot be written.
+    """
     if output is None:
         click.echo(text, nl=False)
         return

@@ -1,4 +1,4 @@
-"""Progress of a run: bars in a terminal, plain lines now and then elsewhere."""
+"""Show the progress of a run: as bars in a terminal, as a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 
-_EVERY = 10.0  # seconds between two lines where there is no terminal
+_EVERY = 10.0  # seconds between two lines of one framework if there is no terminal
 
 
 class RunProgress:
-    """Shows how far each framework is; call it with (framework, state, done, total)."""
+    """Displays how far each framework is; call it with (framework, state, done, total)."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -56,6 +56,7 @@ class RunProgress:
         self._bars.update(self._tasks[framework], completed=done, total=total or None, state=state)
 
     def _line(self, framework: str, state: str, done: int, total: int) -> None:
+        # A change of state is always printed, a count only now and then: logs should stay short.
         now = time.monotonic()
         last_state, last_time = self._last.get(framework, ("", 0.0))
         if state == last_state and now - last_time < _EVERY:

@@ -1,4 +1,4 @@
-"""`lossdiff report`: runs become one HTML page."""
+"""The command `lossdiff report`, which writes an HTML page about runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command(runs: tuple[Path, ...], output: Path) -> int:
     for path in runs:
         RunFile.open(path).close()
     with writing_to(output):
-        output.open("ab").close()  # found out before the work, not after
+        output.open("ab").close()  # an error must come before the work and not after it
         write_report(runs, output)
     click.echo(output.resolve())
     return Status.OK

@@ -1,4 +1,4 @@
-"""`lossdiff repro`: choose a finding of a run, shrink it, and write a script that shows it."""
+"""The command `lossdiff repro`, which shrinks a finding and writes a script that shows it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .names import unknown
 from .output import note, write_or_print
 from .status import Status
 
-_UNSHOWN = ("relation", "nondeterministic")  # of several calls, not of one
+_UNSHOWN = ("relation", "nondeterministic")  # they are about several calls
 _KINDS = ("user", "native", "recipe", "textbook")
 _NEAR = 3
 
@@ -81,7 +81,7 @@ def command(
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which answer of a case is to be shown; what is empty is for the program to choose."""
+    """The answer of a case that the user wants to see; empty fields select the worst finding."""
 
     case: str
     implementation: str = ""
@@ -95,13 +95,15 @@ class Wanted:
 
 
 def chosen(run: RunFile, wanted: Wanted) -> tuple[VerdictRow, list[VerdictRow]]:
-    """Return the worst finding of a case, and the others that there are.
+    """Return the worst finding of a case, and its other findings.
 
-    Explained verdicts count where an answer is named.
+    Args:
+        run: the run to search.
+        wanted: the case, and fields to select by. If one is set, explained verdicts count too.
 
     Raises:
-        UsageError: the run has no such case, or not asked so.
-        NothingToShowError: nothing is wrong with the case.
+        UsageError: the run has no such case, or no such answer to it.
+        NothingToShowError: the case has no finding that a script can show.
     """
     rows = _rows_of(run, wanted.case)
     for what in ("implementation", "mode", "quantity"):
@@ -135,7 +137,7 @@ def _rows_of(run: RunFile, case: str) -> list[VerdictRow]:
 
 
 def _of_domain(run: RunFile, row: DomainRow) -> VerdictRow:
-    """The finding with which a search for the domain of validity ended."""
+    """Return the finding that ended a search for the validity range, as a row of verdicts."""
     case = run.case(row.case)
     return VerdictRow(
         case=row.case, operation=row.operation, target_kind=case.target_kind, family=case.family,
@@ -146,7 +148,7 @@ def _of_domain(run: RunFile, row: DomainRow) -> VerdictRow:
 
 
 def _badness(row: VerdictRow) -> tuple[float, ...]:
-    """Smallest for the worst; of equal ones the plainest to look at."""
+    """Return a key that is smallest for the worst finding; equal ones rank by simplicity."""
     kind = _KINDS.index(row.kind) if row.kind in _KINDS else len(_KINDS)
     plainness = (kind, row.mode != "eager", row.quantity != "value")
     return (-kind_of(row.verdict).rank, -(row.ratio or 0.0), *plainness)
@@ -166,19 +168,22 @@ def _why_nothing(case: str, rows: list[VerdictRow], found: list[VerdictRow]) -> 
 def reproduce(
     run: RunFile, row: VerdictRow, *, shrinks: bool, timeout: float, say: Callable[[str], None]
 ) -> tuple[str, str]:
-    """Return a script that shows a verdict, and why it does not, where it does not.
+    """Return a script that shows a verdict, and the reason if it does not show it.
 
     Args:
-        run: where the verdict comes from.
+        run: the run that has the verdict.
         row: the verdict.
         shrinks: whether the case is reduced first.
-        timeout: seconds that this may take.
-        say: takes notes on the way, a line each.
+        timeout: the seconds for shrinking.
+        say: prints a line about the progress.
+
+    Returns:
+        The text of the script, and why it does not show the verdict; empty if it does.
 
     Raises:
-        SessionError: the framework cannot be asked here.
-        NothingToShowError: asked again, the verdict is another.
-        SourceError: the text of the implementation cannot be had.
+        SessionError: the framework cannot be started here.
+        NothingToShowError: the verdict is another this time.
+        SourceError: the source text of the implementation cannot be found.
         UserFileError: a file of the user's own implementations cannot be used.
     """
     extra = users_files(run.meta).get(row.framework, ())
@@ -197,7 +202,11 @@ def reproduce(
 
 
 def _asked_again(run: RunFile, session: Session, row: VerdictRow) -> tuple[AnswerSelector, Verdict]:
-    """Ask for the one quantity alone; if that does not show it, as the run did."""
+    """Evaluate the quantity alone; if that gives another verdict, with all gradients as in the run.
+
+    Raises:
+        NothingToShowError: both give another verdict.
+    """
     case = run.case(row.case)
     if row.implementation not in {claim.name for claim in session.catalogue.claims}:
         raise NothingToShowError(f"there is no {row.implementation} here")

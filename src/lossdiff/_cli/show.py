@@ -1,4 +1,4 @@
-"""`lossdiff show`: print the verdicts of a run."""
+"""The command `lossdiff show`, which prints the verdicts of a run."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command(path: Path, verdicts: tuple[str, ...], style: str) -> int:
 
 
 def _plain(row: VerdictRow) -> dict[str, Any]:
-    """JSON has no infinity: an error without a limit is the text `Infinity`."""
+    """Return a row as JSON values. JSON has no infinity: it becomes the text `Infinity`."""
     return {
         name: "Infinity" if isinstance(value, float) and math.isinf(value) else value
         for name, value in asdict(row).items()
