@@ -131,8 +131,9 @@ def commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # git must not write to the repository
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True,
-                              check=True, timeout=10)  # fmt: skip
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=True, timeout=10
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()

@@ -19,13 +19,30 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument(
     "paths", nargs=-1, required=True, metavar="BASE NEW...", type=click.Path(path_type=Path)
 )
-@click.option("--markdown", "text_file", default=None, metavar="FILE", type=_FILE,
-              help="Write it for a pull request.")  # fmt: skip
-@click.option("--junit", "junit_file", default=None, metavar="FILE", type=_FILE,
-              help="Write it for a CI server.")  # fmt: skip
-@click.option("--effect", default=0.05, show_default=True, metavar="SHARE",
-              type=click.FloatRange(min=0, max=10, min_open=True),
-              help="The smallest change of a time that counts.")  # fmt: skip
+@click.option(
+    "--markdown",
+    "text_file",
+    default=None,
+    metavar="FILE",
+    type=_FILE,
+    help="Write it for a pull request.",
+)
+@click.option(
+    "--junit",
+    "junit_file",
+    default=None,
+    metavar="FILE",
+    type=_FILE,
+    help="Write it for a CI server.",
+)
+@click.option(
+    "--effect",
+    default=0.05,
+    show_default=True,
+    metavar="SHARE",
+    type=click.FloatRange(min=0, max=10, min_open=True),
+    help="The smallest change of a time that counts.",
+)
 def command(
     paths: tuple[Path, ...], text_file: Path | None, junit_file: Path | None, effect: float
 ) -> int:

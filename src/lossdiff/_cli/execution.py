@@ -138,8 +138,11 @@ def conclude(run: RunFile, findings: Findings, *, complete: str = "") -> Status:
         reason = "; ".join(absent) or "no implementation claims one of the cases"
         click.echo(f"lossdiff: nothing could be asked; {reason}", err=True)
         return Status.NOTHING
-    stale = [entry.id for entry in ledger()
-             if entry.suite == complete and entry.id not in findings.matched]  # fmt: skip
+    stale = [
+        entry.id
+        for entry in ledger()
+        if entry.suite == complete and entry.id not in findings.matched
+    ]
     if stale:
         click.echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
         return Status.FINDINGS

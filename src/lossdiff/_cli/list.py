@@ -55,8 +55,12 @@ def operations_table() -> Table:
     """Return a table of the operations with their arguments, targets and options."""
     table = Table("operation", "first argument", "targets", "options", box=None)
     for operation in OPERATIONS.values():
-        table.add_row(operation.name, operation.domain, ", ".join(operation.targets),
-                      ", ".join(operation.options))  # fmt: skip
+        table.add_row(
+            operation.name,
+            operation.domain,
+            ", ".join(operation.targets),
+            ", ".join(operation.options),
+        )
     return table
 
 
@@ -85,9 +89,13 @@ def print_implementations(plan: Plan, operations: Sequence[str], console: Consol
     for catalogue in offered.values():
         for claim in catalogue.claims:
             if not operations or claim.operation in operations:
-                table.add_row(claim.name, claim.operation, claim.kind,
-                              ", ".join(sorted(claim.targets)),
-                              ", ".join(sorted(claim.options)))  # fmt: skip
+                table.add_row(
+                    claim.name,
+                    claim.operation,
+                    claim.kind,
+                    ", ".join(sorted(claim.targets)),
+                    ", ".join(sorted(claim.options)),
+                )
     console.print(table)
     for framework, reason in absent.items():
         click.echo(f"{framework}: {reason}", err=True)

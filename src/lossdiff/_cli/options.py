@@ -77,9 +77,13 @@ def output_option(default: str) -> Callable[[C], C]:
         default: the path if the option is not given.
     """
     return click.option(
-        "-o", "--output", default=default, show_default=True, metavar="FILE",
+        "-o",
+        "--output",
+        default=default,
+        show_default=True,
+        metavar="FILE",
         type=click.Path(path_type=Path, dir_okay=False),
-    )  # fmt: skip
+    )
 
 
 def plan_of(
@@ -125,9 +129,18 @@ def plan_of(
     heaviest_first = sorted(FRAMEWORKS.values(), key=lambda framework: -framework.weight)
     order = tuple(framework.name for framework in heaviest_first if framework.name in names)
     return Plan(
-        chosen, order, modes, device, extra, jobs, timeout, only,
-        memory=int(memory * GIB), shard=shard, cache=cache,
-    )  # fmt: skip
+        chosen,
+        order,
+        modes,
+        device,
+        extra,
+        jobs,
+        timeout,
+        only,
+        memory=int(memory * GIB),
+        shard=shard,
+        cache=cache,
+    )
 
 
 def is_complete(plan: Plan) -> bool:

@@ -140,11 +140,21 @@ def _of_domain(run: RunFile, row: DomainRow) -> VerdictRow:
     """Return the finding that ended a search for the validity range, as a row of verdicts."""
     case = run.case(row.case)
     return VerdictRow(
-        case=row.case, operation=row.operation, target_kind=case.target_kind, family=case.family,
-        shape="x".join(map(str, case.shape)), dtype=row.dtype, options=case.options.given(),
-        implementation=row.implementation, framework=row.framework, kind=row.kind, mode=row.mode,
-        device=row.device, quantity=row.quantity, verdict=row.broken_by,
-    )  # fmt: skip
+        case=row.case,
+        operation=row.operation,
+        target_kind=case.target_kind,
+        family=case.family,
+        shape="x".join(map(str, case.shape)),
+        dtype=row.dtype,
+        options=case.options.given(),
+        implementation=row.implementation,
+        framework=row.framework,
+        kind=row.kind,
+        mode=row.mode,
+        device=row.device,
+        quantity=row.quantity,
+        verdict=row.broken_by,
+    )
 
 
 def _badness(row: VerdictRow) -> tuple[float, ...]:

@@ -41,8 +41,11 @@ def command(path: Path, verdicts: tuple[str, ...], style: str) -> int:
     from ..reports.terminal import verdict_table
 
     with RunFile.open(path) as run:
-        rows = (row for row in run.rows(VerdictRow)
-                if not verdicts or kind_of(row.verdict).word in verdicts)  # fmt: skip
+        rows = (
+            row
+            for row in run.rows(VerdictRow)
+            if not verdicts or kind_of(row.verdict).word in verdicts
+        )
         if style == "table":
             console().print(verdict_table(rows))
             return Status.OK
