@@ -58,6 +58,7 @@ def _installed(taken: set[str]) -> Iterator[Framework]:
             yield framework
 
 
+# Own frameworks come first, so that no other package can replace one of them.
 FRAMEWORKS: dict[str, Framework] = {framework.name: framework for framework in _own()}
 FRAMEWORKS |= {framework.name: framework for framework in _installed(set(FRAMEWORKS))}
 

@@ -146,6 +146,8 @@ class Call:
             raise NotImplementedError("no gradient is written for this function")
         return self._apply(self.implementation.vjp, arrays, cotangent)
 
+    # Values and target are positional because frameworks name them differently; weights and
+    # options have the names of the contract.
     def _apply(self, function: Callable[..., Any], arrays: tuple[Any, ...], *first: Any) -> Any:
         given = dict(zip(self.arguments, arrays, strict=True))
         positional = [given.pop(name) for name in ("values", "target") if name in given]

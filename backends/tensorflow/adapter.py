@@ -77,6 +77,7 @@ class TensorflowBackend(Backend):
     def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
         def run(cotangent: tf.Tensor, *arrays: tf.Tensor) -> tuple[Any, tuple[Any, ...]]:
             inputs = [arrays[position] for position in call.positions]
+            # There are no variables to find; only the arrays of `wrt` are watched.
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(inputs)
                 value = _one_tensor(call(*arrays))
@@ -146,6 +147,7 @@ class TensorflowBackend(Backend):
 def _compiled(function: Forward, mode: str) -> Forward:
     if mode == "eager":
         return function
+    # Autograph would rewrite the source of the function that is to be judged.
     compiled: Forward = tf.function(function, autograph=False, jit_compile=mode == "xla")
     return compiled
 

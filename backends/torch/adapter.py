@@ -72,6 +72,7 @@ class TorchBackend(Backend):
             leaves = [array.detach() for array in arrays]
             inputs = [leaves[position].requires_grad_() for position in call.positions]
             value = function(*leaves)
+            # `backward` would add to `.grad`; `grad` returns gradients, None if there is none.
             gradients = torch.autograd.grad(value, inputs, cotangent, allow_unused=True)
             return value, gradients
 
@@ -107,6 +108,7 @@ class TorchBackend(Backend):
 
     def reset_peak(self) -> None:
         if self._device.type == "cuda":
+            # Pending calls free their memory first, or it would count as held before.
             torch.cuda.synchronize()
             torch.cuda.reset_peak_memory_stats()
             self._held = torch.cuda.memory_allocated()

@@ -96,6 +96,7 @@ def command(
         status = conclude(run, findings)
         if status == Status.NOTHING:
             return status
+        # The higher status is the worse one: findings of either part decide.
         found = time_run(run, Timing(passes, threads, plan.device, plan.extra, seed, peak_memory))
         return max(status, Status.FINDINGS if found else Status.OK)
 
@@ -115,6 +116,7 @@ def time_run(run: RunFile, timing: Timing) -> int:
     """
     console = Console(stderr=True)
     run.set_meta(passes=str(timing.passes), timed="")  # stays empty if interrupted
+    # Frameworks that are absent have no verdicts and cannot be timed.
     present = [row.framework for row in run.rows(WorkerRow) if not row.absent]
     time_passes(run, present, timing, lambda line: console.print(line, highlight=False))
     run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))

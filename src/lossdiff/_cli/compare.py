@@ -52,6 +52,7 @@ def command(
     """
     if len(paths) < 2:
         raise click.UsageError(f"compare takes two run files or more, was given {len(paths)}")
+    # SciPy is imported with these, which takes longer than to reject wrong arguments.
     from ..harness.comparing import compare_runs, history, read_snapshot
     from ..reports.comparison_markdown import history_table, markdown
     from ..reports.junit import write_junit

@@ -58,6 +58,7 @@ def opened(output: Path, asked: dict[str, str], *, resume: bool | None = None) -
             )
         try:
             yield run
+        # A draft without answers is discarded; one with answers takes the place of the old run.
         except KeyboardInterrupt:
             if not run.count(VerdictRow) and not run.count(ValidityPointRow):
                 raise
@@ -80,6 +81,7 @@ def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
     place = draft_of(output) if draft_of(output).exists() else output
     with RunFile.open(place) as run:  # read-only: a run that is refused must stay as it is
         before = run.meta
+    # Answers to other questions must not be mixed into one run.
     if other := difference(before, asked, ASKED):
         command = before.get("command", "unknown")
         raise RunFileError(f"{output} was begun with {other}; its command was: {command}")

@@ -40,6 +40,7 @@ def merged(paths: Sequence[Path], output: Path) -> int:
         RunFileError: a run cannot be read, or the runs are no parts of one.
         UsageError: a run is named twice, or the output is one of the runs.
     """
+    # Paths are compared after links are resolved: a run must not be read twice, nor overwritten.
     places = [path.resolve() for path in paths]
     for number, path in enumerate(paths):
         if places[number] in places[:number]:

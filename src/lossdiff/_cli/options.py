@@ -35,6 +35,7 @@ class Implementations(OwnType):
         if place.endswith(".py"):
             if not Path(place).is_file():
                 self.fail(f"there is no file {place}", param, ctx)
+            # Workers may start in another folder.
             place = str(Path(place).resolve())
         return framework, place
 

@@ -25,6 +25,7 @@ def command(runs: tuple[Path, ...], output: Path) -> int:
         raise click.ClickException(
             f"{error.name} is not installed; pip install 'lossdiff[report]'"
         ) from error
+    # Every run is opened once first, so that a damaged one is reported before the work begins.
     for path in runs:
         RunFile.open(path).close()
     with writing_to(output):

@@ -126,6 +126,7 @@ def _rows_of(run: RunFile, case: str) -> list[VerdictRow]:
     rows = list(run.rows(VerdictRow, '"case" = ?', (case,)))
     rows += [_of_domain(run, row) for row in run.rows(DomainRow, '"case" = ?', (case,))]
     if not rows:
+        # Cases of the same operation are more likely meant than similar ids of another one.
         names = dict.fromkeys(row.case for row in run.rows(VerdictRow))
         same = [name for name in names if name.partition("/")[0] == case.partition("/")[0]]
         near = get_close_matches(case, same or names, n=_NEAR, cutoff=0.5)
@@ -159,6 +160,7 @@ def _of_domain(run: RunFile, row: DomainRow) -> VerdictRow:
 
 def _badness(row: VerdictRow) -> tuple[float, ...]:
     """Return a key that is smallest for the worst finding; equal ones rank by simplicity."""
+    # Rank and size of the error come first; then what is simplest to report.
     kind = _KINDS.index(row.kind) if row.kind in _KINDS else len(_KINDS)
     plainness = (kind, row.mode != "eager", row.quantity != "value")
     return (-kind_of(row.verdict).rank, -(row.ratio or 0.0), *plainness)
@@ -220,6 +222,7 @@ def _asked_again(run: RunFile, session: Session, row: VerdictRow) -> tuple[Answe
     case = run.case(row.case)
     if row.implementation not in {claim.name for claim in session.catalogue.claims}:
         raise NothingToShowError(f"there is no {row.implementation} here")
+    # One quantity makes the shorter script, but some faults need all gradients in one call.
     for all_gradients in (False, True):
         selector = AnswerSelector(row.implementation, row.mode, row.quantity, all_gradients)
         verdict = session.verdict(case, selector)
