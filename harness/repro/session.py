@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from numpy.typing import NDArray
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired
 
 from ...backends import FRAMEWORKS
 from ...cases.model import Case
@@ -27,8 +27,8 @@ from ..workers import (
     Source,
     ask_quantity,
     catalogue,
+    process_pool,
     source,
-    start,
 )
 
 # The errors of a process that does not start; RuntimeError is what frameworks raise at the import.
@@ -84,7 +84,7 @@ class Session:
         context = multiprocessing.get_context("spawn")
         loads = context.Event()
         setup = Setup(framework, device, extra)
-        self._pool = ProcessPool(1, context=context, initializer=start, initargs=[setup, loads])
+        self._pool = process_pool(setup, context, loads)
         try:
             self.catalogue: Catalogue = self._pool.schedule(
                 catalogue, timeout=START_TIMEOUT
