@@ -257,10 +257,7 @@ class Backend(ABC):
         return None
 
     def compiled_memory(self, function: Forward, arrays: list[Any]) -> int | None:
-        """Return the bytes that a compiled function needs besides its inputs.
-
-        None if the compiler does not report them.
-        """
+        """Return the bytes a compiled function needs besides its inputs; None if not reported."""
         return None
 
     def device_times(self, run: Callable[[], Any], rounds: int) -> list[float]:
