@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lossdiff.backends import FRAMEWORKS
 from lossdiff.cases.ledger import ledger
-from lossdiff.harness.repro.script import why_not_shown
+from lossdiff.harness.repro.trial import why_not_shown
 
 PAGE = Path(__file__).parents[1] / "docs" / "to_report.md"
 SCRIPTS = sorted(PAGE.with_suffix("").glob("*.py"))

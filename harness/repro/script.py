@@ -7,9 +7,7 @@ and the framework but not this program, so that it can be pasted into a report. 
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +32,6 @@ from .session import AnswerSelector, Session
 _ALL = 16  # up to this many elements all are compared; of more, the worst ones
 _WORST = 4
 _HANGS = 60  # seconds after which a script reports that nothing came back
-_RUN_LIMIT = 300.0
 _WANTED: dict[str, Wanted] = {VALUE: "value", HVP_LOGITS: "second derivative"}
 _MEANT = {
     "value": "the value",
@@ -79,35 +76,6 @@ def write_script(
         SourceError: the source text of the implementation cannot be found.
     """
     return _Writer(session, case, selector, verdict, origin).text()
-
-
-def why_not_shown(text: str, word: str) -> str:
-    """Run a script as its reader will, in an empty folder and a fresh interpreter.
-
-    Args:
-        text: a result of `write_script`.
-        word: the word of the verdict.
-
-    Returns:
-        Why the script does not show the verdict; empty if it does.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-I", "-"], input=text.encode(), cwd=folder, capture_output=True,
-                timeout=_RUN_LIMIT, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return "" if word == "timed out" else f"it does not end within {_RUN_LIMIT:g} s"
-    # A script that shows a crash dies with the status of the crash, so that the last line of its
-    # output decides first, and the status only where no crash is expected.
-    said = (done.stdout or done.stderr).decode(errors="replace").strip().splitlines()
-    if "not reproduced" in (said[-1] if said else ""):
-        return said[-1]
-    if done.returncode and word != "crashed":
-        error = done.stderr.decode(errors="replace").strip().splitlines()
-        return error[-1] if error else f"it ended with status {done.returncode}"
-    return ""
 
 
 class _Writer:

@@ -14,9 +14,10 @@ import pytest
 from lossdiff.cases.model import Case
 from lossdiff.harness.answers import Failure
 from lossdiff.harness.judging import Verdict
-from lossdiff.harness.repro.script import Origin, why_not_shown, write_script
+from lossdiff.harness.repro.script import Origin, write_script
 from lossdiff.harness.repro.session import AnswerSelector, Session
 from lossdiff.harness.repro.shrink import shrink
+from lossdiff.harness.repro.trial import why_not_shown
 
 HOSTILE = Path(__file__).parents[2] / "hostile"
 EXTRA = {"numpy": tuple(str(HOSTILE / f"{name}.py") for name in ("answers", "deadly", "endless"))}
