@@ -12,6 +12,8 @@ from lossdiff.cases.suites import suite
 ROOT = Path(__file__).parents[1]
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
          if page.name != "onnx.md"]  # whose cases ONNX brings  # fmt: skip
+# Names in angle brackets or capitals stand for others, such as `backends/<framework>/adapter.py`.
+A_PATH = re.compile(r"`((?:harness|backends|cases|reports|src|tests|scripts)/[a-z0-9_./-]*)`")
 AN_ID = re.compile(r"[`'\"]([a-z_]+/[^`'\" ]+/\d+)[`'\"]")
 
 
@@ -25,3 +27,10 @@ def test_every_case_that_a_page_shows_is_asked_by_quick(page: Path) -> None:
     asked = {case.id for case in suite("quick").cases}
 
     assert [Case.parse(text).id for text in shown if text not in asked] == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_every_file_that_a_page_names_exists(page: Path) -> None:
+    named = A_PATH.findall(page.read_text(encoding="utf-8"))
+
+    assert [path for path in named if not (ROOT / path).exists()] == []
