@@ -9,12 +9,12 @@ import pytest
 from lossdiff.backends.numpy import recipes
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import Options
-from lossdiff.harness.judging import BoundCase, judge
+from lossdiff.harness.judging import SolvedCase, judge
 
 SIGNED = np.array([1.0, -0.875, 0.5, -0.5, 0.25, -0.25, 2.0, -1.9375], np.float32)
 
 
-def asked(reduction: Any, seed: int) -> BoundCase:
+def asked(reduction: Any, seed: int) -> SolvedCase:
     """Return logits of eight classes with weights that nearly cancel."""
     rng = np.random.Generator(np.random.PCG64(seed))
     values = (rng.normal(size=(16, 8)) * 5).astype(np.float32)
@@ -23,7 +23,7 @@ def asked(reduction: Any, seed: int) -> BoundCase:
         "cross_entropy", "file:made", (16, 8), "float32", "index", "given",
         Options(reduction=reduction), given=inputs,
     )  # fmt: skip
-    return BoundCase(case, inputs)
+    return SolvedCase(case, inputs)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])

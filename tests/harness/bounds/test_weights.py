@@ -15,7 +15,7 @@ from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import DTYPES, OPERATIONS, Options
 from lossdiff.harness.bounds.algorithms import SOUND as SOUNDLY
-from lossdiff.harness.judging import BoundCase, judge, solved_case
+from lossdiff.harness.judging import SolvedCase, judge, solved_case
 from lossdiff.harness.workers.evaluate import evaluate
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load
@@ -81,7 +81,7 @@ EXTREME = (tiny, smallest, huge)
 
 
 @st.composite
-def questions(draw: st.DrawFn, operation: str, families: tuple[Any, ...]) -> BoundCase:
+def questions(draw: st.DrawFn, operation: str, families: tuple[Any, ...]) -> SolvedCase:
     """Draw a question about a loss with weights of some families."""
     contract = OPERATIONS[operation]
     kind = draw(st.sampled_from(contract.targets))
@@ -121,7 +121,7 @@ def questions(draw: st.DrawFn, operation: str, families: tuple[Any, ...]) -> Bou
     case = Case(
         operation, "file:made", shape, dtype, kind, "given", Options(**options), given=inputs
     )  # fmt: skip
-    return BoundCase(case, inputs)
+    return SolvedCase(case, inputs)
 
 
 # --- answers ---------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def backend() -> Backend:
     return load(Setup("numpy", extra=tuple(module.__name__ for module in SOUND)))
 
 
-def said(question: BoundCase) -> Iterator[tuple[str, str, Verdict]]:
+def said(question: SolvedCase) -> Iterator[tuple[str, str, Verdict]]:
     """Yield name, quantity and verdict of every sound implementation."""
     case = question.case
     with np.errstate(all="ignore"):
@@ -160,7 +160,7 @@ MANY = settings(
 def test_a_sound_loss_with_weights_of_either_sign_is_not_flagged(operation: str) -> None:
     @MANY
     @given(questions(operation, SIGNED))
-    def holds(question: BoundCase) -> None:
+    def holds(question: SolvedCase) -> None:
         for name, quantity, verdict in said(question):
             assert not verdict.is_finding, f"{name} {quantity}: {verdict}"
 
@@ -171,7 +171,7 @@ def test_a_sound_loss_with_weights_of_either_sign_is_not_flagged(operation: str)
 def test_a_sound_loss_with_extreme_weights_is_flagged_for_an_overflow_only(operation: str) -> None:
     @MANY
     @given(questions(operation, EXTREME))
-    def holds(question: BoundCase) -> None:
+    def holds(question: SolvedCase) -> None:
         for name, quantity, verdict in said(question):
             is_right = not verdict.is_finding or is_overflow(verdict)
             assert is_right, f"{name} {quantity}: {verdict}"
@@ -182,7 +182,7 @@ def test_a_sound_loss_with_extreme_weights_is_flagged_for_an_overflow_only(opera
 # --- the divisor -----------------------------------------------------------------------------
 
 
-def nearly_nothing(left: float, seed: int) -> BoundCase:
+def nearly_nothing(left: float, seed: int) -> SolvedCase:
     """Return three rows whose weights sum to some `left` of their magnitudes.
 
     The row of the negative weight has hardly any loss, so that the losses do not cancel.
@@ -196,10 +196,10 @@ def nearly_nothing(left: float, seed: int) -> BoundCase:
         "cross_entropy", "file:made", (3, 3), "float32", "index", "given",
         Options(weight="given"), given=inputs,
     )  # fmt: skip
-    return BoundCase(case, inputs)
+    return SolvedCase(case, inputs)
 
 
-def plainly(question: BoundCase) -> np.float32:
+def plainly(question: SolvedCase) -> np.float32:
     """Return the mean as anyone writes it in NumPy, in float32."""
     x, labels, weight = question.inputs.values, question.inputs.target, question.inputs.weight
     assert labels is not None
@@ -243,7 +243,7 @@ def test_the_condition_is_that_of_the_weights_and_not_of_the_smoothed_target() -
             given=inputs,
         )  # fmt: skip
 
-        assert BoundCase(case, inputs).solution.condition == pytest.approx(3.5 / 1.5)
+        assert SolvedCase(case, inputs).solution.condition == pytest.approx(3.5 / 1.5)
 
 
 @pytest.mark.parametrize(
