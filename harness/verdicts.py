@@ -2,7 +2,7 @@
 
 A verdict is stored as a text: the word of its kind, followed by `:NAME` where a convention or a
 relation is named (`convention:mean_over_rows`). To add a verdict, add a member to `VerdictKind`, at
-the place where its severity belongs, and its mark to `reports.legend`.
+the place where its severity belongs, and its sign to `_SIGNS` in `reports.legend`.
 """
 
 from __future__ import annotations

@@ -216,7 +216,7 @@ class Questions:
 def _distributed(buckets: Sequence[Bucket], workers: int) -> list[list[Bucket]]:
     """Distribute buckets to workers evenly; each worker takes its longest one last.
 
-    The searches for the validity range follow, and find compiled what the longest one needed.
+    The searches for the domain of validity follow, and find compiled what the longest one needed.
     """
     partitions: list[list[Bucket]] = [[] for _ in range(workers)]
     loads = [0] * workers

@@ -22,7 +22,7 @@ class Flow:
         judge: turns answers into verdicts.
         findings: turns verdicts into rows and counts them.
         writer: commits the rows.
-        searches: the searches for the validity range, whose answers decide the next questions.
+        searches: the searches for the domain of validity, whose answers decide the next questions.
     """
 
     def __init__(self, run: RunFile, suite: str, device: str) -> None:
@@ -53,7 +53,8 @@ class Flow:
                 self.writer.add([self.searches.see(claim, case, observation)])
             else:
                 judgement = self.judge.judge(claim, case, observation, threads)
-                self.writer.write(judgement, self.findings.rows_of(judgement))
+                rows = self.findings.rows_of(judgement)
+                self.writer.write(judgement, rows)
             between()
 
     def record_unclaimed(self, claim: Claim, case: Case, reason: str) -> None:
@@ -78,7 +79,7 @@ class Flow:
         self.judge.determinism.committed()
 
     def finish(self) -> None:
-        """Write the rows that depend on the whole run: equivalences and validity ranges."""
+        """Write the rows that depend on the whole run: equivalences and domains of validity."""
         self.flush()
         self._run.add(compared(lambda: self._run.rows(AnswerRow)))
         self._run.drop(DomainRow)  # a resumed run may have searched further

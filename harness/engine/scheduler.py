@@ -80,7 +80,7 @@ class _Member:
         waiting: batches that are sent next.
         partition: its partition of the pool.
         running: number of batches that are sent and unanswered.
-        searches: the searches for the validity range that it makes.
+        searches: the searches for the domain of validity that it makes.
         dtype: dtype of the last batch, which the worker has compiled for.
     """
 
@@ -342,7 +342,7 @@ class Engine:
             incident.outcome,
         )
 
-    # --- searches for the validity range -------------------------------------------------------
+    # --- searches for the domain of validity ------------------------------------------------------
 
     def _searches(
         self, pool: WorkerPool, claims: Sequence[Claim]

@@ -1,7 +1,7 @@
 """Divide a run into shards that take equally long.
 
 Cases of one signature stay together, so that nothing is compiled in two shards. Searches for the
-validity range are distributed by their sweeps.
+domain of validity are distributed by their sweeps.
 """
 
 from __future__ import annotations

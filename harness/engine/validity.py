@@ -1,4 +1,4 @@
-"""Search for the validity range: the magnitude from which an implementation is no longer right.
+"""Search for the domain of validity: the magnitude from which an implementation is no longer right.
 
 Every sweep (`cases.sweeps`) is first evaluated at some given magnitudes. Between the last one that
 is right and the first one that is not, bisection goes on: to four digits, so that three can be

@@ -12,7 +12,7 @@ from ..runfile import CompletedRow, RelationRow, Row, RunFile
 from ..verdicts import equivalence_of
 from .judgement import Judgement
 
-_BATCH = 500  # rows that are committed together, at most
+_ROWS = 500  # rows that are committed together, at most
 _EVERY = 1.0  # seconds between two commits, at most
 
 
@@ -68,7 +68,7 @@ class RunWriter:
         return CompletedRow(claim.framework, claim.name, mode, case.id, self._device, threads)
 
     def _commit_if_due(self) -> None:
-        if len(self._rows) >= _BATCH or time.monotonic() - self._committed_at >= _EVERY:
+        if len(self._rows) >= _ROWS or time.monotonic() - self._committed_at >= _EVERY:
             self.flush()
 
     def flush(self) -> None:

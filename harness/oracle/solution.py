@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Convention:
         log_floor: a logarithm of a probability is never below this number.
     """
 
-    mean_over: str = ""
+    mean_over: Literal["", "rows", "nonzero_weights", "weights"] = ""
     weights_scale_rows: bool = False
     nothing_counts_is_zero: bool = False
     bad_index: str = "error"

@@ -38,7 +38,7 @@ class CompletedRow:
 
 @dataclass(frozen=True)
 class ValidityPointRow:
-    """One answered magnitude of a search for the validity range; see `harness.engine.validity`.
+    """One answered magnitude of a search for the domain of validity; see `harness.engine.validity`.
 
     Attributes:
         magnitude: the point of the sweep.

@@ -138,7 +138,7 @@ def _rows_of(run: RunFile, case: str) -> list[VerdictRow]:
 
 
 def _of_domain(run: RunFile, row: DomainRow) -> VerdictRow:
-    """Return the finding that ended a search for the validity range, as a row of verdicts."""
+    """Return the finding that ended a search for the domain of validity, as a row of verdicts."""
     case = run.case(row.case)
     return VerdictRow(
         case=row.case,

@@ -66,7 +66,7 @@ def _stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(packed, "_BLOCK", 64)
     monkeypatch.setattr(packed, "_ids", lru_cache(maxsize=4)(packed._ids.__wrapped__))
     monkeypatch.setattr(judgement_module, "_ELEMENTS", 4000)
-    monkeypatch.setattr(writer_module, "_BATCH", 50)
+    monkeypatch.setattr(writer_module, "_ROWS", 50)
     monkeypatch.setattr(judgement_module, "solved_case", stub_question)
     monkeypatch.setattr(judgement_module, "judge", lambda *_: Verdict("exact"))
     monkeypatch.setattr(engine_module, "WorkerHandle", StubHandle)
