@@ -93,10 +93,7 @@ class ElementErrors:
         plain = ~undefined & ~special
         difference = abs(exact - Exact.of(np.where(plain, got, 0.0)))
         error = np.where(plain, difference.to_float(), 0.0)
-        binade = np.maximum(np.minimum(exact.exponent - 1, form.emax), form.emin)
-        shift = limited(difference.exponent - (binade - form.precision + 1))
-        with np.errstate(over="ignore", invalid="ignore"):
-            ulp = np.where(plain, np.ldexp(difference.hi, shift), 0.0)
+        ulp = np.where(plain, _in_ulp(exact, got, difference, form), 0.0)
         return cls(shape, form, exact, got, undefined, special, right, error, ulp)
 
     def verdict(self, solved: SolvedCase, solution: Solution, quantity: str) -> Verdict:
@@ -174,6 +171,21 @@ class ElementErrors:
         flushed = (self.got == 0) & (np.abs(self.exact.to_float()) < below)
         rank[flushed] = _RANK[VerdictKind.FLUSHED]
         return rank
+
+
+def _in_ulp(exact: Exact, got: Floats, difference: Exact, form: Format) -> Floats:
+    """Return the differences in units in the last place of the binade of the exact values.
+
+    Below the power of two where that binade begins, numbers are twice as dense. There an answer
+    which is less than one ulp away need not be a neighbour of the exact value, so such answers are
+    measured with the denser spacing.
+    """
+    binade = np.maximum(np.minimum(exact.binade, form.emax), form.emin)
+    shift = limited(difference.exponent - (binade - form.precision + 1))
+    with np.errstate(over="ignore", invalid="ignore"):
+        ulp = np.ldexp(difference.hi, shift)
+        is_denser = (np.abs(got) < np.ldexp(1.0, binade)) & (binade > form.emin)
+        return np.where(is_denser & (ulp < 1.0), 2.0 * ulp, ulp)
 
 
 def _excess(exact: Exact, form: Format) -> Floats:

@@ -86,6 +86,18 @@ class Exact:
         """The shape of the array."""
         return self.hi.shape
 
+    @property
+    def binade(self) -> Ints:
+        """The exponent e of 2^e <= |value| < 2^(e+1), any shape; meaningless for 0, inf and NaN.
+
+        >>> (Exact.of([1.0]) - Exact.of([1e-30])).binade
+        array([-1])
+        """
+        # A number just below a power of two is stored as that power with a negative trailing part.
+        opposes = (self.lo != 0) & (np.signbit(self.lo) != np.signbit(self.hi))
+        below = (np.abs(self.hi) == 0.5) & opposes
+        return self.exponent - 1 - below
+
     def map(self, function: Callable[[NDArray[np.generic]], NDArray[np.generic]]) -> Exact:
         """Apply a rearrangement (reshape, moveaxis, indexing) to all parts."""
         return Exact(*(np.asarray(function(part)) for part in (self.hi, self.lo, self.exponent)))
