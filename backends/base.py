@@ -268,6 +268,13 @@ class Backend(ABC):
     def facts(self) -> dict[str, Any]:
         """Return other settings that results depend on: device name, threads, flags."""
 
+    def settings(self) -> dict[str, Any]:
+        """Return, by their names, the settings of the framework that its answers depend on.
+
+        Functions share them in a process, so that one which changes a setting is found by it.
+        """
+        return self.facts()
+
     @classmethod
     def module_names(cls) -> list[str]:
         """Return the full names of the modules that hold the framework's implementations."""

@@ -86,6 +86,7 @@ class Observation:
         warnings: the framework's warnings, one line each.
         probe: the answers to the repeated call and to transformed inputs; None for cases that are
             not probed.
+        spoils: what the call has changed in its process, in words; empty if nothing.
     """
 
     case: str
@@ -95,6 +96,7 @@ class Observation:
     seconds: float = 0.0
     warnings: str = ""
     probe: ProbeAnswers | None = None
+    spoils: str = ""
 
 
 def one_line(error: Any) -> str:
@@ -104,7 +106,8 @@ def one_line(error: Any) -> str:
     'ValueError: bad axis'
     """
     try:
-        message = str(error)
+        # A user's exception may return a text of a class of its own, and one that no file can hold.
+        message = str.__str__(str(error)).encode(errors="backslashreplace").decode()
     except BaseException:  # noqa: BLE001 -- a user's exception may do anything
         message = "its message cannot be read"
     lines = [line.strip() for line in message.splitlines() if line.strip()]

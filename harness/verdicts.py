@@ -60,6 +60,7 @@ class VerdictKind(Enum):
         "NaN or inf where the exact value is representable, or the other way round",
     )  # fmt: skip
     INACCURATE = "inaccurate", "finding", "finite and wrong, beyond every bound"
+    SPOILS = "spoils", "finding", "the call changed what later answers in its process depend on"
     CRASHED = "crashed", "finding", "the process died"
 
     word: str

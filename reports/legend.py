@@ -30,6 +30,7 @@ _SIGNS = {
     "inaccurate": "I",
     "nonfinite": "N",
     "timed out": "T",
+    "spoils": "S",
     "crashed": "X",
 }
 # The categories of `verdicts.VERDICTS`, by the names that templates and style sheets use.

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 # None of this is needed to print what there is.
-SLOW = ("numpy", "scipy", "rich", "plotly", "jinja2", "pebble")
+SLOW = ("numpy", "scipy", "rich", "plotly", "jinja2", "msgspec")
 # onnx is no framework, but it is imported for its own suite alone.
 FRAMEWORKS = ("torch", "jax", "jaxlib", "optax", "tensorflow", "keras", "onnx")
 OWN = {

@@ -140,6 +140,9 @@ class JaxBackend(Backend):
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
         }
 
+    def settings(self) -> dict[str, Any]:
+        return self.facts() | dict(jax.config.values)
+
 
 def _compiled(function: Callable[..., T], mode: str) -> Callable[..., T]:
     compiled: Callable[..., T] = jax.jit(function) if mode == "jit" else function

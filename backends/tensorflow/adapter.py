@@ -143,6 +143,14 @@ class TensorflowBackend(Backend):
             "epsilon": keras.config.epsilon(),
         }
 
+    def settings(self) -> dict[str, Any]:
+        return self.facts() | {
+            "eager execution": tf.executing_eagerly(),
+            "functions run eagerly": tf.config.functions_run_eagerly(),
+            "dtype policy": keras.config.dtype_policy().name,
+            "image data format": keras.config.image_data_format(),
+        }
+
 
 def _compiled(function: Forward, mode: str) -> Forward:
     if mode == "eager":

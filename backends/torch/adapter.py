@@ -140,5 +140,16 @@ class TorchBackend(Backend):
             "deterministic": torch.are_deterministic_algorithms_enabled(),
         }
 
+    def settings(self) -> dict[str, Any]:
+        return self.facts() | {
+            "default dtype": torch.get_default_dtype(),
+            "default device": torch.get_default_device(),
+            "gradients": torch.is_grad_enabled(),
+            "inference mode": torch.is_inference_mode_enabled(),
+            "anomaly detection": torch.is_anomaly_enabled(),
+            "autocast": torch.is_autocast_enabled("cpu"),
+            "mkldnn": torch.backends.mkldnn.enabled,
+        }
+
 
 BACKEND = TorchBackend

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-
 from ...backends import FRAMEWORKS
 from ...errors import UserFileError
-from ..workers import START_TIMEOUT, Catalogue, Setup, catalogue, process_pool, why_no_start
+from ..workers import Caller, Catalogue, Setup, why_no_start
 from .plan import Plan, why_absent
 
 
@@ -26,10 +24,9 @@ def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
         if absent[name]:
             continue
         setup = Setup(name, plan.device, plan.extra.get(name, ()))
-        context = multiprocessing.get_context("spawn")
-        with process_pool(setup, context) as pool:
+        with Caller(setup) as caller:
             try:
-                offered[name] = pool.schedule(catalogue, timeout=START_TIMEOUT).result()
+                offered[name] = caller.catalogue()
             except UserFileError:
                 raise
             except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way

@@ -70,6 +70,10 @@ class Findings:
             if not check.holds:
                 yield self._row(*who, check.quantity, _verdict_of(check), None)
 
+        if judgement.spoils:
+            spoils = Verdict(VerdictKind.SPOILS.word, detail=Remark(judgement.spoils))
+            yield self._row(*who, "value", spoils, judgement.seconds)
+
     def unclaimed_row(self, claim: Claim, case: Case, reason: str) -> VerdictRow:
         """Return the row of a case that an implementation does not claim."""
         verdict = Verdict(VerdictKind.UNSUPPORTED.word, detail=Remark(reason))

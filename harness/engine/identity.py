@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 from ...cases.suites import Suite
+from ...errors import RunFileError
+from ..runfile import RunFile, WorkerRow
 from .plan import Plan
 
 # Entries of `meta`, and their names on the command line. `QUESTIONS` must be equal for runs to be
@@ -118,6 +120,20 @@ def versions_that_differ(
     for package in sorted(before.keys() | now.keys()):
         if before.get(package) != now.get(package):
             yield package, before.get(package), now.get(package)
+
+
+def refuse_other_versions(run: RunFile, old: WorkerRow, new: WorkerRow) -> None:
+    """Refuse to go on with a run in an environment of other versions.
+
+    Raises:
+        RunFileError: the versions of a package differ.
+    """
+    before, now = (row.environment.get("versions", {}) for row in (old, new))
+    for package, was, here in versions_that_differ(before, now):
+        raise RunFileError(
+            f"{run.path} was begun with {package} {was or 'absent'}; here is {here or 'none'}: "
+            "begin a new run, or go back to that version"
+        )
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -40,6 +40,7 @@ class Judgement:
         rows: rows for the comparisons that need the whole run.
         seconds: duration of the call.
         threads: threads that it was limited to; 0 for the framework's default.
+        spoils: what the call has changed in its process; empty if nothing.
     """
 
     claim: Claim
@@ -50,6 +51,7 @@ class Judgement:
     rows: tuple[Row, ...]
     seconds: float
     threads: int = 0
+    spoils: str = ""
 
 
 class Judge:
@@ -99,6 +101,7 @@ class Judge:
             tuple(rows),
             observation.seconds,
             threads,
+            observation.spoils,
         )
 
     def solved(self, case: Case) -> SolvedCase:

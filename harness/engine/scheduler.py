@@ -7,7 +7,6 @@ worker; the other questions of its batch return here and are sent again.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from typing import Any
 
 from ...backends import FRAMEWORKS
 from ...backends.base import Claim
-from ...errors import RunFileError, UserFileError
+from ...errors import LostError, UserFileError
 from ..runfile import IncidentRow, RunFile, WorkerRow
 from ..workers import (
     BatchResult,
@@ -29,13 +28,14 @@ from ..workers import (
     Watchdog,
     Worker,
     WorkerHandle,
+    jobs_by_default,
     share_of_memory,
     why_no_start,
 )
 from .batches import BATCH_SIZE, Batch, Partition, Questions, Unclaimed, WorkerPool, pools_of
 from .findings import Findings
 from .flow import Flow
-from .identity import versions_that_differ
+from .identity import refuse_other_versions
 from .interrupts import Interrupts
 from .onnx import answer_onnx
 from .plan import Plan, why_absent
@@ -126,10 +126,9 @@ class Engine:
         self._ended: list[Worker] = []
         self._work: dict[WorkerPool, _Work] = {}
         self._queue: deque[WorkerPool] = deque()
-        self._jobs = plan.jobs or max(2, os.cpu_count() or 1)
+        self._jobs = plan.jobs or jobs_by_default()
+        self._limits = Limits(plan.timeout, plan.memory)
         self._interrupts = Interrupts(lambda: self._events.put(_Woken()))
-        memory = plan.memory if cluster else plan.memory or share_of_memory(self._jobs)
-        self._limits = Limits(plan.timeout, memory)
         self.profile = RunProfile()
 
     def execute(self) -> Findings:
@@ -142,6 +141,9 @@ class Engine:
         self._flow.recall()
         for pool in pools_of(self._plan):  # a cluster takes a pool as a whole
             self._queue.extend([pool] * (1 if self._cluster else pool.workers))
+        if not self._cluster and not self._plan.memory:
+            share = share_of_memory(max(1, min(self._jobs, len(self._queue))))
+            self._limits = Limits(self._plan.timeout, share)
         with self._interrupts:
             try:
                 with Watchdog(self._poll):
@@ -201,7 +203,10 @@ class Engine:
         # The member comes before its handle, which may report an event as soon as it is made.
         self._members.append(member)
         make = self._cluster.handle if self._cluster else WorkerHandle
-        member.handle = make(setup, self._limits, self._report_start, self._report_answer)
+        try:
+            member.handle = make(setup, self._limits, self._report_start, self._report_answer)
+        except LostError as error:  # the machine has no room for another process
+            self._absent(member, str(error))
 
     def _report_start(self, handle: Worker, future: Any) -> None:
         self._events.put(_Started(handle, future))
@@ -231,19 +236,27 @@ class Engine:
         except UserFileError:
             raise
         except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
-            self._end(member)
-            reason = why_no_start(error)
-            self._gate.did_not_start(pool, reason)
-            self._excuse(pool, reason)
+            self._absent(member, why_no_start(error))
             return
         self.profile.imported(pool.name, catalogue.seconds)
         if pool not in self._work:  # the first of its workers that is ready
             self._open(pool, catalogue)
 
+    def _absent(self, member: _Member, reason: str) -> None:
+        """End a worker that has not started, and record why."""
+        self._end(member)
+        self._gate.did_not_start(member.pool, reason)
+        self._excuse(member.pool, reason)
+
     def _open(self, pool: WorkerPool, catalogue: Catalogue) -> None:
         """Determine the questions of a pool, now that its claims are known."""
         if not pool.files and not pool.threads:  # with one thread the environment is another
             self._introduce(WorkerRow(pool.framework, self._plan.device, catalogue.environment))
+        if catalogue.spoiled:
+            what = f"{', '.join(pool.files)} spoils at its import: {', '.join(catalogue.spoiled)}"
+            self._progress(pool.name, what, 0, 0)
+            about = (pool.framework, self._plan.device, "", "", "", what)
+            self._flow.record_incident(IncidentRow(*about, "kept"))
         self._flow.findings.meet(pool.framework, catalogue)
         claims = catalogue.own if pool.files else catalogue.claims
         questions = Questions(self._plan, pool, claims, self._flow.writer.has)
@@ -263,7 +276,7 @@ class Engine:
         before = list(self._run.rows(WorkerRow, where, (row.framework, row.device)))
         for old in before:
             if not old.absent and not row.absent:
-                _refuse_other_versions(self._run, old, row)
+                refuse_other_versions(self._run, old, row)
         if all(old.absent for old in before):
             self._run.drop(WorkerRow, where, (row.framework, row.device))
             self._run.add([row])
@@ -385,12 +398,3 @@ def _asks_onnx(plan: Plan) -> bool:
     """Return whether ONNX answers its own suite, which it does on the CPU and eagerly only."""
     is_eager = not plan.modes or "eager" in plan.modes
     return plan.suite.name == "onnx" and plan.device == "cpu" and is_eager
-
-
-def _refuse_other_versions(run: RunFile, old: WorkerRow, new: WorkerRow) -> None:
-    before, now = (row.environment.get("versions", {}) for row in (old, new))
-    for package, was, here in versions_that_differ(before, now):
-        raise RunFileError(
-            f"{run.path} was begun with {package} {was or 'absent'}; here is {here or 'none'}: "
-            "begin a new run, or go back to that version"
-        )

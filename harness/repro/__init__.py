@@ -7,8 +7,9 @@ case while it gets the same verdict. `write_script` writes the program that show
 
 from __future__ import annotations
 
+from ..workers import AnswerSelector
 from .script import Origin, write_script
-from .session import AnswerSelector, Session
+from .session import Session
 from .shrink import TIMEOUT, shrink
 from .trial import why_not_shown
 

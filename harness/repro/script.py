@@ -25,9 +25,9 @@ from ..answers import GRADIENT_TARGET, HVP_LOGITS, VALUE, Failure
 from ..bounds import SOUND
 from ..judging import DtypeMismatch, SolvedCase, Verdict
 from ..verdicts import UNDEFINED
-from ..workers import wrt_for
+from ..workers import AnswerSelector, wrt_for
 from .literals import array_text, modules_needed
-from .session import AnswerSelector, Session
+from .session import Session
 
 _ALL = 16  # up to this many elements all are compared; of more, the worst ones
 _WORST = 4

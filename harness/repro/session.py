@@ -6,51 +6,29 @@ goes to a fresh process.
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from numpy.typing import NDArray
-from pebble import ProcessExpired
 
 from ...backends import FRAMEWORKS
 from ...cases.model import Case
-from ...errors import DeviceAbsentError, SessionError
+from ...errors import DeviceAbsentError, LostError, SessionError, SourceError
 from ..answers import Failure
 from ..judging import Remark, SolvedCase, Verdict, judge, solved_case
 from ..workers import (
-    START_TIMEOUT,
+    AnswerRequest,
+    AnswerSelector,
+    Caller,
     Catalogue,
+    Ended,
     Setup,
     Source,
-    ask_quantity,
-    catalogue,
-    process_pool,
-    source,
+    SourceRequest,
+    unpack,
 )
 
-# The errors of a process that does not start; RuntimeError is what frameworks raise at the import.
-_NO_START = (ProcessExpired, FutureTimeoutError, DeviceAbsentError, ImportError, RuntimeError)
-
-
-@dataclass(frozen=True)
-class AnswerSelector:
-    """Selects one answer to a case.
-
-    Attributes:
-        implementation: the name of the implementation.
-        mode: the mode in which the framework runs it.
-        quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
-        all_gradients: whether all gradients are computed in the same call, as in a run, or this
-            quantity alone.
-    """
-
-    implementation: str
-    mode: str
-    quantity: str
-    all_gradients: bool = False
+_SOURCE_TIMEOUT = 120.0  # seconds
 
 
 class Session:
@@ -80,22 +58,15 @@ class Session:
             raise SessionError(missing)
         self.framework, self.device, self.extra = framework, device, extra
         self._question: SolvedCase | None = None
-        # A forked process would share locks and threads of this one, which frameworks do not bear.
-        context = multiprocessing.get_context("spawn")
-        loads = context.Event()
-        setup = Setup(framework, device, extra)
-        self._pool = process_pool(setup, context, loads)
+        self._caller = Caller(Setup(framework, device, extra))
         try:
-            self.catalogue: Catalogue = self._pool.schedule(
-                catalogue, timeout=START_TIMEOUT
-            ).result()
-        except _NO_START as error:
+            self.catalogue: Catalogue = self._caller.catalogue()
+        except (LostError, DeviceAbsentError) as error:
             self._end()
             raise SessionError(f"{framework} does not start: {error}") from error
         except BaseException:
             self._end()
             raise
-        loads.set()
 
     def __enter__(self) -> Self:
         return self
@@ -109,8 +80,7 @@ class Session:
         self._end()
 
     def _end(self) -> None:
-        self._pool.stop()
-        self._pool.join()
+        self._caller.close()
 
     def verdict(self, case: Case, selector: AnswerSelector, timeout: float = 120.0) -> Verdict:
         """Evaluate a case and judge the answer; a crash and a time-out are verdicts too.
@@ -137,16 +107,10 @@ class Session:
             selector: the answer to return.
             timeout: the seconds that the answer may take.
         """
-        future = self._pool.schedule(
-            ask_quantity, args=[case, *vars(selector).values()], timeout=timeout
-        )
-        try:
-            return future.result()
-        except FutureTimeoutError:
-            return Failure("timed out", f"no answer within {timeout:g} s")
-        except ProcessExpired as error:
-            message = f"the process died with status {error.exitcode}"
-            return Failure("crashed", message, status=error.exitcode)
+        found = self._caller.call(AnswerRequest(case, selector), timeout)
+        if isinstance(found, Ended):
+            return Failure(found.kind, found.message, status=found.status)
+        return unpack(found)
 
     def question(self, case: Case) -> SolvedCase:
         """Return the solved case; the last one is stored for further answers to it."""
@@ -160,5 +124,8 @@ class Session:
         Raises:
             SourceError: the source text of the implementation cannot be found.
         """
-        future = self._pool.schedule(source, args=[case, *vars(selector).values()], timeout=120)
-        return future.result()
+        found = self._caller.call(SourceRequest(case, selector), _SOURCE_TIMEOUT)
+        if isinstance(found, Ended):
+            raise SourceError(f"the source cannot be read: {found.message}")
+        source: Source = found
+        return source

@@ -19,6 +19,7 @@ from ...cases.model import Case, Inputs
 from ...errors import ExhaustedError
 from ..judging import Verdict
 from ..verdicts import VerdictKind
+from ..workers import AnswerSelector
 from .reductions import (
     WEIGHTS,
     as_given,
@@ -29,7 +30,7 @@ from .reductions import (
     without_axes,
     without_options,
 )
-from .session import AnswerSelector, Session
+from .session import Session
 from .simplicity import plainness, rounded_alike, simpler
 
 TIMEOUT = 30.0

@@ -7,39 +7,51 @@ the two sides exchange.
 
 from __future__ import annotations
 
+from .caller import Caller
 from .dask import Cluster
 from .environment import environment_for, quiet
 from .evaluate import wrt_for
-from .messages import START_TIMEOUT, Catalogue, Question, Setup
-from .process import ask_quantity, catalogue, limit_threads, load, source, start
+from .messages import (
+    START_TIMEOUT,
+    AnswerRequest,
+    AnswerSelector,
+    Catalogue,
+    Question,
+    Setup,
+    SourceRequest,
+)
+from .process import limit_threads, load
 from .source_text import Source
-from .supervisor import BatchResult, Incident, Worker, WorkerHandle, process_pool, why_no_start
-from .watchdog import GIB, Limits, Watchdog, share_of_memory
+from .supervisor import BatchResult, Incident, Worker, WorkerHandle, why_no_start
+from .watchdog import GIB, Ended, Limits, Watchdog, jobs_by_default, share_of_memory
+from .wire import unpack
 
 __all__ = [
     "GIB",
     "START_TIMEOUT",
+    "AnswerRequest",
+    "AnswerSelector",
     "BatchResult",
+    "Caller",
     "Catalogue",
     "Cluster",
+    "Ended",
     "Incident",
     "Limits",
     "Question",
     "Setup",
     "Source",
+    "SourceRequest",
     "Watchdog",
     "Worker",
     "WorkerHandle",
-    "ask_quantity",
-    "catalogue",
     "environment_for",
+    "jobs_by_default",
     "limit_threads",
     "load",
-    "process_pool",
     "quiet",
     "share_of_memory",
-    "source",
-    "start",
+    "unpack",
     "why_no_start",
     "wrt_for",
 ]

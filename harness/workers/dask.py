@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
-import multiprocessing
 import os
 import threading
 from collections import deque
@@ -24,14 +23,40 @@ from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
+from msgspec import Struct
+
 from ...backends import FRAMEWORKS
-from ...errors import ClusterError
+from ...errors import ClusterError, LostError
+from .child import Received
 from .messages import START_TIMEOUT, Catalogue, Question, Setup
-from .supervisor import BatchResult, OnAnswer, OnStart, WorkerHandle
-from .watchdog import Limits, Watchdog, share_of_memory
+from .supervisor import BatchResult, Incident, OnAnswer, OnStart, WorkerHandle
+from .watchdog import Ended, Limits, Watchdog, share_of_memory
+from .wire import PackedObservation, decode, encode, pack_observation, unpack_observation
 
 _AHEAD = 2  # batches for each thread of the cluster, so that no thread waits for the engine
 _CONNECT = 10.0  # seconds
+
+
+class _Told(Struct, frozen=True):
+    """An `Incident`, with the place of its question in the batch; None if that is unknown."""
+
+    place: int | None
+    ended: Ended
+    outcome: str
+
+
+class _TaskReply(Struct, frozen=True):
+    """What a task returns, as plain data: a `BatchResult` whose questions are places in the batch.
+
+    Attributes:
+        answered: for each answered question its place, and its observation.
+        incidents: unexpected ends of the worker process.
+        seconds: duration of the framework's own calls.
+    """
+
+    answered: list[tuple[int, PackedObservation]]
+    incidents: list[_Told]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -39,19 +64,19 @@ class _ThreadWorker:
     """The worker process of one thread of a Dask worker."""
 
     handle: WorkerHandle
-    answers: SimpleQueue[tuple[int, Any]]
+    answers: SimpleQueue[tuple[int, Received]]
     catalogue: Catalogue
 
 
 _thread_workers: dict[tuple[Setup, int], _ThreadWorker] = {}  # by setup and thread
 
 
-def offer(setup: Setup, limits: Limits) -> Catalogue:
-    """Return the catalogue of this thread's worker process, which is started if there is none."""
-    return _thread_worker(setup, limits).catalogue
+def offer(setup: Setup, limits: Limits) -> bytes:
+    """Return the encoded catalogue of this thread's worker process, started if there is none."""
+    return encode(_thread_worker(setup, limits).catalogue)
 
 
-def ask_here(setup: Setup, limits: Limits, batch: list[Question]) -> BatchResult:
+def ask_here(setup: Setup, limits: Limits, batch: list[Question]) -> bytes:
     """Evaluate a batch in this thread's worker process, which is replaced whenever it dies.
 
     Args:
@@ -60,10 +85,13 @@ def ask_here(setup: Setup, limits: Limits, batch: list[Question]) -> BatchResult
         batch: the questions.
 
     Returns:
-        The answers to all questions; none is left to be repeated.
+        The encoded answers to all questions; none is left to be repeated.
     """
     worker = _thread_worker(setup, limits)
-    answered, incidents, seconds = [], [], 0.0
+    places = {_key(question): place for place, question in enumerate(batch)}
+    answered: list[tuple[int, PackedObservation]] = []
+    incidents: list[_Told] = []
+    seconds = 0.0
     waiting = deque([batch])
     with Watchdog(worker.handle.poll):
         while waiting:
@@ -72,47 +100,64 @@ def ask_here(setup: Setup, limits: Limits, batch: list[Question]) -> BatchResult
             while result is None:
                 result = worker.handle.resolve(*worker.answers.get())
             waiting.extendleft(reversed(result.again))
-            answered += result.answered
-            incidents += result.incidents
+            for case, found in result.answered:
+                place = places[found.implementation, found.mode, case.id]
+                answered.append((place, pack_observation(found)))
+            for it in result.incidents:
+                place_or_none = places[_key(it.question)] if it.question else None
+                incidents.append(_Told(place_or_none, it.ended, it.outcome))
             seconds += result.seconds
-    return BatchResult(answered, [], incidents, seconds)
+    return encode(_TaskReply(answered, incidents, seconds))
+
+
+def _key(question: Question) -> tuple[str, str, str]:
+    return question.implementation, question.mode, question.case.id
+
+
+def _result_of(data: bytes, batch: list[Question]) -> BatchResult:
+    """Return what `ask_here` has encoded.
+
+    Raises:
+        LostError: the data do not answer this batch.
+    """
+    reply = decode(data, _TaskReply)
+    if sorted(place for place, _ in reply.answered) != list(range(len(batch))):
+        raise LostError("the answers are not those to its questions")
+    answered = [
+        (batch[place].case, unpack_observation(packed, batch[place]))
+        for place, packed in reply.answered
+    ]
+    by_place: dict[int | None, Question] = dict(enumerate(batch))
+    incidents = [Incident(by_place.get(it.place), it.ended, it.outcome) for it in reply.incidents]
+    return BatchResult(answered, [], incidents, reply.seconds)
 
 
 def _thread_worker(setup: Setup, limits: Limits) -> _ThreadWorker:
     key = (setup, threading.get_ident())
     if key not in _thread_workers:
         if not _thread_workers:
-            _allow_children()
+            atexit.register(_end_children)
         _thread_workers[key] = _started(setup, limits)
     return _thread_workers[key]
 
 
 def _started(setup: Setup, limits: Limits) -> _ThreadWorker:
     limits = replace(limits, memory=limits.memory or share_of_memory(os.cpu_count() or 1))
-    starts: SimpleQueue[Any] = SimpleQueue()
-    answers: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+    starts: SimpleQueue[Received] = SimpleQueue()
+    answers: SimpleQueue[tuple[int, Received]] = SimpleQueue()
     handle = WorkerHandle(
         setup,
         limits,
-        on_start=lambda _, future: starts.put(future),
-        on_answer=lambda _, batch_id, future: answers.put((batch_id, future)),
+        on_start=lambda _, report: starts.put(report),
+        on_answer=lambda _, batch_id, report: answers.put((batch_id, report)),
     )
     with Watchdog(handle.poll):
-        future = starts.get()
+        report = starts.get()
     try:
-        return _ThreadWorker(handle, answers, handle.catalogue_from(future))
+        return _ThreadWorker(handle, answers, handle.catalogue_from(report))
     except BaseException:
         handle.stop()
         raise
-
-
-def _allow_children() -> None:
-    """Let this Dask worker have child processes.
-
-    Dask starts its workers as daemons, and `multiprocessing` refuses to start a process from one.
-    """
-    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]  # noqa: SLF001
-    atexit.register(_end_children)  # runs before Python waits for its children
 
 
 def _end_children() -> None:
@@ -217,7 +262,7 @@ class ClusterHandle:
         self._client, self._resources = client, dict(resources)
         self._setup, self._limits = setup, limits
         self._start: Any = None
-        self._batches: dict[int, Any] = {}  # futures by the ids of batches
+        self._batches: dict[int, tuple[list[Question], Any]] = {}  # with their futures, by ids
         self._last_id = 0
 
     def begin(self, on_start: OnStart, on_answer: OnAnswer) -> None:
@@ -230,7 +275,8 @@ class ClusterHandle:
         """Send a batch; `resolve` returns its result."""
         self._last_id += 1
         batch_id = self._last_id
-        future = self._batches[batch_id] = self._submit(ask_here, batch)
+        future = self._submit(ask_here, batch)
+        self._batches[batch_id] = batch, future
         future.add_done_callback(lambda done: self._on_answer(self, batch_id, done))
 
     def _submit(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -246,29 +292,29 @@ class ClusterHandle:
     def poll(self) -> None:
         """Do nothing: the watchdog runs on the Dask worker."""
 
-    def catalogue_from(self, future: Any) -> Catalogue:
+    def catalogue_from(self, report: Any) -> Catalogue:
         """Return what the workers offer, or raise the error that kept them from starting."""
         self._start = None
-        found: Catalogue = future.result(timeout=START_TIMEOUT)
-        return found
+        return decode(report.result(timeout=START_TIMEOUT), Catalogue)
 
-    def resolve(self, batch_id: int, future: Any) -> BatchResult | None:
+    def resolve(self, batch_id: int, report: Any) -> BatchResult | None:
         """Return the result of a batch; None if the batch was cancelled.
 
         Raises:
             ClusterError: the cluster has lost the batch for good.
         """
-        if self._batches.pop(batch_id, None) is None:
+        batch, _ = self._batches.pop(batch_id, (None, None))
+        if batch is None:
             return None
         try:
-            result: BatchResult = future.result()
+            return _result_of(report.result(), batch)
         except (Exception, CancelledError) as error:
             raise ClusterError(f"the cluster lost a group of questions: {error}") from error
-        return result
 
     def stop(self) -> None:
         """Cancel the batches that have not been answered."""
-        futures = [*self._batches.values(), *([self._start] if self._start else [])]
+        sent = [future for _, future in self._batches.values()]
+        futures = [*sent, *([self._start] if self._start else [])]
         with suppress(Exception):  # the scheduler may be gone
             self._client.cancel(futures, force=True)
         self._batches.clear()

@@ -1,4 +1,8 @@
-"""Define the messages between the judging process and a worker; all are plain data."""
+"""Define the messages between the judging process and a worker; all are plain data.
+
+A worker is sent pickles, which it may trust. What comes back is never a pickle: a function of a
+user's may have changed anything in the process that made it. See `harness.workers.wire`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from typing import Any, NamedTuple
 
 from ...backends.base import Claim
 from ...cases.model import Case
-from ..answers import Observation
 
 START_TIMEOUT = 300.0  # seconds in which a framework has to be imported
 
@@ -25,6 +28,24 @@ class Question(NamedTuple):
     implementation: str
     mode: str
     case: Case
+
+
+@dataclass(frozen=True)
+class AnswerSelector:
+    """Selects one answer to a case.
+
+    Attributes:
+        implementation: the name of the implementation.
+        mode: the mode in which the framework runs it.
+        quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
+        all_gradients: whether all gradients are computed in the same call, as in a run, or this
+            quantity alone.
+    """
+
+    implementation: str
+    mode: str
+    quantity: str
+    all_gradients: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,57 @@ class Setup:
     cache: str | None = None
 
 
+# --- what a worker is asked ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CatalogueRequest:
+    """Import the framework, and return a `Catalogue`."""
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """Evaluate questions in order, and return a `wire.BatchReply`.
+
+    Attributes:
+        batch: the questions.
+    """
+
+    batch: tuple[Question, ...]
+
+
+@dataclass(frozen=True)
+class AnswerRequest:
+    """Evaluate one quantity of one implementation, and return an array or a failure.
+
+    Attributes:
+        case: the case to evaluate.
+        selector: the answer to return.
+    """
+
+    case: Case
+    selector: AnswerSelector
+
+
+@dataclass(frozen=True)
+class SourceRequest:
+    """Return the program text of an implementation and of its call for a case, as a `Source`.
+
+    Attributes:
+        case: the case of the call.
+        selector: the answer that the call gives.
+    """
+
+    case: Case
+    selector: AnswerSelector
+
+
+Request = CatalogueRequest | BatchRequest | AnswerRequest | SourceRequest
+
+
+# --- what it returns -------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """The implementations that a worker offers.
@@ -58,22 +130,11 @@ class Catalogue:
         environment: versions, machine and flags.
         seconds: duration of the import.
         own: those claims that come from a user's files.
+        spoiled: what the import of a user's files has changed in the process; see `condition`.
     """
 
     claims: tuple[Claim, ...]
     environment: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     own: tuple[Claim, ...] = ()
-
-
-@dataclass(frozen=True)
-class BatchAnswers:
-    """The answers to a batch.
-
-    Attributes:
-        observations: one for each question.
-        seconds: duration of the framework's own calls.
-    """
-
-    observations: list[Observation]
-    seconds: float
+    spoiled: tuple[str, ...] = ()

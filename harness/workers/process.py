@@ -1,40 +1,54 @@
 """Run in a worker process, and evaluate one framework case by case.
 
-The engine calls these functions in a process of their own; their arguments and results are plain
-data. The framework is imported by the first call, not by the import of this module.
+The judging process starts this one (`harness.workers.child`), and sends it requests through a pipe;
+each reply goes back as plain data. The framework is imported by the first request, not by the
+import of this module.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import pickle
 import platform
-import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from multiprocessing.synchronize import Event
-from typing import Any
+
+# A function that is evaluated may replace what `os` holds under these names.
+from os import _exit, getpid
+from queue import SimpleQueue
+from typing import NoReturn
 
 import cpuinfo
 import numpy as np
-from numpy.typing import NDArray
 
 from ...backends import load_backend
 from ...backends.base import ARGUMENTS, Backend, Call, call_for, implementations_of
 from ...cases.model import Case
-from ...errors import UserFileError
-from ..answers import Failure, Observation, one_line
+from ...errors import LossdiffError, UserFileError
+from ..answers import Observation, one_line
+from .condition import Condition
 from .environment import environment_for, quiet
 from .evaluate import CALLS, evaluate, evaluate_quantity, wrt_for
-from .messages import BatchAnswers, Catalogue, Question, Setup
+from .frames import read_frame, write_frame
+from .messages import (
+    AnswerRequest,
+    BatchRequest,
+    Catalogue,
+    CatalogueRequest,
+    Question,
+    Request,
+    Setup,
+    SourceRequest,
+)
 from .probe import probe
-from .progress import CATALOGUE, SharedProgress
+from .progress import SharedProgress
 from .source_text import Source, loaded, module_and_name, source_of
 from .user_file import import_user_file, module_name
+from .wire import BatchReply, Raised, Reply, encode, pack, pack_observation
 
 
 @dataclass(frozen=True)
@@ -43,45 +57,93 @@ class WorkerProcess:
 
     Attributes:
         setup: the settings that it was started with.
-        progress: shared memory for the question that it has reached; None without a supervisor.
     """
 
     setup: Setup
-    progress: SharedProgress | None = None
+    _spoiled: list[str] = field(default_factory=list)
 
     @cached_property
     def backend(self) -> Backend:
-        """The framework's backend, imported when it is first needed."""
-        return load(self.setup)
+        """The framework's backend with the user's implementations, imported when first needed."""
+        backend = load_backend(self.setup.framework, self.setup.device)
+        before = Condition(backend)
+        add_user_files(backend, self.setup.extra)
+        self._spoiled.extend(before.changes().spoiled)
+        return backend
+
+    @cached_property
+    def condition(self) -> Condition:
+        """The condition in which the process was after its imports."""
+        return Condition(self.backend, answers=bool(self.setup.extra))
+
+    def catalogue(self) -> Catalogue:
+        """Import the framework and return what it offers."""
+        begin = time.perf_counter()
+        backend = self.backend
+        seconds = time.perf_counter() - begin
+        claims = tuple(found.claim for found in backend.implementations.values())
+        machine = {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "cpu": cpuinfo.get_cpu_info().get("brand_raw", platform.processor()),
+            "cores": os.cpu_count(),
+            "platform": platform.platform(),
+        }
+        own = tuple(found.claim for found in backend.extra)
+        environment = {**backend.environment(), **machine}
+        return Catalogue(claims, environment, seconds, own, tuple(self._spoiled))
+
+    def answered(self, question: Question) -> Observation:
+        """Evaluate one question."""
+        name, mode, case = question
+        observation = evaluate(self.backend, name, mode, case)
+        if case.is_probed:
+            observation = probe(self.backend, mode, case, observation)
+        return observation
+
+    def batch(self, request: BatchRequest, reach: Callable[[int], None]) -> BatchReply:
+        """Evaluate the questions of a batch in order.
+
+        Args:
+            request: the batch.
+            reach: called with the number of each question, from 1, before it is evaluated.
+        """
+        condition, before, packed = self.condition, CALLS.seconds, []
+        for number, question in enumerate(request.batch, 1):
+            reach(number)
+            # An answer is copied at once: its memory may be a file that another question removes.
+            packed.append(pack_observation(self.answered(question)))
+        return BatchReply(packed, CALLS.seconds - before, condition.changes())
+
+    def source(self, request: SourceRequest) -> Source:
+        """Return the program text of an implementation and of its call for a case.
+
+        In the call the arrays have the names that the contract gives them.
+
+        Raises:
+            SourceError: the source of the implementation cannot be read.
+        """
+        backend, case, selector = self.backend, request.case, request.selector
+        implementation = backend.implementations[selector.implementation]
+        call = call_for(implementation, case, case.inputs())
+        modules = loaded(backend.module_names())
+        modules += loaded([module_name(place) for place in self.setup.extra])
+        module, attribute = module_and_name(
+            modules, implementation.function, selector.implementation
+        )
+        by_hand = implementation.vjp is not None and backend.description.has_handwritten_gradients
+        wanted = wrt_for(selector.quantity, by_hand=by_hand)
+        needs_gradient = bool(wanted or (selector.all_gradients and call.wrt))
+        gradient = "cotangent" if by_hand and needs_gradient else ""
+        return source_of(module, attribute, *_written(case, call), gradient)
 
 
-_processes: list[WorkerProcess] = []  # one element, once the process has started
-
-
-def _this() -> WorkerProcess:
-    (process,) = _processes
-    return process
-
-
-def start(setup: Setup, loads: Event | None = None, progress: SharedProgress | None = None) -> None:
-    """Prepare the process: redirect its output, and set the flags that an import reads.
+def start(setup: Setup) -> None:
+    """Set the flags that the import of a framework reads.
 
     Args:
         setup: the settings of the worker.
-        loads: if set, the framework is imported at once. The first worker imports it in
-            `catalogue`, under a time limit of its own; a worker that replaces a dead one must not
-            spend the time limit of a question on it.
-        progress: shared memory for the question that the process has reached.
     """
-    _processes[:] = [WorkerProcess(setup, progress)]
-    if hasattr(os, "setsid"):
-        # In a group of its own a function that signals its group reaches this process only, and
-        # the processes that it leaves behind can be ended together.
-        with suppress(PermissionError):  # the process leads a group already
-            os.setsid()
-    if progress is not None:
-        progress.start()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     for name, text in quiet().items():
         os.environ.setdefault(name, text)
     # Workers share the cores: a thread that spins while it waits takes one from the others.
@@ -91,21 +153,6 @@ def start(setup: Setup, loads: Event | None = None, progress: SharedProgress | N
     if setup.threads:
         limit_threads(setup.threads)
     os.environ.update(environment_for(cache=setup.cache))
-    log = os.open(setup.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    if loads is not None and loads.is_set():
-        _ = _this().backend
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent dies: an endless loop must not outlive a killed run."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def limit_threads(threads: int) -> None:
@@ -129,12 +176,25 @@ def load(setup: Setup) -> Backend:
         DeviceAbsentError: the framework does not find the device.
         ImportError: the framework cannot be imported.
     """
-    backend = load_backend(setup.framework, setup.device)
-    for place in setup.extra:
+    return WorkerProcess(setup).backend
+
+
+def add_user_files(backend: Backend, places: tuple[str, ...]) -> None:
+    """Add the implementations of a user's files to a backend.
+
+    Args:
+        backend: the framework.
+        places: files or modules.
+
+    Raises:
+        UserFileError: one of them cannot be used.
+    """
+    for place in places:
         module = import_user_file(place)
         try:
-            found = list(implementations_of(module, setup.framework))
-        except (TypeError, ValueError, AttributeError) as error:
+            found = list(implementations_of(module, backend.framework))
+        # A module may compute its attributes, so that looking at them may do anything.
+        except BaseException as error:
             raise UserFileError(f"{place}: {one_line(error)}") from error
         if not found:
             raise UserFileError(f"{place} holds no function named after an operation")
@@ -142,84 +202,93 @@ def load(setup: Setup) -> Backend:
     try:
         _ = backend.implementations
     except ValueError as error:
-        raise UserFileError(f"{setup.extra[-1]}: {error}") from error
-    return backend
+        raise UserFileError(f"{places[-1]}: {error}") from error
 
 
-def catalogue() -> Catalogue:
-    """Import the framework and return what it offers."""
-    process = _this()
-    if process.progress is not None:
-        process.progress.take(CATALOGUE)
-    begin = time.perf_counter()
-    backend = process.backend
-    seconds = time.perf_counter() - begin
-    claims = tuple(found.claim for found in backend.implementations.values())
-    machine = {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "cpu": cpuinfo.get_cpu_info().get("brand_raw", platform.processor()),
-        "cores": os.cpu_count(),
-        "platform": platform.platform(),
-    }
-    own = tuple(found.claim for found in backend.extra)
-    return Catalogue(claims, {**backend.environment(), **machine}, seconds, own)
+# --- the process -----------------------------------------------------------------------------
 
 
-def ask(batch_id: int, batch: Sequence[Question]) -> BatchAnswers:
-    """Evaluate the questions of a batch in order, and record which one has been reached.
+def main(shared: int) -> None:
+    """Answer the requests that come on standard input, until it is closed.
 
     Args:
-        batch_id: the number of the batch.
-        batch: the questions.
+        shared: the descriptor of the memory that the progress is shared in.
     """
-    process, pid, before = _this(), os.getpid(), CALLS.seconds
-    observations = []
-    if process.progress is not None:
-        process.progress.take(batch_id)
-    for index, question in enumerate(batch):
-        if process.progress is not None:
-            process.progress.reach(batch_id, index)
-        observations.append(_answered(process.backend, question))
-        if os.getpid() != pid:  # a function has forked, and this is the child process
-            os._exit(0)
-    return BatchAnswers(observations, CALLS.seconds - before)
+    requests, replies = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)  # what functions print goes to the log
+    os.close(nothing)
+    progress = SharedProgress(shared)
+    received: SimpleQueue[tuple[int, bytes]] = SimpleQueue()
+    threading.Thread(target=_receive, args=[requests, received], daemon=True).start()
+    setup, is_warm = pickle.loads(received.get()[1])  # noqa: S301 -- from the judging process
+    start(setup)
+    process = WorkerProcess(setup)
+    if is_warm:
+        with suppress(BaseException):  # the request that needs it will report the error
+            _ = process.condition
+    while True:
+        number, data = received.get()
+        progress.reach(number, 0)
+        _serve(process, number, data, progress, replies)
 
 
-def _answered(backend: Backend, question: Question) -> Observation:
-    name, mode, case = question
-    observation = evaluate(backend, name, mode, case)
-    return probe(backend, mode, case, observation) if case.is_probed else observation
+def _receive(requests: int, received: SimpleQueue[tuple[int, bytes]]) -> NoReturn:
+    """Receive requests; end the process, whatever it does, once the judging process has ended."""
+    while (frame := read_frame(requests)) is not None:
+        received.put(frame)
+    _exit(1)
 
 
-def ask_quantity(
-    case: Case, name: str, mode: str, quantity: str, all_gradients: bool
-) -> NDArray[Any] | Failure:
-    """Evaluate one quantity of an implementation; see `evaluate.evaluate_quantity`."""
-    return evaluate_quantity(
-        _this().backend, name, mode, case, quantity, all_gradients=all_gradients
-    )
+def _serve(
+    process: WorkerProcess, number: int, data: bytes, progress: SharedProgress, replies: int
+) -> None:
+    """Answer one request; a process that may be spoiled ends with it."""
+    pid, is_spoiled = getpid(), False
+    request: Request = pickle.loads(data)  # noqa: S301 -- from the judging process
+    try:
+        result = answer(process, request, lambda position: progress.reach(number, position))
+        is_spoiled = isinstance(result, BatchReply) and bool(result.changes)
+        reply = Reply(encode(result))
+    except LossdiffError as error:
+        reply = Reply(raised=Raised(type(error).__name__, str(error)))
+    except BaseException as error:  # noqa: BLE001 -- a spoiled process may raise anything
+        is_spoiled = True
+        reply = Reply(raised=Raised(type(error).__name__, one_line(error)))
+    if getpid() != pid:  # a function has forked, and this is the child process
+        _exit(0)
+    last = len(request.batch) if isinstance(request, BatchRequest) else 0
+    progress.reach(number, last + 1)
+    write_frame(replies, number, encode(reply))
+    if is_spoiled:
+        _exit(0)
 
 
-def source(case: Case, name: str, mode: str, quantity: str, all_gradients: bool) -> Source:  # noqa: ARG001
-    """Return the program text of an implementation and of its call for a case.
+def answer(process: WorkerProcess, request: Request, reach: Callable[[int], None]) -> object:
+    """Return the result of a request, as plain data.
 
-    In the call the arrays have the names that the contract gives them.
-
-    Raises:
-        SourceError: the source of the implementation cannot be read.
+    Args:
+        process: the state of this process.
+        request: the request.
+        reach: called with the number of each question of a batch, from 1.
     """
-    process = _this()
-    backend = process.backend
-    implementation = backend.implementations[name]
-    call = call_for(implementation, case, case.inputs())
-    modules = loaded(backend.module_names())
-    modules += loaded([module_name(place) for place in process.setup.extra])
-    module, attribute = module_and_name(modules, implementation.function, name)
-    by_hand = implementation.vjp is not None and backend.description.has_handwritten_gradients
-    needs_gradient = bool(wrt_for(quantity, by_hand=by_hand) or (all_gradients and call.wrt))
-    gradient = "cotangent" if by_hand and needs_gradient else ""
-    return source_of(module, attribute, *_written(case, call), gradient)
+    match request:
+        case CatalogueRequest():
+            return process.catalogue()
+        case BatchRequest():
+            return process.batch(request, reach)
+        case SourceRequest():
+            return process.source(request)
+        case AnswerRequest(case, selector):
+            _ = process.backend  # the time limit is that of the call
+            reach(1)
+            name, mode, quantity, all_gradients = vars(selector).values()
+            return pack(
+                evaluate_quantity(
+                    process.backend, name, mode, case, quantity, all_gradients=all_gradients
+                )
+            )
 
 
 def _written(case: Case, call: Call) -> tuple[list[str], dict[str, str]]:

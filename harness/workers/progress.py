@@ -2,54 +2,66 @@
 
 from __future__ import annotations
 
+import mmap
 import os
-from multiprocessing.context import BaseContext
-from typing import Any
+import tempfile
+from typing import Self
 
-_SLOTS = 16  # batches that are remembered; far more than are ever sent ahead
-CATALOGUE = 0  # stands for the catalogue where the id of a batch is expected
-_NOWHERE = -1  # no question of the batch has been reached
+_SIZE = 8  # bytes: one integer
+_BITS = 32  # of it are the position; the others are the number of the request
 
 
 class SharedProgress:
-    """The id of the worker's process, and for each batch its process and the question reached.
+    """The request that a worker has reached, and its position in it.
 
     This is plain shared memory without a lock: a process that dies while it holds a lock would
-    block the engine. Single integers are written, so none can be read half-written. The catalogue
-    counts as a batch, with the id `CATALOGUE`.
+    block the engine. One integer is written at a time, so it is never read half-written.
     """
 
-    def __init__(self, context: BaseContext) -> None:
-        make: Any = context.RawArray
-        self._takers, self._reached = make("q", _SLOTS), make("q", _SLOTS)
-        self._process = make("q", 1)
+    def __init__(self, descriptor: int) -> None:
+        """Share the memory of an open file of at least eight bytes.
+
+        Args:
+            descriptor: the file's descriptor, which this object closes.
+        """
+        self.descriptor = descriptor
+        self._memory = mmap.mmap(descriptor, _SIZE)
+        self._number = memoryview(self._memory).cast("q")
+
+    @classmethod
+    def create(cls) -> Self:
+        """Return new shared memory, which no request has reached.
+
+        Raises:
+            OSError: there is no room for eight bytes.
+        """
+        if hasattr(os, "memfd_create"):
+            descriptor = os.memfd_create("lossdiff-progress")
+        else:
+            with tempfile.TemporaryFile() as file:
+                descriptor = os.dup(file.fileno())
+        # Memory without room on the disk would end the process that writes to it.
+        os.write(descriptor, bytes(_SIZE))
+        return cls(descriptor)
+
+    def reach(self, request: int, position: int) -> None:
+        """Record what the worker does next.
+
+        Args:
+            request: the number of the request, from 1.
+            position: 0 before its first question, then the number of the question from 1, and one
+                more while the answers are sent.
+        """
+        self._number[0] = request << _BITS | position
 
     @property
-    def process(self) -> int:
-        """The id of the last process that was started; 0 before the first."""
-        return int(self._process[0])
+    def reached(self) -> tuple[int, int]:
+        """The request and the position that were recorded last; zeros before the first."""
+        number = int(self._number[0])
+        return number >> _BITS, number & (1 << _BITS) - 1
 
-    def start(self) -> None:
-        """Record that this process is the worker."""
-        self._process[0] = os.getpid()
-
-    def expect(self, batch_id: int) -> None:
-        """Clear the slot of a batch; called before the batch is sent."""
-        self._takers[batch_id % _SLOTS] = 0
-        self._reached[batch_id % _SLOTS] = _NOWHERE
-
-    def take(self, batch_id: int) -> None:
-        """Record that this process works on a batch."""
-        self._takers[batch_id % _SLOTS] = os.getpid()
-
-    def reach(self, batch_id: int, index: int) -> None:
-        """Record which question of a batch is evaluated next."""
-        self._reached[batch_id % _SLOTS] = index
-
-    def taker(self, batch_id: int) -> int:
-        """Return the id of the process that works on a batch; 0 before one does."""
-        return int(self._takers[batch_id % _SLOTS])
-
-    def reached(self, batch_id: int) -> int:
-        """Return the index of the question that was reached; negative before the first."""
-        return int(self._reached[batch_id % _SLOTS])
+    def close(self) -> None:
+        """Give the memory back; `reached` must not be read any more."""
+        self._number.release()
+        self._memory.close()
+        os.close(self.descriptor)

@@ -1,51 +1,29 @@
-"""Supervise one worker process, and find the question that ended it.
+"""Supervise one worker process, find the question that ended or spoiled it, and replace it.
 
-A handle owns a pebble pool of one process. The process records in shared memory which question it
-has reached. When it dies, that question is repeated in a batch of its own, and only a second death
-becomes its verdict: a process may also be killed from outside, or by the consequences of an earlier
-question. All other questions of the batch are repeated too.
+The process records in shared memory which question it has reached. When it dies, that question is
+repeated in a batch of its own, and only a second death becomes its verdict: a process may also be
+killed from outside, or by the consequences of an earlier question. All other questions of the batch
+are repeated too. A process that has come into another condition ends after its batch; the answers
+to that batch are discarded, and its questions are asked again, one at a time, until the one that
+changes the process is known.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from multiprocessing.context import SpawnContext
-from multiprocessing.synchronize import Event
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-import psutil
-from pebble import ProcessExpired, ProcessPool
-
 from ...cases.model import Case
-from ...errors import DeviceAbsentError, LostError
+from ...errors import LossdiffError, LostError
 from ..answers import Failure, Observation, one_line
-from .messages import START_TIMEOUT, BatchAnswers, Catalogue, Question, Setup
-from .process import ask, catalogue, start
-from .progress import CATALOGUE, SharedProgress
-from .watchdog import Ended, InFlightBatch, Limits
+from .child import Child, Received
+from .messages import BatchRequest, Catalogue, CatalogueRequest, Question, Setup
+from .watchdog import Ended, Limits, Watch
+from .wire import BatchReply, result_of, unpack_observation
 
-_DEATHS = (ProcessExpired, FutureTimeoutError, CancelledError, BrokenProcessPool)
+_CATALOGUE = 1  # the number of the first request
 _STARTS = 3  # consecutive failed starts after which a worker is given up
-
-
-def process_pool(
-    setup: Setup,
-    context: SpawnContext,
-    loads: Event | None = None,
-    progress: SharedProgress | None = None,
-) -> ProcessPool:
-    """Return a pool of one worker process; see `process.start` for the arguments."""
-    initargs = [setup, loads, progress]
-    return ProcessPool(1, context=context, initializer=start, initargs=initargs)
 
 
 @dataclass(frozen=True)
@@ -92,10 +70,10 @@ class Worker(Protocol):
     def send(self, batch: list[Question]) -> None:
         """Send a batch; `resolve` returns its result."""
 
-    def catalogue_from(self, future: Any) -> Catalogue:
+    def catalogue_from(self, report: Any) -> Catalogue:
         """Return what the worker offers, or raise the error that kept it from starting."""
 
-    def resolve(self, batch_id: int, future: Any) -> BatchResult | None:
+    def resolve(self, batch_id: int, report: Any) -> BatchResult | None:
         """Return the result of a batch; None if the batch has been resolved or sent again."""
 
     def poll(self) -> None:
@@ -115,7 +93,7 @@ OnAnswer = Callable[[Worker, int, Any], None]
 
 
 class WorkerHandle:
-    """One worker process, which is replaced by a fresh one when it dies.
+    """One worker process, which is replaced by a fresh one when it dies or is spoiled.
 
     Attributes:
         capacity: number of batches that are sent ahead, so that the process never idles.
@@ -136,117 +114,122 @@ class WorkerHandle:
         """
         self._setup, self._limits = setup, limits
         self._on_start, self._on_answer = on_start, on_answer
-        self._context = multiprocessing.get_context("spawn")
-        self._progress = SharedProgress(self._context)
-        self._loads = self._context.Event()  # set once the framework has been imported
-        self._sent: dict[int, InFlightBatch] = {}
-        self._last_id, self._starts = CATALOGUE, 0
+        self._has_started = False  # whether the framework has been imported
+        self._has_replied = False  # whether the first request has been answered
+        self._sent: dict[int, list[Question]] = {}  # unanswered batches, the oldest first
+        self._last_id, self._starts = _CATALOGUE, 0
         self._suspects: set[tuple[str, str, str]] = set()
         self._deadly: set[tuple[str, str]] = set()
-        self._ending: list[threading.Thread] = []
-        self._is_broken = False  # whether the pool takes no more tasks
-        self._pool = process_pool(self._setup, self._context, self._loads, self._progress)
-        self._schedule(CATALOGUE, [])
+        self._spoilers: set[tuple[str, str]] = set()
+        self._ended: list[Child] = []
+        self._child, self._watch = self._started()
+        self._child.send(_CATALOGUE, CatalogueRequest())
+
+    def _started(self) -> tuple[Child, Watch]:
+        # A worker that replaces another one imports the framework at once: the time limit of a
+        # question must not be spent on it.
+        child = Child(self._setup, self._report, warm=self._has_started)
+        return child, Watch(child, self._limits)
+
+    def _report(self, received: Received) -> None:
+        is_first = not self._has_replied
+        self._has_replied = True
+        if is_first:
+            self._on_start(self, received)
+        else:
+            self._on_answer(self, received.request, received)
 
     def send(self, batch: list[Question]) -> None:
         """Send a batch; `resolve` returns its result."""
         self._last_id += 1
-        self._schedule(self._last_id, batch)
-        if self._is_broken and len(self._sent) == 1:
-            self._replace()  # no other batch is in flight whose loss would do it
-
-    def _schedule(self, batch_id: int, batch: list[Question]) -> None:
-        # The slot is cleared before the process can write to it.
-        self._progress.expect(batch_id)
-        future: Any = Future()  # stays open where the pool takes nothing
-        # A process that dies while it sends breaks the pool before its batch is reported as lost.
-        # The batch then waits for the pool that replaces it, once the loss has been resolved.
-        try:
-            with _interrupts_blocked():
-                if batch_id == CATALOGUE:
-                    future = self._pool.schedule(catalogue, timeout=START_TIMEOUT)
-                else:
-                    future = self._pool.schedule(ask, args=[batch_id, batch])
-        except RuntimeError:
-            self._is_broken = True
-        self._sent[batch_id] = InFlightBatch(batch, future)
-        future.add_done_callback(lambda done: self._report(batch_id, done))
-
-    def _report(self, batch_id: int, future: Any) -> None:
-        if batch_id == CATALOGUE:
-            self._on_start(self, future)
-        else:
-            self._on_answer(self, batch_id, future)
+        self._sent[self._last_id] = batch
+        self._child.send(self._last_id, BatchRequest(tuple(batch)))
 
     def poll(self) -> None:
         """Enforce the limits of the process; called from the watchdog's thread."""
-        for batch_id, sent in list(self._sent.items()):
-            if sent.future.done():
-                continue
-            where = self._progress.taker(batch_id), self._progress.reached(batch_id)
-            if not sent.told and sent.is_lost(*where, self._limits):
-                sent.told = True
-                self._report(batch_id, LostError("its process ended without a word"))
-            return  # the process evaluates one batch at a time: the oldest that is unanswered
+        # The process evaluates one batch at a time: the oldest that is unanswered.
+        oldest = next(iter(list(self._sent)), 0 if self._has_started else _CATALOGUE)
+        if oldest:
+            self._watch.poll(oldest)
 
-    def catalogue_from(self, future: Any) -> Catalogue:
+    def catalogue_from(self, report: Received) -> Catalogue:
         """Return what the worker offers, or raise the error that kept it from starting."""
-        self._sent.pop(CATALOGUE, None)
-        if isinstance(future, LostError):
-            raise future
-        found: Catalogue = future.result()
-        self._loads.set()
+        if report.status is not None:
+            raise LostError(why_no_start_after(self._watch.ended or Ended.of_status(report.status)))
+        try:
+            found: Catalogue = result_of(report.data, Catalogue)
+        except LostError as error:
+            raise LostError(f"does not import: {error}") from error
+        self._has_started = True
         return found
 
-    def resolve(self, batch_id: int, future: Any) -> BatchResult | None:
+    def resolve(self, batch_id: int, report: Received) -> BatchResult | None:
         """Return the result of a batch; None if the report is about a process that was replaced.
 
         Args:
-            batch_id: the id of the batch.
-            future: what `on_answer` was called with: pebble's future, or a `LostError`.
+            batch_id: the id of the batch; 0 if the process has ended.
+            report: what `on_answer` was called with.
         """
-        # A batch may be reported twice: as lost by the watchdog, and by pebble when it notices the
-        # death later, or as answered just before. Only the first report that applies is used.
-        sent = self._sent.get(batch_id)
-        lost = isinstance(future, LostError)
-        if sent is None or (sent.future.done() if lost else sent.future is not future):
+        if report.child is not self._child:
             return None
+        if report.status is not None:
+            return self._lost(self._watch.ended or Ended.of_status(report.status))
+        batch = self._sent.get(batch_id)
+        if batch is None:
+            return None
+        try:
+            reply: BatchReply = result_of(report.data, BatchReply)
+            observations = [
+                unpack_observation(packed, question)
+                for packed, question in zip(reply.observations, batch, strict=True)
+            ]
+        except (LossdiffError, ValueError) as error:
+            return self._lost(Ended("crashed", f"the answer was lost: {one_line(error)}"))
         del self._sent[batch_id]
-        error = future if lost else future.exception()
-        if error is None:
-            self._starts = 0
-            if self._is_broken:
-                self._replace()
-            answers: BatchAnswers = future.result()
-            cases = [question.case for question in sent.batch]
-            answered = list(zip(cases, answers.observations, strict=True))
-            return BatchResult(answered, seconds=answers.seconds)
-        if lost or isinstance(error, _DEATHS):
-            _kill(self._progress.taker(batch_id))
-        is_unknown = isinstance(error, _DEATHS) and not isinstance(error, ProcessExpired)
-        if lost or is_unknown or self._is_broken:
-            # Here pebble has no process any more, or has not noticed that its process is gone.
+        self._starts = 0
+        if reply.changes:
             self._replace()
-        at, ended = self._progress.reached(batch_id), sent.ended or _ended(error)
-        return self._blame(sent.batch, at, ended)
+            return self._spoiled(batch, observations, reply)
+        self._suspects -= {(name, mode, case.id) for name, mode, case in batch}
+        cases = [question.case for question in batch]
+        return BatchResult(list(zip(cases, observations, strict=True)), seconds=reply.seconds)
+
+    def _lost(self, ended: Ended) -> BatchResult | None:
+        """Replace a process that is lost, and blame a question of its batch."""
+        request, position = self._child.progress.reached
+        oldest = next(iter(self._sent), 0)
+        batch = self._sent.pop(oldest, [])
+        self._replace()
+        if not batch:
+            return None
+        return self._blame(batch, position if request == oldest else 0, ended)
 
     def _replace(self) -> None:
-        """Stop the pool, and send the unanswered batches to a new one."""
+        """End the process, and send the unanswered batches to a new one."""
         self.stop()
-        self._is_broken = False
-        self._pool = process_pool(self._setup, self._context, self._loads, self._progress)
-        for batch_id, sent in list(self._sent.items()):
-            self._schedule(batch_id, sent.batch)
+        self._child, self._watch = self._started()
+        for batch_id, batch in self._sent.items():
+            self._child.send(batch_id, BatchRequest(tuple(batch)))
 
-    def _blame(self, batch: list[Question], at: int, ended: Ended) -> BatchResult:
+    def _blame(self, batch: list[Question], position: int, ended: Ended) -> BatchResult:
         """Blame the question that was reached if it ended two processes; repeat the others.
 
         After that, an implementation is not repeated any more in this mode: its next question that
         ends the process is judged at once, so that an implementation which always crashes costs one
         process for each question, not two.
+
+        Args:
+            batch: the questions.
+            position: the number of the question that was reached, from 1; 0 before the first, and
+                more than there are once all were answered.
+            ended: how the process ended.
         """
-        if not 0 <= at < len(batch):
+        if position == 0:
             return self._not_begun(batch, ended)
+        if position > len(batch) > 1:  # it died while it sent the answers
+            again = [[question] for question in batch]
+            return BatchResult(again=again, incidents=[Incident(None, ended, "asked one by one")])
+        at = min(position, len(batch)) - 1
         name, mode, case = suspect = batch[at]
         others = [part for part in (batch[:at] + batch[at + 1 :],) if part]
         known = (name, mode) in self._deadly or (name, mode, case.id) in self._suspects
@@ -267,32 +250,35 @@ class WorkerHandle:
         answered = [_failed(question, given_up) for question in batch]
         return BatchResult(answered, incidents=[Incident(None, given_up, "given up")])
 
+    def _spoiled(
+        self, batch: list[Question], observations: list[Observation], reply: BatchReply
+    ) -> BatchResult:
+        """Name the question that has changed the process; repeat a batch that may hold several.
+
+        Those of implementations that are known to do so are repeated one by one, and the others
+        together.
+        """
+        if len(batch) > 1:
+            known = [it for it in batch if (it.implementation, it.mode) in self._spoilers]
+            others = [it for it in batch if it not in known]
+            again = [*([others] if known and others else []), *([it] for it in known or batch)]
+            return BatchResult(again=again)
+        (question,), (observation,) = batch, observations
+        self._spoilers.add((question.implementation, question.mode))
+        incident = Incident(question, Ended("crashed", str(reply.changes)), "process replaced")
+        spoils = ", ".join(reply.changes.spoiled)
+        answered = [(question.case, replace(observation, spoils=spoils))]
+        return BatchResult(answered, incidents=[incident], seconds=reply.seconds)
+
     def stop(self) -> None:
         """End the process at once; `join` waits until it has ended."""
-        self._pool.stop()
-        for pid in {self._progress.process, *map(self._progress.taker, self._sent)}:
-            _kill(pid)
-        # A thread of the pool may wait for ever for the rest of an answer, so the pool is joined in
-        # a daemon thread, which cannot keep this process alive.
-        ending = threading.Thread(target=self._pool.join, daemon=True)
-        ending.start()
-        self._ending.append(ending)
+        self._child.end()
+        self._ended.append(self._child)
 
     def join(self, seconds: float) -> None:
         """Wait until the stopped processes have ended, at most for some seconds each."""
-        for ending in self._ending:
-            ending.join(seconds)
-
-
-def _kill(pid: int) -> None:
-    """End a worker, and the processes that its functions have left behind in its group."""
-    if not pid:
-        return
-    if hasattr(os, "killpg"):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-    with suppress(psutil.Error):
-        psutil.Process(pid).kill()
+        for child in self._ended:
+            child.join(seconds)
 
 
 def _failed(question: Question, ended: Ended) -> tuple[Case, Observation]:
@@ -301,36 +287,15 @@ def _failed(question: Question, ended: Ended) -> tuple[Case, Observation]:
     return case, Observation(case.id, name, mode, {"value": failure})
 
 
-def _ended(error: BaseException) -> Ended:
-    if isinstance(error, ProcessExpired):
-        message = f"the process died with status {error.exitcode}"
-        return Ended("crashed", message, error.exitcode)
-    if isinstance(error, (*_DEATHS, LostError)):
-        return Ended("crashed", "the process ended without an answer")
-    return Ended("crashed", f"the answer was lost: {one_line(error)}")
+def why_no_start_after(ended: Ended) -> str:
+    """Return the reason, in one line, for which a process ended before it had started."""
+    if ended.kind == "timed out":
+        return f"it was not imported: {ended.message}"
+    if ended.status is None:
+        return f"its process died at the import: {ended.message}"
+    return f"its process died at the import, with status {ended.status}"
 
 
 def why_no_start(error: Exception) -> str:
     """Return the reason, in one line, for which a worker did not start."""
-    if isinstance(error, DeviceAbsentError):
-        return str(error)
-    if isinstance(error, ProcessExpired):
-        return f"its process died at the import, with status {error.exitcode}"
-    if isinstance(error, FutureTimeoutError):
-        return f"it was not imported within {START_TIMEOUT:g} s"
-    if isinstance(error, (*_DEATHS, LostError)):  # it died before pebble noticed its start
-        return "its process died at the import"
-    return f"does not import: {one_line(error)}"
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Block Ctrl-C in the processes and threads that are started here: the engine ends them."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return str(error) if isinstance(error, LossdiffError) else f"does not import: {one_line(error)}"

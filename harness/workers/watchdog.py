@@ -5,24 +5,26 @@ The watchdog runs in a thread of its own, since the engine may be busy judging.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from ..answers import FailureKind
+from .child import Child
 from .messages import START_TIMEOUT
 
 _EVERY = 0.1  # seconds between two polls
-_GRACE = 1.0  # seconds in which pebble may still report a death itself
+_GRACE = 1.0  # seconds in which a death is reported by the closed pipe
 _SHARE = 0.8  # fraction of the machine's memory, for all workers together
+_NEEDED = 1.5 * 2**30  # bytes that a worker should have room for
 _CGROUP = Path("/sys/fs/cgroup/memory.max")  # the memory limit of a container
-_UNSEEN = -2  # differs from all positions, also from that before the first question
+_DEAD = (-1, -1)  # stands for the position of a dead process
 GIB = 2**30
 
 
@@ -53,73 +55,55 @@ class Ended:
     message: str
     status: int | None = None
 
+    @classmethod
+    def of_status(cls, status: int) -> Ended:
+        """Return how a process ended that nothing has ended from outside."""
+        if status == 0:
+            return cls("crashed", "the process ended without an answer")
+        return cls("crashed", f"the process died with status {status}", status)
 
-@dataclass(eq=False)
-class InFlightBatch:
-    """A batch that was sent and has not been resolved.
+
+class Watch:
+    """The observation of one process, from one poll to the next.
 
     Attributes:
-        batch: the questions.
-        future: pebble's future of the answers.
-        ended: why the watchdog ended its process; None if it did not.
-        told: whether its loss has been reported.
+        ended: why the watch has ended the process; None if it has not.
     """
 
-    batch: list[Any]
-    future: Any
-    ended: Ended | None = None
-    told: bool = False
-    _at: int = _UNSEEN
-    _since: float = 0.0  # when the process reached that question, or died
-    _process: psutil.Process | None = field(default=None, repr=False)
+    def __init__(self, child: Child, limits: Limits) -> None:
+        self.ended: Ended | None = None
+        self._child, self._limits = child, limits
+        self._at = (0, 0)
+        self._since = time.monotonic()  # when the process reached that position, or died
 
-    def is_lost(self, taker: int, at: int, limits: Limits) -> bool:
-        """Check the process that works on the batch, and end it if it exceeds a limit.
+    def poll(self, request: int) -> None:
+        """End the process if it exceeds a limit.
 
         Args:
-            taker: id of the process; 0 if none has taken the batch yet.
-            at: index of the question that it has reached; negative before the first.
-            limits: the limits of the question and of the process.
-
-        Returns:
-            Whether the process is gone and pebble has not reported it.
+            request: the number of the oldest request that it has not answered. The limit of a
+                question applies from its first question on; before, a framework may be imported.
         """
-        # A death counts as another position, so that `_since` is its time too.
-        alive = not taker or self._lives(taker)
-        now, at = time.monotonic(), at if alive else len(self.batch)
+        alive, now = self._child.is_alive, time.monotonic()
+        at = self._child.progress.reached if alive else _DEAD
         if at != self._at:
             self._at, self._since = at, now
-        waited = now - self._since
+        waited, (reached, position) = now - self._since, at
         if not alive:
-            return waited > _GRACE
-        if not taker:
-            return waited > START_TIMEOUT
-        if at >= 0 and waited > limits.seconds:
-            self._end(Ended("timed out", f"no answer within {limits.seconds:g} s"))
-        elif limits.memory and self._memory() > limits.memory:
-            taken = f"{limits.memory / GIB:.3g} GiB"
+            self._child.end()  # its children may keep the pipe open
+            if waited > _GRACE:
+                self._child.abandon()
+            return
+        has_begun = reached == request and position > 0
+        limit = self._limits.seconds if has_begun else START_TIMEOUT
+        if waited > limit:
+            self._end(Ended("timed out", f"no answer within {limit:g} s"))
+        elif self._limits.memory and self._child.memory > self._limits.memory:
+            taken = f"{self._limits.memory / GIB:.3g} GiB"
             self._end(Ended("crashed", f"the process took more than {taken} of memory"))
-        return False
-
-    def _lives(self, taker: int) -> bool:
-        try:
-            if self._process is None or self._process.pid != taker:
-                self._process = psutil.Process(taker)
-            return self._process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return False
-
-    def _memory(self) -> int:
-        assert self._process is not None  # noqa: S101 -- `_lives` has set it
-        with suppress(psutil.Error):
-            return int(self._process.memory_info().rss)
-        return 0
 
     def _end(self, ended: Ended) -> None:
         self.ended = self.ended or ended
-        assert self._process is not None  # noqa: S101 -- `_lives` has set it
-        with suppress(psutil.Error):
-            self._process.kill()
+        self._child.end()
 
 
 def share_of_memory(workers: int) -> int:
@@ -128,10 +112,21 @@ def share_of_memory(workers: int) -> int:
     Args:
         workers: number of workers that share the machine.
     """
+    return int(usable_memory() * _SHARE / workers)
+
+
+def jobs_by_default() -> int:
+    """Return how many workers may run at once: one for each core, as far as memory goes."""
+    rooms = int(usable_memory() * _SHARE / _NEEDED)
+    return max(1, min(max(2, os.cpu_count() or 1), rooms))
+
+
+def usable_memory() -> int:
+    """Return the memory of the machine, or of the container, in bytes."""
     total = psutil.virtual_memory().total
     with suppress(OSError, ValueError):  # no container, or its limit is "max"
-        total = min(total, int(_CGROUP.read_text()))
-    return int(total * _SHARE / workers)
+        total = min(total, int(_CGROUP.read_text(encoding="ascii")))
+    return int(total)
 
 
 class Watchdog:

@@ -28,7 +28,7 @@ from .names import unknown
 from .output import note, write_or_print
 from .status import Status
 
-_UNSHOWN = ("relation", "nondeterministic")  # they are about several calls
+_UNSHOWN = ("relation", "nondeterministic", "spoils")  # they are not about one answer
 _KINDS = ("user", "native", "recipe", "textbook")
 _NEAR = 3
 
@@ -169,7 +169,7 @@ def _badness(row: VerdictRow) -> tuple[float, ...]:
 def _why_nothing(case: str, rows: list[VerdictRow], found: list[VerdictRow]) -> str:
     if found:
         words = ", ".join(sorted({row.verdict for row in found}))
-        return f"{case}: {words} is said of several calls, which no script shows yet"
+        return f"{case}: {words} is not said of one answer, and no script shows it yet"
     explained = [row for row in rows if kind_of(row.verdict).category == "explained"]
     if not explained:
         return f"{case} has no finding in this run"

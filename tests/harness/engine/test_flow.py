@@ -134,6 +134,20 @@ def test_a_failure_is_an_unknown_finding(run: RunFile, flow: Flow, kind: Any) ->
     assert flow.findings.unknown == 1
 
 
+def test_a_call_that_spoils_its_process_is_a_finding_beside_its_answer(
+    run: RunFile, flow: Flow
+) -> None:
+    flow.record("torch", [(CASE, replace(observed(right()), spoils="rounding mode"))])
+
+    rows = rows_of(run, flow)
+
+    assert [(row.quantity, row.verdict) for row in rows] == [
+        ("value", "exact"), ("value", "spoils")
+    ]  # fmt: skip
+    assert rows[1].note == "rounding mode"
+    assert flow.findings.unknown == 1
+
+
 def test_rows_are_written_in_batches_and_the_rest_at_the_flush(run: RunFile, flow: Flow) -> None:
     for _ in range(501):
         flow.record_unclaimed(CLAIM, CASE, "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.resume_rows import IncidentRow
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.verdicts import kind_of
-from lossdiff.harness.workers.supervisor import why_no_start
-from pebble import ProcessExpired
+from lossdiff.harness.workers.supervisor import why_no_start, why_no_start_after
+from lossdiff.harness.workers.watchdog import Ended
 
 from lossdiff.errors import DeviceAbsentError, LostError, UserFileError
 
@@ -36,7 +35,7 @@ def values_of(folder: Path, file: str, **options: Any) -> dict[str, VerdictRow]:
     return {
         row.implementation.partition(".")[2]: row
         for row in rows
-        if row.quantity == "value" and row.verdict != "unsupported"
+        if row.quantity == "value" and row.verdict not in ("unsupported", "spoils")
     }
 
 
@@ -234,12 +233,28 @@ def test_what_a_file_changes_in_a_framework_does_not_change_what_is_said_of_it(
     ("error", "expected"),
     [
         (DeviceAbsentError("numpy sees no GPU"), "numpy sees no GPU"),
-        (ProcessExpired("gone", code=9), "its process died at the import, with status 9"),
-        (BrokenProcessPool("All workers expired"), "its process died at the import"),
-        (LostError("gone"), "its process died at the import"),
-        (TimeoutError(), "it was not imported within 300 s"),
+        (LostError("its process died at the import"), "its process died at the import"),
         (ImportError("no numpy\nhere"), "does not import: ImportError: no numpy"),
     ],
 )
 def test_why_a_worker_offers_nothing_is_said_in_one_line(error: Exception, expected: str) -> None:
     assert why_no_start(error) == expected
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        (Ended.of_status(9), "its process died at the import, with status 9"),
+        (Ended.of_status(0), "its process died at the import: the process ended without an answer"),
+        (
+            Ended("timed out", "no answer within 300 s"),
+            "it was not imported: no answer within 300 s",
+        ),
+        (
+            Ended("crashed", "the process took more than 0.1 GiB of memory"),
+            "its process died at the import: the process took more than 0.1 GiB of memory",
+        ),
+    ],
+)
+def test_how_a_process_ended_at_its_start_is_said_in_one_line(ended: Ended, expected: str) -> None:
+    assert why_no_start_after(ended) == expected

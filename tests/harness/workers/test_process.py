@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from lossdiff.backends import load_backend
 from lossdiff.cases.model import Case
-from lossdiff.harness.workers import process as worker
-from lossdiff.harness.workers.messages import Question, Setup
-from lossdiff.harness.workers.process import load
+from lossdiff.harness.answers import Observation
+from lossdiff.harness.workers.messages import BatchRequest, Catalogue, Question, Setup
+from lossdiff.harness.workers.process import WorkerProcess, load, start
+from lossdiff.harness.workers.wire import BatchReply, decode, encode, unpack_observation
 
 from lossdiff.errors import DeviceAbsentError, UserFileError
 
@@ -56,16 +57,18 @@ def test_a_file_says_how_its_functions_are_named_and_what_they_take() -> None:
     assert {claim.kind for claim in claims.values()} == {"user"}
 
 
-def becomes_worker(monkeypatch: pytest.MonkeyPatch, setup: Setup) -> None:
-    """Let this process be a worker, as far as its questions go."""
-    monkeypatch.setattr(worker, "_processes", [worker.WorkerProcess(setup)])
+def asked(setup: Setup, *questions: Question) -> list[Observation]:
+    """Ask a worker in this process; return what the judging process reads from its reply."""
+    reply = WorkerProcess(setup).batch(BatchRequest(questions), lambda _: None)
+    read = decode(encode(reply), BatchReply)
+    return list(map(unpack_observation, read.observations, questions))
 
 
-def test_a_function_of_a_file_is_asked_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    becomes_worker(monkeypatch, Setup("numpy", extra=(str(HOSTILE / "claims.py"),)))
+def test_a_function_of_a_file_is_asked_like_any_other() -> None:
+    setup = Setup("numpy", extra=(str(HOSTILE / "claims.py"),))
     names = ("acme.CrossEntropy", "numpy.recipes.cross_entropy")
 
-    mine, ours = worker.ask(1, [Question(name, "eager", INDEX) for name in names]).observations
+    mine, ours = asked(setup, *(Question(name, "eager", INDEX) for name in names))
 
     assert (mine.implementation, ours.implementation) == names
     np.testing.assert_allclose(mine.answers["value"], ours.answers["value"], rtol=1e-6)
@@ -99,6 +102,10 @@ BAD_FILES = {
     "an interrupt": ("raise KeyboardInterrupt", "cannot be imported: KeyboardInterrupt: no mess"),
     "no functions": ("x = 1", "holds no function named after an operation"),
     "nearly a name": ("def softmax2(x): ...", "holds no function named after an operation"),
+    "attributes that exit": (
+        "import sys\ndef softmax(x): ...\ndef __getattr__(name): sys.exit()",
+        "SystemExit: no message",
+    ),
     "only a gradient": ("def softmax_vjp(c, x): ...", "holds no function named after an operatio"),
     "a text as targets": (
         "targets = {'cross_entropy': 'index'}\ndef cross_entropy(x, y): ...",
@@ -141,11 +148,10 @@ def test_a_device_that_is_not_there_is_absent() -> None:
         load(Setup("numpy", device="gpu"))
 
 
-def test_the_catalogue_holds_claims_and_versions_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_catalogue_holds_claims_and_versions_only() -> None:
     backend = load_backend("numpy")
-    becomes_worker(monkeypatch, Setup("numpy"))
 
-    offered = worker.catalogue()
+    offered = decode(encode(WorkerProcess(Setup("numpy")).catalogue()), Catalogue)
 
     assert {claim.name for claim in offered.claims} == backend.implementations.keys()
     assert offered.environment["versions"].keys() == {"numpy", "scipy", "ml_dtypes"}
@@ -155,25 +161,23 @@ def test_the_catalogue_holds_claims_and_versions_only(monkeypatch: pytest.Monkey
 # --- questions -------------------------------------------------------------------------------
 
 
-def test_questions_are_answered_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    becomes_worker(monkeypatch, Setup("numpy"))
+def test_questions_are_answered_in_their_order() -> None:
     questions = [
         Question("scipy.special.softmax", "eager", SOFTMAX),
         Question("numpy.recipes.cross_entropy", "eager", INDEX),
         Question("numpy.recipes.softmax", "eager", SOFTMAX),
     ]
 
-    found = worker.ask(1, questions).observations
+    found = asked(Setup("numpy"), *questions)
 
     assert questions == [(item.implementation, item.mode, Case.parse(item.case)) for item in found]
 
 
-def test_only_what_is_probed_is_asked_more_closely(monkeypatch: pytest.MonkeyPatch) -> None:
-    becomes_worker(monkeypatch, Setup("numpy"))
+def test_only_what_is_probed_is_asked_more_closely() -> None:
     name = "numpy.recipes.softmax"
 
     questions = [Question(name, "eager", SOFTMAX), Question(name, "eager", GRID)]
-    plain, probed = worker.ask(1, questions).observations
+    plain, probed = asked(Setup("numpy"), *questions)
 
     assert plain.probe is None
     assert plain.answers.keys() == {"value", "gradient_logits"}
@@ -193,18 +197,16 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Any:
     cores: list[Any] = []
     for name in (*THREADS, "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "as it was")
-    monkeypatch.setattr(os, "dup2", lambda *_: None)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5, 2, 3}, raising=False)
     monkeypatch.setattr(
         os, "sched_setaffinity", lambda _, chosen: cores.append(chosen), raising=False
     )
-    monkeypatch.setattr(worker, "_processes", [])
 
-    def start(setup: Setup) -> tuple[list[str], list[Any]]:
-        worker.start(setup)
+    def begin(setup: Setup) -> tuple[list[str], list[Any]]:
+        start(setup)
         return [os.environ[name] for name in THREADS], cores
 
-    return start
+    return begin
 
 
 def test_a_worker_may_use_as_many_threads_as_the_framework_likes(started: Any) -> None:

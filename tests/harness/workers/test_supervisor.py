@@ -1,32 +1,70 @@
-"""A worker process seen from outside: what becomes of batches when its pool breaks."""
+"""A worker process seen from outside: what becomes of batches when it dies or is spoiled."""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
+from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
 
+import psutil
 import pytest
 from lossdiff.cases.model import Case
+from lossdiff.harness.answers import Failure, fingerprint
+from lossdiff.harness.workers.child import Received
 from lossdiff.harness.workers.messages import Question, Setup
 from lossdiff.harness.workers.supervisor import BatchResult, WorkerHandle
 from lossdiff.harness.workers.watchdog import Limits, Watchdog
 
-SOFTMAX = Question("numpy.recipes.softmax", "eager", Case.parse("softmax/float32/4x10/normal/-/0"))
+CASE = Case.parse("softmax/float32/4x10/normal/-/0")
+SOFTMAX = Question("numpy.recipes.softmax", "eager", CASE)
 _PATIENCE = 60.0  # seconds for an answer; none is expected to take long
+MINE = """
+import os, signal
+import numpy as np
+
+def softmax(logits, *, axis=-1):
+    e = np.exp(logits - logits.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+
+def softmax_spoils(logits):
+    answer = softmax(logits)
+    np.arctan2 = None
+    return answer
+
+def softmax_leaves(logits):
+    signal.alarm(1000)
+    return softmax(logits)
+
+def softmax_writes_to_every_pipe(logits):
+    for descriptor in range(3, 64):
+        try:
+            os.write(descriptor, bytes(4096))
+        except OSError:
+            pass
+    return softmax(logits)
+
+class Sent(np.ndarray):
+    def __reduce__(self):
+        return os._exit, (0,)
+
+def softmax_is_a_pickle(logits):
+    return softmax(logits).view(Sent)
+"""
 
 
 class Asked:
     """A worker, and the events that it reports."""
 
-    def __init__(self) -> None:
-        self.starts: SimpleQueue[Any] = SimpleQueue()
-        self.answers: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+    def __init__(self, setup: Setup) -> None:
+        self.starts: SimpleQueue[Received] = SimpleQueue()
+        self.answers: SimpleQueue[tuple[int, Received]] = SimpleQueue()
         self.handle = WorkerHandle(
-            Setup("numpy"),
+            setup,
             Limits(_PATIENCE),
-            on_start=lambda _, future: self.starts.put(future),
-            on_answer=lambda _, batch_id, future: self.answers.put((batch_id, future)),
+            on_start=lambda _, report: self.starts.put(report),
+            on_answer=lambda _, batch_id, report: self.answers.put((batch_id, report)),
         )
         self.handle.catalogue_from(self.starts.get(timeout=_PATIENCE))
 
@@ -37,41 +75,134 @@ class Asked:
             if found is not None:
                 return found
 
+    def results(self, *names: str) -> BatchResult:
+        """Ask functions of the file in one batch, and again until all have answered."""
+        total = BatchResult()
+        waiting = [[Question(name, "eager", CASE) for name in names]]
+        while waiting:
+            self.handle.send(waiting.pop(0))
+            found = self.result()
+            total.answered.extend(found.answered)
+            total.incidents.extend(found.incidents)
+            waiting = [*found.again, *waiting]
+        return total
+
 
 @pytest.fixture
-def asked() -> Iterator[Asked]:
-    made = Asked()
+def asked(tmp_path: Path) -> Iterator[Asked]:
+    (tmp_path / "mine.py").write_text(MINE)
+    made = Asked(Setup("numpy", extra=(str(tmp_path / "mine.py"),)))
     with Watchdog(made.handle.poll):
         yield made
     made.handle.stop()
     made.handle.join(_PATIENCE)
 
 
-def _refuses(*_: Any, **__: Any) -> Any:
-    raise RuntimeError("Unexpected error within the Pool")
+def values(result: BatchResult) -> dict[str, str]:
+    """Return for each function how its value came back, and what it spoils."""
+    return {
+        found.implementation.partition(".")[2]: found.spoils
+        or (str(found.answers["value"]) if isinstance(found.answers["value"], Failure) else "array")
+        for _, found in result.answered
+    }
 
 
-def test_a_batch_that_a_broken_pool_does_not_take_goes_to_the_next_one(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(asked.handle._pool, "schedule", _refuses)
+def test_who_spoils_the_process_is_named_and_the_others_are_asked_again(asked: Asked) -> None:
+    first = asked.handle._child
 
-    asked.handle.send([SOFTMAX])
+    result = asked.results("mine.softmax_spoils", "mine.softmax")
 
-    ((case, observation),) = asked.result().answered
-    assert case == SOFTMAX.case
-    assert observation.answers["value"].shape == (4, 10)
+    assert values(result) == {"softmax": "array", "softmax_spoils": "numpy.arctan2"}
+    assert [it.ended.message for it in result.incidents] == ["spoils: numpy.arctan2"]
+    assert asked.handle._child is not first
 
 
-def test_a_batch_that_is_in_flight_is_resolved_before_the_next_pool_takes_another(
-    asked: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_function_leaves_in_its_process_ends_with_it(asked: Asked) -> None:
+    result = asked.results("mine.softmax", "mine.softmax_leaves")
+
+    assert values(result) == {"softmax": "array", "softmax_leaves": "array"}
+    assert [it.ended.message for it in result.incidents] == ["leaves changed: timer"]
+
+
+def test_a_pickle_of_a_function_is_not_loaded_here(asked: Asked) -> None:
+    assert values(asked.results("mine.softmax_is_a_pickle")) == {"softmax_is_a_pickle": "array"}
+
+
+def test_who_writes_to_our_pipe_has_lost_its_answer(asked: Asked) -> None:
+    result = asked.results("mine.softmax_writes_to_every_pipe", "mine.softmax")
+
+    assert values(result)["softmax"] == "array"
+    assert "died" in values(result)["softmax_writes_to_every_pipe"]
+
+
+def test_a_process_that_is_killed_while_it_is_idle_is_replaced(asked: Asked) -> None:
+    os.kill(asked.handle._child.pid, signal.SIGKILL)
+    gone = asked.answers.get(timeout=_PATIENCE)
+
+    assert asked.handle.resolve(*gone) is None
+    assert values(asked.results("mine.softmax")) == {"softmax": "array"}
+
+
+def test_batches_in_flight_are_answered_by_the_next_process(asked: Asked) -> None:
     asked.handle.send([SOFTMAX] * 2000)
-    monkeypatch.setattr(asked.handle._pool, "schedule", _refuses)
     asked.handle.send([SOFTMAX])
-    assert asked.handle._is_broken
+    psutil.Process(asked.handle._child.pid).kill()
 
-    first, second = asked.result(), asked.result()
+    waiting, answered = 2, 0
+    while waiting:
+        found = asked.result()
+        answered += len(found.answered)
+        waiting += len(found.again) - 1
+        for batch in found.again:
+            asked.handle.send(batch)
 
-    assert len(first.answered) == 2000
-    assert len(second.answered) == 1
+    assert answered == 2001
+
+
+# --- no function changes what is said of its neighbour -----------------------------------------
+
+SPOILING = Path(__file__).parents[2] / "hostile/spoiling.py"
+HOSTILE = [
+    line.partition(" = ")[0]
+    for line in SPOILING.read_text().splitlines()
+    if line.startswith("softmax_")
+]
+# What decides numbers is a finding; what may only disturb the process later is not.
+SPOILS = {
+    "rounds_up": "rounding mode", "rounds_down": "rounding mode", "rounds_to_zero": "rounding mode",
+    "flushes": "flush to zero",
+    "replaces_asarray": "numpy.asarray", "multiplies_exp": "numpy.exp",
+    "deletes_exp": "numpy.exp", "replaces_sum": "numpy.sum", "replaces_prod": "math.prod",
+    "replaces_numpy": "the module numpy",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Iterator[Asked]:
+    made = Asked(Setup("numpy", extra=(str(SPOILING),)))
+    with Watchdog(made.handle.poll):
+        yield made
+    made.handle.stop()
+    made.handle.join(_PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def expected(pairs: Asked) -> str:
+    """Return the fingerprint of what the sound function answers alone."""
+    ((_, alone),) = pairs.results("spoiling.softmax").answered
+    return fingerprint(alone.answers["value"])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_sound_function_beside_a_hostile_one_answers_as_it_does_alone(
+    pairs: Asked, expected: str, name: str
+) -> None:
+    result = pairs.results(f"spoiling.{name}", "spoiling.softmax")
+
+    found = {observation.implementation: observation for _, observation in result.answered}
+    assert len(result.answered) == len(found) == 2
+    sound = found["spoiling.softmax"]
+    assert fingerprint(sound.answers["value"]) == expected
+    assert sound.spoils == ""
+    due = SPOILS.get(name.removeprefix("softmax_"))
+    assert due in (None, found[f"spoiling.{name}"].spoils)

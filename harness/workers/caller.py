@@ -1,0 +1,118 @@
+"""Ask a worker process one thing at a time, and wait for the answer."""
+
+from __future__ import annotations
+
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+from ...errors import LostError
+from .child import Child, Received
+from .messages import (
+    START_TIMEOUT,
+    AnswerRequest,
+    Catalogue,
+    CatalogueRequest,
+    Request,
+    Setup,
+    SourceRequest,
+)
+from .source_text import Source
+from .supervisor import why_no_start_after
+from .watchdog import Ended, Limits, Watch
+from .wire import PackedAnswer, result_of
+
+_EVERY = 0.1  # seconds between two looks at the limits
+_KINDS: dict[type[Request], Any] = {
+    CatalogueRequest: Catalogue,
+    AnswerRequest: PackedAnswer,
+    SourceRequest: Source,
+}
+
+
+class Caller:
+    """A worker process that is asked one thing at a time; use it in a `with` statement."""
+
+    def __init__(self, setup: Setup, memory: int = 0) -> None:
+        """Take the settings of the process, which starts with the first call.
+
+        Args:
+            setup: the settings of the worker.
+            memory: the resident bytes that it may take; 0 for no limit.
+        """
+        self._setup, self._memory = setup, memory
+        self._received: SimpleQueue[Received] = SimpleQueue()
+        self._child: Child | None = None
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process; the next call starts another one."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+    def catalogue(self) -> Catalogue:
+        """Return what the framework offers.
+
+        Raises:
+            LostError: the framework does not start.
+            UserFileError: a file of implementations cannot be used.
+            DeviceAbsentError: the framework does not find the device.
+        """
+        found = self.call(CatalogueRequest(), START_TIMEOUT)
+        if isinstance(found, Ended):
+            raise LostError(why_no_start_after(found))
+        catalogue: Catalogue = found
+        return catalogue
+
+    def call(self, request: Request, timeout: float) -> Any:
+        """Return the result of a request; the process is replaced if the request ends it.
+
+        Args:
+            request: the request.
+            timeout: the seconds that it may take once the framework has been imported.
+
+        Returns:
+            The result as the worker encoded it; an `Ended` if there is none.
+
+        Raises:
+            LossdiffError: the request ended with an error.
+        """
+        if self._child is None or not self._child.is_alive:
+            self._child = Child(self._setup, self._received.put, warm=self._number > 0)
+        child = self._child
+        self._number += 1
+        child.send(self._number, request)
+        received = self._awaited(child, Watch(child, Limits(timeout, self._memory)))
+        if isinstance(received, Ended):
+            self.close()
+            return received
+        try:
+            return result_of(received.data, _KINDS[type(request)])
+        except LostError:
+            self.close()  # its process may be spoiled
+            raise
+
+    def _awaited(self, child: Child, watch: Watch) -> Received | Ended:
+        while True:
+            try:
+                received = self._received.get(timeout=_EVERY)
+            except Empty:
+                watch.poll(self._number)
+                continue
+            if received.child is not child:
+                continue  # a process that was replaced has ended
+            if received.status is not None:
+                return watch.ended or Ended.of_status(received.status)
+            return received
