@@ -19,6 +19,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from ..harness.runfile import RunFile
+from ..outputs import Kind, write_output
 from . import numbers, tables
 from .conventions import convention_lines, meanings
 from .domain import Domain, domain_of, meaning
@@ -47,12 +48,11 @@ def write_report(runs: Sequence[Path], out: Path) -> None:
 
     Raises:
         RunFileError: a file is missing, or is not a run file.
-        OSError: the page cannot be written.
+        OutputError: the page cannot be written.
     """
     with ExitStack() as stack:
         page = render([stack.enter_context(RunFile.open(path)) for path in runs])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page, encoding="utf-8")
+    write_output(out, Kind.PAGE, page)
 
 
 def render(runs: Sequence[RunFile]) -> str:

@@ -5,12 +5,14 @@ Servers for continuous integration read this format and list each failure by its
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from ..harness.comparing import Comparison, TimeChange
+from ..outputs import Kind, write_output
 
 # XML 1.0 has no place for other characters, not even escaped.
 _CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -24,13 +26,15 @@ def write_junit(found: Comparison, out: Path) -> None:
         out: path of the file.
 
     Raises:
-        OSError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     document = JUnitXml("lossdiff")
     for suite in (_answers(found), _coverage(found), _times(found)):
         document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call]
-    document.write(str(out), pretty=True)
+    stream = io.BytesIO()
+    document.write(stream, pretty=True)
+    write_output(out, Kind.JUNIT, stream.getvalue().decode("utf-8"))
 
 
 def _answers(found: Comparison) -> TestSuite:

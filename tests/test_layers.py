@@ -33,14 +33,22 @@ FILES = {
 }
 
 # Layer by layer, from below: what each may import of this project.
-ERRORS = "lossdiff.errors"
+ERRORS, OUTPUTS = "lossdiff.errors", "lossdiff.outputs"
 ALLOWED = {
     ERRORS: (),
+    OUTPUTS: (ERRORS, OUTPUTS),
     "lossdiff.cases": (ERRORS, "lossdiff.cases"),
     "lossdiff.backends": (ERRORS, "lossdiff.cases", "lossdiff.backends"),
-    "lossdiff.harness": (ERRORS, "lossdiff.cases", "lossdiff.backends", "lossdiff.harness"),
+    "lossdiff.harness": (
+        ERRORS,
+        OUTPUTS,
+        "lossdiff.cases",
+        "lossdiff.backends",
+        "lossdiff.harness",
+    ),
     "lossdiff.reports": (
         ERRORS,
+        OUTPUTS,
         "lossdiff.cases",
         "lossdiff.reports",
         "lossdiff.harness.verdicts",

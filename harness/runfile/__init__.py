@@ -6,8 +6,9 @@ classes in `rows`, `timing_rows` and `resume_rows`; `schema` converts rows to co
 
 from __future__ import annotations
 
-from .file import RunFile, draft_of
+from .file import RunFile
 from .lock import writing
+from .place import draft_of, standing
 from .resume_rows import AnswerRow, BlobRow, CompletedRow, IncidentRow, PendingRow, ValidityPointRow
 from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
 from .schema import Row, array_of, packed
@@ -34,5 +35,6 @@ __all__ = [
     "array_of",
     "draft_of",
     "packed",
+    "standing",
     "writing",
 ]

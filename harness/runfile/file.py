@@ -12,7 +12,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -22,12 +22,24 @@ import numpy as np
 
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case, Inputs
-from ...errors import RunFileError
+from ...errors import LostError, RunFileError
+from ...outputs import shown, target_of
+from .connection import check_place, check_whole, connected, created, opened, other_format
+from .lock import InodeLock
+from .place import (
+    MOVED,
+    HeldFile,
+    draft_of,
+    refuse_foreign_draft,
+    refuse_foreign_sides,
+    remove,
+    remove_sides,
+    standing,
+)
+from .rescue import leave, nowhere, rescue
 from .rows import VerdictRow
 from .schema import (
-    APPLICATION_ID,
     FORMAT,
-    SCHEMA,
     R,
     Row,
     columns_of,
@@ -35,67 +47,23 @@ from .schema import (
     encode,
     key_of,
     quoted,
+    storable,
 )
-
-
-def draft_of(path: Path) -> Path:
-    """Return the path at which a run is kept until its workers have started.
-
-    >>> draft_of(Path("out") / "run.sqlite").name
-    'run.sqlite.new'
-    """
-    return path.with_name(f"{path.name}.new")
-
-
-def _remove(path: Path) -> None:
-    for ending in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
-
-
-def _journal(connection: sqlite3.Connection) -> None:
-    """Make commits go to a write-ahead log, which is quick and survives the death of a process."""
-    # With NORMAL a commit does not wait for the disk: only a power failure can lose it.
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
-
-
-def _opened(path: Path, mode: str = "ro") -> tuple[sqlite3.Connection, int]:
-    """Open a run file of any format; return the connection and the format."""
-    if not path.is_file():
-        raise RunFileError(f"there is no run file {path}")
-    if path.stat().st_size == 0:
-        raise RunFileError(f"{path} is not a lossdiff run file")
-    # The mode in the URI keeps SQLite from creating a file, and a reader from changing one.
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
-    try:
-        mark = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.Error as error:
-        connection.close()
-        what = "damaged" if "malformed" in str(error) else "not a lossdiff run file"
-        raise RunFileError(f"{path} is {what}: {error}") from error
-    if mark != APPLICATION_ID:
-        connection.close()
-        raise RunFileError(f"{path} is not a lossdiff run file")
-    return connection, version
-
-
-def _other_format(connection: sqlite3.Connection, path: Path, but: str) -> RunFileError:
-    """Close a run of another format, and return the error that names the version that reads it."""
-    record = None
-    with closing(connection), suppress(sqlite3.Error):  # another format may have no such table
-        record = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-    reader = f"; lossdiff {record[0]}, which wrote it, reads it" if record else ""
-    return RunFileError(f"{path} {but} {FORMAT}{reader}")
 
 
 class RunFile:
     """A run file, open for reading or for writing; use it in a `with` statement."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
-        self._connection.row_factory = sqlite3.Row
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, held: HeldFile | None = None
+    ) -> None:
+        """Take an open connection; only a writer has a file that it holds."""
+        self._connection, self._held = connection, held
         self.path = path
+
+    @property
+    def _is_draft(self) -> bool:
+        return self._held is not None and self._held.place == draft_of(self.path)
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -130,19 +98,20 @@ class RunFile:
             RunFileError: the path holds a file of another kind, or cannot be written.
         """
         draft = draft_of(path)
-        for taken in (path, draft):
-            if taken.exists():
-                connection, _ = _opened(taken)  # raises unless it is a run file, of whatever format
-                connection.close()
+        check_place(path)
+        refuse_foreign_draft(draft)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _remove(draft)
-            connection = sqlite3.connect(draft)
-            _journal(connection)
-            connection.executescript(f"BEGIN;\n{SCHEMA}\nCOMMIT;")
+            remove(draft)
+            draft.open("x").close()
+            lock = InodeLock(draft, path)
+            with ExitStack() as undo:
+                undo.callback(remove, draft)
+                undo.callback(lock.release)
+                connection = created(draft)
+                undo.pop_all()
         except (OSError, sqlite3.Error) as error:
-            raise RunFileError(f"cannot write {path}: {error}") from error
-        return cls(connection, path)
+            raise RunFileError(f"cannot write {shown(path)}: {error}") from error
+        return cls(connection, path, HeldFile(draft, lock, connection))
 
     @classmethod
     def reopen(cls, path: Path) -> Self:
@@ -157,46 +126,69 @@ class RunFile:
         Raises:
             RunFileError: the file is missing, damaged, or not a run of this format.
         """
-        place = draft_of(path) if draft_of(path).exists() else path
-        # The file is checked read-only first, so that a damaged file stays as it is.
-        connection, version = _opened(place)
+        place = standing(path) or path
+        check_whole(place)
+        refuse_foreign_sides(target_of(place))
+        lock = InodeLock(place, path)
         try:
-            state = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            connection = connected(place)
         except sqlite3.Error as error:
-            state = error
-        if version != FORMAT:
-            raise _other_format(connection, place, f"has format {version}; this version writes")
-        connection.close()
-        if state != "ok":
-            raise RunFileError(f"{place} is damaged: {' '.join(str(state).split())}")
-        connection, _ = _opened(place, "rw")
-        _journal(connection)
-        return cls(connection, path)
+            raise RunFileError(f"cannot write {shown(path)}: {error}") from error
+        return cls(connection, path, HeldFile(target_of(place), lock, connection))
 
     def publish(self) -> None:
         """Move a draft to its final path, where it replaces an older run.
 
         Raises:
-            RunFileError: the path cannot be written.
+            RunFileError: the path cannot be written, or somebody else has written there.
         """
-        draft = draft_of(self.path)
-        if not draft.exists():
+        if self._held is None or not self._is_draft:
             return
-        # SQLite finds a log by the name of its file, so the file is closed before it is renamed.
-        self.close()
+        self.verify()
+        check_place(self.path)
+        draft, place = self._held.place, target_of(self.path)
         try:
-            _remove(self.path)
-            draft.replace(self.path)
-            self._connection = sqlite3.connect(self.path)
-            self._connection.row_factory = sqlite3.Row
-            _journal(self._connection)
+            # SQLite finds a log by the name of its file, so that is closed before it is renamed.
+            self._close_connection()
+            try:
+                remove_sides(place)
+                draft.replace(place)
+            finally:
+                now = draft if draft.exists() else place
+                self._connection = connected(now)
+                self._held = HeldFile(now, self._held.lock, self._connection)
         except (OSError, sqlite3.Error) as error:
-            raise RunFileError(f"cannot write {self.path}: {error}") from error
+            raise RunFileError(f"cannot write {shown(self.path)}: {error}") from error
 
     def discard(self) -> None:
         """Close the file, and remove it if it is a draft."""
+        draft = self._held.place if self._held is not None and self._is_draft else None
+        is_ours = self._held is not None and not self._held.change()
         self.close()
-        _remove(draft_of(self.path))
+        if draft is not None and is_ours:
+            remove(draft)
+
+    def verify(self) -> None:
+        """Make sure that the run is still where it is written.
+
+        Raises:
+            RunFileError: its file was removed, replaced or changed; it says where the rows are.
+        """
+        if self._held is not None and (change := self._held.change()):
+            raise self._moved_out(self._held, change)
+
+    def _moved_out(self, held: HeldFile, change: str) -> RunFileError:
+        """Go on in a new file, since the old one is no longer ours; return what to say."""
+        name, own = shown(held.place if self._is_draft else self.path), change in MOVED
+        try:
+            new, kept = rescue(self._connection, held, target_of(self.path), own=own)
+            connection, fate = connected(new), f"; {kept} kept in {shown(new)}"
+        except (OSError, sqlite3.Error, LostError) as error:
+            connection, fate = nowhere(), f", and its rows are lost: {error}"
+        leave(self._connection, held, own=own)
+        held.lock.release()
+        self._connection, self._held = connection, None
+        return RunFileError(f"{name} {change} during the run{fate}")
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -211,9 +203,9 @@ class RunFile:
         Raises:
             RunFileError: the file is missing, damaged, or not a run of this format.
         """
-        connection, version = _opened(path)
+        connection, version = opened(path)
         if version != FORMAT:
-            raise _other_format(connection, path, f"has format {version}; this version reads")
+            raise other_format(connection, path, f"has format {version}; this version reads")
         return cls(connection, path)
 
     def __enter__(self) -> Self:
@@ -236,6 +228,14 @@ class RunFile:
 
     def close(self) -> None:
         """Close the file; all rows that were added are on disk already."""
+        if self._held is not None and (change := self._held.change()):
+            self._moved_out(self._held, change)
+        self._close_connection()
+        if self._held is not None:
+            self._held.lock.release()
+            self._held = None
+
+    def _close_connection(self) -> None:
         # Leaving the log mode removes the log. A reader cannot do that, nor a writer on a full
         # disk; the log then stays, and nothing is lost.
         with suppress(sqlite3.Error):
@@ -277,14 +277,27 @@ class RunFile:
         if free > pages // 4:
             with suppress(sqlite3.Error):  # a full disk has no room for the copy, and needs none
                 self._connection.execute("VACUUM")
+            self._remember()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
+        # What happened to the file is seen before SQLite changes it, and said once the rows are
+        # with the others.
+        change = self._held.change() if self._held else ""
         try:
             with self._connection:
                 yield
         except sqlite3.Error as error:
-            raise RunFileError(f"cannot write {self.path}: {error}") from error
+            change = change or (self._held.change() if self._held else "")
+            if not change:
+                raise RunFileError(f"cannot write {shown(self.path)}: {error}") from error
+        if self._held is not None and change:
+            raise self._moved_out(self._held, change)
+        self._remember()
+
+    def _remember(self) -> None:
+        if self._held is not None:
+            self._held.remember()
 
     def add_given(self, cases: Iterable[Case]) -> None:
         """Store the arrays of those cases that have explicit arrays."""
@@ -347,10 +360,9 @@ class RunFile:
 
     def set_meta(self, **values: str) -> None:
         """Set entries of `meta`; others keep their values."""
+        entries = [(key, storable(value)) for key, value in values.items()]
         with self._writing():
-            self._connection.executemany(
-                "INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items()
-            )
+            self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", entries)
 
     def case(self, case_id: str) -> Case:
         """Return a case of this run from its id, with its arrays if it has explicit ones."""

@@ -116,7 +116,7 @@ def encode(row: Row) -> list[Any]:
         Values that SQLite can bind, in the order of `columns_of`.
     """
     values = [
-        value if not isinstance(value, str) or value.isascii() else _storable(value)
+        value if not isinstance(value, str) or value.isascii() else storable(value)
         for value in vars(row).values()
     ]
     for place in _JSON_PLACES[type(row)]:
@@ -124,7 +124,7 @@ def encode(row: Row) -> list[Any]:
     return values
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """Return a text without lone surrogates: an error message may have some, UTF-8 cannot."""
     return text.encode(errors="backslashreplace").decode()
 

@@ -8,6 +8,7 @@ with the exit status that `_cli.status` gives to the class.
     · RunFileError
     · CaseFileError
     · UserFileError
+    · OutputError
   - RequirementError
     · OnnxError
     · BenchError
@@ -44,6 +45,10 @@ class CaseFileError(InputError):
 
 class UserFileError(InputError):
     """Raised when a user's file or module of implementations cannot be used."""
+
+
+class OutputError(InputError):
+    """Raised when an output cannot be written, or would replace a file that is none of ours."""
 
 
 class RequirementError(LossdiffError):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..outputs import Kind, check_apart, check_output, write_output
+from .output import OutputPath
 from .status import Status
 
 if TYPE_CHECKING:
     from ..harness.comparing import Comparison
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command("compare")
@@ -24,7 +24,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "text_file",
     default=None,
     metavar="FILE",
-    type=_FILE,
+    type=OutputPath(),
     help="Write it for a pull request.",
 )
 @click.option(
@@ -32,7 +32,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "junit_file",
     default=None,
     metavar="FILE",
-    type=_FILE,
+    type=OutputPath(),
     help="Write it for a CI server.",
 )
 @click.option(
@@ -52,6 +52,11 @@ def command(
     """
     if len(paths) < 2:
         raise click.UsageError(f"compare takes two run files or more, was given {len(paths)}")
+    outputs = {Kind.MARKDOWN: text_file, Kind.JUNIT: junit_file}
+    named = {kind: file for kind, file in outputs.items() if file is not None}
+    check_apart(list(named.values()), paths)
+    for kind, file in named.items():
+        check_output(file, kind)
     # SciPy is imported with these, which takes longer than to reject wrong arguments.
     from ..harness.comparing import compare_runs, history, read_snapshot
     from ..reports.comparison_markdown import history_table, markdown
@@ -62,15 +67,10 @@ def command(
     text = markdown(found)
     if len(runs) > 2:
         text += "\n" + history_table(history(runs, effect=effect))
-    try:
-        for file in filter(None, (text_file, junit_file)):
-            file.parent.mkdir(parents=True, exist_ok=True)
-        if text_file:
-            text_file.write_text(text, encoding="utf-8")
-        if junit_file:
-            write_junit(found, junit_file)
-    except OSError as error:
-        raise click.ClickException(f"cannot write {error.filename}: {error.strerror}") from error
+    if text_file:
+        write_output(text_file, Kind.MARKDOWN, text)
+    if junit_file:
+        write_junit(found, junit_file)
     click.echo(text, nl=False)
     return _status(found)
 

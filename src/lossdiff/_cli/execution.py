@@ -21,10 +21,11 @@ from ..harness.runfile import (
     ValidityPointRow,
     VerdictRow,
     WorkerRow,
-    draft_of,
+    standing,
     writing,
 )
 from ..harness.workers import Cluster
+from ..outputs import shown
 from .output import console
 from .progress import RunProgress
 from .status import Status
@@ -51,20 +52,22 @@ def opened(output: Path, asked: dict[str, str], *, resume: bool | None = None) -
     """
     with writing(output):
         run = _taken_up(output, asked) if resume else None
-        if run is None:
-            run = RunFile.draft(output)
-            run.set_meta(
-                **asked, command=" ".join(["lossdiff", *sys.argv[1:]]), started=_now(), finished=""
-            )
+        is_new = run is None
+        run = run or RunFile.draft(output)
         try:
+            if is_new:
+                command = " ".join(["lossdiff", *sys.argv[1:]])
+                run.set_meta(**asked, command=command, started=_now(), finished="")
             yield run
+            run.verify()
         # A draft without answers is discarded; one with answers takes the place of the old run.
         except KeyboardInterrupt:
             if not run.count(VerdictRow) and not run.count(ValidityPointRow):
                 raise
             run.publish()
+            run.verify()
             hint = "" if resume is None else "; --resume goes on with it"
-            raise KeyboardInterrupt(f"what came so far is kept in {output}{hint}") from None
+            raise KeyboardInterrupt(f"what came so far is kept in {shown(output)}{hint}") from None
         finally:
             run.discard()
 
@@ -75,16 +78,16 @@ def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
     Raises:
         RunFileError: the existing run has other questions.
     """
-    if not output.exists() and not draft_of(output).exists():
-        click.echo(f"there is no {output} yet: a new run begins", err=True)
+    place = standing(output)
+    if place is None:
+        click.echo(f"there is no {shown(output)} yet: a new run begins", err=True)
         return None
-    place = draft_of(output) if draft_of(output).exists() else output
     with RunFile.open(place) as run:  # read-only: a run that is refused must stay as it is
         before = run.meta
     # Answers to other questions must not be mixed into one run.
     if other := difference(before, asked, ASKED):
         command = before.get("command", "unknown")
-        raise RunFileError(f"{output} was begun with {other}; its command was: {command}")
+        raise RunFileError(f"{shown(output)} was begun with {other}; its command was: {command}")
     return RunFile.reopen(output)
 
 
@@ -103,7 +106,7 @@ def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
         ClusterError: there is no such cluster, or it cannot execute the plan.
     """
     if run.meta.get("finished") and not run.count(WorkerRow, "absent != ''"):
-        click.echo(f"{run.path} is complete: there is nothing left to ask", err=True)
+        click.echo(f"{shown(run.path)} is complete: there is nothing left to ask", err=True)
         findings = Findings(plan.device)
         findings.recall(run)
         return findings
@@ -129,12 +132,15 @@ def conclude(run: RunFile, findings: Findings, *, complete: str = "") -> Status:
         findings: the findings of this run.
         complete: the suite, if every framework was asked all of it, else empty. Only then is an
             entry of the ledger that matches nothing known to be stale.
+
+    Raises:
+        RunFileError: the run is no longer where it was written.
     """
     from ..reports.terminal import summary
 
-    shown = console()
-    shown.print(summary(run))
-    shown.print(f"run file: {run.path}", soft_wrap=True, highlight=False)
+    run.verify()  # of what is lost, no summary must say where it is
+    console().print(summary(run))
+    click.echo(f"run file: {shown(run.path)}")
     if not sum(findings.verdicts.values()) and not run.count(DomainRow):
         absent = [f"{row.framework}: {row.absent}" for row in run.rows(WorkerRow) if row.absent]
         reason = "; ".join(absent) or "no implementation claims one of the cases"

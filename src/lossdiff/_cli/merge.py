@@ -10,6 +10,7 @@ import click
 from ..backends import FRAMEWORKS
 from ..harness.engine import Findings, merge
 from ..harness.runfile import RunFile
+from ..outputs import is_same
 from .execution import conclude, opened
 from .options import output_option
 
@@ -18,10 +19,10 @@ from .options import output_option
 @click.argument(
     "runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=click.Path(path_type=Path)
 )
-@output_option("")
-def command(runs: tuple[Path, ...], output: Path) -> int:
+@output_option(None)
+def command(runs: tuple[Path, ...], output: Path | None) -> int:
     """Join runs of shards, frameworks, devices and machines into one."""
-    if output == Path():
+    if output is None:
         raise click.UsageError("merge needs -o FILE, where the whole goes")
     return merged(runs, output)
 
@@ -45,8 +46,8 @@ def merged(paths: Sequence[Path], output: Path) -> int:
     for number, path in enumerate(paths):
         if places[number] in places[:number]:
             raise click.UsageError(f"{path} is named twice")
-    if output.resolve() in places:
-        raise click.UsageError(f"-o {output} is one of the runs that are to be joined")
+        if is_same(output, path):
+            raise click.UsageError(f"-o {output} is one of the runs that are to be joined")
     with opened(output, {}) as run:
         missing = merge(paths, run)
         run.publish()

@@ -14,6 +14,7 @@ from ..cases.suites import Suite
 from ..harness.engine import Plan
 from ..harness.workers import GIB
 from .names import Name, OwnType, unknown
+from .output import OutputPath
 
 MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.mode_names))
 C = TypeVar("C", bound=Callable[..., Any])
@@ -71,11 +72,12 @@ def selection_options(command: C) -> C:
     return command
 
 
-def output_option(default: str) -> Callable[[C], C]:
+def output_option(default: str | None, text: str | None = None) -> Callable[[C], C]:
     """Return a decorator that adds `-o`, the path of the result.
 
     Args:
-        default: the path if the option is not given.
+        default: the path if the option is not given; None for no path.
+        text: what the help says about it.
     """
     return click.option(
         "-o",
@@ -83,7 +85,8 @@ def output_option(default: str) -> Callable[[C], C]:
         default=default,
         show_default=True,
         metavar="FILE",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=OutputPath(),
+        help=text,
     )
 
 

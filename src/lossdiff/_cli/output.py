@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 from pathlib import Path
 
 import click
 from rich.console import Console
+
+from ..outputs import Kind, is_file, shown, write_output
+from .names import OwnType
 
 LOG_WIDTH = 180
 
@@ -27,33 +29,43 @@ def note(line: str) -> None:
         click.echo(line, err=True)
 
 
-@contextmanager
-def writing_to(output: Path) -> Iterator[None]:
-    """Create the folder of an output, and report in one line why it cannot be written.
+class OutputPath(OwnType):
+    """The type of a parameter that names a file to be written."""
 
-    Raises:
-        ClickException: the operating system reports an error, in the block too.
-    """
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise click.ClickException(f"cannot write {output}: {error.strerror}") from error
+    name = "file"
+
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        name = os.fspath(value)
+        option = param.opts[0] if param else "an output"
+        if not name or "\0" in name:
+            self.fail(f"{option} needs the name of a file, was given {name!r}", param, ctx)
+        # A path would lose the end that tells a folder.
+        if os.path.basename(name) in ("", os.curdir, os.pardir):  # noqa: PTH119
+            self.fail(f"{option} {shown(name)} is a directory: name a file in it", param, ctx)
+        return Path(name)
 
 
-def write_or_print(text: str, output: Path | None) -> None:
+def write_or_print(text: str, output: Path | None, kind: Kind) -> None:
     """Write a text to a file and print its path, or print the text.
 
     Args:
         text: the result.
         output: the path of the file; None to print the text.
+        kind: what the text is.
 
     Raises:
-        ClickException: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     if output is None:
         click.echo(text, nl=False)
         return
-    with writing_to(output):
-        output.write_text(text, encoding="utf-8")
-    click.echo(output.resolve())
+    write_output(output, kind, text)
+    print_path(output)
+
+
+def print_path(output: Path) -> None:
+    """Print where an output is, unless it went to a device or pipe, such as this very stream."""
+    if is_file(output):
+        click.echo(shown(output.resolve()))

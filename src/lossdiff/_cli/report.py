@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from ..harness.runfile import RunFile
+from ..outputs import Kind, check_output
 from .options import output_option
-from .output import writing_to
+from .output import print_path
 from .status import Status
 
 
@@ -28,8 +29,7 @@ def command(runs: tuple[Path, ...], output: Path) -> int:
     # Every run is opened once first, so that a damaged one is reported before the work begins.
     for path in runs:
         RunFile.open(path).close()
-    with writing_to(output):
-        output.open("ab").close()  # an error must come before the work and not after it
-        write_report(runs, output)
-    click.echo(output.resolve())
+    check_output(output, Kind.PAGE)
+    write_report(runs, output)
+    print_path(output)
     return Status.OK

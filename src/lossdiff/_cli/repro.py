@@ -24,7 +24,9 @@ from ..harness.repro import (
 )
 from ..harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
 from ..harness.verdicts import kind_of
+from ..outputs import Kind, check_output
 from .names import unknown
+from .options import output_option
 from .output import note, write_or_print
 from .status import Status
 
@@ -54,24 +56,19 @@ _NEAR = 3
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds for shrinking.",
 )
-@click.option(
-    "-o",
-    "--output",
-    default=None,
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the script goes; by default it is printed.",
-)
+@output_option(None, "Where the script goes; by default it is printed.")
 def command(
     path: Path, case: str, no_shrink: bool, timeout: float, output: Path | None, **named: str
 ) -> int:
     """Print a script that shows a finding with NumPy and that framework alone."""
+    if output is not None:
+        check_output(output, Kind.SCRIPT)
     with RunFile.open(path) as run:
         row, others = chosen(run, Wanted(case, **named))
         note(f"{row.implementation} {row.mode} {row.quantity}: {row.verdict}")
         note(others_line(others))
         text, problem = reproduce(run, row, shrinks=not no_shrink, timeout=timeout, say=note)
-    write_or_print(text, output)
+    write_or_print(text, output, Kind.SCRIPT)
     if problem:
         click.echo(f"lossdiff: the script was run and does not show it: {problem}", err=True)
         return Status.FINDINGS
