@@ -3,7 +3,8 @@
 In each pass each framework is timed in a fresh process, in which pytest-benchmark runs
 `pytest_suite.py`. Frameworks and benchmarks come in random order, and pytest-benchmark's standard
 JSON is kept next to the run file. All that is timed has been judged in the same run, on the same
-inputs.
+inputs. `child` holds each process to its limits, and `blame` decides what is timed after one has
+died.
 """
 
 from __future__ import annotations
@@ -11,21 +12,25 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
+import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 from ...errors import BenchError
-from ..runfile import MemoryRow, RunFile, VerdictRow
-from ..workers import environment_for, quiet
+from ..runfile import MemoryRow, ProcessRow, RunFile, VerdictRow
+from ..workers import Limits, environment_for, quiet, share_of_memory
 from . import machine
 from .benchmarks import Threads, benchmarks_of
-from .plan import PLAN_VARIABLE, ProcessPlan, TimedProcess
+from .blame import Batch, Blame, call_of
+from .child import private_folder, run_child
+from .keep import keep
+from .plan import PEAK, PLAN_VARIABLE, ProcessPlan, TimedProcess
+from .progress import FINISHING
 from .results import ProcessResult, summaries
 
 _MAX_TIME = 0.02  # seconds of measured rounds for a benchmark, beyond its least number of rounds
@@ -33,7 +38,6 @@ _MAX_TIME = 0.02  # seconds of measured rounds for a benchmark, beyond its least
 # Until then some calls return their memory to the system and others do not, depending on addresses,
 # and the former take longer. Setting the final values at the start makes all calls alike.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
-_SOME_RAISED = 1  # pytest's status if some tests failed; the JSON has the others
 
 Say = Callable[[str], None]
 
@@ -50,6 +54,8 @@ class Timing:
         seed: seed of the random order.
         memory: whether the peak memory of each benchmark is measured, in a process of its own; on
             the CPU only.
+        timeout: seconds in which a call has to return.
+        most_memory: bytes that a timing process may take; 0 for its share of the machine.
     """
 
     passes: int = 9
@@ -58,9 +64,16 @@ class Timing:
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
     seed: int = 0
     memory: bool = False
+    timeout: float = 120.0
+    most_memory: int = 0
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a timing process."""
+        return Limits(self.timeout, self.most_memory or share_of_memory(1))
 
 
-def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Say) -> None:
+def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Say) -> int:
     """Time what the run has judged, and write the rows into it.
 
     If it is interrupted, the rows of the processes that have ended are kept.
@@ -71,24 +84,31 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
         timing: how they are timed.
         say: called with one line about the progress.
 
+    Returns:
+        How many calls could not be timed, or their memory not be measured.
+
     Raises:
         BenchError: pytest-benchmark is missing, or one of its processes failed.
     """
     if find_spec("pytest_benchmark") is None:
         raise BenchError("pytest-benchmark is not installed; pip install 'lossdiff[bench]'")
     processes = schedule(run, frameworks, timing)
+    blame = Blame(run, say)
     try:
-        with tempfile.TemporaryDirectory(prefix="lossdiff-") as scratch:
+        with private_folder() as scratch:
+            numbers = count(len(processes) + 1)
+            session = _Session(run, timing, scratch, blame, numbers)
             for process in processes:
                 say(f"timing {process.framework}, threads: {process.threads}, pass "
                     f"{process.pass_number} of {timing.passes}")  # fmt: skip
-                timed = _time(run, process, timing, Path(scratch))
-                run.add([timed.process])
-                run.add(timed.passes(run))
+                _time_process(session, process)
             if timing.memory and timing.device == "cpu":
-                run.add(_peaks(processes, timing, Path(scratch), say))
+                _measure_peaks(session, processes, say)
+    except OSError as error:  # no room for the files of a process
+        raise BenchError(f"timing failed: {error.strerror or error}") from error
     finally:
         run.add(summaries(run))
+    return blame.count
 
 
 def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[TimedProcess]:
@@ -143,44 +163,124 @@ def plan_of(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) 
         # XLA compiles for one core serves one core only, so each number of threads has a folder.
         compiled="" if is_first else str(scratch / process.threads),
         max_time=_MAX_TIME,
+        timeout=timing.timeout,
+        path=tuple(map(os.path.abspath, sys.path)),
     )
 
 
-def _time(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) -> ProcessResult:
-    name = f"{process.framework}-{timing.device}-{process.threads}-pass{process.pass_number}"
-    result = run.path.with_name(f"{run.path.stem}-{name}-benchmark.json")
+@dataclass(frozen=True)
+class _Session:
+    """What all processes of one `bench` share."""
+
+    run: RunFile
+    timing: Timing
+    scratch: Path
+    blame: Blame
+    numbers: Iterator[int]  # of processes beyond the schedule
+
+
+def _time_process(session: _Session, process: TimedProcess) -> None:
+    """Time one framework in one pass; what ends a process is left out, the rest is timed again."""
+    batches, number = [process.benchmarks], process.number
+    while batches:
+        parts = session.blame.batches(batches.pop(0))
+        batches[:0] = parts[1:]
+        if parts:
+            one = replace(process, number=number, benchmarks=parts[0])
+            batches[:0] = _time(session, one)
+            number = next(session.numbers)
+
+
+def _time(session: _Session, process: TimedProcess) -> list[Batch]:
+    """Time benchmarks in one process, and add their rows; return what is timed next instead."""
+    run, timing = session.run, session.timing
+    place = _place(run, process, timing)
     load, started = machine.load(), machine.stamp()
-    result.unlink(missing_ok=True)  # an older file must not be taken for this run's
-    plan = plan_of(run, process, timing, scratch)
-    _run_pytest(plan, result)
-    return ProcessResult.read(result, plan, load, started)
+    plan = plan_of(run, process, timing, session.scratch)
+    with _started(plan) as plan_file:
+        written = plan_file.with_name(place.name)
+        command = ["-m", "pytest", "-p", f"{__package__}.recorder"]
+        command += pytest_arguments(plan, written)
+        end = run_child(command, plan_file.parent, environment_of(plan, plan_file), timing.limits)
+        result = None
+        if end.finished:
+            try:
+                result = ProcessResult.read(written, plan, load, started)
+            except (OSError, ValueError, LookupError, TypeError):
+                reason = "the times of its process cannot be read"
+                end = replace(end, finished=False, benchmark=FINISHING, reason=reason)
+        batches = session.blame.settle(process, end)
+        if result is not None:
+            keep(written, place)
+    if result is not None:
+        _add(session, process, result)
+    return batches
 
 
-def _peaks(
-    processes: Sequence[TimedProcess], timing: Timing, scratch: Path, say: Say
-) -> list[MemoryRow]:
+def _place(run: RunFile, process: TimedProcess, timing: Timing) -> Path:
+    """Return where the JSON of a process is kept."""
+    name = f"{process.framework}-{timing.device}-{process.threads}-pass{process.pass_number}"
+    place = run.path.with_name(f"{run.path.stem}-{name}-benchmark.json")
+    if run.count(ProcessRow, "source = ?", (place.name,)):  # another part of the same pass
+        place = run.path.with_name(f"{run.path.stem}-{name}-{process.number}-benchmark.json")
+    return place
+
+
+def _add(session: _Session, process: TimedProcess, result: ProcessResult) -> None:
+    session.run.add([result.process])
+    rows = result.passes(session.run)
+    timed = {call_of(row) for row in rows}
+    for item in process.benchmarks:
+        if call_of(item) not in timed:  # nothing is known of it: a test was skipped
+            session.blame.leave_out(item, "no result")
+    kept = {item for batch in session.blame.batches(process.benchmarks) for item in batch}
+    session.run.add([row for row in rows if call_of(row) in set(map(call_of, kept))])
+
+
+@contextmanager
+def _started(plan: ProcessPlan) -> Iterator[Path]:
+    """Yield the file of a plan, in a folder for its process, which is removed afterwards."""
+    folder = plan.scratch / f"process-{plan.process.number}"
+    folder.mkdir()
+    try:
+        file = folder / "plan.json"
+        file.write_text(plan.to_json())
+        yield file
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _measure_peaks(session: _Session, processes: Sequence[TimedProcess], say: Say) -> None:
     """Measure the peak memory of each benchmark once: it is the same for hot and cold inputs."""
-    items = {replace(item, cache="hot") for process in processes for item in process.benchmarks}
-    rows = []
-    for number, item in enumerate(sorted(items, key=lambda it: it.id), 1):
+    items = {
+        replace(item, cache="hot"): process for process in processes for item in process.benchmarks
+    }
+    for number, (item, process) in enumerate(sorted(items.items(), key=lambda it: it[0].id), 1):
+        if not session.blame.batches([item]):
+            continue
         say(f"memory of {item.id} ({number} of {len(items)})")
-        plan = scratch / "peak.json"
-        extra = timing.extra.get(item.framework, ())
-        plan.write_text(json.dumps({"benchmark": vars(item), "extra": list(extra)}))
-        command = [sys.executable, "-m", f"{__package__}.peak_memory", str(plan)]
-        environment = {
-            **os.environ,
-            "CUDA_VISIBLE_DEVICES": "",
-            **quiet(),
-            # Each array is mapped afresh, so that none hides in memory that was freed before.
-            "MALLOC_MMAP_THRESHOLD_": "65536",
-        }
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        peak = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else None
-        if peak is not None:
+        one = replace(process, number=next(session.numbers), benchmarks=(item,))
+        plan = plan_of(session.run, one, session.timing, session.scratch)
+        with _started(plan) as file:
+            command = ["-m", f"{__package__}.peak_memory"]
+            end = run_child(command, file.parent, _environment_of_peak(file), session.timing.limits)
+            peak = json.loads(file.with_name(PEAK).read_text()) if end.finished else None
+        if not end.finished:
+            session.blame.leave_out(item, end.reason, "measured for its memory")
+        elif peak is not None:
             about = {name: value for name, value in vars(item).items() if name != "cache"}
-            rows.append(MemoryRow(**about, memory=peak))
-    return rows
+            session.run.add([MemoryRow(**about, memory=peak)])
+
+
+def _environment_of_peak(plan_file: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "CUDA_VISIBLE_DEVICES": "",
+        **quiet(),
+        PLAN_VARIABLE: str(plan_file),
+        # Each array is mapped afresh, so that none hides in memory that was freed before.
+        "MALLOC_MMAP_THRESHOLD_": "65536",
+    }
 
 
 def pytest_arguments(plan: ProcessPlan, result: Path) -> list[str]:
@@ -191,29 +291,12 @@ def pytest_arguments(plan: ProcessPlan, result: Path) -> list[str]:
     suite.write_text(f"from {__package__}.pytest_suite import *\n")
     return [
         str(suite), "-q", "-p", "pytest_benchmark.plugin",
-        "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={result.parent}",
+        # Nothing of the current folder, and no conftest.py of any other, takes part.
+        "-c", os.devnull, f"--rootdir={plan.scratch}", "--noconftest", "--import-mode=importlib",
+        "-p", "no:cacheprovider", "--capture=no",
         f"--benchmark-json={result}", "--benchmark-disable-gc", "--benchmark-warmup=off",
         f"--benchmark-storage={plan.scratch}",  # else it creates a folder in the current one
     ]  # fmt: skip
-
-
-def _run_pytest(plan: ProcessPlan, result: Path) -> None:
-    plan_file = result.with_suffix(".plan")
-    command = [sys.executable, "-m", "pytest", *pytest_arguments(plan, result)]
-    plan_file.write_text(plan.to_json())
-    environment = environment_of(plan, plan_file)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    plan_file.unlink()
-    ran = done.returncode in (0, _SOME_RAISED) and result.exists()
-    if not ran or not _timed_any(json.loads(result.read_text())):
-        said = (done.stdout + done.stderr).strip().splitlines()
-        # pytest starts the lines of an error with an E; without one, the last line is shown.
-        reasons = [line[1:].strip() for line in said if line.startswith("E ")] or said[-1:]
-        raise BenchError(f"timing {plan.process.framework} failed: {' '.join(reasons[-1:])}")
-
-
-def _timed_any(document: dict[str, Any]) -> bool:
-    return any(item["extra_info"].get("kind") == "time" for item in document["benchmarks"])
 
 
 def environment_of(plan: ProcessPlan, plan_file: Path) -> dict[str, str]:

@@ -1,40 +1,48 @@
 """Measure the peak memory of one benchmark in a fresh process.
 
-`python -m lossdiff.harness.timing.peak_memory PLAN.json` prints the peak growth of the resident
-memory during the first call, in bytes. It includes tracing and compiling, but not the imports.
+The process reads its plan as `pytest_suite` does. Into the file `peak` beside the plan it writes
+the peak growth of the resident memory during the first call, in bytes. The growth includes tracing
+and compiling, but not the imports.
 """
 
 from __future__ import annotations
 
 import json
-import sys
+import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from ...backends.base import ARGUMENTS, call_for
 from ...cases.model import Case
-from ..workers import Setup, limit_threads, load
-from .benchmarks import Benchmark
+from ..workers import START_TIMEOUT, Setup, limit_threads, load
 from .machine import forget_peak, resident
+from .plan import PEAK, ProcessPlan
+from .progress import FINISHING, STARTING, TimingProgress, note_failure, silence
 
 
 def main() -> None:
-    """Print the peak memory of the benchmark in the plan; null where the system reports none."""
-    plan = json.loads(Path(sys.argv[1]).read_text())
-    print(json.dumps(measured(Benchmark(**plan["benchmark"]), plan["extra"])))  # noqa: T201
+    """Write the peak memory of the benchmark in the plan; null where the system reports none."""
+    folder, plan = ProcessPlan.folder(), ProcessPlan.from_environment()
+    progress = TimingProgress(folder)
+    progress.start()
+    progress.reach(STARTING, START_TIMEOUT)
+    silence()
+    try:
+        peak = _measured(plan, progress)
+        progress.reach(FINISHING, START_TIMEOUT)
+        (folder / PEAK).write_text(json.dumps(peak))
+    except BaseException as error:  # noqa: BLE001 -- a user's function may raise anything
+        note_failure(folder, progress.benchmark, error)
+        os._exit(1)
+    progress.finish()
 
 
-def measured(item: Benchmark, extra: list[str]) -> int | None:
-    """Return the peak growth of the resident memory in bytes; None where it cannot be reset.
-
-    Args:
-        item: the benchmark.
-        extra: files or modules of a user's own implementations.
-    """
+def _measured(plan: ProcessPlan, progress: TimingProgress) -> int | None:
+    (item,) = plan.process.benchmarks
     if item.threads == "one":
         limit_threads(1)
-    backend, case = load(Setup(item.framework, item.device, tuple(extra))), Case.parse(item.case)
+    plan.extend_path()
+    backend, case = load(Setup(item.framework, item.device, plan.extra)), Case.parse(item.case)
     inputs = case.inputs()
     call = replace(
         call_for(backend.implementations[item.implementation], case, inputs), wrt=("values",)
@@ -52,6 +60,7 @@ def measured(item: Benchmark, extra: list[str]) -> int | None:
     if not forget_peak():
         return None
     before, _ = resident()
+    progress.reach(0, plan.timeout)
     result = function(*arrays)
     backend.synchronize(result)
     return max(resident()[1] - before, 0)

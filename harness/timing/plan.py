@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .benchmarks import Benchmark, Threads
 
 PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
+PEAK = "peak"  # the file beside the plan into which a process writes its peak memory
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class ProcessPlan:
         compiled: folder that compilers keep their programs in; empty if each program is to be
             compiled afresh, so that the time of compiling can be measured.
         max_time: seconds of measured rounds for each benchmark, beyond its least number of rounds.
+        timeout: seconds in which a call has to return.
+        path: folders in which `bench` itself finds modules; see `extend_path`.
     """
 
     process: TimedProcess
@@ -64,6 +68,8 @@ class ProcessPlan:
     analyses: bool
     compiled: str
     max_time: float
+    timeout: float = 120.0
+    path: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the plan as JSON."""
@@ -81,6 +87,7 @@ class ProcessPlan:
                 **fields,
                 "process": TimedProcess(**{**fields["process"], "benchmarks": benchmarks}),
                 "extra": tuple(fields["extra"]),
+                "path": tuple(fields["path"]),
                 "known": frozenset(fields["known"]),
                 "scratch": Path(fields["scratch"]),
             }
@@ -90,3 +97,16 @@ class ProcessPlan:
     def from_environment(cls) -> ProcessPlan:
         """Return the plan of the process that this is."""
         return cls.from_json(Path(os.environ[PLAN_VARIABLE]).read_text())
+
+    @staticmethod
+    def folder() -> Path:
+        """Return the private folder of the process that this is."""
+        return Path(os.environ[PLAN_VARIABLE]).parent
+
+    def extend_path(self) -> None:
+        """Find the modules that `bench` finds, after those that this process finds by itself.
+
+        The process starts without the current folder, where a `statistics.py` would take the place
+        of Python's. A user's module may lie there nevertheless.
+        """
+        sys.path.extend(place for place in self.path if place not in sys.path)

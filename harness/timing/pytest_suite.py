@@ -25,9 +25,10 @@ from lossdiff.harness.answers import fingerprint
 from lossdiff.harness.timing import machine
 from lossdiff.harness.timing.benchmarks import Benchmark, copies_of
 from lossdiff.harness.timing.plan import ProcessPlan
+from lossdiff.harness.timing.progress import STARTING, TimingProgress
 from lossdiff.harness.timing.under_clock import calling
 from lossdiff.harness.workers.evaluate import judged_part
-from lossdiff.harness.workers.messages import Setup
+from lossdiff.harness.workers.messages import START_TIMEOUT, Setup
 from lossdiff.harness.workers.process import limit_threads, load
 from numpy.typing import NDArray
 
@@ -36,6 +37,8 @@ _TURNS = 3
 _ROUNDS = (3, 30)  # least and most rounds in each turn
 _WARM = 5e-3  # seconds until the processor's caches hold a small call again
 _ON_COPY, _ON_KERNEL = 7, 25  # rounds of the copy and of the reference kernel
+_SLACK = 3  # the rounds may take so much longer than the calls that were made before them
+_COPIED = 0.2  # seconds in which a forked copy of this process comes to its next step
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,22 @@ class Calibration:
         iterations: calls in a round.
         rounds: how many rounds are timed.
         warmup_rounds: how many rounds precede them.
+        call: seconds of a call.
     """
 
     iterations: int
     rounds: int
     warmup_rounds: int
+    call: float
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that all rounds take together."""
+        return self.call * self.iterations * (self.rounds + self.warmup_rounds)
+
+    def arguments(self) -> dict[str, int]:
+        """Return the arguments of `benchmark.pedantic`."""
+        return {name: value for name, value in vars(self).items() if name != "call"}
 
 
 class LoadedFramework:
@@ -67,14 +81,47 @@ class LoadedFramework:
 
     def __init__(self, plan: ProcessPlan) -> None:
         self.plan = plan
+        self._progress = TimingProgress(plan.folder())
+        self._places = {item: place for place, item in enumerate(plan.process.benchmarks)}
+        self._forks = 0
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_parent=self._note_fork)
         self.inputs = cache(Case.inputs)
         self.compiled = cache(self._compile)
         self.sets = lru_cache(maxsize=1)(self._copy_inputs)
         self._calibrations: dict[Benchmark, Calibration] = {}
 
+    def prepare(self, item: Benchmark | None = None) -> None:
+        """Tell `bench` that our own work comes next: for a benchmark, or before the first one."""
+        self._progress.reach(STARTING if item is None else self._places[item], START_TIMEOUT)
+
+    def reach(self, item: Benchmark, seconds: float = 0) -> None:
+        """Tell `bench` that a call of a benchmark comes next; see `progress`.
+
+        Args:
+            item: the benchmark.
+            seconds: what is expected beyond the time limit of one call.
+        """
+        self._progress.reach(self._places[item], self.plan.timeout + seconds)
+
+    def refuse_copies(self) -> None:
+        """Raise an error if a function has forked this process, and the copy goes on as well.
+
+        Each round would double the number of copies, and nothing under the clock could stop them.
+        """
+        if self._forks and not self._progress.copied:
+            time.sleep(_COPIED)
+        self._forks = 0
+        if self._progress.copied:
+            raise RuntimeError("it forks, and the copy of the process goes on as well")
+
+    def _note_fork(self) -> None:
+        self._forks += 1
+
     @cached_property
     def backend(self) -> Backend:
         """The framework's backend, imported when it is first needed."""
+        self.plan.extend_path()
         return load(Setup(self.plan.process.framework, self.plan.device, self.plan.extra))
 
     @cached_property
@@ -102,14 +149,18 @@ class LoadedFramework:
     def calibration(self, item: Benchmark, timed: Callable[[], object]) -> Calibration:
         """Return the calibration of a benchmark: found in its first turn, kept for the others."""
         if item not in self._calibrations:
-            fastest = min(_seconds(timed) for _ in range(3))
+            fastest = min(self._one_call(item, timed) for _ in range(3))
             iterations = max(1, math.ceil(_ROUND / fastest))
             least, most = _ROUNDS
             rounds = int(self.plan.max_time / _TURNS / (fastest * iterations))
             warmup_rounds = max(1, math.ceil(_WARM / (fastest * iterations)))
             rounds = min(max(rounds, least), most)
-            self._calibrations[item] = Calibration(iterations, rounds, warmup_rounds)
+            self._calibrations[item] = Calibration(iterations, rounds, warmup_rounds, fastest)
         return self._calibrations[item]
+
+    def _one_call(self, item: Benchmark, timed: Callable[[], object]) -> float:
+        self.reach(item)
+        return _seconds(timed)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -120,7 +171,10 @@ def loaded() -> LoadedFramework:
         limit_threads(1)
         if hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, {plan.process.core})
-    return LoadedFramework(plan)
+    framework = LoadedFramework(plan)
+    framework.prepare()
+    _ = framework.backend
+    return framework
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -180,17 +234,24 @@ def test_compute(benchmark: Any) -> None:
 def test_time(benchmark: Any, loaded: LoadedFramework, turn: int, item: Benchmark) -> None:
     """Time a benchmark in one turn, and note what its calls returned."""
     backend, case = loaded.backend, Case.parse(item.case)
-    function = loaded.compiled(item.implementation, item.mode, case, item.direction)
+    loaded.prepare(item)
     # The cotangent comes first, and a forward call does not take it.
     sets = [given[item.direction == "forward" :] for given in loaded.sets(case, item.cache)]
+    loaded.reach(item)
+    function = loaded.compiled(item.implementation, item.mode, case, item.direction)
     about = {**vars(item), "kind": "time", "copies": len(sets)}
     if turn == 0:  # in later turns nothing is compiled any more
         about |= _first_call(loaded, function, sets[0], item)
+        loaded.reach(item)
         about["fingerprints"] = _fingerprints(loaded, function(*sets[-1]), item, case)
+    loaded.reach(item)
     timed = _timed(backend, function, sets)
     calibration = loaded.calibration(item, timed)
+    loaded.reach(item, seconds=_SLACK * calibration.seconds)
+    loaded.refuse_copies()
     benchmark.group = f"{case.operation} {case.shape} {item.direction} {item.threads} {item.cache}"
-    benchmark.pedantic(timed, **vars(calibration))
+    benchmark.pedantic(timed, **calibration.arguments())
+    loaded.reach(item, seconds=_SLACK * calibration.seconds)
     on_device = backend.device_times(lambda: function(*sets[0]), calibration.rounds)
     benchmark.extra_info.update(about, device_times=on_device)
 

@@ -97,7 +97,10 @@ def command(
         if status == Status.NOTHING:
             return status
         # The higher status is the worse one: findings of either part decide.
-        found = time_run(run, Timing(passes, threads, plan.device, plan.extra, seed, peak_memory))
+        timing = Timing(
+            passes, threads, plan.device, plan.extra, seed, peak_memory, plan.timeout, plan.memory
+        )
+        found = time_run(run, timing)
         return max(status, Status.FINDINGS if found else Status.OK)
 
 
@@ -109,7 +112,8 @@ def time_run(run: RunFile, timing: Timing) -> int:
         timing: how they are timed.
 
     Returns:
-        The number of answers that are findings while they are timed and were none before.
+        The number of answers that are findings while they are timed and were none before, and of
+        calls that could not be timed.
 
     Raises:
         BenchError: pytest-benchmark is missing, or one of its processes failed.
@@ -118,11 +122,16 @@ def time_run(run: RunFile, timing: Timing) -> int:
     run.set_meta(passes=str(timing.passes), timed="")  # stays empty if interrupted
     # Frameworks that are absent have no verdicts and cannot be timed.
     present = [row.framework for row in run.rows(WorkerRow) if not row.absent]
-    time_passes(run, present, timing, lambda line: console.print(line, highlight=False))
+    left_out = time_passes(
+        run,
+        present,
+        timing,
+        lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
+    )
     run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))
     count = sum(1 for _ in run.rows(TimingRow))
     console.print(f"{count} benchmarks in {timing.passes} passes", highlight=False)
-    return _changed(run, console)
+    return left_out + _changed(run, console)
 
 
 def commit() -> str:

@@ -1,0 +1,131 @@
+"""Tell `bench` what a timing process has reached, and what has failed in it.
+
+Both are files in the private folder of the process. What it has reached is shared memory: single
+integers without a lock, so that a process may die at any moment and nothing runs beside its clock.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from ...errors import LossdiffError
+from ..answers import one_line
+
+STARTING, FINISHING = -1, -2  # stand for a benchmark before the first and after the last one
+_PROCESS, _STEP, _BENCHMARK, _LIMIT, _COPIED, _FINISHED = range(6)
+_BYTES = 8 * 6
+
+
+class TimingProgress:
+    """What a timing process has reached; both sides map the same file."""
+
+    def __init__(self, folder: Path) -> None:
+        """Map the file, which is created if it is missing.
+
+        Args:
+            folder: the private folder of the process.
+        """
+        with (folder / "progress").open("a+b") as file:
+            file.truncate(_BYTES)
+            self._map = mmap.mmap(file.fileno(), _BYTES)
+        self._cells = memoryview(self._map).cast("q")
+
+    @property
+    def process(self) -> int:
+        """The id of the process; 0 before it has started."""
+        return self._cells[_PROCESS]
+
+    @property
+    def step(self) -> int:
+        """How many steps the process has begun: each has a time limit."""
+        return self._cells[_STEP]
+
+    @property
+    def benchmark(self) -> int:
+        """The index of the benchmark that was reached, or `STARTING` or `FINISHING`."""
+        return self._cells[_BENCHMARK] if self.step else STARTING
+
+    @property
+    def limit(self) -> float:
+        """The seconds that the step may take; 0 before the first step."""
+        return self._cells[_LIMIT] / 1000
+
+    @property
+    def finished(self) -> bool:
+        """Whether the process has come to its end with its result written."""
+        return bool(self._cells[_FINISHED])
+
+    @property
+    def copied(self) -> bool:
+        """Whether a copy of the process, which a function has forked, has gone on by itself."""
+        return bool(self._cells[_COPIED])
+
+    def start(self) -> None:
+        """Record that this process is the timing process."""
+        self._cells[_PROCESS] = os.getpid()
+
+    def reach(self, benchmark: int, seconds: float) -> None:
+        """Record what is reached; a copy of the process ends here.
+
+        Args:
+            benchmark: index of the benchmark, or `STARTING` or `FINISHING`.
+            seconds: the time limit of what follows.
+        """
+        if self.process not in (0, os.getpid()):
+            self._cells[_COPIED] = 1
+            os._exit(0)
+        # The step comes first: the new limit must not be applied to the time of the step before.
+        self._cells[_STEP] += 1
+        self._cells[_LIMIT] = math.ceil(min(seconds, 1e9) * 1000)
+        self._cells[_BENCHMARK] = benchmark
+
+    def finish(self) -> None:
+        """Record that the result is written, and end this process without waiting for threads."""
+        self.reach(FINISHING, 0)
+        self._cells[_FINISHED] = 1
+        os._exit(0)
+
+
+def note_failure(folder: Path, benchmark: int, error: BaseException) -> None:
+    """Note an exception, for `failures_in`.
+
+    Args:
+        folder: the private folder of the process.
+        benchmark: index of the benchmark, or `STARTING` or `FINISHING`.
+        error: the exception.
+    """
+    reason = str(error) if isinstance(error, LossdiffError) else one_line(error)
+    with (folder / "failures").open("a") as file:
+        file.write(json.dumps([benchmark, reason]) + "\n")
+
+
+def failures_in(folder: Path) -> dict[int, str]:
+    """Return the first failure of each benchmark in a process, by its index."""
+    found: dict[int, str] = {}
+    with suppress(OSError):
+        for line in (folder / "failures").read_text().splitlines():
+            with suppress(ValueError):
+                benchmark, reason = json.loads(line)
+                found.setdefault(benchmark, reason)
+    return found
+
+
+def stand_somewhere(folder: Path) -> None:
+    """Change to a folder if the current one has been deleted, where no process can start."""
+    try:
+        os.getcwd()  # noqa: PTH109 -- `Path.cwd` is the same call
+    except OSError:
+        os.chdir(folder)
+
+
+def silence() -> None:
+    """Send the output of this process nowhere; a function may print without end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
