@@ -151,6 +151,7 @@ def plan_of(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) 
     """
     known = {row.fingerprint for row in run.rows(VerdictRow, "framework = ?", (process.framework,))}
     is_first = process.pass_number == 1
+    current = _current()
     return ProcessPlan(
         process,
         device=timing.device,
@@ -164,8 +165,17 @@ def plan_of(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) 
         compiled="" if is_first else str(scratch / process.threads),
         max_time=_MAX_TIME,
         timeout=timing.timeout,
-        path=tuple(map(os.path.abspath, sys.path)),
+        path=tuple(str(Path(current, place)) for place in sys.path),
+        current=current,
     )
+
+
+def _current() -> str:
+    """Return the current folder; nothing if it has been deleted."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ to a file, so that a process that it leaves behind cannot hold `bench` up.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -78,7 +77,7 @@ def run_child(
         process = subprocess.Popen(
             [*python, guard.__file__, home, *python, *command],
             env=dict(environment),
-            cwd=_existing(folder),
+            cwd=folder,  # the current one may have been deleted, or hold a `conftest.py`
             stdin=subprocess.PIPE,  # is closed when this process dies, which `guard` waits for
             stdout=output,
             stderr=output,
@@ -98,15 +97,6 @@ def run_child(
     if reached < 0 and not progress.step:
         reason = _said(folder) or reason
     return ChildEnd(progress.finished, reached, reason, failures)
-
-
-def _existing(folder: Path) -> Path | None:
-    """Return None for the current folder, or another one if that has been deleted."""
-    try:
-        os.getcwd()  # noqa: PTH109 -- `Path.cwd` is the same call
-    except OSError:
-        return folder
-    return None
 
 
 def _watch(process: subprocess.Popen[bytes], progress: TimingProgress, limits: Limits) -> str:

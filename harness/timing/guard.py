@@ -21,6 +21,7 @@ from contextlib import suppress
 import psutil
 
 MARK = "LOSSDIFF_TIMED_IN"  # a variable that every process below a timing process inherits
+_ending = threading.Lock()
 _SWEEPS, _BETWEEN = 50, 0.02  # a process may fork while the others are being ended
 
 
@@ -57,6 +58,7 @@ def _end_with_parent(folder: str) -> None:
     """Wait until `bench` is gone, which closes the standard input; then end and remove all."""
     while os.read(0, 1):
         pass
+    _ending.acquire()  # is never released: `main` must not exit before all is removed
     end_all(folder)
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
@@ -73,6 +75,7 @@ def main() -> None:
     )
     threading.Thread(target=_end_with_parent, args=[folder], daemon=True).start()
     status = child.wait()
+    _ending.acquire()
     os._exit(status if status >= 0 else 128 - status)
 
 

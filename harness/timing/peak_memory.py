@@ -41,7 +41,7 @@ def _measured(plan: ProcessPlan, progress: TimingProgress) -> int | None:
     (item,) = plan.process.benchmarks
     if item.threads == "one":
         limit_threads(1)
-    plan.extend_path()
+    plan.enter()
     backend, case = load(Setup(item.framework, item.device, plan.extra)), Case.parse(item.case)
     inputs = case.inputs()
     call = replace(

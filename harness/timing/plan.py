@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,7 +57,8 @@ class ProcessPlan:
             compiled afresh, so that the time of compiling can be measured.
         max_time: seconds of measured rounds for each benchmark, beyond its least number of rounds.
         timeout: seconds in which a call has to return.
-        path: folders in which `bench` itself finds modules; see `extend_path`.
+        path: folders in which `bench` itself finds modules.
+        current: the folder in which `bench` was called.
     """
 
     process: TimedProcess
@@ -70,6 +72,7 @@ class ProcessPlan:
     max_time: float
     timeout: float = 120.0
     path: tuple[str, ...] = ()
+    current: str = ""
 
     def to_json(self) -> str:
         """Return the plan as JSON."""
@@ -103,10 +106,12 @@ class ProcessPlan:
         """Return the private folder of the process that this is."""
         return Path(os.environ[PLAN_VARIABLE]).parent
 
-    def extend_path(self) -> None:
-        """Find the modules that `bench` finds, after those that this process finds by itself.
+    def enter(self) -> None:
+        """Go where `bench` was called, and find the modules that it finds after all others.
 
-        The process starts without the current folder, where a `statistics.py` would take the place
-        of Python's. A user's module may lie there nevertheless.
+        The process starts in a folder of its own: in the current one a `statistics.py` would take
+        the place of Python's. A user's function may look there for its files and modules.
         """
+        with suppress(OSError):  # a function may have deleted the folder
+            os.chdir(self.current or os.curdir)
         sys.path.extend(place for place in self.path if place not in sys.path)

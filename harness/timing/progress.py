@@ -19,6 +19,7 @@ from ..answers import one_line
 STARTING, FINISHING = -1, -2  # stand for a benchmark before the first and after the last one
 _PROCESS, _STEP, _BENCHMARK, _LIMIT, _COPIED, _FINISHED = range(6)
 _BYTES = 8 * 6
+_END = 60.0  # seconds in which a finished process must be gone
 
 
 class TimingProgress:
@@ -86,7 +87,7 @@ class TimingProgress:
 
     def finish(self) -> None:
         """Record that the result is written, and end this process without waiting for threads."""
-        self.reach(FINISHING, 0)
+        self.reach(FINISHING, _END)
         self._cells[_FINISHED] = 1
         os._exit(0)
 
@@ -113,14 +114,6 @@ def failures_in(folder: Path) -> dict[int, str]:
                 benchmark, reason = json.loads(line)
                 found.setdefault(benchmark, reason)
     return found
-
-
-def stand_somewhere(folder: Path) -> None:
-    """Change to a folder if the current one has been deleted, where no process can start."""
-    try:
-        os.getcwd()  # noqa: PTH109 -- `Path.cwd` is the same call
-    except OSError:
-        os.chdir(folder)
 
 
 def silence() -> None:

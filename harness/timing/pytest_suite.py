@@ -121,7 +121,6 @@ class LoadedFramework:
     @cached_property
     def backend(self) -> Backend:
         """The framework's backend, imported when it is first needed."""
-        self.plan.extend_path()
         return load(Setup(self.plan.process.framework, self.plan.device, self.plan.extra))
 
     @cached_property

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .plan import ProcessPlan
-from .progress import FINISHING, TimingProgress, note_failure, silence, stand_somewhere
+from .progress import FINISHING, TimingProgress, note_failure, silence
 
 _WRITING = 120.0  # seconds in which pytest-benchmark must have written its JSON
 _PASSED = (0, 1)  # statuses of pytest: all tests have run, and some of them may have failed
@@ -18,6 +18,11 @@ _PASSED = (0, 1)  # statuses of pytest: all tests have run, and some of them may
 
 def pytest_runtest_setup() -> None:
     """Send all output nowhere: from here on a user's code may run."""
+    silence()
+
+
+def pytest_runtest_makereport() -> None:
+    """Open the standard streams again before pytest writes: a function may have closed them."""
     silence()
 
 
@@ -46,21 +51,33 @@ def _folder() -> Path:
 
 
 @cache
+def _plan() -> ProcessPlan:
+    return ProcessPlan.from_environment()
+
+
+@cache
 def _progress() -> TimingProgress:
     return TimingProgress(_folder())
 
 
 def pytest_runtestloop() -> None:
-    """Record which process this is, before a user's code runs."""
+    """Record which process this is, and go where `bench` was called, before a user's code runs.
+
+    pytest itself has begun in the folder of the process, and returns there.
+    """
     _progress().start()
+    _plan().enter()
+
+
+def pytest_benchmark_generate_commit_info() -> None:
+    """Let pytest-benchmark describe the commit of the folder where `bench` was called."""
+    _plan().enter()
 
 
 def pytest_runtest_teardown(nextitem: Any) -> None:
-    """Make sure, after the last benchmark, that the result can be written."""
+    """Tell `bench` when the last benchmark is over and the result is being written."""
     if nextitem is None:
         _progress().reach(FINISHING, _WRITING)
-        silence()  # a file must not be opened in place of the standard output
-        stand_somewhere(_folder())
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
