@@ -121,11 +121,11 @@ class BlobRow:
 
 @dataclass(frozen=True)
 class IncidentRow:
-    """A worker that died, hung or outgrew its memory, and the question that it had reached.
+    """A worker or timing process that died, hung or outgrew its memory, and what it had reached.
 
     Attributes:
         implementation, mode, case: the question; empty where the worker recorded none.
-        what: how the worker ended.
+        what: how the process ended, or what the timed call raised.
         outcome: what was then done with the question.
     """
 

@@ -1,7 +1,8 @@
 """Come here for `lossdiff bench`: which benchmarks there are, how they are timed and kept.
 
-`bench` plans processes and starts them, `pytest_suite` is the file that pytest-benchmark runs in
-each of them, and `results` turns their output into rows of the run file.
+`bench` plans processes, `child` runs each under limits, and `blame` decides what is timed after one
+has died. `pytest_suite` is the file that pytest-benchmark runs in each of them, `recorder` tells
+`bench` how far it is, and `results` turns its output into rows of the run file.
 """
 
 from __future__ import annotations

@@ -209,8 +209,14 @@ def _time(session: _Session, process: TimedProcess) -> list[Batch]:
     plan = plan_of(run, process, timing, session.scratch)
     with _started(plan) as plan_file:
         written = plan_file.with_name(place.name)
-        command = ["-m", "pytest", "-p", f"{__package__}.recorder"]
-        command += pytest_arguments(plan, written)
+        # Of two plugins the later one is asked first.
+        command = [
+            "-m",
+            "pytest",
+            *pytest_arguments(plan, written),
+            "-p",
+            f"{__package__}.recorder",
+        ]
         end = run_child(command, plan_file.parent, environment_of(plan, plan_file), timing.limits)
         result = None
         if end.finished:

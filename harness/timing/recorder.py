@@ -70,7 +70,7 @@ def pytest_runtestloop() -> None:
 
 
 def pytest_benchmark_generate_commit_info() -> None:
-    """Let pytest-benchmark describe the commit of the folder where `bench` was called."""
+    """Go where `bench` was called, before pytest-benchmark looks for the commit there."""
     _plan().enter()
 
 

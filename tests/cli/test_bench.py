@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from lossdiff.harness.engine.scheduler import Engine
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
+from lossdiff.harness.runfile.timing_rows import TimingRow
 from lossdiff.harness.timing import bench, benchmarks
 
 from lossdiff._cli.status import Status
 
-from .command import NUMPY, never, write
+from .command import NUMPY, as_process, never, write
 
 
 def test_a_place_that_cannot_be_written_is_found_before_the_work(
@@ -41,3 +47,85 @@ def test_without_pytest_benchmark_the_verdicts_are_kept(
     with RunFile.open(Path("run.sqlite")) as run:
         assert run.count(VerdictRow) > 0
         assert run.meta["timed"] == ""
+
+
+SOFTMAX = """
+import os, subprocess, sys, time
+from scipy.special import softmax as right
+
+def softmax(logits):
+    if "pytest" in sys.modules:
+        {what}
+    return right(logits, -1)
+"""
+
+
+def test_what_cannot_be_timed_is_named_and_is_a_finding(
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmarks, "_SIZES", {"softmax": ((4, 10),)})
+    monkeypatch.setattr(bench, "_MAX_TIME", 0.01)
+    file = write("mine.py", SOFTMAX.format(what="os._exit(0)"))
+
+    ended = lossdiff(
+        "bench", "--backend", "numpy", "--operation", "softmax", "--passes", "1",
+        "--impl", f"numpy={file}", "-o", "run.sqlite",
+    )  # fmt: skip
+
+    assert ended.status == Status.FINDINGS
+    assert (
+        "mine.softmax eager forward is not timed: its process ended with status 0 "
+        "(softmax/float32/4x10/normal/-/0)" in ended.err.splitlines()
+    )
+    with RunFile.open(Path("run.sqlite")) as run:
+        assert [row.implementation for row in run.rows(TimingRow)] == ["scipy.special.softmax"]
+        assert run.meta["timed"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals are those of POSIX")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
+def test_nothing_outlives_a_bench_that_a_signal_ends_and_the_next_one_begins(
+    name: str, lossdiff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what = "subprocess.Popen(['sleep', '3600.5']); time.sleep(3600)"
+    file = write("mine.py", SOFTMAX.format(what=what))
+    arguments = ["bench", "--backend", "numpy", "--operation", "softmax", "--passes", "1", "-o",
+                 "run.sqlite"]  # fmt: skip
+    command = [sys.executable, "-m", "lossdiff", *arguments, "--impl", f"numpy={file}"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        _until(_sleepers)
+        running.send_signal(getattr(signal, name))
+        _, said = running.communicate()
+
+    _until(lambda: not _sleepers())
+    kept = "lossdiff: interrupted; what came so far is kept in run.sqlite\n"
+    expected = {"SIGINT": (130, kept), "SIGKILL": (-9, "")}[name]
+    assert (running.returncode, said[said.find("lossdiff: ") :] * bool(expected[1])) == expected
+    if name == "SIGINT":
+        assert {it.name for it in Path().iterdir()} == {"mine.py", "run.sqlite"}
+    monkeypatch.setattr(benchmarks, "_SIZES", {"softmax": ((4, 10),)})
+    assert lossdiff(*arguments).status == Status.OK
+
+
+def _sleepers() -> list[psutil.Process]:
+    found = psutil.process_iter(["cmdline"])
+    return [it for it in found if "3600.5" in (it.info["cmdline"] or [])]
+
+
+def _until(holds: Any) -> None:
+    end = time.monotonic() + 300
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_module_of_the_current_folder_does_not_take_the_place_of_pythons(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("random", "statistics", "tempfile"):
+        write(f"{name}.py", "raise SystemExit('taken')")
+
+    done = as_process("list", "operations")
+
+    assert (done.returncode, done.stderr) == (Status.OK, "")
