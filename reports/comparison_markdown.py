@@ -50,7 +50,8 @@ def verdict_line(found: Comparison) -> str:
     """Return the result of a comparison in one line."""
     if found.is_empty:
         return "nothing could be compared"
-    wrong = counted(len(found.regressions), "regression") if found.regressions else "no regressions"
+    number = found.regression_count
+    wrong = counted(number, "regression") if number else "no regressions"
     timed = counted(found.times.compared, "benchmark")
     cut_off = "; a run is incomplete" if found.incomplete else ""
     return f"{wrong} in {counted(found.answers, 'answer')} and {timed}{cut_off}"
@@ -78,23 +79,26 @@ def _section(title: str, parts: Iterable[str]) -> str:
 
 
 def _accuracy(found: Comparison) -> Iterable[str]:
-    wrong = [change for change in found.accuracy if change.is_regression]
+    accuracy = found.accuracy
     # Regressions are shown one by one. Other changes are only counted: they are many after an
     # update, and none of them fails.
-    others = Counter((c.kind, c.expected) for c in found.accuracy if not c.is_regression)
+    others = Counter[tuple[str, str]]()
+    for change, number in accuracy.counts.items():
+        if change.expected:
+            others[change.kind, change.expected] += number
     if not found.answers:
         yield "No answer is in both runs."
         return
-    if not found.accuracy:
+    if not accuracy.counts:
         yield f"{counted(found.answers, 'answer')}, all as they were, bit for bit."
-    if wrong:
-        yield _accuracy_table(wrong)
+    if accuracy.regressions:
+        yield _accuracy_table(accuracy.regressions, accuracy.regression_count)
     for (kind, reason), number in sorted(others.items()):
         why = "" if reason == kind else f" ({reason})"
         yield f"{counted(number, 'answer')}: {kind}{why}; no regression."
 
 
-def _accuracy_table(changes: Sequence[AccuracyChange]) -> str:
+def _accuracy_table(changes: Sequence[AccuracyChange], number: int) -> str:
     rows = [
         [
             f"**{it.kind}**",
@@ -108,7 +112,7 @@ def _accuracy_table(changes: Sequence[AccuracyChange]) -> str:
         for it in changes[:_SHOWN]
     ]
     columns = ["", "implementation", "mode", "quantity", "case", "verdict", "ulp"]
-    return _with_rest(table(columns, rows), len(changes))
+    return _with_rest(table(columns, rows), number)
 
 
 def _coverage(found: Comparison) -> Iterable[str]:

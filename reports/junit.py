@@ -13,6 +13,7 @@ from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from ..harness.comparing import Comparison, TimeChange
 from ..outputs import Kind, write_output
+from .numbers import count
 
 # XML 1.0 has no place for other characters, not even escaped.
 _CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -39,18 +40,19 @@ def write_junit(found: Comparison, out: Path) -> None:
 
 def _answers(found: Comparison) -> TestSuite:
     """Return a test case for each implementation and mode, which fails with its regressions."""
-    suite = TestSuite("answers")
-    regressed: dict[tuple[str, str], list[str]] = {}
+    suite, accuracy = TestSuite("answers"), found.accuracy
     # A case that passes is listed as well: a server shows by its absence that it was not run.
-    for answer in found.base.answers.keys() & found.new.answers.keys():
-        regressed.setdefault((answer.implementation, answer.mode), [])
-    for change in found.accuracy:
-        if change.is_regression:
-            it = change.answer
-            line = f"{change.kind}: {it.quantity} of {it.case}: {change.before} → {change.after}"
-            regressed[it.implementation, it.mode].append(line)
+    regressed: dict[tuple[str, str], list[str]] = {who: [] for who in accuracy.implementations}
+    for change in accuracy.regressions:
+        it = change.answer
+        line = f"{change.kind}: {it.quantity} of {it.case}: {change.before} → {change.after}"
+        regressed.setdefault((it.implementation, it.mode), []).append(line)
+    cases = []
     for (name, mode), lines in sorted(regressed.items()):
-        suite.add_testcase(_case(f"{name} {mode}", "answers", lines))
+        left = accuracy.regressions_of(name, mode) - len(lines)
+        more = [f"and {count(left)} more"] if left else []
+        cases.append(_case(f"{name} {mode}", "answers", [*lines, *more]))
+    suite.add_testcases(cases)
     return suite
 
 
@@ -70,8 +72,10 @@ def _coverage(found: Comparison) -> TestSuite:
 
 def _times(found: Comparison) -> TestSuite:
     suite = TestSuite("times")
-    for change in (*found.times.implementations, *found.times.benchmarks):
-        suite.add_testcase(_time(change))
+    # Added together, because the suite counts all of its cases each time that something is added.
+    suite.add_testcases(
+        [_time(change) for change in (*found.times.implementations, *found.times.benchmarks)]
+    )
     return suite
 
 

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from .accuracy import AccuracyChange
-from .compare import Comparison, CoverageChange, compare_runs
+from .compare import Comparison, compare_runs
+from .coverage import CoverageChange
 from .history import History, Trend, history
 from .snapshot import read_snapshot, snapshot_of
 from .times import Speed, TimeChange

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ..runfile import VerdictRow
 from ..verdicts import kind_of
-from .snapshot import AnswerKey, RunSnapshot
+from .answers import Answer, AnswerKey
+from .leading import Leading
+from .snapshot import RunSnapshot
 
 Kind = Literal["worse", "better", "ulp grew", "bits changed"]
 KINDS: dict[Kind, str] = {
@@ -48,59 +50,140 @@ class AccuracyChange:
         return not self.expected
 
 
-def compare_accuracy(base_side: RunSnapshot, new: RunSnapshot) -> tuple[AccuracyChange, ...]:
-    """Return every answer that both runs have and that changed.
+class ChangeKind(NamedTuple):
+    """What is counted of the changes: the implementation, its mode, the kind, and the reason."""
+
+    implementation: str
+    mode: str
+    kind: Kind
+    expected: str
+
+
+@dataclass(frozen=True)
+class AccuracyComparison:
+    """The answers of two runs, of which there may be millions: most changes are only counted.
+
+    Attributes:
+        compared: the number of answers that both runs have.
+        implementations: the implementations of these answers, each with its mode.
+        changes: changed answers in the order of the base; `leading.LIMIT` regressions and as many
+            other changes of each implementation and mode.
+        counts: the number of all changes.
+    """
+
+    compared: int
+    implementations: frozenset[tuple[str, str]]
+    changes: tuple[AccuracyChange, ...]
+    counts: Counter[ChangeKind]
+
+    @property
+    def regressions(self) -> tuple[AccuracyChange, ...]:
+        """The changes that fail the gate, as far as they are kept."""
+        return tuple(change for change in self.changes if change.is_regression)
+
+    @property
+    def regression_count(self) -> int:
+        """The number of all changes that fail the gate."""
+        return sum(count for kind, count in self.counts.items() if not kind.expected)
+
+    def regressions_of(self, implementation: str, mode: str) -> int:
+        """The number of those of one implementation in one mode."""
+        return sum(self.counts[ChangeKind(implementation, mode, kind, "")] for kind in KINDS)
+
+
+class AccuracyTally:
+    """Compares answers one by one.
+
+    What was timed is compared bit for bit too, whole arrays included. Such a change counts where
+    the answer itself has none, once for all directions and numbers of threads.
+    """
+
+    def __init__(self, base: RunSnapshot, new: RunSnapshot) -> None:
+        self._base, self._new = base, new
+        self._expected: dict[str, str] = {}  # by framework
+        self._compared = 0
+        self._implementations: set[tuple[str, str]] = set()
+        self._leading, self._counts = Leading[AccuracyChange](), Counter[ChangeKind]()
+        # The worst verdicts on answers whose bits changed when they were timed.
+        self._timed = dict.fromkeys(_timed_otherwise(base, new), ("", ""))
+
+    def add(self, key: AnswerKey, before: Answer | None, after: Answer | None) -> None:
+        """Compare an answer; None stands for a run that does not have it."""
+        if key in self._timed:
+            self._timed[key] = _worst(before), _worst(after)
+        if before is None or after is None:
+            return
+        self._compared += 1
+        self._implementations.add((key.implementation, key.mode))
+        if change := _change(before, after, self._other_bits_expected(key.framework)):
+            self._timed.pop(key, None)
+            self._keep((0, before.place), change)
+
+    def result(self) -> AccuracyComparison:
+        """Return what was found, after all answers were added."""
+        for number, (key, words) in enumerate(self._timed.items()):
+            if _UNSTEADY not in words:
+                expected = self._other_bits_expected(key.framework)
+                change = AccuracyChange(key, "bits changed", *words, None, None, expected)
+                self._keep((1, number), change)
+        return AccuracyComparison(
+            self._compared, frozenset(self._implementations), self._leading.items(), self._counts
+        )
+
+    def _other_bits_expected(self, framework: str) -> str:
+        """Return why other bits are no regression; empty if only the framework can have changed."""
+        if framework not in self._expected:
+            one, other = (run.versions.get(framework) for run in (self._base, self._new))
+            machine = "another machine" if self._base.machine != self._new.machine else ""
+            self._expected[framework] = machine if one == other else "other versions"
+        return self._expected[framework]
+
+    def _keep(self, place: tuple[int, int], change: AccuracyChange) -> None:
+        who = change.answer.implementation, change.answer.mode
+        self._counts[ChangeKind(*who, change.kind, change.expected)] += 1
+        self._leading.add((*who, change.is_regression), place, change)
+
+
+def _change(before: Answer, after: Answer, other_bits: str) -> AccuracyChange | None:
+    """Return how an answer changed; None if it did not.
 
     Args:
-        base_side: the older run.
-        new: the newer run.
+        before: the answer of the base.
+        after: the answer of the new run.
+        other_bits: why other bits are expected; empty if they are not.
     """
-    changes = [
-        change
-        for answer, before in base_side.answers.items()
-        if answer in new.answers
-        and (change := _change(answer, before, new.answers[answer], base_side, new))
-    ]
-    found = {change.answer: change for change in changes}
-    for change in _under_the_clock(base_side, new):
-        # One change stands for all directions and numbers of threads.
-        found.setdefault(change.answer, change)
-    return tuple(found.values())
-
-
-def _change(
-    answer: AnswerKey,
-    before: list[VerdictRow],
-    after: list[VerdictRow],
-    old: RunSnapshot,
-    new: RunSnapshot,
-) -> AccuracyChange | None:
+    words, now = before.words, after.words
+    if words == now and before.ulp == after.ulp and before.bits == after.bits:
+        return None
     # An answer has several verdicts where relations are checked too. It is worse if its worst
     # verdict is, or if a verdict of equal rank has come that the base does not have.
-    words, now = {row.verdict for row in before}, {row.verdict for row in after}
-    worst, worst_now = max(words, key=_rank), max(now, key=_rank)
-    size, size_now = _ulp(before), _ulp(after)
-    added = {word for word in now - words if kind_of(word).category in ("finding", "explained")}
-    kind: Kind | None = None
+    worst, worst_now = _worst(before), _worst(after)
+    size, size_now = before.ulp, after.ulp
+    new_words = [word for word in now if word not in words]
+    added = any(kind_of(word).category in ("finding", "explained") for word in new_words)
+    kind: Kind
     if _rank(worst_now) > _rank(worst) or (added and _rank(worst_now) == _rank(worst)):
         kind = "worse"
     elif _rank(worst_now) < _rank(worst):
         kind = "better"
     elif size is not None and size_now is not None and size_now > max(_GROWTH * size, size + 1):
         kind = "ulp grew"
-    elif _UNSTEADY not in words | now and _bits(before).isdisjoint(_bits(after)):
+    elif _UNSTEADY not in words.keys() | now.keys() and _bits(before).isdisjoint(_bits(after)):
         kind = "bits changed"
-    if kind is None:
+    else:
         return None
-    new_words = [row for row in after if row.verdict not in words]
     reason = ""
     if kind == "better":
         reason = "better"
-    elif kind == "worse" and new_words and all(row.known for row in new_words):
-        reason = f"the ledger names it: {new_words[0].ledger}"
+    elif kind == "worse" and new_words and all(now[word].known for word in new_words):
+        reason = f"the ledger names it: {now[new_words[0]].ledger}"
     elif kind == "bits changed":
-        reason = _other_bits_expected(answer.framework, old, new)
-    return AccuracyChange(answer, kind, worst, worst_now, size, size_now, reason)
+        reason = other_bits
+    return AccuracyChange(before.key, kind, worst, worst_now, size, size_now, reason)
+
+
+def _worst(answer: Answer | None) -> str:
+    return max(answer.words, key=_rank) if answer else ""
 
 
 def _rank(word: str) -> tuple[int, int]:
@@ -109,36 +192,16 @@ def _rank(word: str) -> tuple[int, int]:
     return place, kind_of(word).rank if place else 0
 
 
-def _ulp(rows: Iterable[VerdictRow]) -> float | None:
-    return max((row.ulp for row in rows if row.ulp is not None), default=None)
-
-
-def _bits(rows: Iterable[VerdictRow]) -> set[str]:
+def _bits(answer: Answer) -> set[str]:
     """Return the fingerprints; an error has none, which the empty string stands for."""
-    return {row.fingerprint for row in rows if row.fingerprint} or {""}
+    return answer.bits or {""}
 
 
-def _other_bits_expected(framework: str, old: RunSnapshot, new: RunSnapshot) -> str:
-    """Return why other bits are no regression; empty if only the framework can have changed."""
-    if old.versions.get(framework) != new.versions.get(framework):
-        return "other versions"
-    return "another machine" if old.machine != new.machine else ""
-
-
-def _under_the_clock(old: RunSnapshot, new: RunSnapshot) -> Iterator[AccuracyChange]:
-    """Yield the results of timed calls whose bits changed, including those of whole arrays."""
+def _timed_otherwise(old: RunSnapshot, new: RunSnapshot) -> Iterator[AnswerKey]:
+    """Yield the answers whose bits changed when they were timed."""
     for key, bits in old.bits.items():
         now = new.bits.get(key)
-        if now is None or not bits.isdisjoint(now):
-            continue
-        case, implementation, framework, mode, device, quantity, *_ = key
-        answer = AnswerKey(
-            case, implementation, framework, mode, device, quantity.partition(":")[0]
-        )
-        expected = _other_bits_expected(framework, old, new)
-        before, after = (
-            max((row.verdict for row in run.answers.get(answer, ())), key=_rank, default="")
-            for run in (old, new)
-        )
-        if "nondeterministic" not in (before, after):
-            yield AccuracyChange(answer, "bits changed", before, after, None, None, expected)
+        if now is not None and bits.isdisjoint(now):
+            case, implementation, framework, mode, device, quantity, *_ = key
+            judged = quantity.partition(":")[0]
+            yield AnswerKey(case, implementation, framework, mode, device, judged)

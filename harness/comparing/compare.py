@@ -3,52 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from .accuracy import AccuracyChange, compare_accuracy
-from .snapshot import AnswerKey, BenchmarkKey, RunSnapshot, names_of, read_snapshot
+from ..runfile import RunFile
+from .accuracy import AccuracyComparison, AccuracyTally
+from .answers import answers_of, matched
+from .coverage import Coverage, CoverageTally
+from .snapshot import RunSnapshot, names_of, read_snapshot
 from .times import EFFECT, SINGLE, TimeComparison, compare_times
-
-_ASKED = ("suite", "benchmarks", "seed", "count")  # what decides which cases there are
-
-
-@dataclass(frozen=True)
-class CoverageChange:
-    """The answers or timings of one implementation that only one of two runs has.
-
-    Attributes:
-        what: answers or timings.
-        implementation, framework, mode: the implementation, and how it was run.
-        count: their number.
-        example: the case of the first one.
-    """
-
-    what: Literal["answers", "timings"]
-    implementation: str
-    framework: str
-    mode: str
-    count: int
-    example: str
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """The answers and timings that only one of two runs has.
-
-    Attributes:
-        vanished: those of the base.
-        appeared: those of the new run.
-        unreached: those that the other run lacks because it was cut off before them.
-        incomparable: why coverage is not compared: the runs had different cases.
-    """
-
-    vanished: tuple[CoverageChange, ...]
-    appeared: tuple[CoverageChange, ...]
-    unreached: tuple[CoverageChange, ...] = ()
-    incomparable: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,16 +20,14 @@ class Comparison:
 
     Attributes:
         base, new: the runs.
-        answers: number of answers that both runs have.
-        accuracy: the answers that changed.
+        accuracy: the answers that both runs have, and how they changed.
         coverage: the answers and timings that only one run has.
         times: the benchmarks that both runs have.
     """
 
     base: RunSnapshot
     new: RunSnapshot
-    answers: int
-    accuracy: tuple[AccuracyChange, ...]
+    accuracy: AccuracyComparison
     coverage: Coverage
     times: TimeComparison
 
@@ -77,13 +38,23 @@ class Comparison:
         return base, new
 
     @property
+    def answers(self) -> int:
+        """The number of answers that both runs have."""
+        return self.accuracy.compared
+
+    @property
+    def regression_count(self) -> int:
+        """The number of changes that fail the gate."""
+        lost, slower = len(self.coverage.vanished), len(self.times.slower)
+        return self.accuracy.regression_count + lost + slower
+
+    @property
     def regressions(self) -> tuple[str, ...]:
-        """The changes that fail the gate, one line each."""
+        """The changes that fail the gate, one line each; the first ones where they are many."""
         wrong = [
             f"{change.answer.implementation} {change.answer.mode}: {change.kind} "
             f"({change.answer.quantity} of {change.answer.case})"
-            for change in self.accuracy
-            if change.is_regression
+            for change in self.accuracy.regressions
         ]
         lost = [
             f"{it.implementation} {it.mode}: {it.count} {it.what} vanished ({it.example})"
@@ -130,57 +101,20 @@ def compare(base: Path, new: Path, *, effect: float = EFFECT) -> Comparison:
 
 
 def compare_runs(base: RunSnapshot, new: RunSnapshot, *, effect: float = EFFECT) -> Comparison:
-    """Compare two runs that have been read.
+    """Compare two runs whose snapshots were taken; their answers are read from their files.
 
     Args:
         base: the older run.
         new: the newer run.
         effect: the smallest relative change of a time that counts.
+
+    Raises:
+        RunFileError: a run file is missing, damaged, or not a run file.
     """
-    return Comparison(
-        base,
-        new,
-        len(base.answers.keys() & new.answers.keys()),
-        compare_accuracy(base, new),
-        _coverage(base, new),
-        compare_times(base, new, effect=effect),
-    )
-
-
-def _coverage(base: RunSnapshot, new: RunSnapshot) -> Coverage:
-    # Runs with other cases differ in coverage by intent, and a run that was cut off has not lost
-    # what it did not reach. Neither may fail the gate.
-    differing = [
-        f"{name} {base.meta[name]} and {new.meta[name]}"
-        for name in _ASKED
-        if name in base.meta
-        and name in new.meta
-        and base.meta[name] != new.meta[name]
-        and not (name == "seed" and base.meta.get("suite") == "bench")  # it orders benchmarks only
-    ]
-    if differing:
-        reason = f"they were asked different things: {', '.join(differing)}"
-        return Coverage((), (), incomparable=reason)
-    # What a run that was cut off lacks is reported, but as unreached.
-    missing, more = _only(base, new), _only(new, base)
-    unreached = (missing if new.is_cut_off else ()) + (more if base.is_cut_off else ())
-    return Coverage(() if new.is_cut_off else missing, () if base.is_cut_off else more, unreached)
-
-
-def _only(one: RunSnapshot, other: RunSnapshot) -> tuple[CoverageChange, ...]:
-    answers = [
-        key
-        for key, rows in one.answers.items()
-        if key not in other.answers and any(row.verdict != "unsupported" for row in rows)
-    ]
-    timings = [key for key in one.times if key not in other.times]
-    return (*_lost("answers", answers), *_lost("timings", timings))
-
-
-def _lost(
-    what: Literal["answers", "timings"], keys: Iterable[AnswerKey | BenchmarkKey]
-) -> tuple[CoverageChange, ...]:
-    keys = list(keys)
-    counts = Counter((key.implementation, key.framework, key.mode) for key in keys)
-    examples = {(key.implementation, key.framework, key.mode): key.case for key in reversed(keys)}
-    return tuple(CoverageChange(what, *who, count, examples[who]) for who, count in counts.items())
+    accuracy, coverage = AccuracyTally(base, new), CoverageTally(base, new)
+    with RunFile.open(base.path) as one, RunFile.open(new.path) as other:
+        for pair in matched(answers_of(one), answers_of(other)):
+            accuracy.add(*pair)
+            coverage.add(*pair)
+    times = compare_times(base, new, effect=effect)
+    return Comparison(base, new, accuracy.result(), coverage.result(), times)

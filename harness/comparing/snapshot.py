@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ...cases.model import Case
-from ..runfile import PassRow, ProcessRow, RunFile, VerdictRow, WorkerRow
+from ..runfile import PassView, ProcessRow, RunFile, WorkerRow
 
 _MACHINE = ("cpu", "cores", "gpu")
 _FEW = 3  # versions that fit into the name of a run
 _FASTEST = 0.05  # quantile of the rounds: the single fastest of hundreds depends on chance
-
-
-class AnswerKey(NamedTuple):
-    """The key of an answer, by which two runs are matched."""
-
-    case: str
-    implementation: str
-    framework: str
-    mode: str
-    device: str
-    quantity: str
 
 
 class BenchmarkKey(NamedTuple):
@@ -64,16 +53,21 @@ class PassTime:
     median: float
 
 
+Times = dict[BenchmarkKey, dict[int, PassTime]]
+Bits = dict[tuple[str, ...], set[str]]
+_KEY = attrgetter(*BenchmarkKey._fields)
+_TIMED = attrgetter("case", "implementation", "framework", "mode", "device")
+
+
 @dataclass(frozen=True)
 class RunSnapshot:
-    """A run as it was read, as far as comparisons need it.
+    """A run as it was read, as far as comparisons need it, without its verdicts: they are many.
 
     Attributes:
         path: the run file.
         meta: the entries of the run file's `meta`.
         machine: processor, cores and GPU, which must be the same for times to be comparable.
         versions: versions of the packages, by framework.
-        answers: the verdicts, by answer.
         times: the times of each pass by its number, by benchmark.
         clocks: seconds of the reference kernel by the number of the pass: the machine's own speed.
         bits: fingerprints of the results of timed calls, by case, implementation, framework, mode,
@@ -84,10 +78,9 @@ class RunSnapshot:
     meta: dict[str, str]
     machine: dict[str, Any]
     versions: dict[str, dict[str, str]]
-    answers: dict[AnswerKey, list[VerdictRow]]
-    times: dict[BenchmarkKey, dict[int, PassTime]]
+    times: Times
     clocks: dict[int, float]
-    bits: dict[tuple[str, ...], set[str]]
+    bits: Bits
 
     @property
     def name(self) -> str:
@@ -155,20 +148,15 @@ def snapshot_of(run: RunFile) -> RunSnapshot:
     """Return the snapshot of an open run file."""
     processes = list(run.rows(ProcessRow))
     environments = [row.environment for row in run.rows(WorkerRow) if not row.absent]
-    answers: dict[AnswerKey, list[VerdictRow]] = {}
-    for row in run.rows(VerdictRow):
-        key = AnswerKey(*(getattr(row, name) for name in AnswerKey._fields))
-        answers.setdefault(key, []).append(row)
-    rows = list(run.rows(PassRow))
+    times, bits = _timed(run, {row.number: row.pass_number for row in processes})
     return RunSnapshot(
         run.path,
         run.meta,
         _machine(environments),
         _versions(run),
-        answers,
-        _times(rows, {row.number: row.pass_number for row in processes}),
+        times,
         _clocks(processes),
-        _bits(rows),
+        bits,
     )
 
 
@@ -186,19 +174,27 @@ def _versions(run: RunFile) -> dict[str, dict[str, str]]:
     }
 
 
-def _times(rows: list[PassRow], numbers: dict[int, int]) -> dict[BenchmarkKey, dict[int, PassTime]]:
-    times: dict[BenchmarkKey, dict[int, PassTime]] = {}
-    for row in rows:
-        key = BenchmarkKey(*(getattr(row, name) for name in BenchmarkKey._fields))
-        times.setdefault(key, {})[numbers[row.process]] = PassTime(
-            _fastest(row.times), statistics.median(row.times)
-        )
-    return times
+def _timed(run: RunFile, numbers: dict[int, int]) -> tuple[Times, Bits]:
+    """Return the times and the fingerprints of timed calls; their rounds are not kept.
+
+    Args:
+        run: the run.
+        numbers: the number of the pass of each process.
+    """
+    times: Times = {}
+    bits: Bits = {}
+    for row in run.rows(PassView):
+        key = BenchmarkKey(*_KEY(row))
+        seconds = PassTime(_fastest(row.times), statistics.median(row.times))
+        times.setdefault(key, {})[numbers[row.process]] = seconds
+        for quantity, digest in row.fingerprints.items():
+            bits.setdefault((*_TIMED(row), quantity, row.threads, row.direction), set()).add(digest)
+    return times, bits
 
 
 def _fastest(times: Sequence[float]) -> float:
     # The quantile is one of the measured rounds, not an interpolation between two of them.
-    return float(np.quantile(times, _FASTEST, method="inverted_cdf"))
+    return sorted(times)[max(0, math.ceil(len(times) * _FASTEST) - 1)]
 
 
 def _clocks(processes: list[ProcessRow]) -> dict[int, float]:
@@ -208,24 +204,3 @@ def _clocks(processes: list[ProcessRow]) -> dict[int, float]:
         if row.compute:
             found.setdefault(row.pass_number, []).append(min(row.compute))
     return {number: statistics.median(values) for number, values in found.items()}
-
-
-def _bits(rows: list[PassRow]) -> dict[tuple[str, ...], set[str]]:
-    bits: dict[tuple[str, ...], set[str]] = {}
-    for row, quantity, digest in _fingerprints(rows):
-        key = (
-            row.case,
-            row.implementation,
-            row.framework,
-            row.mode,
-            row.device,
-            quantity,
-            row.threads,
-            row.direction,
-        )
-        bits.setdefault(key, set()).add(digest)
-    return bits
-
-
-def _fingerprints(rows: list[PassRow]) -> Iterator[tuple[PassRow, str, str]]:
-    return ((row, name, digest) for row in rows for name, digest in row.fingerprints.items())

@@ -9,6 +9,7 @@ times, so that a difference is a relative change.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -84,7 +85,10 @@ def fastest_changes(before: Floats, after: Floats, strata: Names) -> Estimates:
     gap = np.maximum(third[0] - old, third[1] - new)
     # The gap of a few passes is itself noisy, so it is averaged with the median of its stratum.
     names, place = np.unique(strata, return_inverse=True)
-    typical = np.array([np.median(gap[strata == name]) for name in names])[place]
+    typical = np.empty(len(names))
+    for numbers, members in _by_size(place):
+        typical[numbers] = np.median(gap[members], axis=1)
+    typical = typical[place]
     gap = np.sqrt((gap**2 + typical**2) / 2)
     passes = np.minimum(*(np.sum(~np.isnan(times), axis=1) for times in (before, after)))
     excess = gap / (passes * -math.log1p(-_UNDISTURBED))
@@ -130,26 +134,44 @@ def combine(each: Estimates, groups: Numbers, cases: Names) -> tuple[Estimates, 
         groups: number of the group of each benchmark, from 0 on, shape (benchmarks,).
         cases: name of the case of each benchmark, shape (benchmarks,).
     """
-    members = [np.flatnonzero(groups == number) for number in range(groups.max() + 1)]
-    change, error, passes, p = np.array([_combined(each, member, cases) for member in members]).T
-    return Estimates(change, error, passes), p
-
-
-def _combined(each: Estimates, members: Numbers, cases: Names) -> tuple[float, float, float, float]:
-    """Return change, error, passes and p-value of one group of benchmarks."""
     # Hot and cold inputs of a case run the same kernel: they are not independent, so their
     # changes and errors are averaged. Different cases are independent tests of one implementation.
-    kernels = [members[cases[members] == case] for case in np.unique(cases[members])]
-    change, error, degrees = (
-        np.array([values[kernel].mean() for kernel in kernels])
-        for values in (each.change, each.error, each.degrees)
-    )
+    names, case = np.unique(cases, return_inverse=True)
+    pairs, kernel = np.unique(groups * len(names) + case, return_inverse=True)
+    change, error, degrees = np.empty((3, len(pairs)))
+    for numbers, members in _by_size(kernel):
+        for mean, values in ((change, each.change), (error, each.error), (degrees, each.degrees)):
+            mean[numbers] = values[members].mean(axis=1)
+    found = np.empty((4, int(groups.max()) + 1))
+    for numbers, members in _by_size(pairs // len(names)):
+        found[:3, numbers] = _combined(change[members], error[members], degrees[members])
+    for numbers, members in _by_size(groups):
+        found[3, numbers] = each.passes[members].min(axis=1)
+    mean, deviation, p, passes = found
+    return Estimates(mean, deviation, passes), p
+
+
+def _combined(change: Floats, error: Floats, degrees: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return change, error and p-value of groups of kernels, from arrays (groups, kernels)."""
     weight = error**-2.0
-    mean = float((weight * change).sum() / weight.sum())
+    total = weight.sum(axis=1)
+    mean = (weight * change).sum(axis=1) / total
     # Fisher's method joins the one-sided p-values in the direction of the mean change.
-    one_sided = stats.t.sf(np.sign(mean) * change / error, degrees)
-    p = min(1.0, 2 * float(stats.combine_pvalues(one_sided, method="fisher").pvalue))
-    return mean, float(weight.sum() ** -0.5), float(each.passes[members].min()), p
+    one_sided = stats.t.sf(np.sign(mean)[:, None] * change / error, degrees)
+    joined = stats.combine_pvalues(one_sided, method="fisher", axis=1).pvalue
+    return mean, total**-0.5, np.minimum(1.0, 2 * joined)
+
+
+def _by_size(groups: Numbers) -> Iterator[tuple[Numbers, Numbers]]:
+    """Yield the groups of each size: their numbers (n,), and their members' places (n, size).
+
+    Groups of one size are one array, so that thousands of small ones take few calls of NumPy.
+    """
+    order, sizes = np.argsort(groups, kind="stable"), np.bincount(groups)
+    first = np.cumsum(sizes) - sizes
+    for size in np.unique(sizes):
+        numbers = np.flatnonzero(sizes == size)
+        yield numbers, order[first[numbers, None] + np.arange(size)]
 
 
 def holm(p: Floats) -> Floats:

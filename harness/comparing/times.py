@@ -7,6 +7,7 @@ taken out. docs/timing.md describes the method, what it presumes, and how often 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -14,6 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ...cases.model import Case
+from .leading import Leading
 from .snapshot import BenchmarkKey, RunSnapshot
 from .statistics import (
     LEAST_PASSES,
@@ -111,10 +113,13 @@ class TimeComparison:
 
     @property
     def regressions(self) -> tuple[str, ...]:
-        """The changes that fail the gate, one line each."""
+        """The changes that fail the gate, one line each; the first ones where they are many."""
+        leading = Leading[TimeChange]()
+        for place, change in enumerate(self.slower):
+            leading.add(change.who, (0, place), change)
         return tuple(
             f"{it.who.implementation} {it.who.mode}: slower by {it.change or 0:.1%} ({it.what})"
-            for it in self.slower
+            for it in leading.items()
         )
 
 
@@ -261,4 +266,4 @@ def _reference_change(old: RunSnapshot, new: RunSnapshot) -> float:
 
 
 def _median(run: RunSnapshot, key: BenchmarkKey) -> float:
-    return float(np.median([it.median for it in run.times[key].values()]))
+    return statistics.median([it.median for it in run.times[key].values()])

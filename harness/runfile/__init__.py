@@ -13,6 +13,7 @@ from .resume_rows import AnswerRow, BlobRow, CompletedRow, IncidentRow, PendingR
 from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
 from .schema import Row, array_of, packed
 from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
+from .views import PassView, VerdictView
 
 __all__ = [
     "AnswerRow",
@@ -22,6 +23,7 @@ __all__ = [
     "IncidentRow",
     "MemoryRow",
     "PassRow",
+    "PassView",
     "PendingRow",
     "ProcessRow",
     "RelationRow",
@@ -30,6 +32,7 @@ __all__ = [
     "TimingRow",
     "ValidityPointRow",
     "VerdictRow",
+    "VerdictView",
     "WorkedRow",
     "WorkerRow",
     "array_of",

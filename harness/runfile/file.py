@@ -46,6 +46,7 @@ from .schema import (
     decode,
     encode,
     key_of,
+    order_of,
     quoted,
     storable,
 )
@@ -317,8 +318,10 @@ class RunFile:
     def rows(self, row: type[R], where: str = "1", arguments: Sequence[Any] = ()) -> Iterator[R]:
         """Yield the rows of one kind, ordered by their keys, or as written where they have none.
 
+        Only as many rows as the caller asks for are read; those of a view are sorted on the disk.
+
         Args:
-            row: the class of the rows.
+            row: the class of the rows, or a view of them.
             where: an SQL condition on its columns. It is part of the statement, and must never
                 come from outside this program.
             arguments: the values of the condition's question marks.
@@ -326,8 +329,12 @@ class RunFile:
         Raises:
             RunFileError: the file is damaged.
         """
-        order = ", ".join(map(quoted, key_of(row))) or "rowid"
-        query = f"SELECT * FROM {row.table} WHERE {where} ORDER BY {order}"
+        # Without the table's name SQLite takes a quoted name that is no column for a text.
+        columns, order = (
+            ", ".join(f"{row.table}.{quoted(name)}" for name in names)
+            for names in (columns_of(row), order_of(row))
+        )
+        query = f"SELECT {columns} FROM {row.table} WHERE {where} ORDER BY {order}"
         with self._reading():
             for record in self._connection.execute(query, arguments):
                 yield decode(row, record)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from .resume_rows import PROGRESS_ROWS, ProgressRow
 from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
 from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
+from .views import VIEWS, View
 
 APPLICATION_ID = 0x6C6F7373  # "loss": marks the file as ours
 FORMAT = 3
@@ -32,7 +33,7 @@ Row = (
     | WorkerRow
     | ProgressRow
 )
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=Row | View)
 ROWS: tuple[type[Row], ...] = (
     VerdictRow,
     WorkedRow,
@@ -45,13 +46,14 @@ ROWS: tuple[type[Row], ...] = (
     WorkerRow,
     *PROGRESS_ROWS,
 )
-_COLUMNS: dict[type[Row], list[str]] = {row: [field.name for field in fields(row)] for row in ROWS}
+_READ: tuple[type[Row | View], ...] = (*ROWS, *VIEWS)
+_COLUMNS: dict[type[Any], list[str]] = {row: [field.name for field in fields(row)] for row in _READ}
 
 
 def _columns_where(holds: Callable[[Any], bool]) -> dict[type[Any], tuple[str, ...]]:
     """Return, for each kind of row, the columns whose annotation satisfies a condition."""
-    hints = {row: get_type_hints(row) for row in ROWS}
-    return {row: tuple(it for it in _COLUMNS[row] if holds(hints[row][it])) for row in ROWS}
+    hints = {row: get_type_hints(row) for row in _READ}
+    return {row: tuple(it for it in _COLUMNS[row] if holds(hints[row][it])) for row in _READ}
 
 
 def _is_json(annotation: Any) -> bool:
@@ -70,7 +72,7 @@ _JSON_PLACES = {
 
 def columns_of(row: type[Any]) -> list[str]:
     """Return the names of the columns, in the order of the table."""
-    return _COLUMNS[row]
+    return _COLUMNS.get(row) or [field.name for field in fields(row)]
 
 
 def _create(row: type[Row]) -> str:
@@ -84,6 +86,11 @@ def _create(row: type[Row]) -> str:
 def key_of(row: type[Any]) -> tuple[str, ...]:
     """Return the columns that identify a row; of two rows with one key the later one stays."""
     return getattr(row, "key", ())
+
+
+def order_of(row: type[Any]) -> tuple[str, ...]:
+    """Return the columns by which rows are sorted when they are read."""
+    return getattr(row, "order", ()) or key_of(row) or ("rowid",)
 
 
 def quoted(name: str) -> str:

@@ -72,7 +72,7 @@ def recorded(path: Path) -> list[RunSnapshot]:
         keys = [BenchmarkKey(*map(str, key)) for key in data["keys"]]
         runs = zip(data["fastest"].tolist(), data["clocks"].tolist(), strict=True)
         return [
-            RunSnapshot(path, {}, {}, {}, {}, times_of(keys, times), dict(enumerate(clocks)), {})
+            RunSnapshot(path, {}, {}, {}, times_of(keys, times), dict(enumerate(clocks)), {})
             for times, clocks in runs
         ]
 

@@ -78,16 +78,20 @@ def command(
 def _status(found: Comparison) -> Status:
     """Print regressions and gaps on standard error, a line each; return the exit status.
 
-    Regressions outweigh gaps: they are certain, whatever is missing.
+    Regressions outweigh gaps: they are certain, whatever is missing. Of runs that have nothing in
+    common all has vanished, which is no news.
     """
-    for line in found.regressions:
+    lines = () if found.is_empty else found.regressions
+    for line in lines:
         click.echo(f"regression: {line}", err=True)
+    if lines and found.regression_count > len(lines):
+        click.echo(f"regression: and {found.regression_count - len(lines):,} more", err=True)
     if found.incomplete:
         click.echo(f"lossdiff: incomplete; {found.incomplete}", err=True)
     if found.is_empty:
         reason = found.coverage.incomparable or "no answer and no benchmark is in both runs"
         click.echo(f"lossdiff: nothing could be compared; {reason}", err=True)
         return Status.NOTHING
-    if found.regressions:
+    if lines:
         return Status.FINDINGS
     return Status.NOTHING if found.incomplete else Status.OK

@@ -104,7 +104,7 @@ def of(name: str, **values: Any) -> Change:
 
 
 def kinds(found: Comparison) -> list[tuple[str, str, bool]]:
-    return [(it.answer.implementation, it.kind, it.is_regression) for it in found.accuracy]
+    return [(it.answer.implementation, it.kind, it.is_regression) for it in found.accuracy.changes]
 
 
 # --- answers ---------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def test_the_same_answers_are_no_change(make: Make) -> None:
     found = compare(make(), make())
 
     assert found.answers == 8
-    assert (found.accuracy, found.regressions) == ((), ())
+    assert (found.accuracy.changes, found.regressions) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_other_bits_are_expected_of_another_version(make: Make) -> None:
     found = compare(make(), make(of(SLOW, fingerprint="cd"), version="2.14"))
 
     assert kinds(found) == [(SLOW, "bits changed", False)]
-    assert found.accuracy[0].expected == "other versions"
+    assert found.accuracy.changes[0].expected == "other versions"
 
 
 def test_a_wrong_bit_under_the_clock_is_found(make: Make) -> None:

@@ -72,7 +72,7 @@ def drawn(
         seconds = 1e-3 * np.exp(logs)
         times[key] = {n: PassTime(one, one) for n, one in enumerate(seconds.tolist())}
     clocks = dict(enumerate((1e-5 * np.exp(machine)).tolist()))
-    return RunSnapshot(Path("run.sqlite"), {}, {}, {}, {}, times, clocks, {})
+    return RunSnapshot(Path("run.sqlite"), {}, {}, {}, times, clocks, {})
 
 
 def judged(

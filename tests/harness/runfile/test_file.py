@@ -27,6 +27,7 @@ from lossdiff.harness.runfile.schema import (
     Row,
 )
 from lossdiff.harness.runfile.timing_rows import PassRow, ProcessRow, TimingRow
+from lossdiff.harness.runfile.views import VerdictView
 
 from lossdiff.errors import RunFileError
 
@@ -96,12 +97,14 @@ def test_lists_and_dicts_are_stored_as_json_and_bools_as_numbers() -> None:
         "PassRow": ("times", "iterations", "fingerprints"),
         "ProcessRow": ("copies", "compute", "environment"),
         "WorkerRow": ("environment",),
+        "PassView": ("times", "fingerprints"),
     }
     assert {row.__name__: names for row, names in BOOL_COLUMNS.items() if names} == {
         "VerdictRow": ("known",),
         "WorkedRow": ("agrees",),
         "RelationRow": ("agrees",),
         "TimingRow": ("agrees",),
+        "VerdictView": ("known",),
     }
 
 
@@ -350,3 +353,35 @@ def test_a_run_that_is_open_for_reading_cannot_be_changed(path: Path) -> None:
         pytest.raises(RunFileError, match=r"cannot write .*readonly"),
     ):
         run.add([WORKER])
+
+
+# --- views -----------------------------------------------------------------------------------
+
+
+def test_a_view_is_sorted_by_the_answer_and_then_as_written(tmp_path: Path) -> None:
+    written = [replace(VERDICT, case=case, verdict=word)
+               for case, word in (("b", "raised"), ("a", "raised"), ("b", "exact"))]  # fmt: skip
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add(written)
+
+        rows = list(run.rows(VerdictView))
+
+    assert [(row.case, row.verdict, row.rowid) for row in rows] == [
+        ("a", "raised", 2), ("b", "raised", 1), ("b", "exact", 3),
+    ]  # fmt: skip
+    assert rows[0].known is True
+
+
+def test_a_view_of_a_table_without_its_columns_is_damage(tmp_path: Path) -> None:
+    """SQLite takes a name in quotes that is no column for a text, unless the table is named."""
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([VERDICT])
+    connection = sqlite3.connect(tmp_path / "run.sqlite")
+    connection.execute("ALTER TABLE verdicts RENAME COLUMN ledger TO lodger")
+    connection.close()
+
+    with (
+        RunFile.open(tmp_path / "run.sqlite") as run,
+        pytest.raises(RunFileError, match=r"damaged: no such column"),
+    ):
+        list(run.rows(VerdictView))

@@ -1,0 +1,72 @@
+"""Define views: a few columns of a table, in an order of their own.
+
+A run has up to millions of rows, and to read a column costs time. What needs only some of them
+reads a view with `RunFile.rows`, which gives its rows in the order of `order`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .rows import VerdictRow
+from .timing_rows import PassRow
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """What a comparison of two runs needs of a verdict; verdicts on one answer are adjacent.
+
+    Attributes:
+        case, implementation, framework, mode, device, quantity: the answer.
+        verdict, known, ledger, ulp, fingerprint: as in `VerdictRow`.
+        rowid: the place of the verdict in the run, from 1.
+    """
+
+    case: str
+    implementation: str
+    framework: str
+    mode: str
+    device: str
+    quantity: str
+    verdict: str
+    known: bool
+    ledger: str
+    ulp: float | None
+    fingerprint: str
+    rowid: int
+
+    table: ClassVar[str] = VerdictRow.table
+    order: ClassVar[tuple[str, ...]] = (
+        "case",
+        "implementation",
+        "framework",
+        "mode",
+        "device",
+        "quantity",
+        "rowid",
+    )
+
+
+@dataclass(frozen=True)
+class PassView:
+    """What a comparison of two runs needs of one benchmark in one pass; fields as in `PassRow`."""
+
+    process: int
+    case: str
+    implementation: str
+    framework: str
+    mode: str
+    device: str
+    direction: str
+    threads: str
+    cache: str
+    times: list[float]
+    fingerprints: dict[str, str]
+
+    table: ClassVar[str] = PassRow.table
+    order: ClassVar[tuple[str, ...]] = ("rowid",)
+
+
+View = VerdictView | PassView
+VIEWS: tuple[type[View], ...] = (VerdictView, PassView)
