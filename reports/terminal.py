@@ -20,7 +20,7 @@ from .domain import Domain, DomainLine, domain_of
 from .findings import Alarm, alarms, groups
 from .legend import mark_of
 from .numbers import count, counted, three
-from .survey import KINDS, Found, Survey, dtype_order, is_unsteady, way_of
+from .survey import KINDS, Found, Survey, dtype_order
 from .tables import FrameworkLine, Shares, brief, framework_lines, shares_of, workers
 
 _SHOWN, _SEARCHES = 20, 40  # rows of the tables of findings and of the domain of validity
@@ -64,26 +64,6 @@ def summary(run: RunFile) -> RenderableType:
     if total.total and domain.rows:
         parts.append(_domain_line(domain))
     return Group(*parts)
-
-
-def verdict_table(rows: Iterable[VerdictRow]) -> Table:
-    """Return verdicts as a table with one line each."""
-    table = _table("Implementation", "Mode", "Case", "Quantity", "Verdict", "Right", "Given")
-    table.add_column("Error/bound", justify="right")
-    table.add_column("ulp", justify="right")
-    for row in rows:
-        table.add_row(
-            _text(row.implementation),
-            _text(way_of(row.mode, row.device)),
-            _text(row.case),
-            _text(row.quantity),
-            _verdict(row),
-            _text(row.exact),
-            _text(_given(row)),
-            "–" if is_unsteady(row) else three(row.ratio),
-            three(row.ulp),
-        )
-    return table
 
 
 def _frameworks(lines: Iterable[FrameworkLine]) -> Table:
@@ -249,13 +229,6 @@ def _marked(verdict: str, *, known: bool = False) -> Text:
     known = known and mark.group == "finding"
     text = f"{mark.symbol} {verdict}" + (" (known)" if known else "")
     return _text(text, "red" if known else _STYLES[mark.group])
-
-
-def _given(row: VerdictRow) -> str:
-    """Return the answer, or the difference if the call was not deterministic."""
-    if is_unsteady(row):
-        return f"{three(row.abs_error)} apart" + (f" {row.note}" if row.note else "")
-    return row.got or row.note
 
 
 def _text(text: str, style: str = "") -> Text:

@@ -13,15 +13,17 @@ from .resume_rows import AnswerRow, BlobRow, CompletedRow, IncidentRow, PendingR
 from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
 from .schema import Row, array_of, packed
 from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
-from .views import PassView, VerdictView
+from .views import CaseView, NamesView, PassView, VerdictView, WordView
 
 __all__ = [
     "AnswerRow",
     "BlobRow",
+    "CaseView",
     "CompletedRow",
     "DomainRow",
     "IncidentRow",
     "MemoryRow",
+    "NamesView",
     "PassRow",
     "PassView",
     "PendingRow",
@@ -33,6 +35,7 @@ __all__ = [
     "ValidityPointRow",
     "VerdictRow",
     "VerdictView",
+    "WordView",
     "WorkedRow",
     "WorkerRow",
     "array_of",

@@ -46,6 +46,7 @@ from .schema import (
     decode,
     encode,
     key_of,
+    named,
     order_of,
     quoted,
     storable,
@@ -318,8 +319,6 @@ class RunFile:
     def rows(self, row: type[R], where: str = "1", arguments: Sequence[Any] = ()) -> Iterator[R]:
         """Yield the rows of one kind, ordered by their keys, or as written where they have none.
 
-        Only as many rows as the caller asks for are read; those of a view are sorted on the disk.
-
         Args:
             row: the class of the rows, or a view of them.
             where: an SQL condition on its columns. It is part of the statement, and must never
@@ -329,15 +328,21 @@ class RunFile:
         Raises:
             RunFileError: the file is damaged.
         """
-        # Without the table's name SQLite takes a quoted name that is no column for a text.
-        columns, order = (
-            ", ".join(f"{row.table}.{quoted(name)}" for name in names)
-            for names in (columns_of(row), order_of(row))
-        )
+        columns, order = named(row, columns_of(row)), named(row, order_of(row))
         query = f"SELECT {columns} FROM {row.table} WHERE {where} ORDER BY {order}"
         with self._reading():
             for record in self._connection.execute(query, arguments):
                 yield decode(row, record)
+
+    def counts(
+        self, view: type[R], where: str = "1", arguments: Sequence[Any] = (), limit: int = -1
+    ) -> Iterator[tuple[R, int]]:
+        """Yield the different rows of a view, at most `limit`, with their numbers; see `rows`."""
+        columns = named(view, columns_of(view))
+        query = f"SELECT {columns}, count(*) FROM {view.table} WHERE {where} GROUP BY {columns}"
+        with self._reading():
+            for record in self._connection.execute(f"{query} LIMIT ?", (*arguments, limit)):
+                yield decode(view, record), record["count(*)"]
 
     def holds(self, row: Row) -> bool:
         """Return whether the file has a row with the same key; the kind of row must have one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -100,6 +100,14 @@ def quoted(name: str) -> str:
     '"case"'
     """
     return f'"{name}"'
+
+
+def named(row: type[Any], names: Iterable[str]) -> str:
+    """Return columns for a statement.
+
+    Without the table's name SQLite takes a quoted name that is no column for a text.
+    """
+    return ", ".join(f"{row.table}.{quoted(name)}" for name in names)
 
 
 SCHEMA = "\n".join(

@@ -1,7 +1,8 @@
 """Define views: a few columns of a table, in an order of their own.
 
 A run has up to millions of rows, and to read a column costs time. What needs only some of them
-reads a view with `RunFile.rows`, which gives its rows in the order of `order`.
+reads a view: `RunFile.rows` gives its rows in the order of `order`, and `RunFile.counts` how many
+rows of the table are equal in these columns.
 """
 
 from __future__ import annotations
@@ -68,5 +69,36 @@ class PassView:
     order: ClassVar[tuple[str, ...]] = ("rowid",)
 
 
-View = VerdictView | PassView
-VIEWS: tuple[type[View], ...] = (VerdictView, PassView)
+@dataclass(frozen=True)
+class WordView:
+    """A verdict, and whether the ledger names it."""
+
+    verdict: str
+    known: bool
+
+    table: ClassVar[str] = VerdictRow.table
+
+
+@dataclass(frozen=True)
+class NamesView:
+    """The names by which verdicts are selected; those of cases are too many."""
+
+    implementation: str
+    operation: str
+    dtype: str
+    family: str
+
+    table: ClassVar[str] = VerdictRow.table
+
+
+@dataclass(frozen=True)
+class CaseView:
+    """The id of a case that has verdicts."""
+
+    case: str
+
+    table: ClassVar[str] = VerdictRow.table
+
+
+View = VerdictView | PassView | WordView | NamesView | CaseView
+VIEWS: tuple[type[View], ...] = (VerdictView, PassView, WordView, NamesView, CaseView)

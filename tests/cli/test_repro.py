@@ -94,7 +94,7 @@ def test_an_unknown_case_names_the_nearest(lossdiff: Any, run_file: Path) -> Non
 
     assert ended.status == Status.USAGE
     assert f"did you mean {case}" in ended.error
-    assert ended.error.endswith("`lossdiff show run.sqlite` prints all of the run")
+    assert ended.error.endswith("`lossdiff show run.sqlite --all` prints all of the run")
 
 
 def test_where_nothing_is_wrong_nothing_is_shown(lossdiff: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +65,130 @@ def test_verdicts_can_be_chosen(lossdiff: Any, run_file: Path) -> None:
     assert len(everything) > len(both) > len(raised) > len(none) == 0
 
 
-def test_a_table_is_for_people(lossdiff: Any, run_file: Path) -> None:
-    ended = lossdiff("show", run_file, "--verdict", "raised")
+def chosen(lossdiff: Any, run_file: Path, *options: str) -> list[dict[str, Any]]:
+    return rows_of(lossdiff("show", run_file, "--format", "jsonl", *options).out)
+
+
+@pytest.mark.parametrize(
+    ("option", "field", "value"),
+    [
+        ("--impl", "implementation", "answers.softmax_raises"),
+        ("--operation", "operation", "softmax"),
+        ("--dtype", "dtype", "float64"),
+        ("--family", "family", "worked:pytorch"),
+    ],
+)
+def test_verdicts_are_selected_by_name(
+    lossdiff: Any, run_file: Path, option: str, field: str, value: str
+) -> None:
+    everything = chosen(lossdiff, run_file)
+    value = value if value in {row[field] for row in everything} else everything[0][field]
+
+    found = chosen(lossdiff, run_file, option, value)
+
+    assert found == [row for row in everything if row[field] == value] != []
+
+
+def test_a_case_is_selected_by_its_id(lossdiff: Any, run_file: Path) -> None:
+    everything = chosen(lossdiff, run_file)
+    case = everything[0]["case"]
+
+    found = chosen(lossdiff, run_file, "--case", case, "--impl", "answers.softmax_raises")
+
+    assert {(row["case"], row["implementation"]) for row in found} == {
+        (case, "answers.softmax_raises")
+    }
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--impl", "answers.softmax_raise", "did you mean answers.softmax_raises"),
+        ("--operation", "sofmax", "did you mean softmax?"),
+        ("--dtype", "float46", "did you mean float64?"),
+        ("--family", "wroked", "unknown family 'wroked'"),
+        ("--case", "softmax/float64/3/worked/-/0", "unknown case 'softmax/float64/3/worked/-/0'"),
+        ("--impl", "x' OR '1'='1", "unknown implementation"),
+    ],
+)
+def test_a_name_that_the_run_does_not_know_is_refused_with_the_nearest(
+    lossdiff: Any, run_file: Path, option: str, value: str, said: str
+) -> None:
+    ended = lossdiff("show", run_file, option, value)
+
+    assert (ended.status, ended.out) == (Status.USAGE, "")
+    assert said in ended.error
+
+
+def test_by_default_findings_are_grouped_and_the_rest_is_counted(
+    lossdiff: Any, run_file: Path
+) -> None:
+    rows = chosen(lossdiff, run_file)
+
+    ended = lossdiff("show", run_file)
+
+    *groups, _, counts, hint = ended.out.splitlines()
+    assert (ended.status, ended.err) == (Status.OK, "")
+    assert any(line.startswith("R raised           answers.softmax_raises: ") for line in groups)
+    assert not any("unsupported" in line for line in groups)
+    judged = [row for row in rows if row["verdict"] != "unsupported"]
+    assert counts.startswith(f"{len(judged)} verdicts: ")
+    assert "--all" in hint
+
+
+def test_a_run_without_findings_is_counted_in_one_line(lossdiff: Any, tmp_path: Path) -> None:
+    row = VerdictRow(
+        TINY[0].id, "logsumexp", None, "normal", "4x10", "float32", {}, "mine", "numpy", "user",
+        "eager", "cpu", "value", "exact",
+    )  # fmt: skip
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([row, replace(row, verdict="unsupported")])
+
+    shown = lossdiff("show", "run.sqlite").out.splitlines()
+
+    assert shown[0] == "1 verdict: 1 agree; 1 question not claimed"
+
+
+@pytest.mark.parametrize("options", [[], ["--all"], ["--verdict", "raised"]])
+def test_what_is_for_people_fits_eighty_columns(
+    lossdiff: Any, run_file: Path, monkeypatch: pytest.MonkeyPatch, options: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    ended = lossdiff("show", run_file, *options)
 
     assert (ended.status, ended.err) == (Status.OK, "")
     assert "answers.softmax_raises" in ended.out
+    assert max(map(len, ended.out.splitlines())) <= 80
+
+
+def test_all_lists_every_verdict(lossdiff: Any, run_file: Path) -> None:
+    everything = chosen(lossdiff, run_file)
+
+    heads = [line for line in lossdiff("show", run_file, "--all").out.splitlines()
+             if not line.startswith(" ")]  # fmt: skip
+
+    assert len(heads) == len(everything)
+
+
+def test_questions_that_are_not_claimed_are_counted_and_listed_only_if_asked_for(
+    lossdiff: Any, tmp_path: Path
+) -> None:
+    row = VerdictRow(
+        TINY[0].id, "logsumexp", None, "normal", "4x10", "float32", {}, "mine", "numpy", "user",
+        "eager", "cpu", "value", "exact",
+    )  # fmt: skip
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([row, replace(row, implementation="other", verdict="unsupported")])
+
+    listed, whole = (
+        lossdiff("show", "run.sqlite", "--case", row.case, *options).out
+        for options in ([], ["--all"])
+    )
+
+    assert "other" not in listed
+    assert "1 question not claimed" in listed
+    assert "– unsupported" in whole
 
 
 @pytest.mark.parametrize("content", [b"notes", b"", b"SQLite format 3\0" + bytes(5000)])
@@ -97,8 +217,9 @@ def test_a_damaged_run_is_refused(lossdiff: Any, run_file: Path) -> None:
     assert "x.sqlite is damaged" in ended.error
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(run_file: Path) -> None:
-    command = f"'{sys.executable}' -m lossdiff show '{run_file}' --format jsonl | head -n 1"
+@pytest.mark.parametrize("options", ["--format jsonl", "--all", ""])
+def test_a_reader_that_has_seen_enough_is_no_error(run_file: Path, options: str) -> None:
+    command = f"'{sys.executable}' -m lossdiff show '{run_file}' {options} | head -n 1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
     )

@@ -108,6 +108,7 @@ def small_world(page: str, text: str) -> AbstractContextManager[None]:
       minutes.
     - What is timed is small: to judge 50,000 rows takes seconds.
     - A table is as wide as it has to be, so that no cell is broken and each can be compared.
+    - What fits a terminal fits 80 columns.
     """
 
     @contextmanager
@@ -121,6 +122,7 @@ def small_world(page: str, text: str) -> AbstractContextManager[None]:
             for operation in benchmarks._SIZES:
                 patch.setitem(benchmarks._SIZES, operation, ((64, 10),))
             patch.setattr(output, "LOG_WIDTH", 400)
+            patch.setenv("COLUMNS", "80")
             yield
 
     return world()

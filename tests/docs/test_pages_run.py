@@ -27,6 +27,7 @@ from lossdiff._cli.status import Status
 from . import exceptions
 from .pages import PAGES, ROOT, Snippet, inline_commands, snippets
 
+_ENTRY = re.compile(r"\n(?! )")
 _BETWEEN = re.compile(r"\s{2,}")  # what separates the cells of a table
 
 
@@ -103,10 +104,15 @@ class Reader:
 
 
 def assert_shown(shown: str, printed: str, place: str) -> None:
-    """Compare an output with what came out: the text, or the cells of an abridged table.
+    """Compare an output with what came out: the text, some entries, or the cells of a table.
 
-    The numbers of a table may have been shortened; those of a text are all that it shows.
+    The numbers of a table may have been shortened; those of a text are all that it shows. Of a list
+    whose entries have further lines, which are indented, a page shows some.
     """
+    if re.search(r"^ ", shown, re.MULTILINE):
+        entries = _ENTRY.split(printed.strip())
+        assert [it for it in _ENTRY.split(shown.strip()) if it not in entries] == [], place
+        return
     if not _BETWEEN.search(shown.splitlines()[0]):
         assert shown.strip() == printed.strip(), place
         return
@@ -142,6 +148,7 @@ def test_the_commands_and_snippets_of_a_page_run(
 def test_an_output_that_differs_is_found() -> None:
     table = "Name  Kind  Size\na     b     1.25\n"
     assert_shown("Name  Size\na     1.2\n", table, "")
+    assert_shown("b\n  1\n", "a\n  1\nb\n  1\nc\n", "")
     for shown in ("Name  Size\na     1.4\n", "Size  Name\n1.25  a\n", "0.5\n"):
         with pytest.raises(AssertionError):
             assert_shown(shown, table, "")

@@ -5,8 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lossdiff.harness.runfile.file import RunFile
-from lossdiff.harness.runfile.rows import VerdictRow
-from lossdiff.reports.terminal import summary, verdict_table
+from lossdiff.reports.terminal import summary
 from rich.console import Console, RenderableType
 
 from . import sample
@@ -79,24 +78,3 @@ def test_summary_names_forty_searches_and_says_where_the_rest_is(tmp_path: Path)
 def test_beside_verdicts_the_domain_is_one_line(run: RunFile) -> None:
     last = printed(summary(run)).strip().splitlines()[-1]
     assert last.startswith("domain of validity: ")
-
-
-def test_a_call_that_gives_other_bits_says_how_far_apart(run: RunFile) -> None:
-    rows = run.rows(VerdictRow, "verdict = 'nondeterministic'")
-    text = printed(verdict_table(rows))
-    assert "d nondeterministic" in text
-    assert "2.40×10⁻⁷ apart with one thread" in text
-    assert "∞" not in text
-
-
-def test_a_relation_that_fails_has_its_letter(run: RunFile) -> None:
-    text = printed(verdict_table(run.rows(VerdictRow, "verdict LIKE 'relation:%'")))
-    assert "L relation:shift" in text
-
-
-def test_verdicts_are_text_and_not_markup(run: RunFile) -> None:
-    row = next(run.rows(VerdictRow))
-    hostile = replace(row, implementation="[red]x[/red]", note="\x1b[31mred", got="")
-    text = printed(verdict_table([hostile]))
-    assert "[red]x[/red]" in text
-    assert "\x1b" not in text

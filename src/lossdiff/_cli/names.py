@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+_LISTED = 40  # allowed names in a message; a run knows hundreds of implementations
+
 
 class OwnType(click.ParamType[Any]):
     """A type whose messages are complete, so that click's prefix is left out."""
@@ -54,4 +56,5 @@ def unknown(what: str, value: str, names: Iterable[str]) -> str:
     allowed = tuple(names)
     near = get_close_matches(value, allowed, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return f"unknown {what} {value!r}; {hint}allowed: {', '.join(allowed)}"
+    more = f" and {len(allowed) - _LISTED} more" if len(allowed) > _LISTED else ""
+    return f"unknown {what} {value!r}; {hint}allowed: {', '.join(allowed[:_LISTED])}{more}"

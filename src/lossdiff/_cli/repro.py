@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -28,6 +27,7 @@ from ..outputs import Kind, check_output
 from .names import unknown
 from .options import output_option
 from .output import note, write_or_print
+from .selection import check_case
 from .status import Status
 
 _UNSHOWN = ("relation", "nondeterministic", "spoils")  # they are not about one answer
@@ -123,14 +123,7 @@ def _rows_of(run: RunFile, case: str) -> list[VerdictRow]:
     rows = list(run.rows(VerdictRow, '"case" = ?', (case,)))
     rows += [_of_domain(run, row) for row in run.rows(DomainRow, '"case" = ?', (case,))]
     if not rows:
-        # Cases of the same operation are more likely meant than similar ids of another one.
-        names = dict.fromkeys(row.case for row in run.rows(VerdictRow))
-        same = [name for name in names if name.partition("/")[0] == case.partition("/")[0]]
-        near = get_close_matches(case, same or names, n=_NEAR, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise click.UsageError(
-            f"unknown case {case!r}; {hint}`lossdiff show {run.path.name}` prints all of the run"
-        )
+        check_case(run, case)
     return rows
 
 

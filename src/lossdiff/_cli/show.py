@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..harness.runfile import RunFile, VerdictRow
-from ..harness.verdicts import VERDICTS, kind_of
+from ..harness.runfile import RunFile, VerdictRow, WordView
+from ..harness.verdicts import VerdictKind
 from .names import Name
-from .output import console
+from .selection import Selection, selecting_options, selection
 from .status import Status
+
+if TYPE_CHECKING:
+    from ..reports.listing import Line
+
+_CHUNK = 500  # lines that are written together
+_STYLES: dict[str, dict[str, Any]] = {
+    "agree": {"fg": "green"},
+    "explained": {"fg": "yellow"},
+    "finding": {"fg": "red", "bold": True},
+    "neutral": {"dim": True},
+}
+_FINDINGS = [kind for kind in VerdictKind if kind.category == "finding"]
 
 
 @click.command("show")
 @click.argument("path", metavar="RUN.sqlite", type=click.Path(path_type=Path))
-@click.option(
-    "--verdict",
-    "verdicts",
-    multiple=True,
-    metavar="NAME",
-    type=Name("verdict", VERDICTS),
-    help="Only this verdict.",
-)
+@selecting_options
+@click.option("--all", "everything", is_flag=True, help="List every verdict, one by one.")
 @click.option(
     "--format",
     "style",
@@ -34,24 +43,72 @@ from .status import Status
     show_default=True,
     metavar="table|jsonl",
     type=Name("format", ("table", "jsonl")),
-    help="One JSON object a line, or a table.",
+    help="One JSON object a line, or lines for people.",
 )
-def command(path: Path, verdicts: tuple[str, ...], style: str) -> int:
-    """Print the verdicts of a run."""
-    from ..reports.terminal import verdict_table
+def command(path: Path, style: str, everything: bool, **named: tuple[str, ...]) -> int:
+    """Print the verdicts of a run.
 
+    Findings are printed in groups, and other verdicts are counted, unless --verdict, --case or
+    --all asks for a list.
+    """
     with RunFile.open(path) as run:
-        rows = (
-            row
-            for row in run.rows(VerdictRow)
-            if not verdicts or kind_of(row.verdict).word in verdicts
-        )
-        if style == "table":
-            console().print(verdict_table(rows))
-            return Status.OK
-        for row in rows:
-            click.echo(json.dumps(_plain(row), allow_nan=False))
+        chosen = selection(run, named)
+        if style == "jsonl":
+            rows = run.rows(VerdictRow, chosen.where, chosen.arguments)
+            _write(json.dumps(_plain(row), allow_nan=False) for row in rows)
+        elif everything or named["verdicts"] or named["case"]:
+            _list(run, chosen, is_whole=everything or bool(named["verdicts"]))
+        else:
+            _summarise(run, chosen)
     return Status.OK
+
+
+def _list(run: RunFile, chosen: Selection, *, is_whole: bool) -> None:
+    """Print verdicts one by one; questions that are not claimed are counted unless it is whole."""
+    from ..reports.listing import count_lines, entry
+
+    width = shutil.get_terminal_size().columns
+    shown = chosen if is_whole else chosen.narrowed("verdict <> 'unsupported'")
+    rows = run.rows(VerdictRow, shown.where, shown.arguments)
+    _write(_styled(line for row in rows for line in entry(row, width)))
+    if not is_whole or not run.count(VerdictRow, shown.where, shown.arguments):
+        _write(_styled(count_lines(_shares(run, chosen), width)))
+
+
+def _summarise(run: RunFile, chosen: Selection) -> None:
+    """Print the findings in groups, and how many verdicts there are of each class."""
+    from ..reports.listing import count_lines, finding_lines
+
+    width = shutil.get_terminal_size().columns
+    shares = _shares(run, chosen)
+    if shares.known + shares.new:
+        findings = chosen.of_kinds(_FINDINGS)
+        rows = run.rows(VerdictRow, findings.where, findings.arguments)
+        _write(_styled(finding_lines(rows, width)))
+        click.echo()
+    _write(_styled(count_lines(shares, width)))
+    if shares.total:
+        click.echo("--verdict NAME, --case ID and --all list verdicts one by one")
+
+
+def _shares(run: RunFile, chosen: Selection) -> Any:
+    from ..reports.tables import shares
+
+    counts = run.counts(WordView, chosen.where, chosen.arguments)
+    return shares((row.verdict, row.known, number) for row, number in counts)
+
+
+def _styled(lines: Iterable[Line]) -> Iterator[str]:
+    return (
+        click.style(line.text, **_STYLES[line.group]) if line.group else line.text for line in lines
+    )
+
+
+def _write(lines: Iterable[str]) -> None:
+    """Print lines, many at a time: each writing to standard output is flushed."""
+    lines = iter(lines)
+    while some := list(islice(lines, _CHUNK)):
+        click.echo("\n".join(some))
 
 
 def _plain(row: VerdictRow) -> dict[str, Any]:
