@@ -127,7 +127,7 @@ def read_ledger(path: Path) -> tuple[Entry, ...]:
         KeyError: an entry lacks a required key.
         OSError: the file cannot be read.
     """
-    return tuple(map(_entry, tomllib.loads(path.read_text())["entry"]))
+    return tuple(map(_entry, tomllib.loads(path.read_text(encoding="utf-8"))["entry"]))
 
 
 @cache

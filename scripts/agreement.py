@@ -177,7 +177,7 @@ def size(case: str) -> int:
 
 def both_clocks(plan_file: Path, result: Path) -> int:
     """Run the benchmark suite with the framework's own timer between its blocks."""
-    plan = ProcessPlan.from_json(plan_file.read_text())
+    plan = ProcessPlan.from_json(plan_file.read_text(encoding="utf-8"))
     timer_of = {"torch": torch_timer, "jax": jax_timer}[plan.process.framework]
     other = OtherClock(timer_of, first_turn=plan.seed % 2)
     status = pytest.main(pytest_arguments(plan, result), plugins=[other])

@@ -142,7 +142,7 @@ def test_a_run_that_is_asked_to_end_ends_and_can_be_reported_on(
     process.send_signal(number)
 
     _, err = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert "Traceback" not in err
     kept = f"lossdiff: interrupted; what came so far is kept in {path}; --resume goes on with it"
     assert err.splitlines()[-1] == kept

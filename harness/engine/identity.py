@@ -59,7 +59,7 @@ def identity(plan: Plan, whole: Suite, *, seed: int = 0, count: int = 0) -> dict
         "device": plan.device,
         "implementations": written(plan.extra),
         "functions": _digest(
-            Path(place).read_text(errors="replace")
+            Path(place).read_text(encoding="utf-8", errors="replace")
             for places in plan.extra.values()
             for place in places
             if place.endswith(".py")

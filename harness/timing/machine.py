@@ -87,7 +87,7 @@ def computing() -> Callable[[], None]:
 
 def resident() -> tuple[int, int]:
     """Return the resident memory of this process and its peak, in bytes; Linux only."""
-    text = _STATUS.read_text()
+    text = _STATUS.read_text(encoding="utf-8")
     found = [re.search(rf"{name}:\s+(\d+) kB", text) for name in ("VmRSS", "VmHWM")]
     now, peak = (int(match[1]) * 1024 if match else 0 for match in found)
     return now, peak
@@ -96,7 +96,7 @@ def resident() -> tuple[int, int]:
 def forget_peak() -> bool:
     """Reset the peak memory of this process; return False where the system cannot."""
     try:
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     except OSError:
         return False
     return True

@@ -99,7 +99,7 @@ class ProcessPlan:
     @classmethod
     def from_environment(cls) -> ProcessPlan:
         """Return the plan of the process that this is."""
-        return cls.from_json(Path(os.environ[PLAN_VARIABLE]).read_text())
+        return cls.from_json(Path(os.environ[PLAN_VARIABLE]).read_text(encoding="utf-8"))
 
     @staticmethod
     def folder() -> Path:

@@ -48,7 +48,7 @@ class ProcessResult:
             started: when it began, ISO 8601.
         """
         kinds: dict[str, list[dict[str, Any]]] = {"copy": [], "compute": [], "time": []}
-        for item in json.loads(file.read_text())["benchmarks"]:
+        for item in json.loads(file.read_text(encoding="utf-8"))["benchmarks"]:
             kinds[item["extra_info"]["kind"]].append(item)
         copies = [time for item in kinds["copy"] for time in item["stats"]["data"]]
         fact = kinds["copy"][0]["extra_info"] if copies else {}

@@ -125,7 +125,7 @@ def usable_memory() -> int:
     """Return the memory of the machine, or of the container, in bytes."""
     total = psutil.virtual_memory().total
     with suppress(OSError, ValueError):  # no container, or its limit is "max"
-        total = min(total, int(_CGROUP.read_text(encoding="ascii")))
+        total = min(total, int(_CGROUP.read_text(encoding="utf-8")))
     return int(total)
 
 

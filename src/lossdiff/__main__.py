@@ -1,4 +1,4 @@
-"""The entry point of `python -m lossdiff` and of the console script."""
+"""The program `lossdiff`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,24 @@ import sys
 if __name__ == "__main__" and not sys.flags.safe_path:
     sys.path.append(sys.path.pop(0))
 
+from ._cli.ending import finished, status_after
+from ._cli.signals import hear, ignore, signals
+from ._cli.streams import prepare
+
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    from ._cli.main import run
+    hear()
+    prepare()
+    status = finished(status_after(_run))
+    ignore()
+    sys.exit(status)
 
-    sys.exit(run())
+
+def _run() -> int:
+    with signals.deferred():  # an import that is broken off fails in ways of its own
+        from ._cli.main import run
+    return run()
 
 
 if __name__ == "__main__":

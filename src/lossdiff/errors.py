@@ -22,6 +22,7 @@ with the exit status that `_cli.status` gives to the class.
     · LostError
     · LeftOutError
     · ExhaustedError
+    · StreamError
 """
 
 from __future__ import annotations
@@ -101,3 +102,7 @@ class LeftOutError(InternalError):
 
 class ExhaustedError(InternalError):
     """Raised when the time or the questions for shrinking a case have run out."""
+
+
+class StreamError(InternalError):
+    """Raised when nothing can be printed any more, in a command that does nothing else."""

@@ -52,7 +52,7 @@ def as_process(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def write(name: str, text: str) -> str:
     """Write a file here and return its name."""
-    Path(name).write_text(text)
+    Path(name).write_text(text, encoding="utf-8")
     return name
 
 

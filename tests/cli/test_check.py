@@ -152,7 +152,7 @@ def test_a_file_that_is_no_run_is_never_overwritten(
 
     assert ended.status == Status.USAGE
     assert "notes.sqlite is not a lossdiff run file" in ended.error
-    assert notes.read_text() == "precious"
+    assert notes.read_text(encoding="utf-8") == "precious"
 
 
 def test_an_interrupted_check_keeps_what_it_has(

@@ -66,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, small_benchmarks: None) -> 
     folder = tmp_path_factory.mktemp("kinds")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        Path("mine.py").write_text(MINE)
+        Path("mine.py").write_text(MINE, encoding="utf-8")
         for name, command in (
             ("plain", CHECK),
             ("users", command_of("users")),

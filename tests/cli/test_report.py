@@ -20,7 +20,7 @@ def test_a_report_is_one_file(lossdiff: Any, run_file: Path) -> None:
 
     assert ended.status == Status.OK
     assert ended.out.endswith("deep/page.html\n")
-    assert "</html>" in Path("deep/page.html").read_text()
+    assert "</html>" in Path("deep/page.html").read_text(encoding="utf-8")
 
 
 def test_without_its_extra_a_report_says_what_to_install(

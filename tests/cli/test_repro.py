@@ -65,7 +65,7 @@ def test_another_answer_can_be_named_and_written(lossdiff: Any, run_file: Path) 
     ended = lossdiff("repro", run_file, softmax_case(run_file), *named, "--no-shrink", "-o", "a.py")
 
     assert (ended.status, ended.out) == (Status.OK, f"{Path('a.py').resolve()}\n")
-    text = Path("a.py").read_text()
+    text = Path("a.py").read_text(encoding="utf-8")
     assert "# answers.softmax_raises, value: raised" in text
     assert "shrunk" not in text + ended.err
 

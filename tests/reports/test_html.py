@@ -68,7 +68,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="session")
 def page(report: Path) -> Reader:
-    return Reader(report.read_text())
+    return Reader(report.read_text(encoding="utf-8"))
 
 
 def count(run: RunFile, where: str) -> int:

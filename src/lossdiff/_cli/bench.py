@@ -143,7 +143,13 @@ def commit() -> str:
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}  # git must not write to the repository
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=True, timeout=10
+            command,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
+            timeout=10,
         )
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -28,6 +28,7 @@ from ..harness.workers import Cluster
 from ..outputs import shown
 from .output import console
 from .progress import RunProgress
+from .signals import signals
 from .status import Status
 
 
@@ -50,14 +51,15 @@ def opened(output: Path, asked: dict[str, str], *, resume: bool | None = None) -
         RunFileError: the file cannot be written, or it holds another run.
         KeyboardInterrupt: with a message for the user, if answers were stored.
     """
-    with writing(output):
-        run = _taken_up(output, asked) if resume else None
-        is_new = run is None
-        run = run or RunFile.draft(output)
+    # A signal must not come between a file and what removes it.
+    with ExitStack() as stack:
+        with signals.deferred():
+            stack.enter_context(writing(output))
+            run = _taken_up(output, asked) if resume else None
+            if run is None:
+                run = _begun(output, asked)
+            stack.callback(run.discard)
         try:
-            if is_new:
-                command = " ".join(["lossdiff", *sys.argv[1:]])
-                run.set_meta(**asked, command=command, started=_now(), finished="")
             yield run
             run.verify()
         # A draft without answers is discarded; one with answers takes the place of the old run.
@@ -69,7 +71,16 @@ def opened(output: Path, asked: dict[str, str], *, resume: bool | None = None) -
             hint = "" if resume is None else "; --resume goes on with it"
             raise KeyboardInterrupt(f"what came so far is kept in {shown(output)}{hint}") from None
         finally:
-            run.discard()
+            with signals.deferred():
+                stack.close()
+
+
+def _begun(output: Path, asked: dict[str, str]) -> RunFile:
+    """Return a new run."""
+    run = RunFile.draft(output)
+    command = " ".join(["lossdiff", *sys.argv[1:]])
+    run.set_meta(**asked, command=command, started=_now(), finished="")
+    return run
 
 
 def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:

@@ -1,19 +1,21 @@
 """The group of commands, which imports a command when it is run.
 
-`status` defines the exit statuses.
+`status` defines the exit statuses, and `ending` how an exception becomes one of them.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
-from ..errors import LossdiffError
+from .ending import say, status_after
 from .names import OwnType, unknown
-from .status import Status, status_of
+from .signals import signals
+from .status import Status
+from .streams import stop_with_output
 
 # Each command is the function `command` in the file of its name. The first line of its help is
 # repeated here, because most commands import NumPy, which `--help` does not need.
@@ -27,6 +29,7 @@ COMMANDS = {
     "repro": "Print a script that shows a finding with NumPy and that framework alone.",
     "show": "Print the verdicts of a run.",
 }
+_ONLY_PRINT = ("list", "show")
 
 
 class LazyGroup(click.Group):
@@ -38,8 +41,17 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = import_module(f".{cmd_name}", __package__).command
+        if cmd_name in _ONLY_PRINT:
+            stop_with_output()
+        with signals.deferred():  # an import that is broken off fails in ways of its own
+            found: click.Command = import_module(f".{cmd_name}", __package__).command
         return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # click would print a line of its own for an interrupt, and end with 1 for a closed pipe.
+        return status_after(
+            lambda: super(LazyGroup, self).invoke(ctx), click.ClickException, click.exceptions.Exit
+        )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         limit = formatter.width - 6 - max(map(len, COMMANDS))  # click's own limit
@@ -67,26 +79,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    return status_after(lambda: _called(arguments))
+
+
+def _called(arguments: Sequence[str] | None) -> int:
     try:
         return int(cli.main(arguments, prog_name="lossdiff", standalone_mode=False) or Status.OK)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
-        return Status.USAGE
     except click.UsageError as error:
-        click.echo(f"lossdiff: {_usage(error)}", err=True)
+        say(_usage(error))
     except click.ClickException as error:
-        click.echo(f"lossdiff: {error.format_message()}", err=True)
-    except LossdiffError as error:
-        click.echo(f"lossdiff: {error}", err=True)
-        return status_of(error)
-    except (KeyboardInterrupt, click.Abort) as error:
-        kept = str(error.__cause__ or error)  # click raises Abort from an interrupt
-        click.echo("lossdiff: " + "; ".join(["interrupted", *filter(None, [kept])]), err=True)
-        return Status.INTERRUPTED
-    except BrokenPipeError:
-        # The reader, such as `head`, has ended. Python would report the failing flush on stderr.
-        sys.stderr.close()
-        return Status.OK
+        say(error.format_message())
+    except SystemExit as error:  # click has answered a shell that completes a command
+        return int(error.code or Status.OK)
     return Status.USAGE
 
 
