@@ -26,6 +26,7 @@ from ..harness.timing import (
 from ..harness.verdicts import is_finding
 from .execution import conclude, execute, opened
 from .names import Name
+from .numbers import SEED, Whole
 from .options import output_option, plan_of, selection_options
 from .status import Status
 
@@ -44,7 +45,7 @@ def timing_options(command: C) -> C:
                          metavar="NAME", type=Name("suite", BENCH_SUITES),
                          help="quick, or full with a language model's size."),
             click.option("--passes", default=9, show_default=True, metavar="N",
-                         type=click.IntRange(min=1),
+                         type=Whole(least=1, most=10_000),
                          help="How often all is timed, in fresh processes; "
                               "compare needs 8 or more for a verdict."),
             click.option("--threads", multiple=True, default=("one",), show_default=True,
@@ -55,7 +56,7 @@ def timing_options(command: C) -> C:
             click.option("--label", default="", metavar="TEXT",
                          help="Names the run in comparisons; by default the commit does."),
             click.option("--seed", default=0, show_default=True, metavar="N",
-                         type=click.IntRange(min=0), help="Of the random order."),
+                         type=SEED, help="Of the random order."),
         )
     ):  # fmt: skip
         command = option(command)

@@ -13,6 +13,7 @@ from ..cases.suites import SUITES, selected, suite
 from ..harness.engine import identity, sharded
 from .execution import conclude, execute, opened
 from .names import Name, Shard
+from .numbers import SEED, Whole
 from .options import is_complete, output_option, plan_of, selection_options
 
 
@@ -39,7 +40,7 @@ from .options import is_complete, output_option, plan_of, selection_options
     default=0,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=0),
+    type=SEED,
     help="Other draws of the same cases.",
 )
 @click.option(
@@ -47,7 +48,7 @@ from .options import is_complete, output_option, plan_of, selection_options
     default=1000,
     show_default=True,
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Whole(least=1, most=10**6),
     help="How many cases `fuzz` draws.",
 )
 @click.option(

@@ -9,6 +9,7 @@ import click
 
 from ..outputs import Kind, check_apart, check_output, write_output
 from .output import OutputPath
+from .numbers import Finite
 from .status import Status
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     default=0.05,
     show_default=True,
     metavar="SHARE",
-    type=click.FloatRange(min=0, max=10, min_open=True),
+    type=Finite(most=10, is_open=True),
     help="The smallest change of a time that counts.",
 )
 def command(

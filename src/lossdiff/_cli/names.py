@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 _LISTED = 40  # allowed names in a message; a run knows hundreds of implementations
+_DIGITS = 4  # of a number of parts
 
 
 class OwnType(click.ParamType[Any]):
@@ -37,7 +38,10 @@ class Shard(click.ParamType[Any]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
         part, _, parts = str(value).partition("/")
-        if not part.isdecimal() or not parts.isdecimal() or not 1 <= int(part) <= int(parts):
+        if len(parts) > _DIGITS and parts.isdecimal():  # such as of a wrong variable of a script
+            self.fail(f"{value!r} has too many parts: at most {10**_DIGITS - 1}", param, ctx)
+        fits = part.isdecimal() and parts.isdecimal() and len(part) <= _DIGITS
+        if not fits or not 1 <= int(part) <= int(parts):
             self.fail(f"{value!r} is not I/N with I from 1 to N, such as 1/4", param, ctx)
         return int(part), int(parts)
 

@@ -15,6 +15,7 @@ from ..harness.engine import Plan
 from ..harness.workers import GIB
 from .names import Name, OwnType, unknown
 from .output import OutputPath
+from .numbers import TIME_LIMIT, Finite, Whole
 
 MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.mode_names))
 C = TypeVar("C", bound=Callable[..., Any])
@@ -59,12 +60,12 @@ def selection_options(command: C) -> C:
                          type=Name("mode", MODES), help=f"One of {', '.join(MODES)}."),
             click.option("--device", default="cpu", show_default=True, metavar="cpu|gpu",
                          type=Name("device", ("cpu", "gpu")), help="Where to run."),
-            click.option("--jobs", default=0, metavar="N", type=click.IntRange(min=0),
+            click.option("--jobs", default=0, metavar="N", type=Whole(most=10_000),
                          help="Workers side by side; by default as many as there are cores."),
             click.option("--timeout", default=120.0, show_default=True, metavar="S",
-                         type=click.FloatRange(min=0, min_open=True),
+                         type=TIME_LIMIT,
                          help="Seconds for one question."),
-            click.option("--memory", default=0.0, metavar="GIB", type=click.FloatRange(min=0),
+            click.option("--memory", default=0.0, metavar="GIB", type=Finite(most=2**20),
                          help="GiB that a worker may take; by default its share of the machine."),
         )
     ):  # fmt: skip

@@ -26,6 +26,7 @@ from ..harness.verdicts import kind_of
 from ..outputs import Kind, check_output
 from .names import unknown
 from .options import output_option
+from .numbers import TIME_LIMIT
 from .output import note, write_or_print
 from .selection import check_case
 from .status import Status
@@ -53,7 +54,7 @@ _NEAR = 3
     default=TIMEOUT,
     show_default=True,
     metavar="S",
-    type=click.FloatRange(min=0, min_open=True),
+    type=TIME_LIMIT,
     help="Seconds for shrinking.",
 )
 @output_option(None, "Where the script goes; by default it is printed.")
