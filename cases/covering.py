@@ -71,5 +71,7 @@ def stored_rows(suite: str, operation: str, factors: Mapping[str, Sequence[Any]]
 
 @cache
 def _stored() -> dict[str, Any]:
-    text = resources.files("lossdiff.cases.data").joinpath("covering.json").read_text()
+    text = (
+        resources.files("lossdiff.cases.data").joinpath("covering.json").read_text(encoding="utf-8")
+    )
     return dict(json.loads(text))

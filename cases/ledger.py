@@ -133,5 +133,7 @@ def read_ledger(path: Path) -> tuple[Entry, ...]:
 @cache
 def ledger() -> tuple[Entry, ...]:
     """Return the entries of the package's own ledger."""
-    text = resources.files("lossdiff.cases.data").joinpath("ledger.toml").read_text()
+    text = (
+        resources.files("lossdiff.cases.data").joinpath("ledger.toml").read_text(encoding="utf-8")
+    )
     return tuple(map(_entry, tomllib.loads(text).get("entry", [])))

@@ -84,7 +84,11 @@ def _example(item: dict[str, Any]) -> WorkedExample:
 @cache
 def worked_examples() -> dict[str, WorkedExample]:
     """Return the tutorials' printed values, by name."""
-    text = resources.files("lossdiff.cases.data").joinpath("worked_examples.json").read_text()
+    text = (
+        resources.files("lossdiff.cases.data")
+        .joinpath("worked_examples.json")
+        .read_text(encoding="utf-8")
+    )
     return {item["id"]: _example(item) for item in json.loads(text)["examples"]}
 
 

@@ -304,7 +304,7 @@ def pytest_arguments(plan: ProcessPlan, result: Path) -> list[str]:
     # pytest imports a file below the topmost folder with an `__init__`, which in a working copy is
     # `harness`: outside of all packages the suite is imported by its full name.
     suite = plan.scratch / "benchmarks.py"
-    suite.write_text(f"from {__package__}.pytest_suite import *\n")
+    suite.write_text(f"from {__package__}.pytest_suite import *\n", encoding="utf-8")
     return [
         str(suite), "-q", "-p", "pytest_benchmark.plugin",
         # Nothing of the current folder, and no conftest.py of any other, takes part.

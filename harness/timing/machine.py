@@ -20,7 +20,7 @@ _COMPUTED = 2**15  # elements of the reference kernel: its time depends on the c
 
 def cache_bytes() -> int:
     """Return the size of the CPU's last-level cache in bytes, or a usual size if it is unknown."""
-    sizes = [_bytes(path.read_text()) for path in _CACHE.glob("index*/size")]
+    sizes = [_bytes(path.read_text(encoding="ascii")) for path in _CACHE.glob("index*/size")]
     return max(sizes, default=_USUAL_CACHE)
 
 

@@ -11,22 +11,32 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 
 from ._cli.ending import finished, status_after
 from ._cli.signals import hear, ignore, signals
-from ._cli.streams import prepare
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    hear()
-    prepare()
-    status = finished(status_after(_run))
-    ignore()
+    hear()  # first of all; what is heard until `_run` begins waits for it
+    from ._cli.ending import status_after
+
+    status = status_after(_run)
+    # CPython remembers an interrupt that has ended the `exec` of a text, as in the definition of a
+    # data class, and `python -m` then ends as if by SIGINT. The next such `exec` makes it forget.
+    exec("")  # noqa: S102
     sys.exit(status)
 
 
 def _run() -> int:
-    with signals.deferred():  # an import that is broken off fails in ways of its own
-        from ._cli.main import run
-    return run()
+    from ._cli.ending import finished
+    from ._cli.streams import prepare
+
+    prepare()
+    from ._cli.main import run
+
+    signals.act()
+    try:
+        return finished(run())
+    finally:
+        ignore()
 
 
 if __name__ == "__main__":

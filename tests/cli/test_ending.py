@@ -39,6 +39,8 @@ def raising(error: BaseException) -> NoReturn:
         (KeyboardInterrupt(), Status.INTERRUPTED, "interrupted"),
         (KeyboardInterrupt("kept in a"), Status.INTERRUPTED, "interrupted; kept in a"),
         (OSError(28, "No space left on device", "a"), Status.USAGE, "a: No space left on device"),
+        (FileNotFoundError(2, "No such file or directory"), Status.USAGE,
+         "the current folder has been removed"),
         (OSError("of no number"), Status.USAGE, "of no number"),
         (MemoryError(), Status.USAGE, "there is not enough memory"),
         (RuntimeError("can't start new thread"), Status.USAGE, THREADS),

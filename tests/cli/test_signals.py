@@ -86,6 +86,21 @@ def test_an_interrupt_that_python_has_dropped_is_sent_again(
         signals.handle(sent[0])
 
 
+def test_a_thread_that_fails_ends_the_command_as_if_by_no_signal(
+    signals: _Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bool] = []
+    monkeypatch.setattr(module._thread, "interrupt_main", lambda: sent.append(True))
+    error = OSError(24, "Too many open files")
+
+    signals.fail(error)
+    signals.fail(ValueError("a consequence"))
+
+    with pytest.raises(KeyboardInterrupt):
+        signals.handle(signal.SIGINT)
+    assert (sent, signals.failure, signals.number) == ([True], error, 0)
+
+
 def test_another_exception_that_python_has_dropped_is_not_sent(
     signals: _Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:

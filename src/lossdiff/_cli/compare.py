@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..outputs import Kind, check_apart, check_output, write_output
-from .output import OutputPath
 from .numbers import Finite
+from .output import OutputPath
 from .status import Status
 
 if TYPE_CHECKING:

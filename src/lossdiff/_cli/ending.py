@@ -63,6 +63,8 @@ def _reason_of_machine(error: BaseException) -> str:
     """Return what the machine refuses, if that is the cause of an error; otherwise nothing."""
     if isinstance(error, MemoryError):
         return "there is not enough memory"
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return "the current folder has been removed"  # Python asks where it is, and names no file
     if isinstance(error, OSError):
         about = f"{error.filename}: " if error.filename is not None else ""
         return f"{about}{error.strerror or error}"
@@ -91,6 +93,8 @@ def say(line: str) -> None:
 
 def finished(status: int) -> int:
     """Return the status of the process, in view of what became of standard output."""
+    if status > 128:  # whoever ends a command does not wait for a reader that is slow
+        streams.discard()
     failure = streams.failure_of_output()
     if not failure or status not in (Status.OK, Status.FINDINGS):
         return status

@@ -14,8 +14,8 @@ from ..cases.suites import Suite
 from ..harness.engine import Plan
 from ..harness.workers import GIB
 from .names import Name, OwnType, unknown
-from .output import OutputPath
 from .numbers import TIME_LIMIT, Finite, Whole
+from .output import OutputPath
 
 MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.mode_names))
 C = TypeVar("C", bound=Callable[..., Any])

@@ -25,8 +25,8 @@ from ..harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
 from ..harness.verdicts import kind_of
 from ..outputs import Kind, check_output
 from .names import unknown
-from .options import output_option
 from .numbers import TIME_LIMIT
+from .options import output_option
 from .output import note, write_or_print
 from .selection import check_case
 from .status import Status

@@ -35,34 +35,45 @@ class _Signals:
         self.number = 0
         self.failure: BaseException | None = None
         self._since = 0.0
+        self._is_due = False
         self._is_raised = False
         self._deferred = 0
 
     def handle(self, number: int, _frame: FrameType | None = None) -> None:
         """Raise KeyboardInterrupt, now or at the end of the block in which signals wait."""
         now = time.monotonic()
-        if not self.number:
-            self.number, self._since = number, now
-            if not self._deferred:
-                self._raise()
+        if not self._is_due:
+            self._since = now
+            if self.failure is None:
+                self.number = number
+            self._is_due = True
+            self._raise_if_due()
         elif now - self._since > _PATIENCE:
+            self.number = self.number or number
             self._end_at_once()
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
         """Let signals wait until the block has ended: it opens or closes something as a whole."""
-        self._deferred += 1
+        self.wait()
         try:
             yield
         finally:
-            self._deferred -= 1
-            if self.number and not self._is_raised and not self._deferred:
-                self._raise()
+            self.act()
+
+    def wait(self) -> None:
+        """Let signals wait until `act` is called."""
+        self._deferred += 1
+
+    def act(self) -> None:
+        """Handle what has waited."""
+        self._deferred -= 1
+        self._raise_if_due()
 
     def lost(self, kind: type[BaseException]) -> None:
         """Raise again what Python has dropped, because it came up in a callback or a finaliser."""
         if issubclass(kind, KeyboardInterrupt) and self.number:
-            number, self.number, self._is_raised = self.number, 0, False
+            number, self.number, self._is_due, self._is_raised = self.number, 0, False, False
             _thread.interrupt_main(signal.Signals(number))
 
     def fail(self, error: BaseException) -> None:
@@ -71,9 +82,10 @@ class _Signals:
             self.failure = error
             _thread.interrupt_main()
 
-    def _raise(self) -> None:
-        self._is_raised = True
-        raise KeyboardInterrupt
+    def _raise_if_due(self) -> None:
+        if self._is_due and not self._is_raised and not self._deferred:
+            self._is_raised = True
+            raise KeyboardInterrupt
 
     def _end_at_once(self) -> None:
         """End the process and its children although it is still closing what it has opened."""
@@ -91,7 +103,11 @@ signals = _Signals()
 
 
 def hear() -> None:
-    """Begin to handle signals; one that is ignored, as under nohup, stays ignored."""
+    """Begin to hear signals, which wait for `act`.
+
+    One that is ignored, as under nohup, stays ignored.
+    """
+    signals.wait()
     for number in _HEARD:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signals.handle)

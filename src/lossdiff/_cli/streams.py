@@ -60,11 +60,15 @@ class Output(io.TextIOBase):
             self.flush()
         return len(text)
 
-    def flush(self) -> None:
-        text = "".join(self._pending)
+    def discard(self) -> None:
+        """Drop what is pending."""
         self._pending.clear()
         self._size = 0
-        data = self._encoder.encode(text) if self.failure is None else b""
+
+    def flush(self) -> None:
+        text = "".join(self._pending)
+        self.discard()
+        data = self._encoder.encode(text) if text and self.failure is None else b""
         try:
             while data:
                 data = data[self._write(data) :]
@@ -99,6 +103,12 @@ def stop_with_output() -> None:
     """End the command as soon as nothing can be printed: it has nothing else to do."""
     if isinstance(sys.stdout, Output):
         sys.stdout.stops = True
+
+
+def discard() -> None:
+    """Drop what is pending on standard output."""
+    if isinstance(sys.stdout, Output):
+        sys.stdout.discard()
 
 
 def failure_of_output() -> str:

@@ -1,0 +1,181 @@
+"""Each sub-command in each kind of trouble: its status, one line, and nothing left behind.
+
+The statuses are those of the README. The short sub-commands are tried in every kind, the longer
+ones in the kinds that matter to them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
+
+from .trouble import CHECK, COMMANDS, Ended, Process, Trouble
+
+KILLS = int(os.environ.get("LOSSDIFF_KILLS", "1"))  # of each sub-command; each takes seconds
+_SHORT = ("help", "wrong", "show")
+_ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The runs that the sub-commands read."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, options in (("run", ()), ("1", ("--shard", "1/2")), ("2", ("--shard", "2/2"))):
+        path = folder / f"{name}.sqlite"
+        assert cli.run([*CHECK[:-1], str(path), *options]) == Status.OK
+    return folder
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of trouble, and what is due in it.
+
+    Attributes:
+        trouble: the trouble.
+        commands: the longer sub-commands that it is tried on.
+        status: the status that is due; None for that of the sub-command without any trouble.
+        refused: whether the sub-command may end with 2 instead, as the machine lacks something.
+    """
+
+    trouble: Trouble
+    commands: tuple[str, ...] = ()
+    status: int | None = None
+    refused: bool = False
+
+
+KINDS = {
+    "stdin is closed": Kind(Trouble('exec "$@" <&-'), ("check",)),
+    "stdout is closed": Kind(Trouble('exec "$@" >&-'), ("list", "merge"), status=2),
+    "stderr is closed": Kind(Trouble('exec "$@" 2>&-'), ("check", "report", "compare")),
+    "all streams are closed": Kind(
+        Trouble('exec "$@" <&- >&- 2>&-'), ("check", "repro", "list"), status=2
+    ),
+    "stdout is full": Kind(Trouble('exec "$@" >/dev/full'), ("check", "compare", "list"), status=2),
+    "stderr is full": Kind(Trouble('exec "$@" 2>/dev/full'), ("check", "repro", "merge")),
+    "both are full": Kind(Trouble('exec "$@" >/dev/full 2>&1'), ("report",), status=2),
+    "the reader of stdout has gone": Kind(
+        Trouble('{ "$@"; echo "$?" >s; } | true; read s <s; rm s; exit "$s"'),
+        ("check", "list", "compare", "report"),
+    ),
+    "the reader of stderr has gone": Kind(
+        Trouble('{ { "$@" 2>&3; echo "$?" >s; } 3>&1 >/dev/null | true; }; read s <s; rm s; '
+                'exit "$s"'), ("check", "merge"),
+    ),
+    "the locale is ASCII": Kind(Trouble(environment=_ASCII), ("check", "list", "repro", "report")),
+    "the output is ASCII": Kind(Trouble(environment={"PYTHONIOENCODING": "ascii"}), ("compare",)),
+    "there is no folder of temporary files": Kind(
+        Trouble(environment={"TMPDIR": "/no/such"}), ("repro", "bench")
+    ),
+    "there is no home": Kind(
+        Trouble(environment={"HOME": "/no/such", "XDG_CACHE_HOME": None}), ("check",)
+    ),
+    "there is no environment": Kind(Trouble('exec env -i "$@"'), ("merge",)),
+    "there are few descriptors": Kind(
+        Trouble('ulimit -n 12; exec "$@"'), ("list", "compare", "check", "report"), refused=True
+    ),
+    "files must be small": Kind(Trouble('ulimit -f 8; exec "$@"'), ("merge", "check", "report"),
+                                refused=True),
+    "the folder has been removed": Kind(
+        Trouble('rm -r "$PWD"; exec "$@"'), ("list", "check", "merge"), refused=True
+    ),
+    "the terminal has no size": Kind(
+        Trouble(environment={"TERM": None, "COLUMNS": "1", "LINES": "0"}), ("list", "compare")
+    ),
+    "warnings are errors": Kind(Trouble(environment={"PYTHONWARNINGS": "error"}),
+                                ("report", "check")),
+    "assertions are left out": Kind(Trouble(python=("-O",)), ("check", "repro")),
+    "the interpreter is isolated": Kind(Trouble(python=("-I",)), ("check",)),
+}  # fmt: skip
+CELLS = [(name, command) for name, kind in KINDS.items() for command in (*_SHORT, *kind.commands)]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize(("name", "command"), CELLS)
+def test_a_command_in_trouble_ends_with_its_status_and_one_line(
+    runs: Path, tmp_path: Path, name: str, command: str
+) -> None:
+    kind, asked = KINDS[name], COMMANDS[command]
+
+    ended = Process(runs, tmp_path, asked, kind.trouble).ended()
+
+    due = {asked.status if kind.status is None else kind.status}
+    assert ended.status in due | ({Status.USAGE} if kind.refused else set()), ended
+    check_that_nothing_is_left(ended)
+    if ended.status == Status.OK:
+        assert ended.lines == []
+        assert asked.result in {*ended.files, ""}
+    elif "stderr" not in name and "both" not in name and "all" not in name:
+        assert len(ended.lines) == 1, ended.err
+    if "ASCII" in name:
+        assert (ended.out + ended.err).isascii()
+
+
+def check_that_nothing_is_left(ended: Ended) -> None:
+    """Look for processes, temporary files, tracebacks and more than one line of error."""
+    assert "Traceback" not in ended.err
+    assert "internal error" not in ended.err
+    assert len(ended.lines) <= 1, ended.err
+    assert (ended.left, ended.temporary) == ([], [])
+
+
+# --- signals at any moment ---------------------------------------------------------------------
+
+_SENT = [
+    (signal.SIGINT,), (signal.SIGTERM,), (signal.SIGHUP,),
+    (signal.SIGINT, signal.SIGTERM), (signal.SIGINT, signal.SIGINT),
+    (signal.SIGTERM, signal.SIGHUP),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def durations() -> dict[str, float]:
+    """The seconds that each sub-command takes, once it is known; of `bench` not all of them."""
+    return {"bench": 5.0}
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Under nohup some signals are ignored, and would be in a child."""
+    ignored = [s for s in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(s) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, lambda *_: None)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("seed", range(KILLS))
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name not in ("help", "wrong")])
+def test_a_signal_at_any_moment_ends_a_command_with_one_line(
+    runs: Path, tmp_path: Path, durations: dict[str, float], command: str, seed: int
+) -> None:
+    asked, draw = COMMANDS[command], random.Random(f"{command}/{seed}")  # noqa: S311 -- a moment
+    if command not in durations:
+        (tmp_path / "whole").mkdir()
+        begin = time.monotonic()
+        Process(runs, tmp_path / "whole", asked, Trouble()).ended()
+        durations[command] = time.monotonic() - begin
+        shutil.rmtree(tmp_path / "whole")
+    sent, moment = draw.choice(_SENT), draw.uniform(0, durations[command])
+    process = Process(runs, tmp_path, asked, Trouble())
+
+    process.wait_until_it_hears()
+    time.sleep(moment)
+    process.send(sent)
+
+    ended = process.ended()
+    check_that_nothing_is_left(ended)
+    assert ended.status in {asked.status, *(128 + number for number in sent)}, ended
+    assert {name for name in ended.files if not name.endswith("-benchmark.json")} <= {asked.result}
+    assert len(ended.lines) == (ended.status >= 128), ended
