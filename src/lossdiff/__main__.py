@@ -1,4 +1,4 @@
-"""The program `lossdiff`."""
+"""The entry point of `python -m lossdiff` and of the console script."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 if __name__ == "__main__" and not sys.flags.safe_path:
     sys.path.append(sys.path.pop(0))
 
-from ._cli.ending import finished, status_after
 from ._cli.signals import hear, ignore, signals
 
 
