@@ -8,9 +8,6 @@ The file holds the arrays `logits` (or `log_probs`, `probs`), `target`, optional
 from __future__ import annotations
 
 import hashlib
-import json
-import zipfile
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CaseFileError
+from ..errors import CaseFileError, SchemaError
+from .checked import decoded, shown
 from .dtypes import FORMATS, Array, format_of
 from .model import Case, Inputs
+from .npz import NOT_ARRAYS, read_arrays
 from .operations import OPERATIONS, Operation, Options
 
 _WEIGHTS = ("weight", "pos_weight")
-# These are the exceptions that zipfile and NumPy raise for a file that is damaged, encrypted or
-# pickled, or that has another format.
-_DAMAGED = (OSError, TypeError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read_case(path: Path) -> Case:
@@ -44,28 +40,24 @@ def read_case(path: Path) -> Case:
         CaseFileError: the file is missing, damaged, or does not describe a case.
     """
     try:
-        arrays = _arrays(path)
+        return _case(_arrays(path))
     except FileNotFoundError as error:
         raise CaseFileError(f"there is no case file {path}") from error
-    except _DAMAGED as error:
-        raise CaseFileError(f"{path} is not an .npz file of plain arrays") from error
-    try:
-        return _case(arrays)
-    except CaseFileError as error:
-        raise CaseFileError(f"{path}: {error}") from error
+    except OSError as error:
+        raise CaseFileError(f"cannot read {path}: {error.strerror or error}") from error
+    except SchemaError as error:
+        # What concerns the file as a whole continues the sentence that its name begins.
+        colon = ":" if error.where else ""
+        raise CaseFileError(f"{path}{colon} {error}") from error
+    except MemoryError as error:
+        raise CaseFileError(f"{path} needs more memory than there is") from error
 
 
 def _arrays(path: Path) -> dict[str, Array]:
+    if path.exists() and not path.is_file():  # to open a named pipe would wait for its writer
+        raise SchemaError("", NOT_ARRAYS)
     with path.open("rb") as stream:
-        # A pickled array could run code while it is loaded. For an `.npy` file NumPy returns the
-        # array itself, and for a member of the archive that is no array, its bytes.
-        data = np.load(stream, allow_pickle=False)
-        if isinstance(data, np.ndarray):
-            raise TypeError("one array without a name")
-        arrays = {name: data[name] for name in data.files}
-    if not all(isinstance(array, np.ndarray) for array in arrays.values()):
-        raise ValueError("holds other files, too")
-    return arrays
+        return read_arrays(stream)
 
 
 def _case(arrays: dict[str, Array]) -> Case:
@@ -83,7 +75,7 @@ def _case(arrays: dict[str, Array]) -> Case:
         _one_of("target_kind", kind, contract.targets)
         _check_shape("target", arrays.get("target"), _target_shape(values, kind))
     elif kind is not None:
-        raise CaseFileError(f"target_kind is {kind!r}; {operation} takes no target")
+        raise SchemaError(f"target_kind is {shown(kind)}; {operation} takes no target")
     options = _options(spec.get("options", {}), contract, values.ndim)
     for name in arrays.keys() & set(_WEIGHTS):
         _check_shape(name, arrays[name], values.shape[1:2])
@@ -97,7 +89,7 @@ def _case(arrays: dict[str, Array]) -> Case:
     target_family = target_family_of(given.target, kind, options)
     case = Case(operation, family, values.shape, dtype, kind, target_family, options, 0, given)
     if contract.reads_classes and not values.shape[case.class_axis]:
-        raise CaseFileError(
+        raise SchemaError(
             f"`{contract.domain}` has shape {values.shape}: no class on axis {case.class_axis}"
         )
     return case
@@ -105,32 +97,35 @@ def _case(arrays: dict[str, Array]) -> Case:
 
 def _spec(array: Array | None) -> dict[str, Any]:
     if array is None:
-        raise CaseFileError(
+        raise SchemaError(
             "has no array `spec`, a JSON text such as "
             '{"operation": "cross_entropy", "target_kind": "index"}'
         )
+    text = array.item() if array.size == 1 else None
+    if not isinstance(text, str):
+        raise SchemaError("`spec` is not a text")
     try:
-        spec = json.loads(str(array.item() if array.size == 1 else array))
-    except (ValueError, RecursionError) as error:
-        raise CaseFileError(f"`spec` is not JSON: {error}") from error
+        spec = decoded(text, object, allow_nan=True)
+    except SchemaError as error:
+        raise SchemaError(f"`spec` {error}") from error
     if not isinstance(spec, dict):
-        raise CaseFileError("`spec` is not a JSON object")
+        raise SchemaError("`spec` is not a JSON object")
     unknown = spec.keys() - {"operation", "options", "target_kind", "dtype"}
     if unknown:
-        raise CaseFileError(f"`spec` has an unknown key {min(unknown)!r}")
+        raise SchemaError(f"`spec` has an unknown key {shown(min(unknown))}")
     return spec
 
 
 def _one_of(what: str, value: Any, names: Any) -> str:
     if not isinstance(value, str) or value not in names:
-        raise CaseFileError(f"{what} is {value!r}; allowed: {', '.join(names)}")
+        raise SchemaError(f"{what} is {shown(value)}; allowed: {', '.join(names)}")
     return str(value)
 
 
 def _values(arrays: dict[str, Array], contract: Operation) -> Array:
     if contract.domain not in arrays:
-        given = ", ".join(sorted(arrays)) or "none"
-        raise CaseFileError(
+        given = ", ".join(sorted(arrays))[:200] or "none"
+        raise SchemaError(
             f"{contract.name} takes an array `{contract.domain}`; the file has {given}"
         )
     # An array that the operation does not take is an error: ignoring it would test another case
@@ -138,12 +133,12 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
     taken = {contract.domain, *({"target"} if contract.is_loss else ()), *contract.options}
     unknown = arrays.keys() - (taken & {contract.domain, "target", *_WEIGHTS})
     if unknown:
-        raise CaseFileError(f"has an array that {contract.name} does not take: {min(unknown)}")
+        raise SchemaError(f"has an array that {contract.name} does not take: {min(unknown)[:40]}")
     values = arrays[contract.domain]
     axes = 2 if contract.is_loss else 1
     if values.ndim < axes or (format_of(values.dtype) is None and values.dtype.kind not in "iu"):
         shape = "shape (N, C), (N, C, d1) or more" if contract.is_loss else "at least one axis"
-        raise CaseFileError(
+        raise SchemaError(
             f"`{contract.domain}` has dtype {values.dtype}, shape {values.shape}; "
             f"allowed: {', '.join(FORMATS)}; {shape}"
         )
@@ -159,14 +154,14 @@ def _target_shape(values: Array, kind: Any) -> tuple[int, ...]:
 
 def _check_shape(name: str, array: Array | None, shape: tuple[int, ...]) -> None:
     if array is None:
-        raise CaseFileError(f"has no array `{name}`")
+        raise SchemaError(f"has no array `{name}`")
     if array.shape != shape:
-        raise CaseFileError(f"`{name}` has shape {array.shape}; it must have {shape}")
+        raise SchemaError(f"`{name}` has shape {array.shape}; it must have {shape}")
 
 
 def _options(given: Any, contract: Operation, axes: int) -> Options:
     if not isinstance(given, dict):
-        raise CaseFileError("`options` is not a JSON object")
+        raise SchemaError("`options` is not a JSON object")
     checks: dict[str, tuple[Callable[[Any], bool], str]] = {
         "axis": (
             lambda value: _is_whole(value) and -axes <= value < axes,
@@ -184,7 +179,7 @@ def _options(given: Any, contract: Operation, axes: int) -> Options:
         _one_of("option", name, [item for item in contract.options if item in checks])
         is_right, allowed = checks[name]
         if not is_right(value):
-            raise CaseFileError(f"{name} is {value!r}; allowed: {allowed}")
+            raise SchemaError(f"{name} is {shown(value)}; allowed: {allowed}")
     if "label_smoothing" in given:
         given = {**given, "label_smoothing": float(given["label_smoothing"])}
     return Options(**given)
@@ -203,7 +198,7 @@ def _target(target: Array | None, kind: Any, dtype: str) -> Array | None:
     # uint64 labels beyond int64 would wrap around, and are refused because they differ then.
     labels = target.astype(np.int64) if target.dtype.kind in "iu" else None
     if labels is None or (labels != target).any():
-        raise CaseFileError(f"`target` has dtype {target.dtype}; an index target has int64")
+        raise SchemaError(f"`target` has dtype {target.dtype}; an index target has int64")
     return labels
 
 
@@ -235,7 +230,7 @@ def target_family_of(target: Array | None, kind: Any, options: Options) -> str:
 
 def _numbers(name: str, array: Array, dtype: str) -> Array:
     if array.dtype.kind not in "biuf" and format_of(array.dtype) is None:
-        raise CaseFileError(f"`{name}` has dtype {array.dtype}; allowed: {', '.join(FORMATS)}")
+        raise SchemaError(f"`{name}` has dtype {array.dtype}; allowed: {', '.join(FORMATS)}")
     return FORMATS[dtype].round(array)
 
 

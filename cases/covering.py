@@ -16,6 +16,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from .checked import decoded
+
 Row = dict[str, Any]
 STRENGTH = {"quick": 2, "full": 3}
 
@@ -38,6 +40,19 @@ class Constraint:
         return len(levels) < len(self.factors) or self.holds(*levels)
 
 
+@dataclass(frozen=True)
+class StoredArray:
+    """A covering array as it is stored.
+
+    Attributes:
+        factors: the digest of the factors that it was made for.
+        rows: the positions of the levels, separated by spaces.
+    """
+
+    factors: str
+    rows: list[str]
+
+
 def digest_of(factors: Mapping[str, Sequence[Any]]) -> str:
     """Return a hash of the names and levels of factors, by which a stale array is noticed."""
     return hashlib.sha256(json.dumps(factors).encode()).hexdigest()[:16]
@@ -58,20 +73,18 @@ def stored_rows(suite: str, operation: str, factors: Mapping[str, Sequence[Any]]
         ValueError: the array was made for other factors.
     """
     stored = _stored()[suite][operation]
-    if stored["factors"] != digest_of(factors):
+    if stored.factors != digest_of(factors):
         raise ValueError(f"{operation} has other factors in {suite}; run scripts/make_covering.py")
     # Levels are stored by position, which keeps the file small; the hash above ensures that the
     # positions still mean the same levels.
     names = list(factors)
     return [
         {name: factors[name][int(at)] for name, at in zip(names, row.split(), strict=True)}
-        for row in stored["rows"]
+        for row in stored.rows
     ]
 
 
 @cache
-def _stored() -> dict[str, Any]:
-    text = (
-        resources.files("lossdiff.cases.data").joinpath("covering.json").read_text(encoding="utf-8")
-    )
-    return dict(json.loads(text))
+def _stored() -> dict[str, dict[str, StoredArray]]:
+    text = resources.files("lossdiff.cases.data").joinpath("covering.json").read_bytes()
+    return decoded(text, dict[str, dict[str, StoredArray]])

@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from .checked import checked
 from .operations import Options
 
 
@@ -105,7 +106,7 @@ def _entry(item: dict[str, Any]) -> Entry:
     unknown = item.get("when", {}).keys() - set(FACTS)
     if unknown:
         raise ValueError(f"ledger entry {item['id']}: unknown condition {sorted(unknown)}")
-    return Entry(
+    entry = Entry(
         id=item["id"],
         implementations=_tuple(item["implementations"]),
         verdicts=_tuple(item["verdicts"]),
@@ -117,6 +118,7 @@ def _entry(item: dict[str, Any]) -> Entry:
         until=item.get("until", ""),
         suite=item.get("suite", "full"),
     )
+    return checked(vars(entry), Entry)
 
 
 def read_ledger(path: Path) -> tuple[Entry, ...]:
@@ -124,6 +126,7 @@ def read_ledger(path: Path) -> tuple[Entry, ...]:
 
     Raises:
         ValueError: the file is not TOML, or an entry has an unknown condition.
+        SchemaError: a value of an entry has another type.
         KeyError: an entry lacks a required key.
         OSError: the file cannot be read.
     """
@@ -133,7 +136,6 @@ def read_ledger(path: Path) -> tuple[Entry, ...]:
 @cache
 def ledger() -> tuple[Entry, ...]:
     """Return the entries of the package's own ledger."""
-    text = (
-        resources.files("lossdiff.cases.data").joinpath("ledger.toml").read_text(encoding="utf-8")
-    )
-    return tuple(map(_entry, tomllib.loads(text).get("entry", [])))
+    file = resources.files("lossdiff.cases.data").joinpath("ledger.toml")
+    # UTF-8 is named, because the default depends on the locale.
+    return tuple(map(_entry, tomllib.loads(file.read_text(encoding="utf-8")).get("entry", [])))

@@ -13,18 +13,18 @@ from typing import cast
 import numpy as np
 
 from .dtypes import FORMATS, Array
+from .existence import exists
 from .families import VALUES
-from .layouts import LAYOUTS
 from .operations import OPERATIONS, Operation, Options, TargetKind
 from .stored import stored_values
 from .stream import Floats, Stream
-from .sweeps import SWEEPS, swept
+from .sweeps import swept
 from .targets import LABELS, PROBABILITIES, WRONG_SHAPES
 from .weights import WEIGHTS
 
 _MOST_JUDGED = 2**20
+_SHOWN = 200  # characters of a wrong id in a message
 _NO_OPTIONS = Options()
-_TARGET_FAMILIES = {*LABELS, *PROBABILITIES, *WRONG_SHAPES, "given"}
 SHRUNK, SHRUNK_PROBED = "shrunk", "grid_shrunk"
 # Families of cases that carry explicit arrays, and whether such cases are probed. The flag is part
 # of the name, because a case that is rebuilt from its id has to be checked as before.
@@ -248,30 +248,17 @@ class Case:
                 target_dtype=target_dtype,
                 layout=layout,
             )
-        except (KeyError, ValueError) as error:
-            raise ValueError(f"{text!r} is not the id of a case") from error
-        # Only one spelling is an id: `04x10` or `axis=-1`, the default, would name a case twice.
-        if case.id != text or not _exists(case):
-            raise ValueError(f"{text!r} is not the id of a case")
-        return case
+            # Only one spelling is an id: `04x10` or `axis=-1`, the default, would name a case
+            # twice.
+            if case.id == text and exists(case, explicit=case.is_given):
+                return case
+        except (KeyError, ValueError):
+            pass
+        raise ValueError(f"{text[:_SHOWN]!r} is not the id of a case")
 
     def with_target(self, kind: TargetKind, family: str) -> Case:
         """Return the same case with another kind of target."""
         return replace(self, target_kind=kind, target_family=family)
-
-
-def _exists(case: Case) -> bool:
-    """Return whether every family, dtype, kind and layout that an id names is defined."""
-    name = case.family.partition("@")[0]
-    weights = (case.options.weight, case.options.pos_weight)
-    return (
-        case.dtype in FORMATS
-        and (":" in name or name in (SWEEPS if case.is_swept else VALUES))
-        and case.target_kind in (case.contract.targets or (None,))
-        and (not case.target_kind or case.target_family in _TARGET_FAMILIES)
-        and case.layout in LAYOUTS
-        and all(not weight or weight.partition(":")[0] in (*WEIGHTS, "given") for weight in weights)
-    )
 
 
 def _eighths(name: str, shape: tuple[int, ...]) -> Floats:

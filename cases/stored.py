@@ -6,7 +6,6 @@ by `scripts/make_digits.py`.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .checked import checked, decoded
 from .dtypes import Array
 from .operations import Options, TargetKind
 
@@ -58,38 +58,54 @@ class WorkedExample:
     note: str
 
 
-def _example(item: dict[str, Any]) -> WorkedExample:
-    inputs = item["inputs"]
+@dataclass(frozen=True)
+class _Printed:
+    """A worked example as it is stored; `WorkedExample` explains the entries."""
+
+    id: str
+    source: str
+    op: str
+    inputs: dict[str, list[Any]]
+    options: dict[str, str]
+    expected: list[Any] | float
+    atol: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Document:
+    about: str
+    examples: list[_Printed]
+
+
+def _example(item: _Printed) -> WorkedExample:
+    inputs = item.inputs
     # The file does not name the kind of target; its shape and the operation decide.
     target = np.array(inputs["target"]) if "target" in inputs else None
     kind: TargetKind | None = None
     if target is not None:
-        multi_label = item["op"].startswith("binary")
+        multi_label = item.op.startswith("binary")
         kind = "index" if target.ndim == 1 else "multi_label" if multi_label else "one_hot"
     values = next(inputs[name] for name in ("logits", "log_probs", "probs") if name in inputs)
     return WorkedExample(
-        name=item["id"],
-        source=item["source"],
-        operation=item["op"],
+        name=item.id,
+        source=item.source,
+        operation=item.op,
         values=np.array(values, np.float64),
         target=target,
         target_kind=kind,
-        options=Options(**item["options"]),
-        expected=np.array(item["expected"], np.float64),
-        atol=item["atol"],
-        note=item.get("note", ""),
+        options=checked(item.options, Options),
+        expected=np.array(item.expected, np.float64),
+        atol=item.atol,
+        note=item.note,
     )
 
 
 @cache
 def worked_examples() -> dict[str, WorkedExample]:
     """Return the tutorials' printed values, by name."""
-    text = (
-        resources.files("lossdiff.cases.data")
-        .joinpath("worked_examples.json")
-        .read_text(encoding="utf-8")
-    )
-    return {item["id"]: _example(item) for item in json.loads(text)["examples"]}
+    text = resources.files("lossdiff.cases.data").joinpath("worked_examples.json").read_bytes()
+    return {item.id: _example(item) for item in decoded(text, _Document).examples}
 
 
 @cache

@@ -23,6 +23,7 @@ with the exit status that `_cli.status` gives to the class.
     · LeftOutError
     · ExhaustedError
     · StreamError
+    · SchemaError
 """
 
 from __future__ import annotations
@@ -106,3 +107,15 @@ class ExhaustedError(InternalError):
 
 class StreamError(InternalError):
     """Raised when nothing can be printed any more, in a command that does nothing else."""
+
+
+class SchemaError(InternalError):
+    """Raised when data from outside does not fit its schema; callers add the name of the file."""
+
+    def __init__(self, where: str, reason: str = "") -> None:
+        # `where` is the part that does not fit, such as `times[3]`, and empty for the whole.
+        super().__init__(where, reason)
+        self.where, self.reason = where, reason
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.reason}".strip()

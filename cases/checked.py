@@ -1,0 +1,110 @@
+"""Check data from outside against a type: JSON texts, TOML tables, records of a run file.
+
+Whatever was written by another program, by a user, or by an earlier run passes through here before
+it is used. What does not fit gives one short reason, and the caller adds the name of the file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from ..errors import SchemaError
+
+T = TypeVar("T")
+_LONGEST = 2**24  # characters of a JSON text; the times of one benchmark take about 1% of that
+_SHOWN = 40  # characters of a value in a message
+
+# The words for the types of JSON and SQLite.
+_TYPES = {
+    "str": "text",
+    "bytes": "bytes",
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "null": "empty",
+    "array": "a list",
+    "object": "an object",
+}
+_MESSAGE = re.compile(
+    r"Expected `(?P<due>[^`]+)`(?P<limit>.*?)(, got `(?P<got>\w+)`)?( - at `\$\.?(?P<where>.*)`)?",
+    re.DOTALL,
+)
+_MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`.*")
+
+
+def checked(value: Any, kind: type[T]) -> T:
+    """Return a value as an instance of a type, or say what does not fit.
+
+    Args:
+        value: plain data: numbers, texts, bytes, lists and dictionaries.
+        kind: the type, such as `dict[str, list[int]]` or a dataclass.
+
+    Raises:
+        SchemaError: the value, or a part of it, is of another type or out of range.
+
+    >>> checked({"a": [1, "x"]}, dict[str, list[int]])
+    Traceback (most recent call last):
+    lossdiff.errors.SchemaError: [...][1] is text, a whole number is due
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        _refuse(str(error))
+    except RecursionError:
+        raise SchemaError("", "is nested too deeply") from None
+
+
+def decoded(text: str | bytes, kind: type[T], *, allow_nan: bool = False) -> T:
+    """Return the data of a JSON text as an instance of a type, or say what does not fit.
+
+    Args:
+        text: the JSON text; bytes are UTF-8.
+        kind: the type, such as `dict[str, list[int]]` or a dataclass.
+        allow_nan: whether `NaN` and `Infinity`, which Python writes, may occur.
+
+    Raises:
+        SchemaError: the text is too long, is not JSON, or does not fit the type.
+
+    >>> decoded('{"numpy": ["mine.py"]}', dict[str, list[str]])
+    {'numpy': ['mine.py']}
+    """
+    if len(text) > _LONGEST:
+        raise SchemaError("", f"has {len(text)} characters, more than {_LONGEST}")
+    try:
+        if allow_nan:
+            return checked(json.loads(text), kind)
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.ValidationError as error:
+        _refuse(str(error))
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or nested too deeply
+        raise SchemaError("", f"is not JSON: {_brief(str(error))}") from None
+
+
+def shown(value: Any) -> str:
+    r"""Return a value as it is quoted in a message, shortened and without control characters.
+
+    >>> shown("eag\x1ber")
+    "'eag\\x1ber'"
+    """
+    return _brief(ascii(value[: _SHOWN + 1] if isinstance(value, str | bytes) else value))
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= _SHOWN + 10 else f"{text[:_SHOWN]}…"
+
+
+def _refuse(message: str) -> NoReturn:
+    """Raise the error that says in words what msgspec says in types."""
+    if found := _MISSING.fullmatch(message):
+        raise SchemaError(found["name"], "is missing") from None
+    found = _MESSAGE.fullmatch(message)
+    if found is None:
+        raise SchemaError("", f"does not fit: {message}") from None
+    kinds = [kind for kind in found["due"].split(" | ") if kind != "null"]
+    due = " or ".join(_TYPES.get(kind, kind) for kind in kinds) + found["limit"]
+    got = f"is {_TYPES.get(found['got'], found['got'])}" if found["got"] else "is out of range"
+    raise SchemaError(found["where"] or "", f"{got}, {due} is due") from None
