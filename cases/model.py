@@ -236,10 +236,11 @@ class Case:
                 target_family, _, target_dtype = target.partition(":")
             dtype, shape, family, options, seed = rest
             shape, _, layout = shape.partition("~")
+            axes = [int(n) for n in shape.split("x")]  # a generator would leave longer tuples
             case = cls(
                 operation,
                 family,
-                tuple(int(n) for n in shape.split("x")),
+                tuple(axes),
                 dtype,
                 cast("TargetKind | None", kind),
                 target_family,

@@ -6,6 +6,7 @@ machine has. Here the declared size has to be that of the member, before anythin
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 import zipfile
@@ -19,6 +20,7 @@ from .dtypes import Array
 
 LARGEST = 2**30  # bytes of all arrays of an archive together
 GIB = 2**30
+_AXES = 32  # NumPy 1 has no array of more
 NOT_ARRAYS = "is not an .npz file of plain arrays"
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 # Other methods decompress a few bytes to any number of them at once.
@@ -47,6 +49,35 @@ def read_arrays(stream: IO[bytes], largest: int = LARGEST) -> dict[str, Array]:
         raise SchemaError("", NOT_ARRAYS) from error
 
 
+def read_array(content: bytes) -> Array:
+    """Return the array of an `.npy` file of float64.
+
+    Args:
+        content: the file.
+
+    Raises:
+        SchemaError: it is not an array of float64, or not as large as it declares.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            stream = io.BytesIO(content)
+            array = _content(stream, *_header(stream))
+    except Exception as error:  # as above
+        raise SchemaError("", "is not an array of float64") from error
+    if array.dtype != np.float64:
+        raise SchemaError("", "is not an array of float64")
+    return array
+
+
+def is_array(content: bytes) -> bool:
+    """Return whether `read_array` can read a content."""
+    try:
+        read_array(content)
+    except SchemaError:
+        return False
+    return True
+
+
 def _members(archive: zipfile.ZipFile, largest: int) -> dict[str, Array]:
     members = archive.infolist()
     names = [item.filename.removesuffix(".npy") for item in members]
@@ -56,8 +87,10 @@ def _members(archive: zipfile.ZipFile, largest: int) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     left = largest
     for name, item in zip(names, members, strict=True):
+        if item.compress_type not in _METHODS:
+            raise SchemaError("", NOT_ARRAYS)
         with archive.open(item) as member:
-            shape, by_columns, dtype = _header(item, member)
+            shape, by_columns, dtype = _header(member)
             # Empty axes count as 1: NumPy refuses a shape whose other axes are too long.
             if math.prod(filter(None, shape)) * max(dtype.itemsize, 1) > left:
                 large = f"shape {shape} of dtype {dtype}"[:120]
@@ -68,10 +101,10 @@ def _members(archive: zipfile.ZipFile, largest: int) -> dict[str, Array]:
     return arrays
 
 
-def _header(item: zipfile.ZipInfo, member: IO[bytes]) -> tuple[tuple[int, ...], bool, Any]:
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, Any]:
     """Return the shape of an array, whether it is stored by columns, and its dtype."""
     reader = _HEADERS.get(npy.read_magic(member))
-    if reader is None or item.compress_type not in _METHODS:
+    if reader is None:
         raise SchemaError("", NOT_ARRAYS)
     shape, by_columns, dtype = reader(member)
     # An array of objects is a pickle, which could run code while it is loaded.
@@ -83,11 +116,11 @@ def _header(item: zipfile.ZipInfo, member: IO[bytes]) -> tuple[tuple[int, ...], 
 def _content(member: IO[bytes], shape: tuple[int, ...], by_columns: bool, dtype: Any) -> Array:
     size = math.prod(shape) * dtype.itemsize
     content = member.read(size)
-    # The read beyond the last byte checks the checksum of the member, too.
+    # The read beyond the last byte checks the checksum of a member, too.
     if len(content) < size or member.read(1):
         raise SchemaError("", NOT_ARRAYS)
     return np.frombuffer(content, dtype).reshape(shape, order="F" if by_columns else "C")
 
 
 def _is_shape(shape: Any) -> bool:
-    return len(shape) <= 32 and all(type(axis) is int and axis >= 0 for axis in shape)
+    return len(shape) <= _AXES and all(type(axis) is int and axis >= 0 for axis in shape)

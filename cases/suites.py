@@ -138,10 +138,11 @@ def _place(case: Case) -> tuple[Any, ...]:
 
 def _case(operation: Operation, given: dict[str, Any]) -> Case:
     kind, _, family = given.get("target", "").partition(".")
+    axes = [int(n) for n in given["shape"].split("x")]
     return Case(
         operation.name,
         given["family"],
-        tuple(map(int, given["shape"].split("x"))),
+        tuple(axes),
         given["dtype"],
         kind or None,
         family,

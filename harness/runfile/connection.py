@@ -12,6 +12,7 @@ from ...outputs import Kind, check_output, shown, target_of
 from .lock import InodeLock
 from .place import refuse_foreign_sides
 from .schema import APPLICATION_ID, FORMAT, SCHEMA
+from .untrusted import protect, why_unread
 
 
 def connected(place: Path) -> sqlite3.Connection:
@@ -86,23 +87,16 @@ def opened(path: Path) -> tuple[sqlite3.Connection, int]:
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row
     try:
+        protect(connection)
         mark = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         connection.close()
-        raise RunFileError(f"{shown(path)} {_why_unread(error)}: {error}") from error
+        raise RunFileError(f"{shown(path)} {why_unread(error, path)}") from error
     if mark != APPLICATION_ID:
         connection.close()
         raise RunFileError(f"{shown(path)} is not a lossdiff run file")
     return connection, version
-
-
-def _why_unread(error: sqlite3.Error) -> str:
-    if "malformed" in str(error):
-        return "is damaged"
-    if isinstance(error, sqlite3.OperationalError):  # it is locked, or may not be read
-        return "cannot be read"
-    return "is not a lossdiff run file"
 
 
 def other_format(connection: sqlite3.Connection, path: Path, but: str) -> RunFileError:
@@ -110,5 +104,6 @@ def other_format(connection: sqlite3.Connection, path: Path, but: str) -> RunFil
     record = None
     with closing(connection), suppress(sqlite3.Error):  # another format may have no such table
         record = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
-    reader = f"; lossdiff {record[0]}, which wrote it, reads it" if record else ""
+    version = record[0] if record and isinstance(record[0], str) else ""
+    reader = f"; lossdiff {version[:20]}, which wrote it, reads it" if version else ""
     return RunFileError(f"{shown(path)} {but} {FORMAT}{reader}")

@@ -8,8 +8,6 @@ that it had committed, and readers need not wait. A closed run is a single file.
 
 from __future__ import annotations
 
-import io
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,14 +16,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
-from ...cases.dtypes import FORMATS
-from ...cases.model import Case, Inputs
-from ...errors import LostError, RunFileError
+from ...cases.checked import shown as shown_value
+from ...cases.model import Case
+from ...errors import LostError, RunFileError, SchemaError
 from ...outputs import shown, target_of
 from .connection import check_place, check_whole, connected, created, opened, other_format
+from .given import pack, unpack
 from .lock import InodeLock
+from .meta import Meta, checked_meta
 from .place import (
     MOVED,
     HeldFile,
@@ -51,6 +49,8 @@ from .schema import (
     quoted,
     storable,
 )
+from .untrusted import check_tables, why_unread
+from .vocabulary import is_case
 
 
 class RunFile:
@@ -62,6 +62,7 @@ class RunFile:
         """Take an open connection; only a writer has a file that it holds."""
         self._connection, self._held = connection, held
         self.path = path
+        self._is_checked = False  # whether its tables were found to be ours
 
     @property
     def _is_draft(self) -> bool:
@@ -223,10 +224,18 @@ class RunFile:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
+        """Turn whatever a damaged file raises into an error that names the file."""
         try:
+            if not self._is_checked:
+                check_tables(self._connection)
+                self._is_checked = True
             yield
-        except (sqlite3.DatabaseError, json.JSONDecodeError, IndexError, TypeError) as error:
-            raise RunFileError(f"{self.path} is damaged: {error}") from error
+        except SchemaError as error:
+            raise RunFileError(f"{shown(self.path)} is damaged: {error}") from error
+        except sqlite3.Error as error:
+            raise RunFileError(f"{shown(self.path)} {why_unread(error)}") from error
+        except MemoryError as error:
+            raise RunFileError(f"{shown(self.path)} needs more memory than there is") from error
 
     def close(self) -> None:
         """Close the file; all rows that were added are on disk already."""
@@ -307,7 +316,7 @@ class RunFile:
             for case in cases:
                 if case.given is not None:
                     self._connection.execute(
-                        "INSERT OR REPLACE INTO given VALUES (?, ?)", (case.id, _pack(case.given))
+                        "INSERT OR REPLACE INTO given VALUES (?, ?)", (case.id, pack(case.given))
                     )
 
     def given(self) -> Iterator[Case]:
@@ -368,7 +377,8 @@ class RunFile:
     def meta(self) -> dict[str, str]:
         """The version, command, suite, seed, and times of start and end (ISO 8601) of the run."""
         with self._reading():
-            return dict(map(tuple, self._connection.execute("SELECT key, value FROM meta")))
+            found = checked_meta(self._connection.execute("SELECT key, value FROM meta"))
+        return Meta(found, shown(self.path))
 
     def set_meta(self, **values: str) -> None:
         """Set entries of `meta`; others keep their values."""
@@ -377,31 +387,20 @@ class RunFile:
             self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", entries)
 
     def case(self, case_id: str) -> Case:
-        """Return a case of this run from its id, with its arrays if it has explicit ones."""
-        case = Case.parse(case_id)
+        """Return a case of this run from its id, with its arrays if it has explicit ones.
+
+        Raises:
+            RunFileError: there is no such case, or its arrays are damaged.
+        """
         query = 'SELECT npz FROM given WHERE "case" = ?'
         with self._reading():
+            if not isinstance(case_id, str) or not case_id or not is_case(case_id):
+                raise SchemaError(
+                    "", f"a case is {shown_value(case_id)}, which is not the id of a case"
+                )
+            case = Case.parse(case_id)
             record = self._connection.execute(query, (case_id,)).fetchone()
-        return case if record is None else replace(case, given=_unpack(record["npz"], case))
-
-
-def _pack(inputs: Inputs) -> bytes:
-    stream = io.BytesIO()
-    arrays = {name: value for name, value in vars(inputs).items() if value is not None}
-    # `.npz` has no bfloat16, and float64 holds every value of every format exactly.
-    wide = {
-        name: value if value.dtype.kind in "iu" else value.astype(np.float64)
-        for name, value in arrays.items()
-    }
-    np.savez_compressed(stream, **wide)
-    return stream.getvalue()
-
-
-def _unpack(npz: bytes, case: Case) -> Inputs:
-    with np.load(io.BytesIO(npz), allow_pickle=False) as data:
-        return Inputs(
-            **{
-                name: value if value.dtype.kind in "iu" else FORMATS[case.dtype].round(value)
-                for name, value in data.items()
-            }
-        )
+            try:
+                return case if record is None else replace(case, given=unpack(record[0], case))
+            except SchemaError as error:
+                raise SchemaError(f"given.npz of {case_id}{error.where}", error.reason) from error

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from .numbers import Count, Finite
+
 
 @dataclass(frozen=True)
 class CompletedRow:
@@ -23,7 +25,7 @@ class CompletedRow:
     mode: str
     case: str
     device: str
-    threads: int = 0
+    threads: Count = 0
 
     table: ClassVar[str] = "asked"
     key: ClassVar[tuple[str, ...]] = (
@@ -51,7 +53,7 @@ class ValidityPointRow:
     device: str
     dtype: str
     sweep: str
-    magnitude: float
+    magnitude: Finite
     verdict: str
     quantity: str
     case: str

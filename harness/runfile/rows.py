@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from .numbers import Count, Finite, Size
+
 
 @dataclass(frozen=True)
 class VerdictRow:
@@ -51,15 +53,15 @@ class VerdictRow:
     verdict: str
     known: bool = False
     ledger: str = ""
-    ulp: float | None = None
-    ratio: float | None = None
-    abs_error: float | None = None
+    ulp: Size | None = None
+    ratio: Size | None = None
+    abs_error: Size | None = None
     where: str = ""
     exact: str = ""
     got: str = ""
     note: str = ""
     fingerprint: str = ""
-    seconds: float | None = None
+    seconds: Finite | None = None
 
     table: ClassVar[str] = "verdicts"
 
@@ -116,9 +118,9 @@ class RelationRow:
     framework: str
     mode: str
     dtype: str
-    cases: int
-    largest_difference: float
-    largest_ratio: float
+    cases: Count
+    largest_difference: Size
+    largest_ratio: Size
     agrees: bool
     note: str = ""
     device: str = "cpu"
@@ -158,13 +160,13 @@ class DomainRow:
     device: str
     dtype: str
     sweep: str
-    leaves_bound_at: float | None
+    leaves_bound_at: Finite | None
     left_by: str
-    breaks_at: float | None
+    breaks_at: Finite | None
     broken_by: str
     quantity: str
     case: str
-    asked_to: float
+    asked_to: Finite
 
     table: ClassVar[str] = "domains"
 

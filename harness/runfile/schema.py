@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cases.npz import read_array
+from .decoding import RowDecoder
 from .resume_rows import PROGRESS_ROWS, ProgressRow
 from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
 from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
@@ -144,22 +146,23 @@ def storable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def decode(row: type[R], record: sqlite3.Row) -> R:
+@cache
+def _decoder(row: type[Any]) -> RowDecoder:
+    return RowDecoder(row, BOOL_COLUMNS.get(row, ()), JSON_COLUMNS.get(row, ()))
+
+
+def decode(row: type[R], record: Sequence[Any]) -> R:
     """Return the row that `encode` made a record of.
 
     Args:
         row: the class of the row.
-        record: one record of its table.
+        record: the cells of one record of its table, in the order of `columns_of`.
 
     Raises:
-        IndexError, TypeError, json.JSONDecodeError: the record is damaged.
+        SchemaError: a cell is damaged; the message names it.
     """
-    values = {name: record[name] for name in columns_of(row)}
-    for name in BOOL_COLUMNS[row]:
-        values[name] = bool(values[name])
-    for name in JSON_COLUMNS[row]:
-        values[name] = json.loads(values[name])
-    return row(**values)
+    found: R = _decoder(row).decode(record)
+    return found
 
 
 def packed(array: NDArray[np.generic]) -> bytes:
@@ -175,4 +178,4 @@ def array_of(npy: bytes) -> NDArray[np.float64]:
     >>> array_of(packed(np.array([0.5, -1.0])))
     array([ 0.5, -1. ])
     """
-    return np.load(io.BytesIO(npy), allow_pickle=False)
+    return read_array(npy)

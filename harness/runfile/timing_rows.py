@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+
+from .numbers import Count, Finite, Ordinal, Positive
 
 
 @dataclass(frozen=True)
@@ -48,19 +52,19 @@ class TimingRow:
     direction: str
     threads: str
     cache: str
-    median: float
-    low: float
-    high: float
-    iqr: float
-    minimum: float
-    rounds: int
-    passes: int
-    first_call: float | None
+    median: Positive
+    low: Positive
+    high: Positive
+    iqr: Finite
+    minimum: Positive
+    rounds: Ordinal
+    passes: Ordinal
+    first_call: Finite | None
     computes: str
-    moved: int
-    bandwidth: float | None
-    device_time: float | None
-    memory: int | None
+    moved: Count
+    bandwidth: Positive | None
+    device_time: Finite | None
+    memory: Count | None
     memory_of: str
     verdict: str
     agrees: bool
@@ -90,7 +94,7 @@ class PassRow:
         verdict: the worst verdict on these results.
     """
 
-    process: int
+    process: Ordinal
     case: str
     implementation: str
     framework: str
@@ -99,11 +103,11 @@ class PassRow:
     direction: str
     threads: str
     cache: str
-    times: list[float]
-    iterations: list[int]
-    first_call: float | None
-    device_time: float | None
-    memory: int | None
+    times: Annotated[list[Positive], Meta(min_length=1)]
+    iterations: list[Ordinal]
+    first_call: Finite | None
+    device_time: Finite | None
+    memory: Count | None
     memory_of: str
     fingerprints: dict[str, str]
     verdict: str
@@ -131,16 +135,16 @@ class ProcessRow:
         source: name of pytest-benchmark's file, which is next to the run file.
     """
 
-    number: int
-    pass_number: int
+    number: Ordinal
+    pass_number: Ordinal
     framework: str
     device: str
     threads: str
-    thread_count: int
-    bandwidth: float | None
-    copies: list[float]
-    compute: list[float]
-    load: float | None
+    thread_count: Ordinal
+    bandwidth: Positive | None
+    copies: list[Finite]
+    compute: list[Positive]
+    load: Finite | None
     started: str
     environment: dict[str, Any]
     source: str
@@ -165,6 +169,6 @@ class MemoryRow:
     device: str
     direction: str
     threads: str
-    memory: int
+    memory: Count
 
     table: ClassVar[str] = "memory"

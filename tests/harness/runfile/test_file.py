@@ -105,6 +105,7 @@ def test_lists_and_dicts_are_stored_as_json_and_bools_as_numbers() -> None:
         "RelationRow": ("agrees",),
         "TimingRow": ("agrees",),
         "VerdictView": ("known",),
+        "WordView": ("known",),
     }
 
 

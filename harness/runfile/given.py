@@ -1,0 +1,71 @@
+"""Store the explicit arrays of a case in a run file, and read them back."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from ...cases.dtypes import FORMATS, Array
+from ...cases.model import Case, Inputs
+from ...cases.npz import LARGEST, read_arrays
+from ...errors import SchemaError
+
+_NAMES = ("values", "target", "weight", "pos_weight")
+_WIDENED = 4  # times the memory that an array of 16 bits takes as float64
+
+
+def pack(inputs: Inputs) -> bytes:
+    """Return the arrays of a case as an `.npz` file."""
+    stream = io.BytesIO()
+    arrays = {name: value for name, value in vars(inputs).items() if value is not None}
+    # `.npz` has no bfloat16, and float64 holds every value of every format exactly.
+    wide = {
+        name: value if value.dtype.kind in "iu" else value.astype(np.float64)
+        for name, value in arrays.items()
+    }
+    np.savez_compressed(stream, **wide)
+    return stream.getvalue()
+
+
+def unpack(npz: object, case: Case) -> Inputs:
+    """Return the arrays of a case from the `.npz` file that `pack` wrote.
+
+    Args:
+        npz: the content of the file.
+        case: the case; the arrays must have its shape, and get its dtype.
+
+    Raises:
+        SchemaError: it is no such file, or has the arrays of another case.
+    """
+    if not isinstance(npz, bytes):
+        raise SchemaError("", "is no archive of arrays")
+    arrays = read_arrays(io.BytesIO(npz), _WIDENED * LARGEST)
+    if "values" not in arrays or not arrays.keys() <= set(_NAMES):
+        raise SchemaError("", f"has the arrays {', '.join(sorted(arrays))[:100] or '(none)'}")
+    for name, array in arrays.items():
+        if array.dtype != np.float64 and array.dtype.kind not in "iu":
+            raise SchemaError(f"`{name}`", f"has dtype {array.dtype}, float64 is due")
+    _check_shapes(arrays, case)
+    return Inputs(
+        **{
+            name: array if array.dtype.kind in "iu" else FORMATS[case.dtype].round(array)
+            for name, array in arrays.items()
+        }
+    )
+
+
+def _check_shapes(arrays: dict[str, Array], case: Case) -> None:
+    shape = case.shape
+    if arrays["values"].shape != shape:
+        raise SchemaError("`values`", f"has shape {arrays['values'].shape}, {shape} is due")
+    if ("target" in arrays) != bool(case.target_kind):
+        raise SchemaError("`target`", f"does not suit the target {case.target_kind or '(none)'}")
+    due = {
+        "target": shape if case.target_kind != "index" else shape[:1] + shape[2:],
+        "weight": shape[1:2],
+        "pos_weight": shape[1:2],
+    }
+    for name in due.keys() & arrays.keys():
+        if arrays[name].shape != due[name]:
+            raise SchemaError(f"`{name}`", f"has shape {arrays[name].shape}, {due[name]} is due")
