@@ -105,7 +105,7 @@ def _spec(array: Array | None) -> dict[str, Any]:
     if not isinstance(text, str):
         raise SchemaError("`spec` is not a text")
     try:
-        spec = decoded(text, object, allow_nan=True)
+        spec = decoded(text, object, from_python=True)
     except SchemaError as error:
         raise SchemaError(f"`spec` {error}") from error
     if not isinstance(spec, dict):

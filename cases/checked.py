@@ -58,13 +58,13 @@ def checked(value: Any, kind: type[T]) -> T:
         raise SchemaError("", "is nested too deeply") from None
 
 
-def decoded(text: str | bytes, kind: type[T], *, allow_nan: bool = False) -> T:
+def decoded(text: str | bytes, kind: type[T], *, from_python: bool = False) -> T:
     """Return the data of a JSON text as an instance of a type, or say what does not fit.
 
     Args:
         text: the JSON text; bytes are UTF-8.
         kind: the type, such as `dict[str, list[int]]` or a dataclass.
-        allow_nan: whether `NaN` and `Infinity`, which Python writes, may occur.
+        from_python: whether `NaN` and `Infinity`, which Python writes, may occur.
 
     Raises:
         SchemaError: the text is too long, is not JSON, or does not fit the type.
@@ -75,7 +75,7 @@ def decoded(text: str | bytes, kind: type[T], *, allow_nan: bool = False) -> T:
     if len(text) > _LONGEST:
         raise SchemaError("", f"has {len(text)} characters, more than {_LONGEST}")
     try:
-        if allow_nan:
+        if from_python:
             return checked(json.loads(text), kind)
         return msgspec.json.decode(text, type=kind)
     except msgspec.ValidationError as error:

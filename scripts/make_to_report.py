@@ -18,6 +18,7 @@ from lossdiff.cases.ledger import Entry, ledger
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.verdicts import RELATION
+from lossdiff.harness.workers import Limits, share_of_memory
 
 from lossdiff._cli.repro import reproduce
 from lossdiff.errors import NothingToShowError
@@ -25,7 +26,7 @@ from lossdiff.errors import NothingToShowError
 FOLDER = Path(__file__).parents[1] / "docs" / "to_report"
 TO_REPORT = "to be reported"
 _TRIES = 4  # findings of an entry that are tried, the simplest first
-_SECONDS = 20.0
+_LIMITS = Limits(20.0, share_of_memory(1))  # of shrinking
 HEAD = """\
 # To be reported
 
@@ -55,7 +56,7 @@ def written(runs: Sequence[RunFile], entry: Entry) -> VerdictRow | None:
     ]
     for row, run in sorted(rows, key=lambda pair: plainness(pair[0]))[:_TRIES]:
         try:
-            text, problem = reproduce(run, row, shrinks=True, timeout=_SECONDS, say=print)
+            text, problem = reproduce(run, row, (), _LIMITS, shrinks=True, say=print)
         except NothingToShowError as error:
             problem = str(error)
         if not problem:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .catalogues import catalogues
 from .findings import Findings
-from .identity import ASKED, difference, identity, users_files
+from .identity import ASKED, difference, digests, identity, users_files
 from .merge import merge
 from .plan import Plan
 from .scheduler import Engine
@@ -20,6 +20,7 @@ __all__ = [
     "Plan",
     "catalogues",
     "difference",
+    "digests",
     "identity",
     "merge",
     "sharded",

@@ -8,6 +8,7 @@ from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
+from ...cases.checked import decoded
 from ...cases.suites import Suite
 from ...errors import RunFileError
 from ..runfile import RunFile, WorkerRow
@@ -64,11 +65,19 @@ def identity(plan: Plan, whole: Suite, *, seed: int = 0, count: int = 0) -> dict
             for place in places
             if place.endswith(".py")
         ),
+        "digests": written(
+            {
+                place: sha256(Path(place).read_bytes()).hexdigest()
+                for places in plan.extra.values()
+                for place in places
+                if place.endswith(".py")
+            }
+        ),
     }
 
 
-def written(files: Mapping[str, Sequence[str]]) -> str:
-    """Return the entry `implementations` of `meta`: empty where the user gave no file.
+def written(files: Mapping[str, Sequence[str] | str]) -> str:
+    """Return an entry of `meta` about the user's own files: empty where there are none.
 
     >>> written({"numpy": ["mine.py"]}), written({})
     ('{"numpy": ["mine.py"]}', '')
@@ -85,8 +94,17 @@ def users_files(meta: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     >>> users_files({"implementations": '{"numpy": ["mine.py"]}'})
     {'numpy': ('mine.py',)}
     """
-    found = json.loads(meta.get("implementations") or "{}")
-    return {framework: tuple(places) for framework, places in found.items()}
+    found = decoded(meta.get("implementations") or "{}", dict[str, tuple[str, ...]])
+    return dict(found)
+
+
+def digests(meta: Mapping[str, str]) -> dict[str, str]:
+    """Return the SHA-256 of each of the user's own files, as they were when the run was made.
+
+    Args:
+        meta: the entries of a run file. Earlier versions wrote no such entry.
+    """
+    return decoded(meta.get("digests") or "{}", dict[str, str])
 
 
 def difference(before: Mapping[str, str], now: Mapping[str, str], among: Mapping[str, str]) -> str:

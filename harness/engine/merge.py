@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...cases.checked import decoded
 from ...errors import RunFileError
 from ..relations import RelationTally, compared
 from ..runfile import (
@@ -33,7 +34,7 @@ from ..runfile import (
     WorkerRow,
 )
 from ..verdicts import equivalence_of
-from .identity import QUESTIONS, difference, users_files, versions_that_differ, written
+from .identity import QUESTIONS, difference, digests, users_files, versions_that_differ, written
 
 _TIMED = ("benchmarks", "passes", "label", "commit")
 _BATCH = 5000  # rows that are written together
@@ -251,7 +252,7 @@ def _parts(runs: Iterable[RunFile]) -> Parts:
     for run in runs:
         meta = run.meta
         own = {int(part) for part in meta.get("shard", "1/1").partition("/")[0].split("+")}
-        known = json.loads(meta.get("parts") or "{}")
+        known = decoded(meta.get("parts") or "{}", dict[str, list[int]])
         for row in run.rows(WorkerRow):
             if not row.absent:
                 there = set(known.get(row.framework, own))
@@ -288,6 +289,7 @@ def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
         "modes": " ".join(sorted(_words(metas, "modes"))),
         "device": " ".join(sorted(_words(metas, "device"))),
         "implementations": written(extra),
+        "digests": written({key: it for meta in metas for key, it in digests(meta).items()}),
         "functions": next(iter(functions)) if len(functions) == 1 else "",
         "joined": "\n".join(meta.get("joined") or meta["command"] for meta in metas),
     }

@@ -8,6 +8,7 @@ case while it gets the same verdict. `write_script` writes the program that show
 from __future__ import annotations
 
 from ..workers import AnswerSelector
+from .memory import check_fits, check_inputs
 from .script import Origin, write_script
 from .session import Session
 from .shrink import TIMEOUT, shrink
@@ -18,6 +19,8 @@ __all__ = [
     "AnswerSelector",
     "Origin",
     "Session",
+    "check_fits",
+    "check_inputs",
     "shrink",
     "why_not_shown",
     "write_script",

@@ -25,6 +25,7 @@ from ..workers import (
     Setup,
     Source,
     SourceRequest,
+    share_of_memory,
     unpack,
 )
 
@@ -38,13 +39,20 @@ class Session:
         catalogue: the claims of the framework's implementations, and its versions.
     """
 
-    def __init__(self, framework: str, device: str = "cpu", extra: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        framework: str,
+        device: str = "cpu",
+        extra: tuple[str, ...] = (),
+        memory: int = 0,
+    ) -> None:
         """Start the process and import the framework there.
 
         Args:
             framework: a name of `FRAMEWORKS`.
             device: `cpu` or `gpu`.
             extra: files or modules of the user's own implementations.
+            memory: bytes that the process may take; 0 for its share of the machine.
 
         Raises:
             SessionError: the framework is missing, or does not start.
@@ -58,7 +66,7 @@ class Session:
             raise SessionError(missing)
         self.framework, self.device, self.extra = framework, device, extra
         self._question: SolvedCase | None = None
-        self._caller = Caller(Setup(framework, device, extra))
+        self._caller = Caller(Setup(framework, device, extra), memory or share_of_memory(1))
         try:
             self.catalogue: Catalogue = self._caller.catalogue()
         except (LostError, DeviceAbsentError) as error:

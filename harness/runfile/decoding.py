@@ -88,7 +88,7 @@ class RowDecoder:
             raise SchemaError(name, f"is {shown(text)}, JSON is due")
         try:
             # The answers to worked examples may be NaN.
-            return decoded(text, object, allow_nan=self._row is WorkedRow)
+            return decoded(text, object, from_python=self._row is WorkedRow)
         except SchemaError as error:
             raise SchemaError(f"{name}{error.where}", error.reason) from error
 

@@ -15,18 +15,22 @@ import atexit
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from queue import SimpleQueue
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, NoReturn, TypeVar
 
 from msgspec import Struct
 
 from ...backends import FRAMEWORKS
-from ...errors import ClusterError, LostError
+from ...cases.checked import checked
+from ...errors import ClusterError, LostError, SchemaError
+from ..answers import one_line
 from .child import Received
 from .messages import START_TIMEOUT, Catalogue, Question, Setup
 from .supervisor import BatchResult, Incident, OnAnswer, OnStart, WorkerHandle
@@ -35,6 +39,8 @@ from .wire import PackedObservation, decode, encode, pack_observation, unpack_ob
 
 _AHEAD = 2  # batches for each thread of the cluster, so that no thread waits for the engine
 _CONNECT = 10.0  # seconds
+_GRACE = 1.0  # seconds in which Dask may report a failure itself
+T = TypeVar("T")
 
 
 class _Told(Struct, frozen=True):
@@ -165,6 +171,44 @@ def _end_children() -> None:
         worker.handle.stop()
 
 
+@dataclass(frozen=True)
+class _DaskWorker:
+    """What the scheduler says of one of its workers."""
+
+    nthreads: int
+    resources: dict[str, float] = field(default_factory=dict)
+
+
+def _within(seconds: float, work: Callable[[], T]) -> T:
+    """Return the result of a function, which is left alone if it does not return in time.
+
+    Raises:
+        TimeoutError: it does not return in time.
+        Exception: what the function raises.
+    """
+    done: SimpleQueue[Callable[[], T]] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 -- raised in the other thread
+            done.put(partial(_raise, error))
+        else:
+            done.put(lambda: result)
+
+    # A thread that still waits for an answer must not keep the program from ending.
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        outcome = done.get(timeout=seconds + _GRACE)
+    except Empty:
+        raise TimeoutError from None
+    return outcome()
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
+
+
 # --- on this machine -------------------------------------------------------------------------
 
 
@@ -194,17 +238,33 @@ class Cluster:
             """Try the address first: a client that fails to connect prints a traceback later on."""
             await (await connect(address, timeout=_CONNECT)).close()
 
+        begun = time.monotonic()
+        answers_not = f"no Dask scheduler answers at {one_line(address)}"
         try:
-            asyncio.run(reach())
-            self._client = Client(address, timeout=_CONNECT, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterError(f"no Dask scheduler answers at {address}") from error
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
+            _within(_CONNECT, lambda: asyncio.run(reach()))
+            left = max(1.0, _CONNECT - (time.monotonic() - begun))
+            self._client = _within(
+                left, lambda: Client(address, timeout=left, set_as_default=False)
+            )
+            info = _within(_CONNECT, lambda: self._client.scheduler_info(n_workers=-1))
+        # Nobody listens, or nobody answers in time, or it is no address.
+        except (OSError, ValueError) as error:
+            raise ClusterError(answers_not) from error
+        # Whatever listens there may send anything: another protocol, another version, garbage.
+        except Exception as error:
+            raise ClusterError(f"{answers_not}: {one_line(error)}") from error
+        try:
+            workers = list(checked(dict(info["workers"]), dict[str, _DaskWorker]).values())
+        except (LookupError, TypeError, ValueError, SchemaError) as error:
+            self.close()
+            raise ClusterError(
+                f"{answers_not} that this version knows: {one_line(error)}"
+            ) from error
         if not workers:
             self.close()
-            raise ClusterError(f"the scheduler at {address} has no workers")
-        self._declared = [dict(worker.get("resources", {})) for worker in workers.values()]
-        self._threads = [int(worker["nthreads"]) for worker in workers.values()]
+            raise ClusterError(f"the scheduler at {one_line(address)} has no workers")
+        self._declared = [worker.resources for worker in workers]
+        self._threads = [worker.nthreads for worker in workers]
 
     def why_absent(self, framework: str, device: str) -> str:
         """Return why no worker can run a framework; empty if one can, by what they declare."""

@@ -64,11 +64,11 @@ def test_a_text_that_is_no_json_is_refused_in_one_short_line(text: Any) -> None:
 @pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000, "{"])
 def test_the_parser_that_takes_nan_refuses_likewise(text: str) -> None:
     with pytest.raises(SchemaError, match=r"^is not JSON: "):
-        decoded(text, object, allow_nan=True)
+        decoded(text, object, from_python=True)
 
 
 def test_nan_is_taken_where_it_may_occur() -> None:
-    assert math.isnan(decoded("[NaN]", list[float], allow_nan=True)[0])
+    assert math.isnan(decoded("[NaN]", list[float], from_python=True)[0])
 
 
 def test_a_text_without_end_is_not_parsed() -> None:

@@ -197,11 +197,12 @@ def test_show_prints_a_line_for_each_verdict(command: Any, kind: str, tmp_path: 
 
 
 def test_repro_writes_a_script(command: Any, kind: str) -> None:
-    ended = command("repro", "run.sqlite", TIMED_CASE if kind == "benched" else CASE, "--no-shrink")
-
-    worst = "numpy.textbook.softmax_over_axis_0"
+    case = TIMED_CASE if kind == "benched" else CASE
+    worst, named = "numpy.textbook.softmax_over_axis_0", ()
     if kind in ("users", "resumed"):
-        worst = "mine.softmax_unnormalised"
+        worst, named = "mine.softmax_unnormalised", ("--impl", "numpy=mine.py")
+    ended = command("repro", "run.sqlite", case, "--no-shrink", *named)
+
     due = {
         "older": OLDER,
         "benched": Due(Status.NOTHING, f"{TIMED_CASE} has no finding in this run"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,9 @@ from lossdiff.harness.runfile.rows import DomainRow, VerdictRow
 
 from lossdiff._cli.status import Status
 
-from .command import GOOD, NUMPY, TINY, WRONG, write
+from .command import GOOD, HOSTILE, NUMPY, TINY, WRONG, write
+
+ANSWERS = ("--impl", f"numpy={HOSTILE / 'answers.py'}")  # the file of the hostile functions
 
 
 def softmax_case(run_file: Path) -> str:
@@ -27,15 +30,16 @@ def softmax_case(run_file: Path) -> str:
 def test_the_worst_finding_of_a_case_is_shown_by_a_script(lossdiff: Any, run_file: Path) -> None:
     case = softmax_case(run_file)
 
-    ended = lossdiff("repro", run_file, case)
+    ended = lossdiff("repro", run_file, case, *ANSWERS)
 
     assert ended.status == Status.OK, ended.err
     assert "numpy.textbook" not in ended.out
     assert ended.out.startswith("# answers.softmax_")
     assert f"in the case {case}, shrunk" in ended.out
-    first, others, shrunk, last = ended.err.splitlines()
+    first, others, imported, shrunk, last = ended.err.splitlines()
     assert first.endswith(": inaccurate")
     assert others.startswith("others of this case: ")
+    assert imported == f"imported: {HOSTILE / 'answers.py'}"
     assert shrunk.startswith("shrunk from ")
     assert last == "the script was run, and shows it"
     done = subprocess.run(
@@ -62,7 +66,9 @@ def test_a_run_without_a_users_file_is_shown(lossdiff: Any, said: str | None) ->
 def test_another_answer_can_be_named_and_written(lossdiff: Any, run_file: Path) -> None:
     named = ["--impl", "answers.softmax_raises", "--quantity", "value", "--mode", "eager"]
 
-    ended = lossdiff("repro", run_file, softmax_case(run_file), *named, "--no-shrink", "-o", "a.py")
+    ended = lossdiff(
+        "repro", run_file, softmax_case(run_file), *named, *ANSWERS, "--no-shrink", "-o", "a.py"
+    )
 
     assert (ended.status, ended.out) == (Status.OK, f"{Path('a.py').resolve()}\n")
     text = Path("a.py").read_text(encoding="utf-8")
@@ -112,9 +118,10 @@ def test_what_was_mended_is_not_shown(lossdiff: Any) -> None:
     lossdiff("check", *NUMPY, "--impl", impl, "-o", "run.sqlite")
     write("mine.py", GOOD)
 
-    ended = lossdiff("repro", "run.sqlite", TINY[0].id)
+    ended = lossdiff("repro", "run.sqlite", TINY[0].id, "--impl", impl)
 
     assert ended.status == Status.NOTHING
+    assert f"{Path('mine.py').resolve()} differs from the file that the run asked\n" in ended.err
     assert "asked again, mine.logsumexp gives value `" in ended.error
     assert "where the run has `inaccurate`; here: numpy " in ended.error
 
@@ -124,10 +131,112 @@ def test_a_users_file_that_is_gone_is_named(lossdiff: Any) -> None:
     lossdiff("check", *NUMPY, "--impl", impl, "-o", "run.sqlite")
     Path("mine.py").unlink()
 
+    ended = lossdiff("repro", "run.sqlite", TINY[0].id, "--impl", impl)
+
+    assert ended.status == Status.USAGE
+    assert ended.error == "lossdiff: there is no file mine.py"
+
+
+def test_a_users_file_that_is_not_named_is_not_imported(lossdiff: Any) -> None:
+    impl = f"numpy={write('mine.py', WRONG)}"
+    lossdiff("check", *NUMPY, "--impl", impl, "-o", "run.sqlite")
+    write("mine.py", "from pathlib import Path\nPath('imported').touch()\n" + WRONG)
+    place = Path("mine.py").resolve()
+
     ended = lossdiff("repro", "run.sqlite", TINY[0].id)
 
     assert ended.status == Status.USAGE
-    assert "mine.py cannot be imported: FileNotFoundError" in ended.error
+    assert ended.err == (
+        f"lossdiff: mine.logsumexp is a function of {place}, as the run says, and only what is "
+        f"named here is imported: add --impl numpy={place}\n"
+    )
+    assert not Path("imported").exists()
+
+
+def test_a_users_file_is_named_by_the_function_too(lossdiff: Any) -> None:
+    lossdiff("check", *NUMPY, "--impl", f"numpy={write('mine.py', WRONG)}", "-o", "run.sqlite")
+
+    named = ["--impl", "mine.logsumexp=mine.py"]
+    ended = lossdiff("repro", "run.sqlite", TINY[0].id, *named, "--no-shrink")
+
+    assert ended.status == Status.OK, ended.err
+    assert ended.out.startswith("# mine.logsumexp, value: inaccurate")
+    assert f"imported: {Path('mine.py').resolve()}\n" in ended.err
+
+
+@pytest.mark.parametrize("place", ["no_such_module", "mine.py"])
+def test_what_a_run_names_is_not_imported_for_a_frameworks_own_finding(
+    lossdiff: Any, place: str
+) -> None:
+    lossdiff("check", "--backend", "numpy", "--operation", "softmax", "-o", "run.sqlite")
+    write("mine.py", "from pathlib import Path\nPath('imported').touch()\n")
+    with RunFile.reopen(Path("run.sqlite")) as run:
+        run.set_meta(implementations=json.dumps({"numpy": [place]}))
+
+    ended = lossdiff("repro", "run.sqlite", TINY[1].id, "--no-shrink")
+
+    assert ended.status == Status.OK, ended.err
+    assert "imported" not in ended.err
+    assert not Path("imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["a.softmax", "b.softmax"], "--impl names a.softmax and b.softmax: one is shown"),
+        (["numpy="], "--impl numpy= names no file: NAME=FILE, such as numpy=mine.py"),
+        (["numpy=none.py"], "there is no file none.py"),
+    ],
+)
+def test_an_option_that_names_nothing_is_refused(
+    lossdiff: Any, run_file: Path, values: list[str], expected: str
+) -> None:
+    named = [item for value in values for item in ("--impl", value)]
+
+    ended = lossdiff("repro", run_file, softmax_case(run_file), *named)
+
+    assert (ended.status, ended.err) == (Status.USAGE, f"lossdiff: {expected}\n")
+
+
+# --- memory -----------------------------------------------------------------------------------
+
+
+def test_a_case_that_would_not_fit_is_refused_before_it_is_drawn(
+    lossdiff: Any, run_file: Path
+) -> None:
+    case = "softmax/float32/400000x400000/normal/-/0"
+    with RunFile.open(run_file) as run:
+        row = next(run.rows(VerdictRow))
+    row = replace(row, case=case, kind="textbook", verdict="inaccurate")
+    with RunFile.create(Path("run.sqlite")) as run:
+        run.add([row])
+
+    ended = lossdiff("repro", "run.sqlite", case, "--memory", "2")
+
+    assert ended.status == Status.NOTHING
+    assert ended.err == (
+        f"lossdiff: {case} would take about 7.15e+03 GiB, more than the 2 GiB that are allowed; "
+        "--memory GIB sets another limit\n"
+    )
+
+
+def test_a_process_that_takes_too_much_memory_is_ended(lossdiff: Any, run_file: Path) -> None:
+    named = ["--impl", "numpy.textbook.softmax_over_axis_0", "--memory", "0.01"]
+
+    ended = lossdiff("repro", run_file, softmax_case(run_file), *named)
+
+    assert ended.status == Status.NOTHING
+    assert "numpy does not start: the process took more than 0.01 GiB of memory" in ended.error
+
+
+@pytest.mark.parametrize("memory", ["nan", "inf", "-1"])
+def test_a_limit_that_is_no_number_of_gib_is_refused(
+    lossdiff: Any, run_file: Path, memory: str
+) -> None:
+    ended = lossdiff("repro", run_file, softmax_case(run_file), "--memory", memory)
+
+    assert ended.status == Status.USAGE
+    assert "--memory" in ended.error
 
 
 def test_a_verdict_on_several_calls_is_not_shown(lossdiff: Any, run_file: Path) -> None:
@@ -153,7 +262,7 @@ def test_a_framework_that_is_missing_is_named(
         "lossdiff.harness.repro.session.FRAMEWORKS", {**FRAMEWORKS, "numpy": absent}
     )
 
-    ended = lossdiff("repro", run_file, softmax_case(run_file))
+    ended = lossdiff("repro", run_file, softmax_case(run_file), *ANSWERS)
 
     assert ended.status == Status.NOTHING
     assert ended.error == "lossdiff: no_numpy not installed; pip install 'lossdiff[torch]'"
@@ -162,7 +271,7 @@ def test_a_framework_that_is_missing_is_named(
 def test_a_script_that_cannot_be_written_ends_with_2(lossdiff: Any, run_file: Path) -> None:
     Path("folder").mkdir()
 
-    ended = lossdiff("repro", run_file, softmax_case(run_file), "-o", "folder")
+    ended = lossdiff("repro", run_file, softmax_case(run_file), *ANSWERS, "-o", "folder")
 
     assert ended.status == Status.USAGE
     assert "folder" in ended.error

@@ -10,22 +10,25 @@ import click
 
 from ..errors import NothingToShowError
 from ..harness.answers import Failure
-from ..harness.engine import users_files
 from ..harness.judging import Verdict
 from ..harness.repro import (
     TIMEOUT,
     AnswerSelector,
     Origin,
     Session,
+    check_fits,
+    check_inputs,
     shrink,
     why_not_shown,
     write_script,
 )
 from ..harness.runfile import DomainRow, RunFile, VerdictRow, WorkerRow
 from ..harness.verdicts import kind_of
+from ..harness.workers import GIB, Limits, share_of_memory
 from ..outputs import Kind, check_output
+from .named_files import NamedFiles, differences
 from .names import unknown
-from .numbers import TIME_LIMIT
+from .numbers import TIME_LIMIT, Finite
 from .options import output_option
 from .output import note, write_or_print
 from .selection import check_case
@@ -41,10 +44,11 @@ _NEAR = 3
 @click.argument("case", metavar="CASE_ID")
 @click.option(
     "--impl",
-    "implementation",
-    default="",
-    metavar="NAME",
-    help="Of this implementation; by default of the one with the worst finding.",
+    "named",
+    multiple=True,
+    metavar="NAME[=FILE]",
+    help="Of this implementation; by default of the one with the worst finding. With a file: "
+    "where a function of your own is, by the name of its framework or its own.",
 )
 @click.option("--mode", default="", metavar="NAME", help="In this mode.")
 @click.option("--quantity", default="", metavar="NAME", help="The value, or one of the gradients.")
@@ -57,18 +61,39 @@ _NEAR = 3
     type=TIME_LIMIT,
     help="Seconds for shrinking.",
 )
+@click.option(
+    "--memory",
+    default=0.0,
+    metavar="GIB",
+    type=Finite(most=2**20),
+    help="GiB that a process may take; by default its share of the machine.",
+)
 @output_option(None, "Where the script goes; by default it is printed.")
 def command(
-    path: Path, case: str, no_shrink: bool, timeout: float, output: Path | None, **named: str
+    path: Path,
+    case: str,
+    named: tuple[str, ...],
+    no_shrink: bool,
+    timeout: float,
+    memory: float,
+    output: Path | None,
+    **selected: str,
 ) -> int:
     """Print a script that shows a finding with NumPy and that framework alone."""
+    said = NamedFiles.of(named)
+    limits = Limits(timeout, int(memory * GIB) or share_of_memory(1))
     if output is not None:
         check_output(output, Kind.SCRIPT)
     with RunFile.open(path) as run:
-        row, others = chosen(run, Wanted(case, **named))
+        row, others = chosen(run, Wanted(case, said.implementation, **selected))
+        # What is refused is refused in one line, before anything is said or started.
+        places = said.places(run, row)
+        fitting(run, row, limits)
         note(f"{row.implementation} {row.mode} {row.quantity}: {row.verdict}")
         note(others_line(others))
-        text, problem = reproduce(run, row, shrinks=not no_shrink, timeout=timeout, say=note)
+        for line in [*(f"imported: {place}" for place in places), *differences(run, places)]:
+            note(line)
+        text, problem = reproduce(run, row, places, limits, shrinks=not no_shrink, say=note)
     write_or_print(text, output, Kind.SCRIPT)
     if problem:
         click.echo(f"lossdiff: the script was run and does not show it: {problem}", err=True)
@@ -168,16 +193,35 @@ def _why_nothing(case: str, rows: list[VerdictRow], found: list[VerdictRow]) -> 
     return f"{case} has no finding in this run; --impl NAME shows what is explained, of {names}"
 
 
+def fitting(run: RunFile, row: VerdictRow, limits: Limits) -> None:
+    """Refuse a case whose inputs cannot be drawn within the limits.
+
+    Raises:
+        NothingToShowError: they would take more memory.
+        RunFileError: the run has no such case, or there are no such inputs.
+    """
+    case = run.case(row.case)
+    check_fits(case, limits.memory)
+    check_inputs(case)
+
+
 def reproduce(
-    run: RunFile, row: VerdictRow, *, shrinks: bool, timeout: float, say: Callable[[str], None]
+    run: RunFile,
+    row: VerdictRow,
+    places: tuple[str, ...],
+    limits: Limits,
+    *,
+    shrinks: bool,
+    say: Callable[[str], None],
 ) -> tuple[str, str]:
     """Return a script that shows a verdict, and the reason if it does not show it.
 
     Args:
         run: the run that has the verdict.
         row: the verdict.
+        places: the files or modules of the user's own implementations that are imported.
+        limits: the seconds for shrinking, and the memory of each process.
         shrinks: whether the case is reduced first.
-        timeout: the seconds for shrinking.
         say: prints a line about the progress.
 
     Returns:
@@ -189,19 +233,18 @@ def reproduce(
         SourceError: the source text of the implementation cannot be found.
         UserFileError: a file of the user's own implementations cannot be used.
     """
-    extra = users_files(run.meta).get(row.framework, ())
     case = run.case(row.case)
-    with Session(row.framework, row.device, extra) as session:
+    with Session(row.framework, row.device, places, limits.memory) as session:
         selector, verdict = _asked_again(run, session, row)
         origin = Origin(row.case, run.meta.get("version", ""), is_shrunk=shrinks)
         if shrinks:
-            small = shrink(session, case, selector, verdict, timeout=timeout)
+            small = shrink(session, case, selector, verdict, timeout=limits.seconds)
             shapes = ["x".join(map(str, shape)) for shape in (case.shape, small.case.shape)]
             ended = "" if small.is_minimal else "; the limit came first"
             say(f"shrunk from {shapes[0]} to {shapes[1]} in {small.questions} questions{ended}")
             case, verdict = small.case, small.verdict
         text = write_script(session, case, selector, verdict, origin)
-    return text, why_not_shown(text, verdict.word)
+    return text, why_not_shown(text, verdict.word, limits.memory)
 
 
 def _asked_again(run: RunFile, session: Session, row: VerdictRow) -> tuple[AnswerSelector, Verdict]:
