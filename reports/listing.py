@@ -7,7 +7,6 @@ that are grouped one example of each group.
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from .survey import KINDS, Asked, dtype_order, is_unsteady, place_of, way_of
 from .tables import Shares, brief
 
 LEAST_WIDTH = 40
+_INDENT = " " * 4  # of a line's continuation
 _NAMED = 3  # families of a group; the further ones are only counted
 
 
@@ -67,16 +67,20 @@ def _numbers(row: VerdictRow) -> str:
 
 def _lines(text: str, width: int, group: VerdictClass | None = None) -> Iterator[Line]:
     """Yield a text in lines of a width; texts of a run file may hold characters of any kind."""
-    shown = "".join(c if c.isprintable() else " " for c in text).rstrip()
+    shown = text.rstrip()
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else " " for c in shown)
     width = max(width, LEAST_WIDTH)
     cells = len(shown) if shown.isascii() else cell_len(shown)
-    if cells <= width:
-        yield Line(shown, group)
-        return
     # Some characters are two columns wide, and each may be.
     limit = width if cells == len(shown) else width // 2
-    for part in textwrap.wrap(shown, limit, subsequent_indent="    ", break_on_hyphens=False):
-        yield Line(part, group)
+    while cells > width and len(shown) > limit:
+        # The module `textwrap` does the same in ten times the time, and lines are many.
+        at = shown.rfind(" ", len(_INDENT) + 1, limit + 1)
+        at = at if at > 0 else limit
+        yield Line(shown[:at].rstrip(), group)
+        shown = _INDENT + shown[at:].lstrip()
+    yield Line(shown, group)
 
 
 # --- groups of findings ----------------------------------------------------------------------

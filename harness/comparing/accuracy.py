@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from ..runfile import Answer, AnswerKey
 from ..verdicts import kind_of
-from .answers import Answer, AnswerKey
 from .leading import Leading
 from .snapshot import RunSnapshot
 

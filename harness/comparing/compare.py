@@ -6,9 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..runfile import RunFile
+from ..runfile import RunFile, answers_of, matched
 from .accuracy import AccuracyComparison, AccuracyTally
-from .answers import answers_of, matched
 from .coverage import Coverage, CoverageTally
 from .snapshot import RunSnapshot, names_of, read_snapshot
 from .times import EFFECT, SINGLE, TimeComparison, compare_times

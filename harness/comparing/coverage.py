@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from .answers import Answer, AnswerKey
+from ..runfile import Answer, AnswerKey
 from .snapshot import BenchmarkKey, RunSnapshot
 
 What = Literal["answers", "timings"]

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from ...cases.checked import decoded
 from ...errors import RunFileError
 from ..relations import RelationTally, compared
 from ..runfile import (
+    Answer,
     AnswerRow,
+    CaseView,
     CompletedRow,
     DomainRow,
     IncidentRow,
@@ -32,6 +35,8 @@ from ..runfile import (
     VerdictRow,
     WorkedRow,
     WorkerRow,
+    answers_of,
+    matched,
 )
 from ..verdicts import equivalence_of
 from .identity import QUESTIONS, difference, digests, users_files, versions_that_differ, written
@@ -95,9 +100,11 @@ def _check(first: RunFile, run: RunFile) -> None:
 
 def _only_in(first: RunFile, run: RunFile) -> str:
     """Return a case that only one of two runs has; empty if there is none."""
-    cases = [{row.case for row in it.rows(VerdictRow)} for it in (first, run)]
-    only = sorted(cases[0] ^ cases[1])
-    return only[0] if only else ""
+    # Both are sorted, so the first place where they differ has a case that only one run has.
+    cases = ((row.case for row, _ in it.counts(CaseView)) for it in (first, run))
+    pairs = zip_longest(*cases)
+    differing = next((pair for pair in pairs if pair[0] != pair[1]), ())
+    return min(filter(None, differing), default="")
 
 
 # --- which frameworks are taken from which run -----------------------------------------------
@@ -127,27 +134,23 @@ def _is_repeated(one: RunFile, other: RunFile, place: Place) -> bool:
     _check_versions(one, other, place)
     # Two runs of the same framework are either disjoint, as shards are, or equal. Anything between
     # would let the order of the runs decide which verdicts are kept.
-    answers, again = _verdicts(one, place), _verdicts(other, place)
-    shared = answers.keys() & again.keys()
-    if not shared:
-        return False
-    for key in sorted(answers.keys() | again.keys()):
-        if answers.get(key) != again.get(key):
-            name, mode, case, quantity = key
-            said = [" and ".join(found.get(key, ("nothing",))) for found in (answers, again)]
+    is_shared, differing = False, ""
+    for key, one_answer, other_answer in matched(_answers(one, place), _answers(other, place)):
+        words = [sorted(it.words) if it else ["nothing"] for it in (one_answer, other_answer)]
+        is_shared = is_shared or (one_answer is not None and other_answer is not None)
+        if words[0] != words[1] and not differing:
+            said = ", and ".join(" and ".join(found) for found in words)
+            differing = f"{key.implementation} ({key.mode}), {key.quantity} of {key.case}: {said}"
+        if is_shared and differing:
             raise RunFileError(
                 f"{one.path} and {other.path} both asked {place[0]} on {place[1]}, and differ: "
-                f"{name} ({mode}), {quantity} of {case}: {said[0]}, and {said[1]}"
+                f"{differing}"
             )
-    return True
+    return is_shared
 
 
-def _verdicts(run: RunFile, place: Place) -> dict[tuple[str, str, str, str], tuple[str, ...]]:
-    found: dict[tuple[str, str, str, str], tuple[str, ...]] = {}
-    for row in run.rows(VerdictRow, "framework = ? AND device = ?", place):
-        key = (row.implementation, row.mode, row.case, row.quantity)
-        found[key] = tuple(sorted((*found.get(key, ()), row.verdict)))
-    return found
+def _answers(run: RunFile, place: Place) -> Iterator[Answer]:
+    return answers_of(run, "framework = ? AND device = ?", place)
 
 
 def _check_versions(one: RunFile, other: RunFile, place: Place) -> None:
@@ -193,13 +196,11 @@ def _copy_passes(run: RunFile, places: set[Place], into: RunFile) -> None:
             if (row.framework, row.device) in places
         ]
     )
-    into.add(
-        [
-            replace(row, process=row.process + before)
-            for row in run.rows(PassRow)
-            if (row.framework, row.device) in places
-        ]
-    )
+    into_add = _Batches(into)
+    for row in run.rows(PassRow):
+        moved = replace(row, process=row.process + before)
+        into_add(moved, (row.framework, row.device) in places)
+    into_add.end()
     into.add([row for row in run.rows(MemoryRow) if (row.framework, row.device) in places])
 
 

@@ -6,6 +6,7 @@ classes in `rows`, `timing_rows` and `resume_rows`; `schema` converts rows to co
 
 from __future__ import annotations
 
+from .answers import Answer, AnswerKey, answers_of, matched
 from .file import RunFile
 from .lock import writing
 from .place import draft_of, standing
@@ -16,6 +17,8 @@ from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 from .views import CaseView, NamesView, PassView, VerdictView, WordView
 
 __all__ = [
+    "Answer",
+    "AnswerKey",
     "AnswerRow",
     "BlobRow",
     "CaseView",
@@ -38,8 +41,10 @@ __all__ = [
     "WordView",
     "WorkedRow",
     "WorkerRow",
+    "answers_of",
     "array_of",
     "draft_of",
+    "matched",
     "packed",
     "standing",
     "writing",

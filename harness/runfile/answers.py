@@ -6,13 +6,14 @@ memory, however many verdicts the runs have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from ..runfile import RunFile, VerdictView
+from .file import RunFile
+from .views import VerdictView
 
 
 class AnswerKey(NamedTuple):
@@ -71,9 +72,9 @@ class Answer:
             self.bits.add(row.fingerprint)
 
 
-def answers_of(run: RunFile) -> Iterator[Answer]:
-    """Yield the answers of a run, sorted by their keys."""
-    for key, rows in groupby(run.rows(VerdictView), _KEY):
+def answers_of(run: RunFile, where: str = "1", arguments: Sequence[str] = ()) -> Iterator[Answer]:
+    """Yield the answers of a run, sorted by their keys; see `RunFile.rows` for the condition."""
+    for key, rows in groupby(run.rows(VerdictView, where, arguments), _KEY):
         answer = Answer(AnswerKey(*key))
         for row in rows:
             answer.add(row)
