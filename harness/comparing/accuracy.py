@@ -115,7 +115,9 @@ class AccuracyTally:
             return
         self._compared += 1
         self._implementations.add((key.implementation, key.mode))
-        if change := _change(before, after, self._other_bits_expected(key.framework)):
+        if before.facts == after.facts:
+            return
+        if change := _change(key, before, after, self._other_bits_expected(key.framework)):
             self._timed.pop(key, None)
             self._keep((0, before.place), change)
 
@@ -144,17 +146,18 @@ class AccuracyTally:
         self._leading.add((*who, change.is_regression), place, change)
 
 
-def _change(before: Answer, after: Answer, other_bits: str) -> AccuracyChange | None:
+def _change(
+    key: AnswerKey, before: Answer, after: Answer, other_bits: str
+) -> AccuracyChange | None:
     """Return how an answer changed; None if it did not.
 
     Args:
+        key: the answer.
         before: the answer of the base.
         after: the answer of the new run.
         other_bits: why other bits are expected; empty if they are not.
     """
     words, now = before.words, after.words
-    if words == now and before.ulp == after.ulp and before.bits == after.bits:
-        return None
     # An answer has several verdicts where relations are checked too. It is worse if its worst
     # verdict is, or if a verdict of equal rank has come that the base does not have.
     worst, worst_now = _worst(before), _worst(after)
@@ -168,7 +171,7 @@ def _change(before: Answer, after: Answer, other_bits: str) -> AccuracyChange | 
         kind = "better"
     elif size is not None and size_now is not None and size_now > max(_GROWTH * size, size + 1):
         kind = "ulp grew"
-    elif _UNSTEADY not in words.keys() | now.keys() and _bits(before).isdisjoint(_bits(after)):
+    elif _UNSTEADY not in words.keys() | now.keys() and before.bits.isdisjoint(after.bits):
         kind = "bits changed"
     else:
         return None
@@ -179,7 +182,7 @@ def _change(before: Answer, after: Answer, other_bits: str) -> AccuracyChange | 
         reason = f"the ledger names it: {now[new_words[0]].ledger}"
     elif kind == "bits changed":
         reason = other_bits
-    return AccuracyChange(before.key, kind, worst, worst_now, size, size_now, reason)
+    return AccuracyChange(key, kind, worst, worst_now, size, size_now, reason)
 
 
 def _worst(answer: Answer | None) -> str:
@@ -190,11 +193,6 @@ def _rank(word: str) -> tuple[int, int]:
     """Return the rank of a verdict; those that agree have one rank, as their ulp are compared."""
     place = _STANDINGS[kind_of(word).category]
     return place, kind_of(word).rank if place else 0
-
-
-def _bits(answer: Answer) -> set[str]:
-    """Return the fingerprints; an error has none, which the empty string stands for."""
-    return answer.bits or {""}
 
 
 def _timed_otherwise(old: RunSnapshot, new: RunSnapshot) -> Iterator[AnswerKey]:

@@ -19,6 +19,7 @@ from ...errors import RunFileError
 from ..relations import RelationTally, compared
 from ..runfile import (
     Answer,
+    AnswerKey,
     AnswerRow,
     CaseView,
     CompletedRow,
@@ -149,7 +150,7 @@ def _is_repeated(one: RunFile, other: RunFile, place: Place) -> bool:
     return is_shared
 
 
-def _answers(run: RunFile, place: Place) -> Iterator[Answer]:
+def _answers(run: RunFile, place: Place) -> Iterator[tuple[AnswerKey, Answer]]:
     return answers_of(run, "framework = ? AND device = ?", place)
 
 

@@ -7,7 +7,7 @@ memory, however many verdicts the runs have.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -40,51 +40,61 @@ class Word(NamedTuple):
 
 
 _KEY = attrgetter(*AnswerKey._fields)
+_FACTS = attrgetter("verdict", "known", "ledger", "ulp", "fingerprint")
+Facts = tuple[str, bool, str, float | None, str]
 
 
-@dataclass
+@dataclass(slots=True)
 class Answer:
     """All verdicts on one answer; there are several where relations are checked too.
 
     Attributes:
-        key: the answer.
         place: where its first verdict stands in the run.
-        words: its verdicts, in the order of the run.
-        ulp: the largest error; None where it has no meaning.
-        bits: the fingerprints.
+        facts: the different verdicts, in the order of the run. Equal answers have equal facts;
+            what they say together is found out only of those that differ.
     """
 
-    key: AnswerKey
-    place: int = 0
-    words: dict[str, Word] = field(default_factory=dict)
-    ulp: float | None = None
-    bits: set[str] = field(default_factory=set)
+    place: int
+    facts: dict[Facts, None]
 
-    def add(self, row: VerdictView) -> None:
-        """Add a verdict, which comes after the others in the run."""
-        if not self.words:
-            self.place = row.rowid
-        first = self.words.get(row.verdict, Word(row.known, row.ledger))
-        self.words[row.verdict] = first._replace(known=first.known and row.known)
-        if row.ulp is not None and (self.ulp is None or row.ulp > self.ulp):
-            self.ulp = row.ulp
-        if row.fingerprint:
-            self.bits.add(row.fingerprint)
+    @property
+    def words(self) -> dict[str, Word]:
+        """The verdicts, in the order of the run."""
+        found: dict[str, Word] = {}
+        for verdict, known, ledger, _, _ in self.facts:
+            first = found.get(verdict, Word(known, ledger))
+            found[verdict] = Word(first.known and known, first.ledger)
+        return found
+
+    @property
+    def ulp(self) -> float | None:
+        """The largest error; None where it has no meaning."""
+        return max((ulp for *_, ulp, _ in self.facts if ulp is not None), default=None)
+
+    @property
+    def bits(self) -> set[str]:
+        """The fingerprints; an error has none, which the empty string stands for."""
+        return {bits for *_, bits in self.facts if bits} or {""}
 
 
-def answers_of(run: RunFile, where: str = "1", arguments: Sequence[str] = ()) -> Iterator[Answer]:
+Entry = tuple[AnswerKey, Answer]
+
+
+def answers_of(run: RunFile, where: str = "1", arguments: Sequence[str] = ()) -> Iterator[Entry]:
     """Yield the answers of a run, sorted by their keys; see `RunFile.rows` for the condition."""
     for key, rows in groupby(run.rows(VerdictView, where, arguments), _KEY):
-        answer = Answer(AnswerKey(*key))
+        facts: dict[Facts, None] = {}
+        place = 0
         for row in rows:
-            answer.add(row)
-        yield answer
+            place = place or row.rowid
+            facts[_FACTS(row)] = None
+        yield AnswerKey(*key), Answer(place, facts)
 
 
 Pair = tuple[AnswerKey, Answer | None, Answer | None]
 
 
-def matched(base: Iterator[Answer], new: Iterator[Answer]) -> Iterator[Pair]:
+def matched(base: Iterator[Entry], new: Iterator[Entry]) -> Iterator[Pair]:
     """Yield each key with the answers of both runs; None stands for one that a run lacks.
 
     Args:
@@ -92,14 +102,19 @@ def matched(base: Iterator[Answer], new: Iterator[Answer]) -> Iterator[Pair]:
         new: those of the other.
     """
     before, after = next(base, None), next(new, None)
-    while before is not None or after is not None:
-        if after is None or (before is not None and before.key < after.key):
-            assert before is not None  # noqa: S101 -- or both would be None
-            yield before.key, before, None
-            before = next(base, None)
-        elif before is None or after.key < before.key:
-            yield after.key, None, after
-            after = next(new, None)
-        else:
-            yield before.key, before, after
+    while before is not None and after is not None:
+        if before[0] == after[0]:
+            yield *before, after[1]
             before, after = next(base, None), next(new, None)
+        elif before[0] < after[0]:
+            yield *before, None
+            before = next(base, None)
+        else:
+            yield after[0], None, after[1]
+            after = next(new, None)
+    while before is not None:
+        yield *before, None
+        before = next(base, None)
+    while after is not None:
+        yield after[0], None, after[1]
+        after = next(new, None)
