@@ -161,7 +161,8 @@ def decode(row: type[R], record: Sequence[Any]) -> R:
     Raises:
         SchemaError: a cell is damaged; the message names it.
     """
-    found: R = _decoder(row).decode(record)
+    kind: Any = row
+    found: R = _decoder(kind).decode(record)
     return found
 
 
