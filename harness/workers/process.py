@@ -22,7 +22,6 @@ from os import _exit, getpid
 from queue import SimpleQueue
 from typing import NoReturn
 
-import cpuinfo
 import numpy as np
 
 from ...backends import load_backend
@@ -31,7 +30,7 @@ from ...cases.model import Case
 from ...errors import LossdiffError, UserFileError
 from ..answers import Observation, one_line
 from .condition import Condition
-from .environment import environment_for, quiet
+from .environment import environment_for, processor, quiet
 from .evaluate import CALLS, evaluate, evaluate_quantity, wrt_for
 from .frames import read_frame, write_frame
 from .messages import (
@@ -85,7 +84,7 @@ class WorkerProcess:
         machine = {
             "python": platform.python_version(),
             "numpy": np.__version__,
-            "cpu": cpuinfo.get_cpu_info().get("brand_raw", platform.processor()),
+            "cpu": processor(),
             "cores": os.cpu_count(),
             "platform": platform.platform(),
         }

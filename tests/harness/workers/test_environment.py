@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from lossdiff.harness.workers import environment_for, quiet
+from lossdiff.harness.workers.environment import processor
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,11 @@ def test_every_framework_is_limited_to_as_many_threads() -> None:
 
 def test_the_logs_of_frameworks_are_kept_out() -> None:
     assert quiet() == {"TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def test_the_processor_has_a_name_of_one_line() -> None:
+    name = processor()
+
+    assert name
+    assert name == name.strip()
+    assert "\n" not in name
