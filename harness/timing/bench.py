@@ -26,7 +26,7 @@ from ..runfile import MemoryRow, ProcessRow, RunFile, VerdictRow
 from ..workers import Limits, environment_for, quiet, share_of_memory
 from . import machine
 from .benchmarks import Threads, benchmarks_of
-from .blame import Batch, Blame, call_of
+from .blame import Batch, Blame
 from .child import private_folder, run_child
 from .keep import keep
 from .plan import PEAK, PLAN_VARIABLE, ProcessPlan, TimedProcess
@@ -38,6 +38,7 @@ _MAX_TIME = 0.02  # seconds of measured rounds for a benchmark, beyond its least
 # Until then some calls return their memory to the system and others do not, depending on addresses,
 # and the former take longer. Setting the final values at the start makes all calls alike.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**26)}
+_RECORDER = ("-p", f"{__package__}.recorder")
 
 Say = Callable[[str], None]
 
@@ -104,8 +105,6 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
                 _time_process(session, process)
             if timing.memory and timing.device == "cpu":
                 _measure_peaks(session, processes, say)
-    except OSError as error:  # no room for the files of a process
-        raise BenchError(f"timing failed: {error.strerror or error}") from error
     finally:
         run.add(summaries(run))
     return blame.count
@@ -203,34 +202,31 @@ def _time_process(session: _Session, process: TimedProcess) -> None:
 
 def _time(session: _Session, process: TimedProcess) -> list[Batch]:
     """Time benchmarks in one process, and add their rows; return what is timed next instead."""
-    run, timing = session.run, session.timing
-    place = _place(run, process, timing)
+    run, blame = session.run, session.blame
+    place = _place(run, process, session.timing)
     load, started = machine.load(), machine.stamp()
-    plan = plan_of(run, process, timing, session.scratch)
+    plan = plan_of(run, process, session.timing, session.scratch)
+    result, rows = None, []
     with _started(plan) as plan_file:
         written = plan_file.with_name(place.name)
         # Of two plugins the later one is asked first.
-        command = [
-            "-m",
-            "pytest",
-            *pytest_arguments(plan, written),
-            "-p",
-            f"{__package__}.recorder",
-        ]
-        end = run_child(command, plan_file.parent, environment_of(plan, plan_file), timing.limits)
-        result = None
+        command = ["-m", "pytest", *pytest_arguments(plan, written), *_RECORDER]
+        environment = environment_of(plan, plan_file)
+        end = run_child(command, plan_file.parent, environment, session.timing.limits)
         if end.finished:
             try:
                 result = ProcessResult.read(written, plan, load, started)
+                rows = result.passes(run)
             except (OSError, ValueError, LookupError, TypeError):
                 reason = "the times of its process cannot be read"
                 end = replace(end, finished=False, benchmark=FINISHING, reason=reason)
-        batches = session.blame.settle(process, end)
-        if result is not None:
+        spoiled = blame.is_spoiled(process, rows)
+        if end.finished and result is not None and not spoiled:
             keep(written, place)
-    if result is not None:
-        _add(session, process, result)
-    return batches
+    again = blame.apart(process) if spoiled else blame.settle(process, end)
+    if end.finished and result is not None and not spoiled:
+        run.add([result.process, *blame.cleared(process, rows)])
+    return again
 
 
 def _place(run: RunFile, process: TimedProcess, timing: Timing) -> Path:
@@ -242,26 +238,18 @@ def _place(run: RunFile, process: TimedProcess, timing: Timing) -> Path:
     return place
 
 
-def _add(session: _Session, process: TimedProcess, result: ProcessResult) -> None:
-    session.run.add([result.process])
-    rows = result.passes(session.run)
-    timed = {call_of(row) for row in rows}
-    for item in process.benchmarks:
-        if call_of(item) not in timed:  # nothing is known of it: a test was skipped
-            session.blame.leave_out(item, "no result")
-    kept = {item for batch in session.blame.batches(process.benchmarks) for item in batch}
-    session.run.add([row for row in rows if call_of(row) in set(map(call_of, kept))])
-
-
 @contextmanager
 def _started(plan: ProcessPlan) -> Iterator[Path]:
     """Yield the file of a plan, in a folder for its process, which is removed afterwards."""
     folder = plan.scratch / f"process-{plan.process.number}"
-    folder.mkdir()
     try:
+        folder.mkdir()
         file = folder / "plan.json"
         file.write_text(plan.to_json())
         yield file
+    except OSError as error:  # no room for the files, or for a process
+        framework = plan.process.framework
+        raise BenchError(f"timing {framework} failed: {error.strerror or error}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,16 +3,18 @@
 The call that a process had reached when it died is timed again alone. If that ends a process too,
 the call is left out, and further calls of the same implementation in the same mode are left out at
 their first death. If it does not, another call has done the harm, by a thread or a timer that it
-had left behind: from then on each implementation has processes of its own.
+had left behind: from then on each implementation has processes of its own. The same is done where
+an answer that was right has become wrong in a process that others have shared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ...errors import BenchError
-from ..runfile import IncidentRow, PassRow, RunFile
+from ..runfile import IncidentRow, PassRow, RunFile, VerdictRow
+from ..verdicts import is_finding
 from .benchmarks import Benchmark
 from .child import ChildEnd
 from .plan import TimedProcess
@@ -99,6 +101,38 @@ class Blame:
             return [others] if others else []
         self._suspects |= suspects
         return [tuple(item for item in batch if call_of(item) in suspects), others]
+
+    def is_spoiled(self, process: TimedProcess, rows: Iterable[PassRow]) -> bool:
+        """Return whether an answer has become wrong in a process that others have shared.
+
+        Args:
+            process: what was timed.
+            rows: the results of its process.
+        """
+        is_shared = len({item.implementation for item in process.benchmarks}) > 1
+        return is_shared and any(map(self._has_become_wrong, rows))
+
+    def _has_become_wrong(self, row: PassRow) -> bool:
+        where = 'implementation = ? AND mode = ? AND "case" = ?'
+        judged = self._run.rows(VerdictRow, where, (row.implementation, row.mode, row.case))
+        return is_finding(row.verdict) and not any(is_finding(it.verdict) for it in judged)
+
+    def apart(self, process: TimedProcess) -> list[Batch]:
+        """Return the benchmarks of a process that was spoiled, one implementation at a time."""
+        self._apart.add(process.framework)
+        return self.batches(process.benchmarks)
+
+    def cleared(self, process: TimedProcess, rows: Sequence[PassRow]) -> list[PassRow]:
+        """Return the results of what has not been left out; leave out what has no result.
+
+        Args:
+            process: what was timed.
+            rows: the results of its process.
+        """
+        for item in process.benchmarks:
+            if call_of(item) not in set(map(call_of, rows)):
+                self.leave_out(item, "no result")  # nothing is known of it: a test was skipped
+        return [row for row in rows if call_of(row) not in self._left_out]
 
     def _is_deadly(self, calls: set[TimedCall]) -> bool:
         return any((call.implementation, call.mode) in self._deadly for call in calls)

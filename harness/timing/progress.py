@@ -32,7 +32,9 @@ class TimingProgress:
             folder: the private folder of the process.
         """
         with (folder / "progress").open("a+b") as file:
-            file.truncate(_BYTES)
+            if not file.tell():  # written, and not only truncated: a full disk shows here
+                file.write(bytes(_BYTES))
+                file.flush()
             self._map = mmap.mmap(file.fileno(), _BYTES)
         self._cells = memoryview(self._map).cast("q")
 

@@ -129,3 +129,16 @@ def softmax_leaves_a_timer_that_exits(logits):
     if timed():
         threading.Timer(0.2, os._exit, [0]).start()
     return softmax(logits)
+
+
+factor = np.ones(1, np.float32)
+
+
+def softmax_spoils_its_neighbours(logits):
+    if timed():
+        factor[0] = 2
+    return softmax(logits)
+
+
+def softmax_is_spoiled(logits):
+    return factor * softmax(logits)

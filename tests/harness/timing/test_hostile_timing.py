@@ -124,6 +124,15 @@ def test_the_victim_of_a_timer_is_not_blamed(tmp_path: Path) -> None:
     assert "softmax" not in reasons
 
 
+def test_what_a_neighbour_has_spoiled_is_timed_apart(tmp_path: Path) -> None:
+    names = ("softmax_is_spoiled", "softmax_spoils_its_neighbours")
+
+    assert timed(tmp_path, *names) == (dict.fromkeys(names, 1), {})
+
+    with RunFile.open(tmp_path / "run.sqlite") as run:
+        assert {row.verdict for row in run.rows(TimingRow)} <= {"exact", "within bound"}
+
+
 def test_what_cannot_be_measured_for_its_memory_is_named(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
