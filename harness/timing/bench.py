@@ -28,7 +28,7 @@ from . import machine
 from .benchmarks import Threads, benchmarks_of
 from .blame import Batch, Blame
 from .child import private_folder, run_child
-from .keep import keep
+from .keep import check_place, keep, place_beside
 from .plan import PEAK, PLAN_VARIABLE, ProcessPlan, TimedProcess
 from .progress import FINISHING
 from .results import ProcessResult, summaries
@@ -90,10 +90,13 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
 
     Raises:
         BenchError: pytest-benchmark is missing, or one of its processes failed.
+        OutputError: a file of another kind stands where one of its files is to be.
     """
     if find_spec("pytest_benchmark") is None:
         raise BenchError("pytest-benchmark is not installed; pip install 'lossdiff[bench]'")
     processes = schedule(run, frameworks, timing)
+    for process in processes:
+        check_place(_place(run, process, timing))
     blame = Blame(run, say)
     try:
         with private_folder() as scratch:
@@ -232,9 +235,9 @@ def _time(session: _Session, process: TimedProcess) -> list[Batch]:
 def _place(run: RunFile, process: TimedProcess, timing: Timing) -> Path:
     """Return where the JSON of a process is kept."""
     name = f"{process.framework}-{timing.device}-{process.threads}-pass{process.pass_number}"
-    place = run.path.with_name(f"{run.path.stem}-{name}-benchmark.json")
+    place = place_beside(run.path, name)
     if run.count(ProcessRow, "source = ?", (place.name,)):  # another part of the same pass
-        place = run.path.with_name(f"{run.path.stem}-{name}-{process.number}-benchmark.json")
+        place = place_beside(run.path, f"{name}-{process.number}")
     return place
 
 

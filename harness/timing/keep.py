@@ -1,45 +1,47 @@
-"""Keep a finished file of a private folder beside the run."""
+"""Keep pytest-benchmark's files beside the run."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
-from ...errors import BenchError
+from ...errors import OutputError
+from ...outputs import Kind, check_output, shown, write_output
+
+
+def place_beside(run: Path, name: str) -> Path:
+    """Return where a file of pytest-benchmark is kept.
+
+    Args:
+        run: the path of the run file.
+        name: framework, device, threads and pass.
+    """
+    return run.with_name(f"{run.stem}-{name}-benchmark.json")
+
+
+def check_place(place: Path) -> None:
+    """Refuse a place at which a file of another kind stands.
+
+    Raises:
+        OutputError: another file stands there, or none can be written there.
+    """
+    if not place.is_symlink():  # a link is replaced, whatever it points to
+        check_output(place, Kind.BENCHMARK)
 
 
 def keep(file: Path, place: Path) -> None:
-    """Copy a file to its place, where it appears whole or not at all.
-
-    What stands at the place is replaced; a symbolic link is replaced itself, and not its target.
+    """Copy a file of pytest-benchmark to its place, where it appears whole or not at all.
 
     Args:
         file: the file.
-        place: where it is to be.
+        place: where it is to be. Nobody has named it, so that a symbolic link there is none of
+            the user's: it is replaced, and not followed.
 
     Raises:
-        BenchError: the place cannot be written.
+        OutputError: another file stands there, or the place cannot be written.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-        try:
-            with os.fdopen(handle, "wb") as copy, file.open("rb") as original:
-                shutil.copyfileobj(original, copy)
-            Path(name).chmod(_usual_mode())
-            Path(name).replace(place)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        if place.is_symlink():
+            place.unlink()
     except OSError as error:
-        raise BenchError(f"cannot write {place}: {error.strerror or error}") from error
-
-
-def _usual_mode() -> int:
-    """Return the mode of a file that `open` creates; that of `mkstemp` is for its user alone."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
+        raise OutputError(f"cannot write {shown(place)}: {error.strerror or error}") from error
+    write_output(place, Kind.BENCHMARK, file.read_text(encoding="utf-8"))

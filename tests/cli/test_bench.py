@@ -83,7 +83,7 @@ def test_what_cannot_be_timed_is_named_and_is_a_finding(
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals are those of POSIX")
-@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
 def test_nothing_outlives_a_bench_that_a_signal_ends_and_the_next_one_begins(
     name: str, lossdiff: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +103,7 @@ def test_nothing_outlives_a_bench_that_a_signal_ends_and_the_next_one_begins(
         assert said.endswith("what came so far is kept in run.sqlite\n")
         assert {it.name for it in Path().iterdir()} == {"mine.py", "run.sqlite"}
     monkeypatch.setattr(benchmarks, "_SIZES", {"softmax": ((4, 10),)})
+    monkeypatch.setattr(bench, "_MAX_TIME", 0.01)
     assert lossdiff(*arguments).status == Status.OK
 
 

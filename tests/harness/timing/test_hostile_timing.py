@@ -17,6 +17,8 @@ from lossdiff.harness.timing import bench, guard
 from lossdiff.harness.timing.bench import Timing, time_passes
 from lossdiff.harness.timing.child import private_folder
 
+from lossdiff.errors import OutputError
+
 HOSTILE = Path(__file__).parents[2] / "hostile" / "under_clock.py"
 SOFTMAX = "softmax/float32/4x10/normal/-/0"
 NATIVE = VerdictRow(
@@ -204,3 +206,13 @@ def test_a_function_may_delete_the_current_folder(
         assert [row.passes for row in run.rows(TimingRow)] == [2, 2]
         assert run.count(ProcessRow) == 2
     monkeypatch.chdir(tmp_path)
+
+
+def test_a_file_of_another_kind_is_refused_before_anything_is_timed(tmp_path: Path) -> None:
+    place = tmp_path / "run-numpy-cpu-one-pass2-benchmark.json"
+    place.write_text("precious")
+
+    with pytest.raises(OutputError, match=r"pass2-benchmark\.json is a file that lossdiff has not"):
+        timed(tmp_path, "softmax", passes=2)
+
+    assert place.read_text() == "precious"
