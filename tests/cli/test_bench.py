@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -85,26 +86,32 @@ def test_what_cannot_be_timed_is_named_and_is_a_finding(
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals are those of POSIX")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
 def test_nothing_outlives_a_bench_that_a_signal_ends_and_the_next_one_begins(
-    name: str, lossdiff: Any, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    lossdiff: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     what = "subprocess.Popen(['sleep', '3600.5']); time.sleep(3600)"
     file = write("mine.py", SOFTMAX.format(what=what))
     arguments = ["bench", "--backend", "numpy", "--operation", "softmax", "--passes", "1", "-o",
                  "run.sqlite"]  # fmt: skip
     command = [sys.executable, "-m", "lossdiff", *arguments, "--impl", f"numpy={file}"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+    temporary = tmp_path_factory.mktemp("temporary")
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
         _until(_sleepers)
         running.send_signal(getattr(signal, name))
         _, said = running.communicate()
 
-    _until(lambda: not _sleepers())
-    if name != "SIGKILL":
+    _until(lambda: not _sleepers() and not any(temporary.glob("lossdiff-*")))
+    if name == "SIGKILL":
+        monkeypatch.setattr(benchmarks, "_SIZES", {"softmax": ((4, 10),)})
+        monkeypatch.setattr(bench, "_MAX_TIME", 0.01)
+        assert lossdiff(*arguments).status == Status.OK
+    else:
         assert running.returncode == 128 + getattr(signal, name)
         assert said.endswith("what came so far is kept in run.sqlite\n")
         assert {it.name for it in Path().iterdir()} == {"mine.py", "run.sqlite"}
-    monkeypatch.setattr(benchmarks, "_SIZES", {"softmax": ((4, 10),)})
-    monkeypatch.setattr(bench, "_MAX_TIME", 0.01)
-    assert lossdiff(*arguments).status == Status.OK
 
 
 def _sleepers() -> list[psutil.Process]:
