@@ -70,7 +70,7 @@ def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with RunFile.create(path) as run:
         run.set_meta(suite="bench")
         raw = list(passes())
-        row = VerdictRow("", "softmax", None, "normal", "", "float32", {}, "", "", "native",
+        row = VerdictRow("", "softmax", None, "normal", "64x10", "float32", {}, "", "", "native",
                          "eager", "cpu", "value", "faithful")  # fmt: skip
         asked = {(it.case, it.implementation, it.framework) for it in raw}
         run.add([replace(row, case=case, implementation=name, framework=framework)
