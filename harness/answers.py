@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..printing import printable
+
 Quantity = Literal["value", "gradient_logits", "gradient_target", "hvp_logits"]
 VALUE: Quantity = "value"
 GRADIENT_LOGITS: Quantity = "gradient_logits"  # with respect to the first argument
@@ -100,7 +102,7 @@ class Observation:
 
 
 def one_line(error: Any) -> str:
-    r"""Return the message of an error, or any other text, in one line of at most 300 characters.
+    r"""Return the message of an error, or any other text, in one printable line of 300 characters.
 
     >>> one_line(ValueError("bad axis\nTraceback of the framework"))
     'ValueError: bad axis'
@@ -114,7 +116,7 @@ def one_line(error: Any) -> str:
     text = lines[0] if lines else "no message"
     if isinstance(error, BaseException):
         text = f"{type(error).__name__}: {text}"
-    return text[:300]
+    return printable(text[:300])
 
 
 def fingerprint(answer: NDArray[Any]) -> str:

@@ -20,6 +20,7 @@ from plotly.offline import get_plotlyjs
 
 from ..harness.runfile import RunFile
 from ..outputs import Kind, write_output
+from ..printing import printable
 from . import numbers, tables
 from .conventions import convention_lines, meanings
 from .domain import Domain, domain_of, meaning
@@ -153,6 +154,7 @@ def _environment() -> Environment:
         loader=PackageLoader("lossdiff.reports", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -176,6 +178,12 @@ def _environment() -> Environment:
         "grows": meaning,
     }
     return environment
+
+
+def _printable(value: Any) -> Any:
+    """Return what a template shows: HTML has no place for control characters."""
+    # Our own HTML is left as it is, and what is not a text has none.
+    return printable(value) if type(value) is str else value
 
 
 def _breakable(name: str) -> Markup:

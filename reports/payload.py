@@ -105,7 +105,8 @@ def to_json(data: Any) -> str:
     ["\u003c/script\u003e"]
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.translate(_SCRIPT)
+    # A page is UTF-8, which has no lone surrogates; JSON writes them as escapes.
+    return text.encode(errors="backslashreplace").decode().translate(_SCRIPT)
 
 
 def _counts(tally: Tally, verdicts: _Names) -> list[int]:

@@ -33,15 +33,17 @@ FILES = {
 }
 
 # Layer by layer, from below: what each may import of this project.
-ERRORS, OUTPUTS = "lossdiff.errors", "lossdiff.outputs"
+ERRORS, OUTPUTS, PRINTING = "lossdiff.errors", "lossdiff.outputs", "lossdiff.printing"
 ALLOWED = {
     ERRORS: (),
-    OUTPUTS: (ERRORS, OUTPUTS),
+    OUTPUTS: (ERRORS, OUTPUTS, PRINTING),
+    PRINTING: (),
     "lossdiff.cases": (ERRORS, "lossdiff.cases"),
     "lossdiff.backends": (ERRORS, "lossdiff.cases", "lossdiff.backends"),
     "lossdiff.harness": (
         ERRORS,
         OUTPUTS,
+        PRINTING,
         "lossdiff.cases",
         "lossdiff.backends",
         "lossdiff.harness",
@@ -49,6 +51,7 @@ ALLOWED = {
     "lossdiff.reports": (
         ERRORS,
         OUTPUTS,
+        PRINTING,
         "lossdiff.cases",
         "lossdiff.reports",
         "lossdiff.harness.verdicts",

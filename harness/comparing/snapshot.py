@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...cases.model import Case
+from ...errors import RunFileError
+from ...outputs import shown
 from ..runfile import PassView, ProcessRow, RunFile, WorkerRow
 
 _MACHINE = ("cpu", "cores", "gpu")
@@ -184,6 +186,11 @@ def _timed(run: RunFile, numbers: dict[int, int]) -> tuple[Times, Bits]:
     times: Times = {}
     bits: Bits = {}
     for row in run.rows(PassView):
+        if row.process not in numbers:
+            raise RunFileError(
+                f"{shown(run.path)} is damaged: passes.process of {row.case}, {row.implementation} "
+                f"is {row.process}, which is not in the table of processes"
+            )
         key = BenchmarkKey(*_KEY(row))
         seconds = PassTime(_fastest(row.times), statistics.median(row.times))
         times.setdefault(key, {})[numbers[row.process]] = seconds

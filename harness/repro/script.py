@@ -21,6 +21,7 @@ from ...backends.dialect import ScriptCall, Wanted
 from ...cases.dtypes import format_of
 from ...cases.model import Case
 from ...errors import SessionError
+from ...printing import printable
 from ..answers import GRADIENT_TARGET, HVP_LOGITS, VALUE, Failure
 from ..bounds import SOUND
 from ..judging import DtypeMismatch, SolvedCase, Verdict
@@ -398,4 +399,4 @@ def _quoted(value: str) -> str:
 
 def _printable(line: str) -> str:
     """Return an error message with line ends and control characters escaped, for a comment."""
-    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in line)
+    return printable(line).replace("\n", "\\n").replace("\t", "\\t")

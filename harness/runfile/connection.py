@@ -64,7 +64,7 @@ def check_whole(place: Path) -> None:
     connection, version = opened(place)
     try:
         state = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         state = error
     if version != FORMAT:
         raise other_format(connection, place, f"has format {version}; this version writes")

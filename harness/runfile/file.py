@@ -49,7 +49,7 @@ from .schema import (
     quoted,
     storable,
 )
-from .untrusted import check_tables, why_unread
+from .untrusted import check_tables, explained
 from .vocabulary import is_case
 
 
@@ -224,18 +224,11 @@ class RunFile:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """Turn whatever a damaged file raises into an error that names the file."""
-        try:
+        with explained(self.path):
             if not self._is_checked:
                 check_tables(self._connection)
                 self._is_checked = True
             yield
-        except SchemaError as error:
-            raise RunFileError(f"{shown(self.path)} is damaged: {error}") from error
-        except sqlite3.Error as error:
-            raise RunFileError(f"{shown(self.path)} {why_unread(error)}") from error
-        except MemoryError as error:
-            raise RunFileError(f"{shown(self.path)} needs more memory than there is") from error
 
     def close(self) -> None:
         """Close the file; all rows that were added are on disk already."""
@@ -249,7 +242,7 @@ class RunFile:
     def _close_connection(self) -> None:
         # Leaving the log mode removes the log. A reader cannot do that, nor a writer on a full
         # disk; the log then stays, and nothing is lost.
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, UnicodeDecodeError):
             self._connection.execute("PRAGMA journal_mode = DELETE")
         self._connection.close()
 

@@ -6,7 +6,6 @@ import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -146,9 +145,9 @@ def storable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-@cache
-def _decoder(row: type[Any]) -> RowDecoder:
-    return RowDecoder(row, BOOL_COLUMNS.get(row, ()), JSON_COLUMNS.get(row, ()))
+_DECODERS: dict[type[Any], RowDecoder] = {
+    row: RowDecoder(row, BOOL_COLUMNS[row], JSON_COLUMNS[row]) for row in _READ
+}
 
 
 def decode(row: type[R], record: Sequence[Any]) -> R:
@@ -161,8 +160,8 @@ def decode(row: type[R], record: Sequence[Any]) -> R:
     Raises:
         SchemaError: a cell is damaged; the message names it.
     """
-    kind: Any = row
-    found: R = _decoder(kind).decode(record)
+    decoder = _DECODERS.get(row) or RowDecoder(row, (), ())
+    found: R = decoder.decode(record)
     return found
 
 

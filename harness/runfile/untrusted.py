@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from ...cases.checked import shown
-from ...errors import SchemaError
+from ...cases.checked import shown as shown_value
+from ...errors import RunFileError, SchemaError
+from ...outputs import shown
 from .schema import SCHEMA
 
 _LONGEST = 2**28  # bytes of one cell; the arrays of a case are the largest
@@ -46,14 +48,32 @@ def check_tables(connection: sqlite3.Connection) -> None:
             raise SchemaError(f"its table {name} has other columns")
     triggers = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
     for (name,) in connection.execute(triggers):
-        raise SchemaError(f"it has a trigger {shown(name)}")
+        raise SchemaError(f"it has a trigger {shown_value(name)}")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged file raises, while it is read, into an error that names the file.
+
+    Raises:
+        RunFileError: the file cannot be read, or does not fit its schema.
+    """
+    name = shown(path)
+    try:
+        yield
+    except SchemaError as error:
+        raise RunFileError(f"{name} is damaged: {error}") from error
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise RunFileError(f"{name} {why_unread(error)}") from error
+    except MemoryError as error:
+        raise RunFileError(f"{name} needs more memory than there is") from error
 
 
 def why_unread(error: sqlite3.Error | UnicodeDecodeError, path: Path | None = None) -> str:
     """Return why SQLite cannot read a file, to follow its name.
 
     Args:
-        error: what SQLite raised.
+        error: what SQLite raised, or Python's module for a damaged name of a table.
         path: the file, if it has just been opened.
     """
     name = getattr(error, "sqlite_errorname", None) or ""

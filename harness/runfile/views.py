@@ -8,8 +8,11 @@ rows of the table are equal in these columns.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from msgspec import Meta
+
+from .numbers import Ordinal, Positive, Size
 from .rows import VerdictRow
 from .timing_rows import PassRow
 
@@ -33,7 +36,7 @@ class VerdictView:
     verdict: str
     known: bool
     ledger: str
-    ulp: float | None
+    ulp: Size | None
     fingerprint: str
     rowid: int
 
@@ -53,7 +56,7 @@ class VerdictView:
 class PassView:
     """What a comparison of two runs needs of one benchmark in one pass; fields as in `PassRow`."""
 
-    process: int
+    process: Ordinal
     case: str
     implementation: str
     framework: str
@@ -62,7 +65,7 @@ class PassView:
     direction: str
     threads: str
     cache: str
-    times: list[float]
+    times: Annotated[list[Positive], Meta(min_length=1)]
     fingerprints: dict[str, str]
 
     table: ClassVar[str] = PassRow.table

@@ -25,6 +25,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from .errors import OutputError
+from .printing import printable
 
 _HEAD = 16384  # bytes of a file that tell its kind
 _SQLITE = b"SQLite format 3\0"
@@ -59,9 +60,7 @@ def shown(path: Path | str) -> str:
     'a\\x1b[31m\\nb.html'
     """
     text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def target_of(path: Path) -> Path:

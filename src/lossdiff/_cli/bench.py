@@ -28,6 +28,7 @@ from .execution import conclude, execute, opened
 from .names import Name
 from .numbers import SEED, Whole
 from .options import output_option, plan_of, selection_options
+from .output import PlainConsole
 from .status import Status
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -119,7 +120,7 @@ def time_run(run: RunFile, timing: Timing) -> int:
     Raises:
         BenchError: pytest-benchmark is missing, or one of its processes failed.
     """
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     run.set_meta(passes=str(timing.passes), timed="")  # stays empty if interrupted
     # Frameworks that are absent have no verdicts and cannot be timed.
     present = [row.framework for row in run.rows(WorkerRow) if not row.absent]

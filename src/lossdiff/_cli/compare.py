@@ -9,7 +9,7 @@ import click
 
 from ..outputs import Kind, check_apart, check_output, write_output
 from .numbers import Finite
-from .output import OutputPath
+from .output import OutputPath, echo
 from .status import Status
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def command(
         write_output(text_file, Kind.MARKDOWN, text)
     if junit_file:
         write_junit(found, junit_file)
-    click.echo(text, nl=False)
+    echo(text, nl=False)
     return _status(found)
 
 
@@ -84,14 +84,14 @@ def _status(found: Comparison) -> Status:
     """
     lines = () if found.is_empty else found.regressions
     for line in lines:
-        click.echo(f"regression: {line}", err=True)
+        echo(f"regression: {line}", err=True)
     if lines and found.regression_count > len(lines):
-        click.echo(f"regression: and {found.regression_count - len(lines):,} more", err=True)
+        echo(f"regression: and {found.regression_count - len(lines):,} more", err=True)
     if found.incomplete:
-        click.echo(f"lossdiff: incomplete; {found.incomplete}", err=True)
+        echo(f"lossdiff: incomplete; {found.incomplete}", err=True)
     if found.is_empty:
         reason = found.coverage.incomparable or "no answer and no benchmark is in both runs"
-        click.echo(f"lossdiff: nothing could be compared; {reason}", err=True)
+        echo(f"lossdiff: nothing could be compared; {reason}", err=True)
         return Status.NOTHING
     if lines:
         return Status.FINDINGS

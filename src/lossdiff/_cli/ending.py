@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 
 from ..errors import LossdiffError, StreamError
+from ..printing import printable
 from . import streams
 from .signals import signals
 from .status import Status, status_of
@@ -88,7 +89,7 @@ def _place(error: BaseException) -> str:
 
 def say(line: str) -> None:
     """Print one line about how the command ends on standard error."""
-    print(f"lossdiff: {' '.join(line.split())}", file=sys.stderr)  # noqa: T201
+    print(f"lossdiff: {printable(' '.join(line.split()))}", file=sys.stderr)  # noqa: T201
 
 
 def finished(status: int) -> int:

@@ -9,9 +9,6 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
-from rich.console import Console
-
 from ..cases.ledger import ledger
 from ..errors import RunFileError
 from ..harness.engine import ASKED, Engine, Findings, Plan, difference
@@ -26,7 +23,7 @@ from ..harness.runfile import (
 )
 from ..harness.workers import Cluster
 from ..outputs import shown
-from .output import console
+from .output import PlainConsole, console, echo
 from .progress import RunProgress
 from .signals import signals
 from .status import Status
@@ -91,7 +88,7 @@ def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
     """
     place = standing(output)
     if place is None:
-        click.echo(f"there is no {shown(output)} yet: a new run begins", err=True)
+        echo(f"there is no {shown(output)} yet: a new run begins", err=True)
         return None
     with RunFile.open(place) as run:  # read-only: a run that is refused must stay as it is
         before = run.meta
@@ -117,14 +114,14 @@ def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
         ClusterError: there is no such cluster, or it cannot execute the plan.
     """
     if run.meta.get("finished") and not run.count(WorkerRow, "absent != ''"):
-        click.echo(f"{shown(run.path)} is complete: there is nothing left to ask", err=True)
+        echo(f"{shown(run.path)} is complete: there is nothing left to ask", err=True)
         findings = Findings(plan.device)
         findings.recall(run)
         return findings
     run.set_meta(finished="")
     with ExitStack() as stack:
         cluster = stack.enter_context(closing(Cluster(scheduler))) if scheduler else None
-        progress = stack.enter_context(RunProgress(Console(stderr=True)))
+        progress = stack.enter_context(RunProgress(PlainConsole(stderr=True)))
         engine = Engine(plan, run, progress, cluster)
         findings = engine.execute()
     run.set_meta(finished=_now(), spent=json.dumps(engine.profile.figures()))
@@ -151,11 +148,11 @@ def conclude(run: RunFile, findings: Findings, *, complete: str = "") -> Status:
 
     run.verify()  # of what is lost, no summary must say where it is
     console().print(summary(run))
-    click.echo(f"run file: {shown(run.path)}")
+    echo(f"run file: {shown(run.path)}")
     if not sum(findings.verdicts.values()) and not run.count(DomainRow):
         absent = [f"{row.framework}: {row.absent}" for row in run.rows(WorkerRow) if row.absent]
         reason = "; ".join(absent) or "no implementation claims one of the cases"
-        click.echo(f"lossdiff: nothing could be asked; {reason}", err=True)
+        echo(f"lossdiff: nothing could be asked; {reason}", err=True)
         return Status.NOTHING
     stale = [
         entry.id
@@ -163,6 +160,6 @@ def conclude(run: RunFile, findings: Findings, *, complete: str = "") -> Status:
         if entry.suite == complete and entry.id not in findings.matched
     ]
     if stale:
-        click.echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
+        echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
         return Status.FINDINGS
     return Status.FINDINGS if findings.unknown else Status.OK

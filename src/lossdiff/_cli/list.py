@@ -15,7 +15,7 @@ from ..cases.suites import SUITES, selected, suite
 from ..harness.engine import Plan, catalogues
 from .names import Name
 from .options import plan_of, selection_options
-from .output import console
+from .output import console, echo
 from .status import Status
 
 
@@ -40,7 +40,7 @@ def command(what: str, suite_name: str, operations: tuple[str, ...], **selection
     shown = console()
     if what == "cases":
         for case in selected(suite(suite_name), operations).cases:
-            click.echo(case.id)
+            echo(case.id)
     elif what == "operations":
         shown.print(operations_table())
     elif what == "ledger":
@@ -67,10 +67,10 @@ def operations_table() -> Table:
 def print_ledger() -> None:
     """Print the known findings, four lines each and unwrapped, so that they can be searched."""
     for entry in ledger():
-        click.echo(f"{entry.id}: {', '.join(entry.verdicts)}")
-        click.echo(f"    {', '.join(entry.implementations)}")
-        click.echo(f"    {entry.reason}")
-        click.echo(f"    {entry.source}")
+        echo(f"{entry.id}: {', '.join(entry.verdicts)}")
+        echo(f"    {', '.join(entry.implementations)}")
+        echo(f"    {entry.reason}")
+        echo(f"    {entry.source}")
 
 
 def print_implementations(plan: Plan, operations: Sequence[str], console: Console) -> bool:
@@ -98,5 +98,5 @@ def print_implementations(plan: Plan, operations: Sequence[str], console: Consol
                 )
     console.print(table)
     for framework, reason in absent.items():
-        click.echo(f"{framework}: {reason}", err=True)
+        echo(f"{framework}: {reason}", err=True)
     return bool(offered)

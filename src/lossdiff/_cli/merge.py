@@ -13,6 +13,7 @@ from ..harness.runfile import RunFile
 from ..outputs import is_same
 from .execution import conclude, opened
 from .options import output_option
+from .output import echo
 
 
 @click.command("merge")
@@ -53,7 +54,7 @@ def merged(paths: Sequence[Path], output: Path) -> int:
         run.publish()
         for framework, parts in sorted(missing.items()):
             left = ", ".join(map(str, sorted(parts)))
-            click.echo(f"{framework}: shards that are missing still: {left}", err=True)
+            echo(f"{framework}: shards that are missing still: {left}", err=True)
         findings = Findings(run.meta["device"])
         findings.recall(run)
         return conclude(run, findings, complete="" if missing else _complete(run))

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from ..outputs import Kind, is_file, shown, write_output
+from ..printing import printable
 from .names import OwnType
 
 LOG_WIDTH = 180
+
+
+class PlainConsole(Console):
+    """A console on which texts are only texts: they hold no commands and no markup."""
+
+    def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
+        """Take the stream, and the width if it is not that of the terminal."""
+        super().__init__(stderr=stderr, width=width, markup=False, emoji=False)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        # All that is printed passes here, also the cells of tables; rich's own commands for the
+        # terminal are the style of a segment, or marked as control codes.
+        for segment in super().render(renderable, options):
+            text = segment.text
+            if segment.control or text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable(text), segment.style)
 
 
 def console() -> Console:
@@ -19,14 +42,25 @@ def console() -> Console:
 
     A pipe or a log file has no width of its own, and tables need more than the default of 80.
     """
-    made = Console()
-    return made if made.is_terminal else Console(width=LOG_WIDTH)
+    made = PlainConsole()
+    return made if made.is_terminal else PlainConsole(width=LOG_WIDTH)
+
+
+def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print a text that may come from anywhere; every line of text is printed here.
+
+    Args:
+        text: the text.
+        err: whether it goes to standard error.
+        nl: whether the line ends after it.
+    """
+    click.echo(printable(text), err=err, nl=nl)
 
 
 def note(line: str) -> None:
     """Print a line on standard error, which is not the result; skip an empty one."""
     if line:
-        click.echo(line, err=True)
+        echo(line, err=True)
 
 
 class OutputPath(OwnType):
@@ -59,7 +93,7 @@ def write_or_print(text: str, output: Path | None, kind: Kind) -> None:
         OutputError: the file cannot be written.
     """
     if output is None:
-        click.echo(text, nl=False)
+        echo(text, nl=False)
         return
     write_output(output, kind, text)
     print_path(output)
@@ -68,4 +102,4 @@ def write_or_print(text: str, output: Path | None, kind: Kind) -> None:
 def print_path(output: Path) -> None:
     """Print where an output is, unless it went to a device or pipe, such as this very stream."""
     if is_file(output):
-        click.echo(shown(output.resolve()))
+        echo(shown(output.resolve()))

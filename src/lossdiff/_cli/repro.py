@@ -30,7 +30,7 @@ from .named_files import NamedFiles, differences
 from .names import unknown
 from .numbers import TIME_LIMIT, Finite
 from .options import output_option
-from .output import note, write_or_print
+from .output import echo, note, write_or_print
 from .selection import check_case
 from .status import Status
 
@@ -96,7 +96,7 @@ def command(
         text, problem = reproduce(run, row, places, limits, shrinks=not no_shrink, say=note)
     write_or_print(text, output, Kind.SCRIPT)
     if problem:
-        click.echo(f"lossdiff: the script was run and does not show it: {problem}", err=True)
+        echo(f"lossdiff: the script was run and does not show it: {problem}", err=True)
         return Status.FINDINGS
     note("the script was run, and shows it")
     return Status.OK
@@ -198,8 +198,9 @@ def fitting(run: RunFile, row: VerdictRow, limits: Limits) -> None:
 
     Raises:
         NothingToShowError: they would take more memory.
-        RunFileError: the run has no such case, or there are no such inputs.
+        RunFileError: the run is damaged, has no such case, or there are no such inputs.
     """
+    _ = run.meta  # which the script quotes; it is checked when it is read
     case = run.case(row.case)
     check_fits(case, limits.memory)
     check_inputs(case)

@@ -16,6 +16,7 @@ import click
 from ..harness.runfile import RunFile, VerdictRow, WordView
 from ..harness.verdicts import VerdictKind
 from .names import Name
+from .output import echo
 from .selection import Selection, selecting_options, selection
 from .status import Status
 
@@ -85,10 +86,10 @@ def _summarise(run: RunFile, chosen: Selection) -> None:
         findings = chosen.of_kinds(_FINDINGS)
         rows = run.rows(VerdictRow, findings.where, findings.arguments)
         _write(_styled(finding_lines(rows, width)))
-        click.echo()
+        echo()
     _write(_styled(count_lines(shares, width)))
     if shares.total:
-        click.echo("--verdict NAME, --case ID and --all list verdicts one by one")
+        echo("--verdict NAME, --case ID and --all list verdicts one by one")
 
 
 def _shares(run: RunFile, chosen: Selection) -> Any:
@@ -108,7 +109,7 @@ def _write(lines: Iterable[str]) -> None:
     """Print lines, many at a time: each writing to standard output is flushed."""
     lines = iter(lines)
     while some := list(islice(lines, _CHUNK)):
-        click.echo("\n".join(some))
+        echo("\n".join(some))
 
 
 def _plain(row: VerdictRow) -> dict[str, Any]:
