@@ -140,7 +140,7 @@ class ProcessRow:
     framework: str
     device: str
     threads: str
-    thread_count: Ordinal
+    thread_count: Count
     bandwidth: Positive | None
     copies: list[Finite]
     compute: list[Positive]

@@ -86,7 +86,7 @@ def why_unread(error: sqlite3.Error | UnicodeDecodeError, path: Path | None = No
         if path is not None and _has_log(path):
             return (
                 "was left with a log by a run that was killed, and its folder cannot be written: "
-                f"copy {path.name} and {path.name}-wal into another folder"
+                f"copy it, and {shown(path.name)}-wal if there is one, into another folder"
             )
         return "cannot be read: permission denied"
     if name.startswith("SQLITE_IOERR"):

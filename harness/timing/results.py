@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
+from ...cases.checked import decoded
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case
+from ...errors import BenchError, SchemaError
+from ...outputs import shown
 from ..judging import judge, solved_case
 from ..runfile import MemoryRow, PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
 from ..verdicts import is_finding, kind_of
 from .benchmarks import work_of
 from .plan import ProcessPlan
+
+
+class _Stats(TypedDict):
+    """The rounds of a benchmark: seconds of each, and calls in each."""
+
+    data: list[float]
+    iterations: int
+
+
+class _Item(TypedDict):
+    """One benchmark in pytest-benchmark's JSON; `pytest_suite` writes its `extra_info`."""
+
+    extra_info: dict[str, Any]
+    stats: _Stats
+
+
+class _Document(TypedDict):
+    """What is read of pytest-benchmark's JSON."""
+
+    benchmarks: list[_Item]
+
 
 _KEY = ("case", "implementation", "framework", "mode", "device", "direction", "threads", "cache")
 
@@ -34,7 +57,7 @@ class ProcessResult:
     """
 
     process: ProcessRow
-    items: tuple[dict[str, Any], ...]
+    items: tuple[_Item, ...]
     scratch: Path
 
     @classmethod
@@ -47,8 +70,12 @@ class ProcessResult:
             load: load average before the process began; None where there is none.
             started: when it began, ISO 8601.
         """
-        kinds: dict[str, list[dict[str, Any]]] = {"copy": [], "compute": [], "time": []}
-        for item in json.loads(file.read_text(encoding="utf-8"))["benchmarks"]:
+        kinds: dict[str, list[_Item]] = {"copy": [], "compute": [], "time": []}
+        try:
+            found = decoded(file.read_bytes(), _Document, from_python=True)
+        except SchemaError as error:
+            raise BenchError(f"{shown(file)} of pytest-benchmark is damaged: {error}") from error
+        for item in found["benchmarks"]:
             kinds[item["extra_info"]["kind"]].append(item)
         copies = [time for item in kinds["copy"] for time in item["stats"]["data"]]
         fact = kinds["copy"][0]["extra_info"] if copies else {}
@@ -75,7 +102,7 @@ class ProcessResult:
         Args:
             run: the run file, with its verdicts.
         """
-        turns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        turns: dict[tuple[str, ...], list[_Item]] = {}
         for item in self.items:
             turns.setdefault(tuple(item["extra_info"][name] for name in _KEY), []).append(item)
         # A benchmark that failed in its first turn has no verdict, and therefore no time.
@@ -85,7 +112,7 @@ class ProcessResult:
             if "fingerprints" in items[0]["extra_info"]
         ]
 
-    def _pass(self, run: RunFile, items: Sequence[dict[str, Any]]) -> PassRow:
+    def _pass(self, run: RunFile, items: Sequence[_Item]) -> PassRow:
         about = items[0]["extra_info"]
         worst = max(self._verdicts(run, about), key=lambda word: kind_of(word).rank)
         events = [time for item in items for time in item["extra_info"]["device_times"]]

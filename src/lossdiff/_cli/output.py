@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 from ..outputs import Kind, is_file, shown, write_output
 from ..printing import printable
@@ -23,6 +25,10 @@ class PlainConsole(Console):
     def __init__(self, *, stderr: bool = False, width: int | None = None) -> None:
         """Take the stream, and the width if it is not that of the terminal."""
         super().__init__(stderr=stderr, width=width, markup=False, emoji=False)
+
+    def render_str(self, text: str, **named: Any) -> Text:
+        # Columns are as wide as what they show.
+        return super().render_str(printable(text), **named)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.progress import TimeElapsedColumn as Elapsed
 
+from ..printing import printable
+
 _EVERY = 10.0  # seconds between two lines of one framework if there is no terminal
 
 
@@ -22,11 +24,11 @@ class RunProgress:
         self._last: dict[str, tuple[str, float]] = {}
         self._tasks: dict[str, TaskID] = {}
         self._bars = Progress(
-            TextColumn("{task.description:<12}"),
+            TextColumn("{task.description:<12}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             Elapsed(),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", markup=False),
             console=console,
         )
 
@@ -45,6 +47,7 @@ class RunProgress:
             self._bars.stop()
 
     def __call__(self, framework: str, state: str, done: int, total: int) -> None:
+        state = printable(state)  # before the columns get their width
         if self._console.is_terminal:
             self._bar(framework, state, done, total)
         else:
