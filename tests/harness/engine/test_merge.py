@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -242,3 +244,37 @@ def test_timings_come_with_what_they_were_made_of(run_of: Runs, tmp_path: Path) 
         assert sorted(summaries(run), key=str) == sorted(run.rows(TimingRow), key=str)
         assert {key: run.meta[key] for key in meta} == {**meta, "timed": ""}
     assert [row.memory for row in rows_of(path, TimingRow)] == [4096, 4096]
+
+
+def test_five_times_as_many_verdicts_need_no_more_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[merge.__module__], "_BATCH", 50)
+    row = VerdictRow(
+        "", "softmax", None, "normal", "4x10", "float32", {}, "mine", "numpy", "user", "eager",
+        "cpu", "value", "exact",
+    )  # fmt: skip
+    said = {**identity(PLAN, PLAN.suite), "started": "a", "finished": "b", "command": ""}
+
+    def parts(number: int) -> Iterator[Path]:
+        for name in ("one", "again"):
+            path = tmp_path / f"{number}_{name}.sqlite"
+            with RunFile.create(path) as run:
+                run.set_meta(**said)
+                run.add([WorkerRow("numpy", "cpu", {})])
+                run.add([replace(row, case=f"softmax/float32/4x10/normal/-/{n}")
+                         for n in range(number)])  # fmt: skip
+            yield path
+
+    peaks = []
+    for number in (200, 1000):
+        runs = list(parts(number))
+        joined(tmp_path, *runs)
+        tracemalloc.start()
+        path, _ = joined(tmp_path, *runs)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        with RunFile.open(path) as run:
+            assert run.count(VerdictRow) == number  # what both have is taken once
+
+    assert peaks[1] < 1.2 * peaks[0]
