@@ -33,6 +33,10 @@ EXCEPTIONS = {
         "src/lossdiff/_cli/main.py",
         "Print a script that shows a finding with NumPy and that framework alone.",
     ): "a line of the help",
+    (
+        "src/lossdiff/_cli/named_files.py",
+        " names no file: NAME=FILE, such as numpy=mine.py",
+    ): "an example",
     ("src/lossdiff/_cli/options.py", " is not FRAMEWORK=FILE, such as torch=mine.py"): "an example",
 }
 

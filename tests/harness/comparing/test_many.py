@@ -100,7 +100,7 @@ def test_runs_without_a_common_answer_lose_nothing_line_by_line(
 @pytest.mark.parametrize("word", ["exact", "inaccurate"])
 def test_five_times_as_many_answers_need_no_more_memory(tmp_path: Path, word: str) -> None:
     peaks = []
-    for number in (200, 1000):
+    for number in (400, 2000):
         one, other = (
             written(
                 tmp_path / f"{number}_{verdict}.sqlite",
