@@ -248,7 +248,7 @@ def _started(plan: ProcessPlan) -> Iterator[Path]:
     try:
         folder.mkdir()
         file = folder / "plan.json"
-        file.write_text(plan.to_json())
+        file.write_text(plan.to_json(), encoding="utf-8")
         yield file
     except OSError as error:  # no room for the files, or for a process
         framework = plan.process.framework
@@ -271,7 +271,11 @@ def _measure_peaks(session: _Session, processes: Sequence[TimedProcess], say: Sa
         with _started(plan) as file:
             command = ["-m", f"{__package__}.peak_memory"]
             end = run_child(command, file.parent, _environment_of_peak(file), session.timing.limits)
-            peak = json.loads(file.with_name(PEAK).read_text()) if end.finished else None
+            peak = (
+                json.loads(file.with_name(PEAK).read_text(encoding="utf-8"))
+                if end.finished
+                else None
+            )
         if not end.finished:
             session.blame.leave_out(item, end.reason, "measured for its memory")
         elif peak is not None:

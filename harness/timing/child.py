@@ -132,7 +132,7 @@ def _death(status: int) -> str:
 
 def _said(folder: Path) -> str:
     """Return what the process printed last, before it began to work."""
-    lines = (folder / "output").read_text(errors="replace").strip().splitlines()
+    lines = (folder / "output").read_text(encoding="utf-8", errors="replace").strip().splitlines()
     # pytest starts the lines of an error with an E; without one, the last line is shown.
     reasons = [line[1:].strip() for line in lines if line.startswith("E ")] or lines[-1:]
     return " ".join(reasons[-1:])

@@ -30,7 +30,7 @@ def main() -> None:
     try:
         peak = _measured(plan, progress)
         progress.reach(FINISHING, START_TIMEOUT)
-        (folder / PEAK).write_text(json.dumps(peak))
+        (folder / PEAK).write_text(json.dumps(peak), encoding="utf-8")
     except BaseException as error:  # noqa: BLE001 -- a user's function may raise anything
         note_failure(folder, progress.benchmark, error)
         os._exit(1)

@@ -103,7 +103,7 @@ def note_failure(folder: Path, benchmark: int, error: BaseException) -> None:
         error: the exception.
     """
     reason = str(error) if isinstance(error, LossdiffError) else one_line(error)
-    with (folder / "failures").open("a") as file:
+    with (folder / "failures").open("a", encoding="utf-8") as file:
         file.write(json.dumps([benchmark, reason]) + "\n")
 
 
@@ -111,7 +111,7 @@ def failures_in(folder: Path) -> dict[int, str]:
     """Return the first failure of each benchmark in a process, by its index."""
     found: dict[int, str] = {}
     with suppress(OSError):
-        for line in (folder / "failures").read_text().splitlines():
+        for line in (folder / "failures").read_text(encoding="utf-8").splitlines():
             with suppress(ValueError):
                 benchmark, reason = json.loads(line)
                 found.setdefault(benchmark, reason)
