@@ -63,6 +63,16 @@ def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
     click.echo(printable(text), err=err, nl=nl)
 
 
+def styled(text: str, **style: Any) -> str:
+    """Return a text with a style of `click.style`, or with none, for `echo_styled`."""
+    return click.style(printable(text), **style) if style else printable(text)
+
+
+def echo_styled(text: str) -> None:
+    """Print what `styled` returned; the styles are left out where there is no terminal."""
+    click.echo(text)
+
+
 def note(line: str) -> None:
     """Print a line on standard error, which is not the result; skip an empty one."""
     if line:

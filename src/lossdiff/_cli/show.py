@@ -16,7 +16,7 @@ import click
 from ..harness.runfile import RunFile, VerdictRow, WordView
 from ..harness.verdicts import VerdictKind
 from .names import Name
-from .output import echo
+from .output import echo, echo_styled, styled
 from .selection import Selection, selecting_options, selection
 from .status import Status
 
@@ -100,16 +100,14 @@ def _shares(run: RunFile, chosen: Selection) -> Any:
 
 
 def _styled(lines: Iterable[Line]) -> Iterator[str]:
-    return (
-        click.style(line.text, **_STYLES[line.group]) if line.group else line.text for line in lines
-    )
+    return (styled(line.text, **(_STYLES[line.group] if line.group else {})) for line in lines)
 
 
 def _write(lines: Iterable[str]) -> None:
     """Print lines, many at a time: each writing to standard output is flushed."""
     lines = iter(lines)
     while some := list(islice(lines, _CHUNK)):
-        echo("\n".join(some))
+        echo_styled("\n".join(some))
 
 
 def _plain(row: VerdictRow) -> dict[str, Any]:
