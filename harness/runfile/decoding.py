@@ -31,12 +31,11 @@ class RowDecoder:
         self._row, self._bools, self._texts = row, bools, texts
         self._columns = [field.name for field in fields(row)]
         self._blobs = [field.name for field in fields(row) if field.type == "bytes"]
-        self._places = list(enumerate(self._columns))
         self._checks: list[tuple[str, str, Check]] = [
             (name, *CHECKS[name]) for name in self._columns if name in CHECKS
         ]
         self._free = [
-            name for name in self._columns if name not in CHECKS and name not in (*bools, *texts)
+            field.name for field in fields(row) if field.type == "str" and field.name not in CHECKS
         ]
 
     def decode(self, record: Sequence[Any]) -> Any:
@@ -55,7 +54,7 @@ class RowDecoder:
             raise SchemaError(where, error.reason) from error
 
     def _cells(self, record: Sequence[Any]) -> dict[str, Any]:
-        return {name: record[place] for place, name in self._places}
+        return dict(zip(self._columns, record, strict=False))  # counts follow the cells
 
     def _decoded(self, values: dict[str, Any]) -> Any:
         row = checked(self._plain(values), self._row)
@@ -63,9 +62,8 @@ class RowDecoder:
             if not is_right(values[name]):
                 raise SchemaError(name, f"is {shown(values[name])}, which is not {what}")
         for name in self._free:
-            value = values[name]
-            if isinstance(value, str) and len(value) > LONGEST:
-                raise SchemaError(name, f"has {len(value)} characters, more than {LONGEST}")
+            if len(values[name]) > LONGEST:
+                raise SchemaError(name, f"has {len(values[name])} characters, more than {LONGEST}")
         if "mode" in values and not is_mode(values.get("framework", ""), values["mode"]):
             raise SchemaError("mode", f"is {shown(values['mode'])}, which is not a mode")
         if isinstance(row, WorkerRow):

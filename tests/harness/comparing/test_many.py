@@ -98,9 +98,9 @@ def test_runs_without_a_common_answer_lose_nothing_line_by_line(
 
 
 @pytest.mark.parametrize("word", ["exact", "inaccurate"])
-def test_five_times_as_many_answers_need_no_more_memory(tmp_path: Path, word: str) -> None:
+def test_three_times_as_many_answers_need_no_more_memory(tmp_path: Path, word: str) -> None:
     peaks = []
-    for number in (400, 2000):
+    for number in (400, 1200):
         one, other = (
             written(
                 tmp_path / f"{number}_{verdict}.sqlite",
@@ -115,7 +115,7 @@ def test_five_times_as_many_answers_need_no_more_memory(tmp_path: Path, word: st
         tracemalloc.stop()
         one.unlink()
 
-    assert peaks[1] < 1.2 * peaks[0]
+    assert peaks[1] - peaks[0] < 50 * (1200 - 400)  # a kept answer has hundreds of bytes
 
 
 # --- benchmarks ------------------------------------------------------------------------------

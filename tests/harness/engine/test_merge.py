@@ -246,7 +246,7 @@ def test_timings_come_with_what_they_were_made_of(run_of: Runs, tmp_path: Path) 
     assert [row.memory for row in rows_of(path, TimingRow)] == [4096, 4096]
 
 
-def test_five_times_as_many_verdicts_need_no_more_memory(
+def test_three_times_as_many_verdicts_need_no_more_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules[merge.__module__], "_BATCH", 50)
@@ -267,7 +267,7 @@ def test_five_times_as_many_verdicts_need_no_more_memory(
             yield path
 
     peaks = []
-    for number in (200, 1000):
+    for number in (400, 1200):
         runs = list(parts(number))
         joined(tmp_path, *runs)
         tracemalloc.start()
@@ -277,4 +277,4 @@ def test_five_times_as_many_verdicts_need_no_more_memory(
         with RunFile.open(path) as run:
             assert run.count(VerdictRow) == number  # what both have is taken once
 
-    assert peaks[1] < 1.2 * peaks[0]
+    assert peaks[1] - peaks[0] < 50 * (1200 - 400)  # a kept answer has hundreds of bytes
