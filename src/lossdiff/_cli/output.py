@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..printing import printable
 from .names import OwnType
 
 LOG_WIDTH = 180
+_CHUNK = 500  # lines that are written together
 
 
 class PlainConsole(Console):
@@ -63,14 +65,16 @@ def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
     click.echo(printable(text), err=err, nl=nl)
 
 
-def styled(text: str, **style: Any) -> str:
-    """Return a text with a style of `click.style`, or with none, for `echo_styled`."""
-    return click.style(printable(text), **style) if style else printable(text)
+def echo_lines(lines: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    """Print lines with their styles, many at a time: each writing to standard output is flushed.
 
-
-def echo_styled(text: str) -> None:
-    """Print what `styled` returned; the styles are left out where there is no terminal."""
-    click.echo(text)
+    Args:
+        lines: the text of each, which may come from anywhere, and arguments of `click.style`.
+    """
+    lines = iter(lines)
+    while some := list(islice(lines, _CHUNK)):
+        texts = ((printable(text), style) for text, style in some)
+        click.echo("\n".join(click.style(it, **style) if style else it for it, style in texts))
 
 
 def note(line: str) -> None:

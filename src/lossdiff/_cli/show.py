@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +15,13 @@ import click
 from ..harness.runfile import RunFile, VerdictRow, WordView
 from ..harness.verdicts import VerdictKind
 from .names import Name
-from .output import echo, echo_styled, styled
+from .output import echo, echo_lines
 from .selection import Selection, selecting_options, selection
 from .status import Status
 
 if TYPE_CHECKING:
     from ..reports.listing import Line
 
-_CHUNK = 500  # lines that are written together
 _STYLES: dict[str, dict[str, Any]] = {
     "agree": {"fg": "green"},
     "explained": {"fg": "yellow"},
@@ -56,7 +54,7 @@ def command(path: Path, style: str, everything: bool, **named: tuple[str, ...]) 
         chosen = selection(run, named)
         if style == "jsonl":
             rows = run.rows(VerdictRow, chosen.where, chosen.arguments)
-            _write(json.dumps(_plain(row), allow_nan=False) for row in rows)
+            echo_lines((json.dumps(_plain(row), allow_nan=False), {}) for row in rows)
         elif everything or named["verdicts"] or named["case"]:
             _list(run, chosen, is_whole=everything or bool(named["verdicts"]))
         else:
@@ -71,9 +69,9 @@ def _list(run: RunFile, chosen: Selection, *, is_whole: bool) -> None:
     width = shutil.get_terminal_size().columns
     shown = chosen if is_whole else chosen.narrowed("verdict <> 'unsupported'")
     rows = run.rows(VerdictRow, shown.where, shown.arguments)
-    _write(_styled(line for row in rows for line in entry(row, width)))
+    _write(line for row in rows for line in entry(row, width))
     if not is_whole or not run.count(VerdictRow, shown.where, shown.arguments):
-        _write(_styled(count_lines(_shares(run, chosen), width)))
+        _write(count_lines(_shares(run, chosen), width))
 
 
 def _summarise(run: RunFile, chosen: Selection) -> None:
@@ -85,9 +83,9 @@ def _summarise(run: RunFile, chosen: Selection) -> None:
     if shares.known + shares.new:
         findings = chosen.of_kinds(_FINDINGS)
         rows = run.rows(VerdictRow, findings.where, findings.arguments)
-        _write(_styled(finding_lines(rows, width)))
+        _write(finding_lines(rows, width))
         echo()
-    _write(_styled(count_lines(shares, width)))
+    _write(count_lines(shares, width))
     if shares.total:
         echo("--verdict NAME, --case ID and --all list verdicts one by one")
 
@@ -99,15 +97,8 @@ def _shares(run: RunFile, chosen: Selection) -> Any:
     return shares((row.verdict, row.known, number) for row, number in counts)
 
 
-def _styled(lines: Iterable[Line]) -> Iterator[str]:
-    return (styled(line.text, **(_STYLES[line.group] if line.group else {})) for line in lines)
-
-
-def _write(lines: Iterable[str]) -> None:
-    """Print lines, many at a time: each writing to standard output is flushed."""
-    lines = iter(lines)
-    while some := list(islice(lines, _CHUNK)):
-        echo_styled("\n".join(some))
+def _write(lines: Iterable[Line]) -> None:
+    echo_lines((line.text, _STYLES[line.group] if line.group else {}) for line in lines)
 
 
 def _plain(row: VerdictRow) -> dict[str, Any]:
