@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..harness.runfile import RunFile, VerdictRow
+from ..outputs import shown
 from .domain import Domain, DomainLine, domain_of
 from .findings import Alarm, alarms, groups
 from .legend import mark_of
@@ -60,7 +61,7 @@ def summary(run: RunFile) -> RenderableType:
         parts.append(_findings(new[:_SHOWN]))
     if len(new) > _SHOWN:
         rest = counted(len(new) - _SHOWN, "more kind", "more kinds")
-        parts.append(Text(f"{rest}, see: lossdiff show {run.path}", style="bold red"))
+        parts.append(Text(f"{rest}, see: lossdiff show {shown(run.path)}", style="bold red"))
     if total.total and domain.rows:
         parts.append(_domain_line(domain))
     return Group(*parts)
@@ -173,7 +174,7 @@ def _domain(domain: Domain, path: Path) -> list[RenderableType]:
         table.add_row(*map(_text, names), *cells)
     parts: list[RenderableType] = [table] if ends else []
     if len(ends) > _SEARCHES:
-        more = f"{count(len(ends) - _SEARCHES)} more, see the report: lossdiff report {path}"
+        more = f"{count(len(ends) - _SEARCHES)} more, see the report: lossdiff report {shown(path)}"
         parts.append(_text(more))
     words = {line.row.broken_by: _marked(line.row.broken_by) for line in domain.broken}
     signs = Text(", ").join(words[word] for word in sorted(words))

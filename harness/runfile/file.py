@@ -28,10 +28,10 @@ from .place import (
     MOVED,
     HeldFile,
     draft_of,
+    move_draft,
     refuse_foreign_draft,
     refuse_foreign_sides,
     remove,
-    remove_sides,
     standing,
 )
 from .rescue import leave, nowhere, rescue
@@ -61,12 +61,13 @@ class RunFile:
     ) -> None:
         """Take an open connection; only a writer has a file that it holds."""
         self._connection, self._held = connection, held
-        self.path = path
+        # A link may lead elsewhere by the end of the run.
+        self.path, self._target = path, target_of(path)
         self._is_checked = False  # whether its tables were found to be ours
 
     @property
     def _is_draft(self) -> bool:
-        return self._held is not None and self._held.place == draft_of(self.path)
+        return self._held is not None and self._held.place != self._target
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -148,14 +149,13 @@ class RunFile:
         if self._held is None or not self._is_draft:
             return
         self.verify()
-        check_place(self.path)
-        draft, place = self._held.place, target_of(self.path)
+        check_place(self._target)
+        draft, place = self._held.place, self._target
         try:
             # SQLite finds a log by the name of its file, so that is closed before it is renamed.
             self._close_connection()
             try:
-                remove_sides(place)
-                draft.replace(place)
+                move_draft(draft, place)
             finally:
                 now = draft if draft.exists() else place
                 self._connection = connected(now)
@@ -184,7 +184,7 @@ class RunFile:
         """Go on in a new file, since the old one is no longer ours; return what to say."""
         name, own = shown(held.place if self._is_draft else self.path), change in MOVED
         try:
-            new, kept = rescue(self._connection, held, target_of(self.path), own=own)
+            new, kept = rescue(self._connection, held, self._target, own=own)
             connection, fate = connected(new), f"; {kept} kept in {shown(new)}"
         except (OSError, sqlite3.Error, LostError) as error:
             connection, fate = nowhere(), f", and its rows are lost: {error}"
@@ -388,9 +388,8 @@ class RunFile:
         query = 'SELECT npz FROM given WHERE "case" = ?'
         with self._reading():
             if not isinstance(case_id, str) or not case_id or not is_case(case_id):
-                raise SchemaError(
-                    "", f"a case is {shown_value(case_id)}, which is not the id of a case"
-                )
+                reason = f"a case is {shown_value(case_id)}, which is not the id of a case"
+                raise SchemaError("", reason)
             case = Case.parse(case_id)
             record = self._connection.execute(query, (case_id,)).fetchone()
             try:

@@ -22,6 +22,7 @@ from ...outputs import check_folder, shown, target_of
 if sys.platform == "linux":
     import fcntl
 
+_HAS_FILE_LOCKS = sys.platform == "linux"
 # SQLite locks bytes from 2^30 on; this one is behind the end of every file.
 _BYTE = 2**62
 
@@ -99,7 +100,7 @@ class InodeLock:
 
 def _lock(descriptor: int) -> bool:
     """Lock the file of a descriptor; return whether nobody else holds it."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not _HAS_FILE_LOCKS:
         # No lock here is independent of SQLite's own: a file with a second name is not written.
         return os.fstat(descriptor).st_nlink == 1
     # A lock of the open file, which unlike one of the process survives that SQLite closes it.

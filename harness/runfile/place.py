@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -59,10 +60,9 @@ def refuse_foreign_draft(draft: Path) -> None:
     Raises:
         RunFileError: there is such a file.
     """
-    if not os.path.lexists(draft):
-        return
     # A process that was killed may have left an empty one.
-    if draft.is_symlink() or not (_is_empty(draft) or is_run(draft)):
+    is_ours = not draft.is_symlink() and (_is_empty(draft) or is_run(draft))
+    if os.path.lexists(draft) and not is_ours:
         raise RunFileError(f"{shown(draft)} stands where the new run goes: move it away")
     refuse_foreign_sides(draft)
 
@@ -99,6 +99,18 @@ def remove_sides(place: Path) -> None:
     """Remove what SQLite keeps beside a run; `refuse_foreign_sides` comes first."""
     for side in side_files(place):
         side.unlink(missing_ok=True)
+
+
+def move_draft(draft: Path, place: Path) -> None:
+    """Move a draft, which SQLite has closed, over an older run.
+
+    Raises:
+        OSError: it cannot be moved, or still needs its log, for which another name is no place.
+    """
+    if any(side.stat().st_size for side in side_files(draft)):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    remove_sides(place)
+    draft.replace(place)
 
 
 class HeldFile:

@@ -11,6 +11,7 @@ import click
 
 from ..harness.runfile import CaseView, NamesView, RunFile
 from ..harness.verdicts import VERDICTS, VerdictKind
+from ..outputs import shown
 from .names import Name, unknown
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -122,6 +123,7 @@ def check_case(run: RunFile, case: str) -> None:
             break
     near = get_close_matches(case, names, n=_NEAR, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
+    name = shown(run.path.name)
     raise click.UsageError(
-        f"unknown case {case!r}; {hint}`lossdiff show {run.path.name} --all` prints all of the run"
+        f"unknown case {case!r}; {hint}`lossdiff show {name} --all` prints all of the run"
     )
