@@ -17,6 +17,7 @@ from lossdiff.harness.runfile.resume_rows import AnswerRow, CompletedRow
 from lossdiff.harness.runfile.rows import VerdictRow, WorkedRow, WorkerRow
 from lossdiff.harness.runfile.schema import packed
 from lossdiff.harness.runfile.timing_rows import PassRow, ProcessRow
+from lossdiff.harness.runfile.untrusted import why_unread
 
 from lossdiff.errors import RunFileError
 
@@ -262,3 +263,36 @@ def test_a_cell_without_end_is_not_read(path: Path) -> None:
     changed(path, "UPDATE verdicts SET note = zeroblob(300000000)")
 
     assert refusal(path) == "string or blob too big"
+
+
+REASONS = {
+    "SQLITE_BUSY_SNAPSHOT": "is locked by another program",
+    "SQLITE_NOTADB": "is not a lossdiff run file",
+    "SQLITE_CANTOPEN": "cannot be read: permission denied",
+    "SQLITE_READONLY_RECOVERY": "cannot be read: permission denied",
+    "SQLITE_IOERR_READ": "cannot be read: disk I/O error",
+    "SQLITE_CORRUPT": "is damaged: disk I/O error",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_each_reason_of_sqlite_gets_its_sentence(path: Path, name: str) -> None:
+    error = sqlite3.OperationalError("disk I/O\nerror")
+    error.sqlite_errorname = name
+
+    assert why_unread(error, path) == REASONS[name]
+
+
+@pytest.mark.parametrize("name", ["SQLITE_CANTOPEN", "SQLITE_READONLY_CANTINIT"])
+def test_a_log_that_cannot_be_read_is_said_to_be_the_reason(path: Path, name: str) -> None:
+    """So it is in a folder that cannot be written, after a writer was killed."""
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorname = name
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+
+    line = why_unread(error, path)
+    connection.close()
+
+    assert line.startswith("was left with a log by a run that was killed, and its folder cannot be")
+    assert "copy it, and run.sqlite-wal if there is one, into another folder" in line
