@@ -188,5 +188,5 @@ def _printable(value: Any) -> Any:
 
 def _breakable(name: str) -> Markup:
     """Return a name with possible line breaks after its dots, slashes and underscores."""
-    parts = name.replace("/", "/\0").replace(".", ".\0").replace("_", "_\0").split("\0")
+    parts = printable(name).replace("/", "/\0").replace(".", ".\0").replace("_", "_\0").split("\0")
     return Markup("<wbr>").join(parts)

@@ -26,6 +26,8 @@ _SCRIPT = str.maketrans(
         "&": "\\u0026",
         "\u2028": "\\u2028",
         "\u2029": "\\u2029",
+        # JSON may hold these, and whatever shows the file might obey them.
+        **{chr(code): f"\\u{code:04x}" for code in range(0x7F, 0xA0)},
     }
 )
 

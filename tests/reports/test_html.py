@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from lossdiff.harness.runfile.file import RunFile
-from lossdiff.harness.runfile.rows import VerdictRow
+from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import VERDICTS, kind_of
 from lossdiff.reports.html import render, write_report
 from lossdiff.reports.legend import MARKS
@@ -219,6 +219,26 @@ def test_hostile_strings_stay_text(page: Reader) -> None:
     assert page.tags.count("script") == 4  # data, charts, Plotly, ours
     assert sample.HOSTILE in page.data["texts"]
     assert "</script><script>window.hacked" in page.sections["summary"]
+
+
+def test_a_page_has_no_control_characters(tmp_path: Path) -> None:
+    """HTML has no place for most of them, and a terminal that shows the file would obey."""
+    hostile = "a\x00\x1b[2J\x07\x9b\u202e"
+    row = VerdictRow(
+        "softmax/float32/4x10/normal/-/0", "softmax", None, "normal", "4x10", "float32", {},
+        f"numpy.{hostile}", "numpy", "user", "eager", "cpu", "value", "inaccurate", note=hostile,
+        got=hostile,
+    )  # fmt: skip
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.set_meta(suite="quick", label=hostile, command=hostile)
+        workers = [
+            WorkerRow("numpy", "cpu", {"cpu": hostile}),
+            WorkerRow("jax", "cpu", {}, hostile),
+        ]
+        run.add([row, *workers])
+        page = render([run])
+
+    assert not set(page) & set("\x00\x1b\x07\x9b")
 
 
 @pytest.mark.parametrize("text", ["</script>", "<!--<script>", "&lt;", "\u2028", '"\\'])
