@@ -81,15 +81,14 @@ def why_unread(error: sqlite3.Error | UnicodeDecodeError, path: Path | None = No
         return "is locked by another program"
     if name.startswith("SQLITE_NOTADB"):
         return "is not a lossdiff run file"
-    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
-        # A log belongs to the file, and SQLite reads it with the help of a third file.
-        if path is not None and _has_log(path):
-            return (
-                "was left with a log by a run that was killed, and its folder cannot be written: "
-                f"copy it, and {shown(path.name)}-wal if there is one, into another folder"
-            )
-        return "cannot be read: permission denied"
-    if name.startswith("SQLITE_IOERR"):
+    # A log belongs to the file, and SQLite reads it with the help of a third file.
+    is_refused = name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY"))
+    if is_refused and path is not None and _has_log(path):
+        return (
+            "was left with a log by a run that was killed, and its folder cannot be written: "
+            f"copy it, and {shown(path.name)}-wal if there is one, into another folder"
+        )
+    if is_refused or name.startswith("SQLITE_IOERR"):
         return f"cannot be read: {' '.join(str(error).split())}"
     return f"is damaged: {' '.join(str(error).split())[:200]}"
 

@@ -268,8 +268,8 @@ def test_a_cell_without_end_is_not_read(path: Path) -> None:
 REASONS = {
     "SQLITE_BUSY_SNAPSHOT": "is locked by another program",
     "SQLITE_NOTADB": "is not a lossdiff run file",
-    "SQLITE_CANTOPEN": "cannot be read: permission denied",
-    "SQLITE_READONLY_RECOVERY": "cannot be read: permission denied",
+    "SQLITE_CANTOPEN": "cannot be read: disk I/O error",
+    "SQLITE_READONLY_RECOVERY": "cannot be read: disk I/O error",
     "SQLITE_IOERR_READ": "cannot be read: disk I/O error",
     "SQLITE_CORRUPT": "is damaged: disk I/O error",
 }
