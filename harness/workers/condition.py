@@ -105,41 +105,72 @@ class _Namespace:
 class Condition:
     """What the answers of a process depend on, apart from the questions."""
 
-    def __init__(self, backend: Backend, *, answers: bool = False) -> None:
+    def __init__(self, backend: Backend, *, whole: bool = False) -> None:
         """Record the condition that the process is in.
 
         Args:
             backend: the framework that the process evaluates.
-            answers: whether some answers of the framework itself are a part of the condition. They
-                show what nothing else does, and take milliseconds.
+            whole: whether functions of a user's own are evaluated: all that they may change is then
+                a part of the condition. Otherwise it is what decides numbers directly, since the
+                framework may replace parts of itself.
         """
-        self._backend = backend
-        self._namespaces = [_Namespace.of(name, space) for name, space in _watched(backend)]
-        self._modules = {it.name: sys.modules.get(it.name) for it in self._namespaces}
-        self._threads = set(threading.enumerate())
-        self._answers = tuple(_answers(backend)) if answers else None
-        self._numbers, self._around = self._read_numbers(), _read_around()
+        self._backend, self._is_whole = backend, whole
+        self._modes: set[str] = set()
+        self._record()
+
+    def prepare(self, modes: set[str]) -> None:
+        """Record the condition anew if a mode is used for the first time.
+
+        A framework may change itself when it compiles something for the first time, so it does that
+        here, with functions of its own.
+        """
+        if self._is_whole and modes - self._modes:
+            for mode in modes - self._modes:
+                _ = tuple(_answers(self._backend, mode))
+            self._modes |= modes
+            self._record()
+
+    def _record(self) -> None:
+        backend = self._backend
+        self._numbers = self._read_numbers()
+        if self._is_whole:
+            self._namespaces = [_Namespace.of(name, space) for name, space in _watched(backend)]
+            self._modules = {it.name: sys.modules.get(it.name) for it in self._namespaces}
+            # Before `prepare` not all implementations are known.
+            self._answers = self._asked() if self._modes else ()
+            self._around = _read_around()
+            self._threads = set(threading.enumerate())
 
     def changes(self) -> Changes:
         """Return in words what has changed since."""
-        spoiled = [] if self._is_whole() else [*self._replaced()]
-        if len(spoiled) > _AT_MOST:
-            spoiled[_AT_MOST:] = [f"{len(spoiled) - _AT_MOST} more attributes"]
+        spoiled, left = list[str](), list[str]()
+        if self._is_whole and not self._is_untouched():
+            spoiled = [*self._replaced()]
+            if len(spoiled) > _AT_MOST:
+                spoiled[_AT_MOST:] = [f"{len(spoiled) - _AT_MOST} more attributes"]
         # A process whose NumPy is replaced cannot even be asked for the rest.
         try:
             spoiled += _different(self._numbers, self._read_numbers())
-            # They are asked where no cause is known: what else differs explains them.
-            if self._answers is not None and not spoiled:
-                same = self._answers == tuple(_answers(self._backend))
-                spoiled += [] if same else ["answers of the framework"]
-            left = _different(self._around, _read_around())
-            if set(threading.enumerate()) - self._threads:
-                left.append("a thread that goes on")
+            if self._is_whole:
+                # They are asked where no cause is known: what else differs explains them.
+                if not spoiled and self._modes and self._answers != self._asked():
+                    spoiled = ["answers of the framework"]
+                left = _different(self._around, _read_around())
+                left += ["a thread that goes on"] if self._new_threads() else []
         except BaseException:  # noqa: BLE001 -- what is replaced may raise anything
             return Changes([*spoiled, "what an answer needs"], [])
         return Changes(spoiled, left)
 
-    def _is_whole(self) -> bool:
+    def _asked(self) -> tuple[str, ...]:
+        return tuple(_answers(self._backend, EAGER))
+
+    def _new_threads(self) -> set[threading.Thread]:
+        """Return the threads that were not there; compilers have threads that come and go."""
+        modes = map(self._backend.description.mode, self._modes)
+        compiles = any(mode.compiler for mode in modes)
+        return set() if compiles else set(threading.enumerate()) - self._threads
+
+    def _is_untouched(self) -> bool:
         """Return whether nothing is replaced; this runs after each batch, and is quick."""
         try:
             modules = all(map(is_, map(sys.modules.get, self._modules), self._modules.values()))
@@ -226,7 +257,7 @@ def _limit(name: str) -> tuple[int, int]:
     return resource.getrlimit(getattr(resource, name))
 
 
-def _answers(backend: Backend) -> Iterator[str]:
+def _answers(backend: Backend, mode: str) -> Iterator[str]:
     """Yield the fingerprints of some answers of the framework's own functions."""
     for case in map(Case.parse, _ASKED):
         inputs = case.inputs()
@@ -236,6 +267,6 @@ def _answers(backend: Backend) -> Iterator[str]:
             if implementation.unsupported(case):
                 continue
             call = call_for(implementation, case, inputs)
-            found = value_and_gradients(backend, EAGER, call, inputs, case.cotangent(call.shape))
+            found = value_and_gradients(backend, mode, call, inputs, case.cotangent(call.shape))
             yield from (fingerprint(one) for one in found.values() if isinstance(one, np.ndarray))
             break

@@ -65,7 +65,7 @@ class WorkerProcess:
     def backend(self) -> Backend:
         """The framework's backend with the user's implementations, imported when first needed."""
         backend = load_backend(self.setup.framework, self.setup.device)
-        before = Condition(backend)
+        before = Condition(backend, whole=bool(self.setup.extra))
         add_user_files(backend, self.setup.extra)
         self._spoiled.extend(before.changes().spoiled)
         return backend
@@ -73,7 +73,7 @@ class WorkerProcess:
     @cached_property
     def condition(self) -> Condition:
         """The condition in which the process was after its imports."""
-        return Condition(self.backend, answers=bool(self.setup.extra))
+        return Condition(self.backend, whole=bool(self.setup.extra))
 
     def catalogue(self) -> Catalogue:
         """Import the framework and return what it offers."""
@@ -108,6 +108,7 @@ class WorkerProcess:
             reach: called with the number of each question, from 1, before it is evaluated.
         """
         condition, before, packed = self.condition, CALLS.seconds, []
+        condition.prepare({question.mode for question in request.batch})
         for number, question in enumerate(request.batch, 1):
             reach(number)
             # An answer is copied at once: its memory may be a file that another question removes.
