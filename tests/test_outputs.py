@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -271,6 +272,18 @@ def test_standard_output_is_written_where_it_has_got_to(tmp_path: Path, name: st
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_reader_that_ends_early_is_no_failure(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: pipe.open("rb").close())
+    reader.start()
+
+    write_output(pipe, Kind.PAGE, "page" * 100_000)
+    reader.join()
+
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
 @pytest.mark.parametrize("name", [os.devnull, "/dev/stdout", "pipe"])
 def test_a_run_needs_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
@@ -278,6 +291,35 @@ def test_a_run_needs_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
 
     with pytest.raises(OutputError, match="is a device or pipe: a run needs a file"):
         check_output(Path(name), Kind.RUN)
+
+
+@pytest.mark.parametrize(
+    "name", ["r-wal", "r-shm", "r-journal", "r.new", ".r.lock", "b.new-wal", ".b.lock", "link"]
+)
+@pytest.mark.parametrize("exists", [False, True], ids=["nothing", "an empty file"])
+@pytest.mark.parametrize("kind", [Kind.PAGE, Kind.RUN], ids=["page", "run"])
+def test_what_is_kept_beside_a_run_is_no_place_for_an_output(
+    tmp_path: Path, kind: Kind, name: str, *, exists: bool
+) -> None:
+    """The log of a run that is being written may be empty, and its lock is."""
+    a_run(tmp_path / "r")
+    shutil.copy(tmp_path / "r", tmp_path / "b.new")  # it has no name of its own yet
+    (tmp_path / "link").symlink_to("r-wal")
+    if exists:
+        (tmp_path / name).touch()
+
+    with pytest.raises(OutputError, match=r"belongs to .*: name another file"):
+        check_output(tmp_path / name, kind)
+
+
+@pytest.mark.parametrize("name", ["notes-wal", "a.new", ".a.lock", "-wal", ".new"])
+def test_such_a_name_is_free_beside_anything_else(tmp_path: Path, name: str) -> None:
+    (tmp_path / "notes").write_text("notes")
+    (tmp_path / "a").mkdir()
+
+    write_output(tmp_path / name, Kind.PAGE, TEXTS[Kind.PAGE])
+
+    assert (tmp_path / name).read_text() == TEXTS[Kind.PAGE]
 
 
 # --- names -----------------------------------------------------------------------------------

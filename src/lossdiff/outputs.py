@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import select
 import shutil
 import stat
 import sys
@@ -22,13 +23,13 @@ from enum import Enum
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryFile
-from typing import BinaryIO
 
 from .errors import OutputError
 from .printing import printable
 
 _HEAD = 16384  # bytes of a file that tell its kind
 _SQLITE = b"SQLite format 3\0"
+_BESIDE = re.compile(r"(.+)(?:-wal|-shm|-journal|\.new)|\.(.+)\.lock", re.DOTALL)
 _STANDARD = re.compile(r"/dev/(?:stdout|stderr)|/(?:dev|proc/self)/fd/[12]")
 
 
@@ -83,6 +84,7 @@ def check_output(path: Path, kind: Kind) -> None:
             _check_special(path, kind)
             return
         place = target_of(path)
+        _check_name(path, place)
         if place.exists():
             _check_old(path, place, kind)
     check_folder(path)
@@ -122,9 +124,24 @@ def write_output(path: Path, kind: Kind, text: str) -> None:
     with _explained(path):
         if is_file(path):
             _replace(target_of(path), data)
-        else:
-            with _stream(path) as stream:
-                stream.write(data)
+            return
+        # A reader that ends before it has read everything wants no more.
+        with suppress(BrokenPipeError), _opened(path) as descriptor:
+            write_all(descriptor, data)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all bytes to a descriptor, whose reader may be slow.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:  # another process has made the pipe so; it is full for a moment
+            select.select([], [descriptor], [])
 
 
 def check_apart(outputs: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
@@ -182,10 +199,26 @@ def _check_special(path: Path, kind: Kind) -> None:
         raise OutputError(f"{shown(path)} is a device or pipe: a run needs a file")
 
 
+def _check_name(path: Path, place: Path) -> None:
+    """Refuse the name of a file that is kept beside a database: an empty one may be in use."""
+    named = _BESIDE.fullmatch(place.name)
+    if named is None:
+        return
+    base = place.with_name(named[1] or named[2])
+    draft = base.with_name(f"{base.name}.new")  # of a run that begins
+    for one in (base, draft):
+        if one != place and one.is_file() and _head_of(one).startswith(_SQLITE):
+            raise OutputError(f"{shown(path)} belongs to {shown(one)}: name another file")
+
+
+def _head_of(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        return stream.read(_HEAD)
+
+
 def _check_old(path: Path, place: Path, kind: Kind) -> None:
     """Refuse a file that is no earlier output of the same kind, or that may not be written."""
-    with place.open("rb") as stream:
-        head = stream.read(_HEAD)
+    head = _head_of(place)
     # An empty file is nobody's work; but SQLite would take it for a database of its own.
     if (not head and kind is not Kind.RUN) or kind.begins(head):
         # Moving a file asks for no permission on the one that it replaces.
@@ -217,18 +250,20 @@ def _is_standard(path: Path) -> bool:
 
 
 @contextmanager
-def _stream(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path) -> Iterator[int]:
     """Open a device or pipe, or standard output where this process has reached in it."""
-    if not _is_standard(path):
-        with os.fdopen(os.open(path, os.O_WRONLY), "wb") as stream:
-            yield stream
+    if _is_standard(path):
+        text = sys.stderr if os.fspath(path).endswith(("2", "stderr")) else sys.stdout
+        if text is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        text.flush()
+        yield text.fileno()
         return
-    text = sys.stderr if os.fspath(path).endswith(("2", "stderr")) else sys.stdout
-    if text is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    text.flush()
-    yield text.buffer
-    text.flush()
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _replace(place: Path, data: bytes) -> None:

@@ -54,18 +54,19 @@ class Kind:
 
 
 KINDS = {
-    "stdin is closed": Kind(Trouble('exec "$@" <&-'), ("check",)),
-    "stdout is closed": Kind(Trouble('exec "$@" >&-'), ("list", "merge"), status=2),
+    "stdin is closed": Kind(Trouble('exec "$@" <&-'), ("check", "markdown")),
+    "stdout is closed": Kind(Trouble('exec "$@" >&-'), ("list", "merge", "markdown"), status=2),
     "stderr is closed": Kind(Trouble('exec "$@" 2>&-'), ("check", "report")),
     "all streams are closed": Kind(
         Trouble('exec "$@" <&- >&- 2>&-'), ("repro",), status=2
     ),
-    "stdout is full": Kind(Trouble('exec "$@" >/dev/full'), ("check", "compare"), status=2),
+    "stdout is full": Kind(Trouble('exec "$@" >/dev/full'), ("check", "compare", "markdown"),
+                           status=2),
     "stderr is full": Kind(Trouble('exec "$@" 2>/dev/full'), ("repro", "merge")),
     "both are full": Kind(Trouble('exec "$@" >/dev/full 2>&1'), ("report",), status=2),
     "the reader of stdout has gone": Kind(
         Trouble('{ "$@"; echo "$?" >s; } | true; read s <s; rm s; exit "$s"'),
-        ("check", "compare"),
+        ("check", "compare", "markdown"),
     ),
     "the reader of stderr has gone": Kind(
         Trouble('{ { "$@" 2>&3; echo "$?" >s; } 3>&1 >/dev/null | true; }; read s <s; rm s; '

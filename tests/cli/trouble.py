@@ -45,6 +45,7 @@ COMMANDS = {
     "implementations": Command(("list", "implementations", *SOFTMAX)),
     "show": Command(("show", "run.sqlite")),
     "compare": Command(("compare", *["run.sqlite"] * 2, "--markdown", "new.md"), 0, "new.md"),
+    "markdown": Command(("compare", *["run.sqlite"] * 2, "--markdown", "/dev/stdout")),
     "merge": Command(("merge", "1.sqlite", "2.sqlite", "-o", "new.sqlite"), 0, "new.sqlite"),
     "report": Command(("report", "run.sqlite", "-o", "new.html"), 0, "new.html"),
     "repro": Command(("repro", "run.sqlite", CASE, "--no-shrink", "-o", "new.py"), 0, "new.py"),

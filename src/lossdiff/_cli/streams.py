@@ -11,11 +11,11 @@ import codecs
 import errno
 import io
 import os
-import select
 import sys
 from typing import TextIO
 
 from ..errors import StreamError
+from ..outputs import write_all
 
 _SIZE = 1 << 13  # characters that are written together, where nobody waits for a line
 
@@ -70,19 +70,11 @@ class Output(io.TextIOBase):
         self.discard()
         data = self._encoder.encode(text) if text and self.failure is None else b""
         try:
-            while data:
-                data = data[self._write(data) :]
+            write_all(self._descriptor, data)
         except OSError as error:
             self.failure = error
         if self.failure is not None and self.stops:
             raise StreamError(self.failure.strerror)
-
-    def _write(self, data: bytes) -> int:
-        try:
-            return os.write(self._descriptor, data)
-        except BlockingIOError:  # another process has made the pipe so; it is full for a moment
-            select.select([], [self._descriptor], [])
-            return 0
 
 
 def prepare() -> None:
