@@ -174,8 +174,16 @@ OLDER = Due(Status.USAGE, f"run.sqlite has format {FORMAT - 1}; this version ")
 READER = "; lossdiff 0.1.0, which wrote it, reads it"
 
 
-def test_show_prints_a_table(command: Any, kind: str) -> None:
+def test_show_prints_the_findings_and_counts_the_rest(command: Any, kind: str) -> None:
     ended = command("show", "run.sqlite")
+
+    # The run that is timed has no findings.
+    said = {"benched": "1 agree"}.get(kind, "numpy.textbook.softmax_over_axis_0")
+    check(ended, OLDER if kind == "older" else Due(Status.OK, said))
+
+
+def test_show_prints_an_entry_for_each_verdict(command: Any, kind: str) -> None:
+    ended = command("show", "run.sqlite", "--all")
 
     name = {"benched": "scipy.special.softmax"}.get(kind, "numpy.textbook.softmax_over_axis_0")
     check(ended, OLDER if kind == "older" else Due(Status.OK, name))
