@@ -45,7 +45,7 @@ class Failure:
     @classmethod
     def of(cls, kind: FailureKind, error: BaseException) -> Failure:
         """Return the failure that an exception stands for."""
-        return cls(kind, one_line(error), type(error).__name__)
+        return cls(kind, one_line(error), name_of(error))
 
     @property
     def about(self) -> tuple[object, ...]:
@@ -101,6 +101,12 @@ class Observation:
     spoils: str = ""
 
 
+def name_of(error: BaseException) -> str:
+    """Return the name of an error's class, in one line, whatever its metaclass says."""
+    name: str = type.__dict__["__name__"].__get__(type(error))
+    return " ".join(name.split())
+
+
 def one_line(error: Any) -> str:
     r"""Return the message of an error, or any other text, in one printable line of 300 characters.
 
@@ -115,7 +121,7 @@ def one_line(error: Any) -> str:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     text = lines[0] if lines else "no message"
     if isinstance(error, BaseException):
-        text = f"{type(error).__name__}: {text}"
+        text = f"{name_of(error)}: {text}"
     return printable(text[:300])
 
 

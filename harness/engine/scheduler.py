@@ -224,7 +224,7 @@ class Engine:
         if isinstance(event, _Started):
             self._started(member, event)
         elif result := event.handle.resolve(event.batch_id, event.future):
-            member.running -= 1
+            member.running -= result.batches
             self._take(member, result)
         if member in self._members:
             self._feed(member, event.handle)

@@ -20,8 +20,9 @@ from pathlib import Path
 import psutil
 
 from ...errors import BenchError
+from .. import guard
 from ..workers import GIB, START_TIMEOUT, Limits
-from . import guard, machine
+from . import machine
 from .progress import TimingProgress, failures_in
 
 _EVERY = 0.1  # seconds between two looks at the process

@@ -1,8 +1,9 @@
 """Start a worker process, and exchange requests and replies with it through two pipes.
 
-The process leads a session of its own: a signal of the terminal does not reach it, and it can be
-ended together with the processes that its functions have left behind. It ends by itself when this
-process does, because its pipe is closed then.
+The process has a session of its own: a signal of the terminal does not reach it, and it can be
+ended together with the processes that its functions have left behind. Its parent does nothing but
+wait for it: a function that signals the parent of its process does not reach the judging process.
+The worker ends by itself when the judging process does, because its pipe is closed then.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import threading
@@ -20,20 +20,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO
+from uuid import uuid4
 
 import psutil
 
 from ...errors import LostError
+from .. import guard
 from .frames import read_frame, write_frame
 from .messages import Request, Setup
 from .progress import SharedProgress
 
-# The search path is set before anything but `sys` and `json` is imported, and -P keeps these two
-# from being taken from the current folder.
-_BOOTSTRAP = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from lossdiff.harness.workers.process import main; main(int(sys.argv[2]))"
-)
+# The search path is set before anything else but these modules of Python is imported, and -P keeps
+# them from being taken from the current folder. The parent closes its ends of the pipes, which the
+# death of the worker must close, and ends as the worker does.
+_BOOTSTRAP = """
+import json, os, sys
+shared = int(sys.argv[2])
+if worker := os.fork():
+    for descriptor in (0, 1, shared):
+        os.close(descriptor)
+    status = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
+    if status < 0:
+        import resource
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        os.kill(os.getpid(), -status)
+    os._exit(status)
+sys.path[:] = json.loads(sys.argv[1])
+from lossdiff.harness.workers.process import main
+main(shared)
+"""
 _PATIENCE = 1.0  # seconds that a process may take to end once its pipe is closed
 
 
@@ -81,6 +96,7 @@ class Child:
         self._receive = receive
         self._requests: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
         self._told = threading.Lock()  # taken once, by whoever reports the end
+        self._swept = threading.Lock()  # taken once, by whoever ends the process
         self._requests.put((0, pickle.dumps((setup, warm))))
         self._reader = threading.Thread(target=self._read, daemon=True)
         for thread in (self._reader, threading.Thread(target=self._write, daemon=True)):
@@ -88,6 +104,7 @@ class Child:
 
     def _start(self, setup: Setup) -> None:
         self.progress = SharedProgress.create()
+        self._mark = f"{os.getpid()}-{uuid4()}"
         path = json.dumps([str(Path(place).absolute()) for place in sys.path])
         shared = self.progress.descriptor
         with Path(setup.log).open("ab") as log:
@@ -97,14 +114,15 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 bufsize=0,
+                env={**os.environ, guard.MARK: self._mark},
                 pass_fds=[shared],
                 start_new_session=True,
             )
 
     @property
     def pid(self) -> int:
-        """The id of the process."""
-        return self._process.pid
+        """The id of the process; before it has started, that of its parent."""
+        return self.progress.process or self._process.pid
 
     @property
     def is_alive(self) -> bool:
@@ -128,10 +146,10 @@ class Child:
         self._requests.put((number, pickle.dumps(request)))
 
     def end(self) -> None:
-        """End the process at once, and those that its functions have left behind in its group."""
+        """End the process at once, and those that its functions have left behind."""
         self._requests.put(None)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+        if self._swept.acquire(blocking=False):
+            guard.end_all(self._mark, self._process.pid)
         with suppress(OSError):
             self._process.kill()
 

@@ -15,6 +15,7 @@ import resource
 import signal
 import sys
 import threading
+from _thread import _count as running_threads
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter, is_
@@ -45,6 +46,12 @@ _PACKAGES = (
     "lossdiff.cases", "lossdiff.backends",
     "lossdiff.harness.workers", "lossdiff.harness.answers", "lossdiff.harness.relations.meta",
 )  # fmt: skip
+# Classes whose methods an answer, or what is done with it, calls.
+_CLASSES: tuple[type, ...] = (
+    np.ndarray, np.ufunc, np.dtype, np.float16, np.float32, np.float64, np.int64, np.bool_,
+    bool, float, str, bytes, list, tuple, dict, set,
+)  # fmt: skip
+_TIMERS = signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF
 _LIMITS = [name for name in dir(resource) if name.startswith("RLIMIT_")]
 # Numbers that are rounded to the nearest one, or kept below the smallest normal number, unless the
 # processor is told otherwise. They are variables, since Python computes constants when it compiles.
@@ -139,7 +146,7 @@ class Condition:
             # Before `prepare` not all implementations are known.
             self._answers = self._asked() if self._modes else ()
             self._around = _read_around()
-            self._threads = set(threading.enumerate())
+            self._threads, self._running = set(threading.enumerate()), running_threads()
 
     def changes(self) -> Changes:
         """Return in words what has changed since."""
@@ -156,7 +163,7 @@ class Condition:
                 if not spoiled and self._modes and self._answers != self._asked():
                     spoiled = ["answers of the framework"]
                 left = _different(self._around, _read_around())
-                left += ["a thread that goes on"] if self._new_threads() else []
+                left += ["a thread that goes on"] if self._has_new_threads() else []
         except BaseException:  # noqa: BLE001 -- what is replaced may raise anything
             return Changes([*spoiled, "what an answer needs"], [])
         return Changes(spoiled, left)
@@ -164,11 +171,12 @@ class Condition:
     def _asked(self) -> tuple[str, ...]:
         return tuple(_answers(self._backend, EAGER))
 
-    def _new_threads(self) -> set[threading.Thread]:
-        """Return the threads that were not there; compilers have threads that come and go."""
+    def _has_new_threads(self) -> bool:
+        """Return whether threads were started; those of a compiler come and go, and do not count."""
         modes = map(self._backend.description.mode, self._modes)
-        compiles = any(mode.compiler for mode in modes)
-        return set() if compiles else set(threading.enumerate()) - self._threads
+        is_more = running_threads() > self._running  # not all are known to `threading`
+        is_new = is_more or bool(set(threading.enumerate()) - self._threads)
+        return is_new and not any(mode.compiler for mode in modes)
 
     def _is_untouched(self) -> bool:
         """Return whether nothing is replaced; this runs after each batch, and is quick."""
@@ -208,7 +216,7 @@ def _read_around() -> dict[str, Any]:
         "trace function": (sys.gettrace(), sys.getprofile()),
         "signal handlers": tuple(map(signal.getsignal, sorted(signal.valid_signals()))),
         "blocked signals": signal.pthread_sigmask(signal.SIG_BLOCK, ()),
-        "timer": signal.getitimer(signal.ITIMER_REAL)[0] > 0,
+        "timer": [signal.getitimer(timer)[0] > 0 for timer in _TIMERS],
         "limits of the process": tuple(map(_limit, _LIMITS)),
         "priority": os.getpriority(os.PRIO_PROCESS, 0),
         "cores": os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None,
@@ -234,10 +242,11 @@ def _watched(backend: Backend) -> Iterator[tuple[str, Any]]:
     found += [it for name, it in sys.modules.items() if name.startswith(_PACKAGES) and it]
     for module in {id(module): module for module in found}.values():
         yield module.__name__, module
+    # Python does not let classes that are written in C be changed, but `gc` and `ctypes` do.
     kind = type(backend.to_array(np.zeros(1, np.float32)))
-    for one in kind.__mro__[:-1]:
-        if one.__flags__ & 1 << 9:  # a class that Python made; others cannot be changed
-            yield f"{one.__module__}.{one.__qualname__}", one
+    classes = [part for one in (kind, *_CLASSES) for part in one.__mro__]
+    for one in dict.fromkeys(classes):
+        yield f"{one.__module__}.{one.__qualname__}", one
 
 
 def _is_module(part: Any) -> bool:

@@ -220,6 +220,7 @@ def main(shared: int) -> None:
     os.dup2(2, 1)  # what functions print goes to the log
     os.close(nothing)
     progress = SharedProgress(shared)
+    progress.seal()
     received: SimpleQueue[tuple[int, bytes]] = SimpleQueue()
     threading.Thread(target=_receive, args=[requests, received], daemon=True).start()
     setup, is_warm = pickle.loads(received.get()[1])  # noqa: S301 -- from the judging process
@@ -247,8 +248,14 @@ def _serve(
     """Answer one request; a process that may be spoiled ends with it."""
     pid, is_spoiled = getpid(), False
     request: Request = pickle.loads(data)  # noqa: S301 -- from the judging process
+
+    def reach(position: int) -> None:
+        if getpid() != pid:  # a function has forked, and this is the child process
+            _exit(0)
+        progress.reach(number, position)
+
     try:
-        result = answer(process, request, lambda position: progress.reach(number, position))
+        result = answer(process, request, reach)
         is_spoiled = isinstance(result, BatchReply) and bool(result.changes)
         reply = Reply(encode(result))
     except LossdiffError as error:
@@ -256,10 +263,8 @@ def _serve(
     except BaseException as error:  # noqa: BLE001 -- a spoiled process may raise anything
         is_spoiled = True
         reply = Reply(raised=Raised(type(error).__name__, one_line(error)))
-    if getpid() != pid:  # a function has forked, and this is the child process
-        _exit(0)
     last = len(request.batch) if isinstance(request, BatchRequest) else 0
-    progress.reach(number, last + 1)
+    reach(last + 1)
     write_frame(replies, number, encode(reply))
     if is_spoiled:
         _exit(0)

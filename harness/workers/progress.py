@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import tempfile
+from contextlib import suppress
 from typing import Self
 
-_SIZE = 8  # bytes: one integer
-_BITS = 32  # of it are the position; the others are the number of the request
+_SIZE = 16  # bytes: two integers, the progress and the id of the process
+_BITS = 32  # of the progress are the position; the others are the number of the request
+# What has been mapped stays writable; nothing else can write to the memory or cut it off. A process
+# that reads memory which has been cut off dies.
+_SEALS = getattr(fcntl, "F_SEAL_SHRINK", 0) | getattr(fcntl, "F_SEAL_GROW", 0)
+_SEAL_FUTURE_WRITE = 0x10
 
 
 class SharedProgress:
@@ -19,7 +25,7 @@ class SharedProgress:
     """
 
     def __init__(self, descriptor: int) -> None:
-        """Share the memory of an open file of at least eight bytes.
+        """Share the memory of an open file of at least sixteen bytes.
 
         Args:
             descriptor: the file's descriptor, which this object closes.
@@ -33,10 +39,10 @@ class SharedProgress:
         """Return new shared memory, which no request has reached.
 
         Raises:
-            OSError: there is no room for eight bytes.
+            OSError: there is no room for sixteen bytes.
         """
         if hasattr(os, "memfd_create"):
-            descriptor = os.memfd_create("lossdiff-progress")
+            descriptor = os.memfd_create("lossdiff-progress", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         else:
             with tempfile.TemporaryFile() as file:
                 descriptor = os.dup(file.fileno())
@@ -53,6 +59,17 @@ class SharedProgress:
                 more while the answers are sent.
         """
         self._number[0] = request << _BITS | position
+
+    def seal(self) -> None:
+        """Record that this is the worker, and keep its functions from writing to the memory."""
+        self._number[1] = os.getpid()
+        with suppress(OSError, AttributeError):  # memory that is a file, or an older kernel
+            fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS | _SEAL_FUTURE_WRITE)
+
+    @property
+    def process(self) -> int:
+        """The id of the worker; 0 before it has started."""
+        return int(self._number[1])
 
     @property
     def reached(self) -> tuple[int, int]:

@@ -1,11 +1,11 @@
 """Supervise one worker process, find the question that ended or spoiled it, and replace it.
 
 The process records in shared memory which question it has reached. When it dies, that question is
-repeated in a batch of its own, and only a second death becomes its verdict: a process may also be
-killed from outside, or by the consequences of an earlier question. All other questions of the batch
-are repeated too. A process that has come into another condition ends after its batch; the answers
-to that batch are discarded, and its questions are asked again, one at a time, until the one that
-changes the process is known.
+repeated, and only a second death becomes its verdict: a process may also be killed from outside, or
+by the consequences of an earlier question. All other questions of the batch are repeated too. A
+process that has come into another condition ends after its batch; the answers to that batch are
+discarded, and its questions are asked again, one at a time, until the one that changes the process
+is known. Whatever a question is blamed for, it has done in a process in which it was the first.
 """
 
 from __future__ import annotations
@@ -47,15 +47,17 @@ class BatchResult:
 
     Attributes:
         answered: the answered cases with their observations.
-        again: batches that have to be sent again.
+        again: batches that have to be sent again, in this order.
         incidents: unexpected ends of the worker.
         seconds: duration of the framework's own calls.
+        batches: how many batches this is the result of; later ones come back in `again`.
     """
 
     answered: list[tuple[Case, Observation]] = field(default_factory=list)
     again: list[list[Question]] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     seconds: float = 0.0
+    batches: int = 1
 
 
 class Worker(Protocol):
@@ -118,6 +120,7 @@ class WorkerHandle:
         self._has_replied = False  # whether the first request has been answered
         self._sent: dict[int, list[Question]] = {}  # unanswered batches, the oldest first
         self._last_id, self._starts = _CATALOGUE, 0
+        self._first_id = 0  # the first batch of the process; 0 before it
         self._suspects: set[tuple[str, str, str]] = set()
         self._deadly: set[tuple[str, str]] = set()
         self._spoilers: set[tuple[str, str]] = set()
@@ -142,6 +145,7 @@ class WorkerHandle:
     def send(self, batch: list[Question]) -> None:
         """Send a batch; `resolve` returns its result."""
         self._last_id += 1
+        self._first_id = self._first_id or self._last_id
         self._sent[self._last_id] = batch
         self._child.send(self._last_id, BatchRequest(tuple(batch)))
 
@@ -188,8 +192,9 @@ class WorkerHandle:
         del self._sent[batch_id]
         self._starts = 0
         if reply.changes:
-            self._replace()
-            return self._spoiled(batch, observations, reply)
+            is_first = batch_id == self._first_id
+            result = self._spoiled(batch, observations, reply, is_first=is_first)
+            return self._replaced(result)
         self._suspects -= {(name, mode, case.id) for name, mode, case in batch}
         cases = [question.case for question in batch]
         return BatchResult(list(zip(cases, observations, strict=True)), seconds=reply.seconds)
@@ -199,19 +204,28 @@ class WorkerHandle:
         request, position = self._child.progress.reached
         oldest = next(iter(self._sent), 0)
         batch = self._sent.pop(oldest, [])
-        self._replace()
-        if not batch:
-            return None
-        return self._blame(batch, position if request == oldest else 0, ended)
+        if request != oldest:  # it has not begun the batch, or it went on and the answer is lost
+            position = 0 if request < oldest else len(batch) + 1
+        is_first = oldest == self._first_id
+        result = self._blame(batch, position, ended, is_first=is_first) if batch else BatchResult()
+        result = self._replaced(result)
+        return result if batch else None
 
-    def _replace(self) -> None:
-        """End the process, and send the unanswered batches to a new one."""
+    def _replaced(self, result: BatchResult) -> BatchResult:
+        """Replace the process; add the batches that are unanswered to those to be repeated.
+
+        They come last: what is repeated first must be the first that the new process is asked.
+        """
+        left = list(self._sent.values())
+        self._sent.clear()
         self.stop()
         self._child, self._watch = self._started()
-        for batch_id, batch in self._sent.items():
-            self._child.send(batch_id, BatchRequest(tuple(batch)))
+        self._first_id = 0
+        return replace(result, again=[*result.again, *left], batches=1 + len(left))
 
-    def _blame(self, batch: list[Question], position: int, ended: Ended) -> BatchResult:
+    def _blame(
+        self, batch: list[Question], position: int, ended: Ended, *, is_first: bool
+    ) -> BatchResult:
         """Blame the question that was reached if it ended two processes; repeat the others.
 
         After that, an implementation is not repeated any more in this mode: its next question that
@@ -223,6 +237,7 @@ class WorkerHandle:
             position: the number of the question that was reached, from 1; 0 before the first, and
                 more than there are once all were answered.
             ended: how the process ended.
+            is_first: whether the batch is the first of its process.
         """
         if position == 0:
             return self._not_begun(batch, ended)
@@ -232,8 +247,9 @@ class WorkerHandle:
         at = min(position, len(batch)) - 1
         name, mode, case = suspect = batch[at]
         others = [part for part in (batch[:at] + batch[at + 1 :],) if part]
-        known = (name, mode) in self._deadly or (name, mode, case.id) in self._suspects
-        if known:
+        is_alone = is_first and at == 0  # nothing that came before can have ended the process
+        is_twice = is_alone and (name, mode, case.id) in self._suspects
+        if is_twice or (name, mode) in self._deadly:
             self._deadly.add((name, mode))
             incidents = [Incident(suspect, ended, "judged")]
             return BatchResult([_failed(suspect, ended)], others, incidents)
@@ -251,12 +267,18 @@ class WorkerHandle:
         return BatchResult(answered, incidents=[Incident(None, given_up, "given up")])
 
     def _spoiled(
-        self, batch: list[Question], observations: list[Observation], reply: BatchReply
+        self,
+        batch: list[Question],
+        observations: list[Observation],
+        reply: BatchReply,
+        *,
+        is_first: bool,
     ) -> BatchResult:
         """Name the question that has changed the process; repeat a batch that may hold several.
 
         Those of implementations that are known to do so are repeated one by one, and the others
-        together.
+        together. One that is not known, and was not the first in its process, is asked again: an
+        earlier one may have left behind what has made the change.
         """
         if len(batch) > 1:
             known = [it for it in batch if (it.implementation, it.mode) in self._spoilers]
@@ -264,7 +286,10 @@ class WorkerHandle:
             again = [*([others] if known and others else []), *([it] for it in known or batch)]
             return BatchResult(again=again)
         (question,), (observation,) = batch, observations
-        self._spoilers.add((question.implementation, question.mode))
+        key = question.implementation, question.mode
+        if not is_first and key not in self._spoilers:
+            return BatchResult(again=[batch])
+        self._spoilers.add(key)
         incident = Incident(question, Ended("crashed", str(reply.changes)), "process replaced")
         spoils = ", ".join(reply.changes.spoiled)
         answered = [(question.case, replace(observation, spoils=spoils))]

@@ -111,6 +111,19 @@ def softmax_raises_the_unprintable(logits):
     raise UnprintableError
 
 
+def softmax_raises_what_has_no_name(logits):
+    class Meta(type):
+        @property
+        def __name__(cls):
+            raise RuntimeError("no name for you")
+
+    raise Meta("No\nname", (Exception,), {})("at all")
+
+
+def softmax_returns_many_rows_of_nothing(logits):
+    return np.zeros((2**40, 0), logits.dtype)
+
+
 def softmax_leaves(logits):
     sys.exit(0)
 

@@ -54,10 +54,12 @@ def test_whatever_is_returned_or_raised_is_judged_and_the_run_goes_on(tmp_path: 
         "returns_none", "returns_none_with_gradient", "returns_a_list", "returns_a_text",
         "returns_a_number", "returns_two", "returns_objects", "returns_texts",
         "returns_complex_numbers", "returns_records", "in_double", "of_the_first_row",
+        "returns_many_rows_of_nothing",
     )  # fmt: skip
     raised = (
         "raises", "raises_without_a_word", "raises_at_length", "raises_a_lone_surrogate",
-        "raises_the_unprintable", "leaves", "interrupts", "raises_a_base_exception",
+        "raises_the_unprintable", "raises_what_has_no_name",
+        "leaves", "interrupts", "raises_a_base_exception",
         "ends_a_generator",
     )  # fmt: skip
     agrees = (
@@ -72,6 +74,7 @@ def test_whatever_is_returned_or_raised_is_judged_and_the_run_goes_on(tmp_path: 
         **{f"softmax_{name}": "agrees" for name in agrees},
     }
     assert rows["softmax_raises_a_lone_surrogate"].note == r"ValueError: bad \ud800 name"
+    assert rows["softmax_raises_what_has_no_name"].note == "No name: at all"
 
 
 def test_who_kills_the_process_is_found_and_the_others_are_judged(tmp_path: Path) -> None:
@@ -120,6 +123,25 @@ def test_whatever_ends_a_process_is_a_verdict_for_the_one_that_did_it(tmp_path: 
     assert rows["softmax_swells"].note == "the process took more than 0.5 GiB of memory"
     alive = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
     assert ["sleep", "3600.125"] not in alive
+
+
+def test_who_reaches_out_of_its_process_ends_neither_the_run_nor_another_function(
+    tmp_path: Path,
+) -> None:
+    rows = values_of(tmp_path, "reaching.py", timeout=16.0)
+
+    ending = (
+        "overwrites_every_file_and_exits", "ends_the_group_of_its_parent", "kills_its_parent",
+        "sends_every_file_nowhere",
+    )  # fmt: skip
+    found = verdicts(rows)
+    assert {name: found.pop(f"softmax_{name}") for name in ending} == dict.fromkeys(
+        ending, "crashed"
+    )
+    assert len(found) == 12
+    assert set(found.values()) == {"agrees"}
+    alive = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+    assert ["sleep", "3600.375"] not in alive
 
 
 def test_each_death_is_written_down(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from lossdiff.harness.timing import child, guard
+from lossdiff.harness import guard
+from lossdiff.harness.timing import child
 from lossdiff.harness.timing.child import ChildEnd, private_folder, run_child
 from lossdiff.harness.timing.progress import STARTING, TimingProgress
 from lossdiff.harness.workers.watchdog import Limits

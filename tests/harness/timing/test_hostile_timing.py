@@ -9,11 +9,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from lossdiff.harness import guard
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.resume_rows import IncidentRow
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.runfile.timing_rows import MemoryRow, ProcessRow, TimingRow
-from lossdiff.harness.timing import bench, guard
+from lossdiff.harness.timing import bench
 from lossdiff.harness.timing.bench import Timing, time_passes
 from lossdiff.harness.timing.child import private_folder
 

@@ -87,6 +87,19 @@ class Asked:
             waiting = [*found.again, *waiting]
         return total
 
+    def results_ahead(self, waiting: list[list[Question]]) -> BatchResult:
+        """Send batches ahead, as the engine does, and again until all have been answered."""
+        total, running = BatchResult(), 0
+        while waiting or running:
+            while waiting and running < self.handle.capacity:
+                self.handle.send(waiting.pop(0))
+                running += 1
+            found = self.result()
+            running -= found.batches
+            waiting[:0] = found.again
+            total.answered.extend(found.answered)
+        return total
+
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Iterator[Asked]:
@@ -152,7 +165,7 @@ def test_batches_in_flight_are_answered_by_the_next_process(asked: Asked) -> Non
     while waiting:
         found = asked.result()
         answered += len(found.answered)
-        waiting += len(found.again) - 1
+        waiting += len(found.again) - found.batches
         for batch in found.again:
             asked.handle.send(batch)
 
@@ -162,6 +175,7 @@ def test_batches_in_flight_are_answered_by_the_next_process(asked: Asked) -> Non
 # --- no function changes what is said of its neighbour -----------------------------------------
 
 SPOILING = Path(__file__).parents[2] / "hostile/spoiling.py"
+REACHING = SPOILING.with_name("reaching.py")
 HOSTILE = [
     line.partition(" = ")[0]
     for line in SPOILING.read_text().splitlines()
@@ -206,3 +220,45 @@ def test_a_sound_function_beside_a_hostile_one_answers_as_it_does_alone(
     assert sound.spoils == ""
     due = SPOILS.get(name.removeprefix("softmax_"))
     assert due in (None, found[f"spoiling.{name}"].spoils)
+
+
+def test_who_loses_its_answer_and_goes_on_is_blamed_and_not_the_next_ones() -> None:
+    made = Asked(Setup("numpy", extra=(str(REACHING),)))
+    with Watchdog(made.handle.poll):
+        names = "softmax_sends_every_file_nowhere", "softmax", "softmax"
+        waiting = [[Question(f"reaching.{name}", "eager", CASE)] for name in names]
+        total = made.results_ahead(waiting)
+    made.handle.stop()
+    made.handle.join(_PATIENCE)
+
+    assert [values(BatchResult([it])) for it in total.answered] == [
+        {"softmax_sends_every_file_nowhere": "the process died with status -9"},
+        {"softmax": "array"},
+        {"softmax": "array"},
+    ]
+
+
+# --- what a function leaves behind is not held against the next one -----------------------------
+
+LEAVING = [
+    "leaves_a_process_that_kills", "leaves_a_thread_that_exits", "sets_a_timer",
+    "spoils_at_the_next_collection",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEAVING)
+def test_who_meets_what_another_one_has_left_behind_is_not_blamed(name: str) -> None:
+    made = Asked(Setup("numpy", extra=(str(REACHING),)))
+    culprit = Question(f"reaching.softmax_{name}", "eager", CASE)
+    victims = [
+        Question(f"reaching.softmax_{one}", "eager", CASE) for one in ("collects_garbage", "waits")
+    ]
+    with Watchdog(made.handle.poll):
+        # The engine sends batches ahead: each victim is asked in a process that the culprit was in.
+        waiting = [[culprit], [victims[0]], [culprit], [victims[1]], [culprit], [victims[1]]]
+        total = made.results_ahead(waiting)
+    made.handle.stop()
+    made.handle.join(_PATIENCE)
+
+    assert len(total.answered) == 6
+    assert set(values(total).values()) == {"array"}

@@ -1,8 +1,8 @@
-"""Start a timing process, and end it, with all that it has left behind, if `bench` dies.
+"""End processes that run a user's functions, with all that they have left behind.
 
-`child` runs this file as a script between `bench` and each timing process: a function that kills
-its parent hits the script, and a timing process that hangs, or is stopped, cannot outlive a `bench`
-that was killed. The file imports nothing of lossdiff, so that it starts quickly.
+`timing.child` also runs this file as a script between `bench` and each timing process: a function
+that kills its parent hits the script, and a timing process that hangs, or is stopped, cannot
+outlive a `bench` that was killed. The file imports nothing of lossdiff, so that it starts quickly.
 
     python -P guard.py FOLDER COMMAND...
 """
@@ -20,25 +20,25 @@ from contextlib import suppress
 
 import psutil
 
-MARK = "LOSSDIFF_TIMED_IN"  # a variable that every process below a timing process inherits
+MARK = "LOSSDIFF_STARTED_FOR"  # a variable that a process inherits from the one that started it
 _ending = threading.Lock()
 _SWEEPS, _BETWEEN = 50, 0.02  # a process may fork while the others are being ended
 
 
-def end_all(folder: str, group: int = 0) -> None:
-    """Kill a process group, and every process that was started in a private folder of `bench`.
+def end_all(mark: str, group: int = 0) -> None:
+    """Kill a process group, and every process with a mark in its environment.
 
     A process that leaves its group, or whose parent is gone, keeps the mark in its environment.
 
     Args:
-        folder: the private folder.
+        mark: what the variable `MARK` holds; for `bench` it is the private folder.
         group: the id of the process group; 0 if it is unknown.
     """
     if group and hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGKILL)
     for _ in range(_SWEEPS):
-        found = [process for process in psutil.process_iter() if _is_marked(process, folder)]
+        found = [process for process in psutil.process_iter() if _is_marked(process, mark)]
         for process in found:
             with suppress(psutil.Error):
                 process.kill()
@@ -47,9 +47,9 @@ def end_all(folder: str, group: int = 0) -> None:
         time.sleep(_BETWEEN)
 
 
-def _is_marked(process: psutil.Process, folder: str) -> bool:
+def _is_marked(process: psutil.Process, mark: str) -> bool:
     try:  # a process of another user shows no environment, and one that has ended has none
-        return bool(process.environ().get(MARK) == folder)
+        return bool(process.environ().get(MARK) == mark)
     except (psutil.Error, OSError):
         return False
 
