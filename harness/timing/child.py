@@ -72,7 +72,7 @@ def run_child(
         environment: its environment variables.
         limits: seconds for the calls of a benchmark, and bytes for the process.
     """
-    home, progress = str(folder.parent), TimingProgress(folder)
+    home, progress = str(folder.parent), TimingProgress(folder, is_watched=True)
     python = [sys.executable, "-P"]
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(

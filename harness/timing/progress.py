@@ -22,14 +22,34 @@ _BYTES = 8 * 6
 _END = 60.0  # seconds in which a finished process must be gone
 
 
-class TimingProgress:
-    """What a timing process has reached; both sides map the same file."""
+class _ReadCells:
+    """The integers of the file; where a function has cut it off, the benchmark is unknown.
 
-    def __init__(self, folder: Path) -> None:
-        """Map the file, which is created if it is missing.
+    They are read and not mapped: a process dies if it reads mapped memory that has been cut off.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._last = file, [0] * (_BYTES // 8)
+
+    def __getitem__(self, place: int) -> int:
+        found = self._file.read_bytes()
+        if len(found) == _BYTES:
+            self._last = memoryview(found).cast("q").tolist()
+        elif self._last[_BENCHMARK] != FINISHING:
+            self._last[_STEP] += 1
+            self._last[_BENCHMARK], self._last[_LIMIT] = FINISHING, math.ceil(_END * 1000)
+        return self._last[place]
+
+
+class TimingProgress:
+    """What a timing process has reached; the process maps the file, and `bench` reads it."""
+
+    def __init__(self, folder: Path, *, is_watched: bool = False) -> None:
+        """Open the file, which is created if it is missing.
 
         Args:
             folder: the private folder of the process.
+            is_watched: whether this is `bench`, which only reads.
         """
         with (folder / "progress").open("a+b") as file:
             if not file.tell():  # written, and not only truncated: a full disk shows here
@@ -37,36 +57,37 @@ class TimingProgress:
                 file.flush()
             self._map = mmap.mmap(file.fileno(), _BYTES)
         self._cells = memoryview(self._map).cast("q")
+        self._found = _ReadCells(folder / "progress") if is_watched else self._cells
 
     @property
     def process(self) -> int:
         """The id of the process; 0 before it has started."""
-        return self._cells[_PROCESS]
+        return self._found[_PROCESS]
 
     @property
     def step(self) -> int:
         """How many steps the process has begun: each has a time limit."""
-        return self._cells[_STEP]
+        return self._found[_STEP]
 
     @property
     def benchmark(self) -> int:
         """The index of the benchmark that was reached, or `STARTING` or `FINISHING`."""
-        return self._cells[_BENCHMARK] if self.step else STARTING
+        return self._found[_BENCHMARK] if self.step else STARTING
 
     @property
     def limit(self) -> float:
         """The seconds that the step may take; 0 before the first step."""
-        return self._cells[_LIMIT] / 1000
+        return self._found[_LIMIT] / 1000
 
     @property
     def finished(self) -> bool:
         """Whether the process has come to its end with its result written."""
-        return bool(self._cells[_FINISHED])
+        return bool(self._found[_FINISHED])
 
     @property
     def copied(self) -> bool:
         """Whether a copy of the process, which a function has forked, has gone on by itself."""
-        return bool(self._cells[_COPIED])
+        return bool(self._found[_COPIED])
 
     def start(self) -> None:
         """Record that this process is the timing process."""

@@ -87,13 +87,14 @@ class Watch:
         at = self._child.progress.reached if alive else _DEAD
         if at != self._at:
             self._at, self._since = at, now
-        waited, (reached, position) = now - self._since, at
+        waited = now - self._since
         if not alive:
             self._child.end()  # its children may keep the pipe open
             if waited > _GRACE:
                 self._child.abandon()
             return
-        has_begun = reached == request and position > 0
+        # One that has gone on has answered, and the answer must come.
+        has_begun = at > (request, 0)
         limit = self._limits.seconds if has_begun else START_TIMEOUT
         if waited > limit:
             self._end(Ended("timed out", f"no answer within {limit:g} s"))

@@ -8,6 +8,7 @@ import ctypes
 import gc
 import os
 import signal
+import struct
 import subprocess
 import time
 
@@ -52,6 +53,11 @@ def softmax_overwrites_every_file_and_exits(logits):
 def softmax_sends_every_file_nowhere(logits):
     nowhere = os.open(os.devnull, os.O_RDWR)
     _on_all_files(lambda descriptor: os.dup2(nowhere, descriptor))
+    return softmax(logits)
+
+
+def softmax_announces_a_long_answer(logits):
+    _on_all_files(lambda descriptor: os.write(descriptor, struct.pack("<4sQQ", b"loss", 2, 2**32)))
     return softmax(logits)
 
 

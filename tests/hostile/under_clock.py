@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -110,6 +111,13 @@ def softmax_leaves_a_thread(logits):
 def softmax_closes_every_file(logits):
     if timed():
         os.closerange(0, 256)
+    return softmax(logits)
+
+
+def softmax_truncates_every_file(logits):
+    for descriptor in range(3, 64) if timed() else ():
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
     return softmax(logits)
 
 

@@ -66,6 +66,7 @@ def timed(
         ("softmax_interrupts", "KeyboardInterrupt: no message"),
         ("softmax_raises", "ValueError: [/enough]"),
         ("softmax_reads_address_0", "its process was ended by SIGSEGV"),
+        ("softmax_truncates_every_file", "its process was ended by SIGBUS"),
         ("softmax_kills_its_parent", "its process was ended by SIGKILL"),
         ("softmax_kills_the_group_of_its_parent", "its process was ended by SIGKILL"),
         ("softmax_forks", "RuntimeError: it forks, and the copy of the process goes on as well"),
