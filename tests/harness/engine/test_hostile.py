@@ -138,7 +138,8 @@ def test_who_reaches_out_of_its_process_ends_neither_the_run_nor_another_functio
     assert {name: found.pop(f"softmax_{name}") for name in ending} == dict.fromkeys(
         ending, "crashed"
     )
-    assert found.pop("softmax_announces_a_long_answer") == "timed out"
+    # Whoever writes to the pipe after it may complete its frame, which is no answer then.
+    assert found.pop("softmax_announces_a_long_answer") in ("timed out", "crashed")
     assert len(found) == 12
     assert set(found.values()) == {"agrees"}
     alive = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
