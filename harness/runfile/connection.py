@@ -10,7 +10,7 @@ from pathlib import Path
 from ...errors import OutputError, RunFileError
 from ...outputs import Kind, check_output, shown, target_of
 from .lock import InodeLock
-from .place import refuse_foreign_sides
+from .place import refuse_foreign_sides, refuse_special_sides
 from .schema import APPLICATION_ID, FORMAT, SCHEMA
 from .untrusted import protect, why_unread
 
@@ -83,6 +83,7 @@ def opened(path: Path) -> tuple[sqlite3.Connection, int]:
         raise RunFileError(f"there is no run file {shown(path)}") from None
     if not path.is_file() or not size:
         raise RunFileError(f"{shown(path)} is not a lossdiff run file")
+    refuse_special_sides(target_of(path))
     # The mode in the URI keeps a reader from changing the file.
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
     connection.row_factory = sqlite3.Row

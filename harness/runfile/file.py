@@ -40,6 +40,7 @@ from .schema import (
     FORMAT,
     R,
     Row,
+    bound,
     columns_of,
     decode,
     encode,
@@ -333,7 +334,7 @@ class RunFile:
         columns, order = named(row, columns_of(row)), named(row, order_of(row))
         query = f"SELECT {columns} FROM {row.table} WHERE {where} ORDER BY {order}"
         with self._reading():
-            for record in self._connection.execute(query, arguments):
+            for record in self._connection.execute(query, bound(arguments)):
                 yield decode(row, record)
 
     def counts(
@@ -343,7 +344,7 @@ class RunFile:
         columns = named(view, columns_of(view))
         query = f"SELECT {columns}, count(*) FROM {view.table} WHERE {where} GROUP BY {columns}"
         with self._reading():
-            for record in self._connection.execute(f"{query} LIMIT ?", (*arguments, limit)):
+            for record in self._connection.execute(f"{query} LIMIT ?", bound((*arguments, limit))):
                 yield decode(view, record), record["count(*)"]
 
     def holds(self, row: Row) -> bool:
@@ -358,7 +359,7 @@ class RunFile:
         """Return how many rows of one kind satisfy a condition; `rows` explains the arguments."""
         query = f"SELECT count(*) FROM {row.table} WHERE {where}"
         with self._reading():
-            return int(self._connection.execute(query, arguments).fetchone()[0])
+            return int(self._connection.execute(query, bound(arguments)).fetchone()[0])
 
     def asked_cases(self) -> int:
         """Return how many cases have verdicts."""

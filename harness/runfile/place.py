@@ -89,6 +89,18 @@ def refuse_foreign_sides(place: Path) -> None:
         raise RunFileError(f"{shown(side)} {what}, and would be lost: move it away")
 
 
+def refuse_special_sides(place: Path) -> None:
+    """Refuse links and pipes beside a run: SQLite would wait for a pipe, without end.
+
+    Raises:
+        RunFileError: there is such a thing in the place of a log.
+    """
+    for side in side_files(place):
+        # A run that ends in this moment removes its own.
+        if side.is_symlink() or (side.exists() and not side.is_file()):
+            raise RunFileError(f"{shown(side)} is no log that SQLite has written: move it away")
+
+
 def remove(place: Path) -> None:
     """Remove a draft, and what SQLite keeps beside it; `refuse_foreign_sides` comes first."""
     place.unlink(missing_ok=True)

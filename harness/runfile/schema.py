@@ -145,6 +145,15 @@ def storable(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+def bound(arguments: Iterable[Any]) -> list[Any]:
+    r"""Return values for question marks of SQL: a name that a user gives need not be UTF-8.
+
+    >>> bound(["a\udcff", 1])
+    ['a\\udcff', 1]
+    """
+    return [storable(value) if isinstance(value, str) else value for value in arguments]
+
+
 _DECODERS: dict[type[Any], RowDecoder] = {
     row: RowDecoder(row, BOOL_COLUMNS[row], JSON_COLUMNS[row]) for row in _READ
 }

@@ -108,6 +108,7 @@ def test_a_case_is_selected_by_its_id(lossdiff: Any, run_file: Path) -> None:
         ("--dtype", "float46", "did you mean float64?"),
         ("--family", "wroked", "unknown family 'wroked'"),
         ("--case", "softmax/float64/3/worked/-/0", "unknown case 'softmax/float64/3/worked/-/0'"),
+        ("--case", "\udcff", "unknown case '\\udcff'"),
         ("--impl", "x' OR '1'='1", "unknown implementation"),
     ],
 )

@@ -237,6 +237,28 @@ def test_what_is_not_ours_beside_a_run_is_not_deleted(
     assert stranger.is_symlink() == (kind == "a link")
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "a link", "a folder"])
+@pytest.mark.parametrize("name", BESIDE[:3])
+def test_what_can_be_no_log_is_not_opened_with_a_run(path: Path, name: str, kind: str) -> None:
+    """SQLite would wait for a pipe without end, and no signal but SIGKILL would end that."""
+    RunFile.create(path).close()
+    stranger = path.with_name(name)
+    if kind == "a pipe":
+        os.mkfifo(stranger)
+    elif kind == "a link":
+        path.with_name("notes").write_text("precious")
+        stranger.symlink_to("notes")
+    else:
+        stranger.mkdir()
+    before = sorted(path.parent.iterdir())
+
+    for read in (RunFile.open, RunFile.reopen):
+        with pytest.raises(RunFileError, match=f"{name} is no log that SQLite has written"):
+            read(path)
+
+    assert sorted(path.parent.iterdir()) == before
+
+
 def test_a_run_that_goes_on_leaves_the_draft_of_another_alone(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     RunFile.create(path).close()
