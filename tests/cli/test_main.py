@@ -28,6 +28,7 @@ from .command import as_process
         (["check", "--impl", "torch"], "'torch' is not FRAMEWORK=FILE, such as torch=mine.py"),
         (["check", "--impl", "torch="], "'torch=' is not FRAMEWORK=FILE"),
         (["check", "--impl", "numpy=none.py"], "there is no file none.py"),
+        (["check", "--impl", "numpy=a\udcff"], "a\\xff is not UTF-8: move or rename it"),
         (["check", "--backend", "jax", "--impl", "torch=json"], "--impl names torch, which --ba"),
         (["check", "--cases", "none.npz"], "there is no case file none.npz"),
         (["check", "--seed", "-1"], "'--seed': -1 is not in the range x>=0"),

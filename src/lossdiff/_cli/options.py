@@ -13,6 +13,7 @@ from ..cases.operations import OPERATIONS
 from ..cases.suites import Suite
 from ..harness.engine import Plan
 from ..harness.workers import GIB
+from ..outputs import shown
 from .names import Name, OwnType, unknown
 from .numbers import TIME_LIMIT, Finite, Whole
 from .output import OutputPath
@@ -39,6 +40,9 @@ class Implementations(OwnType):
                 self.fail(f"there is no file {place}", param, ctx)
             # Workers may start in another folder.
             place = str(Path(place).resolve())
+        # The run says in JSON of which file its functions are, which has no such characters.
+        if any("\ud800" <= sign <= "\udfff" for sign in place):
+            self.fail(f"{shown(place)} is not UTF-8: move or rename it", param, ctx)
         return framework, place
 
 
