@@ -44,6 +44,18 @@ def in_(encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.BytesIO(), encoding=encoding)
 
 
+@pytest.mark.parametrize("encoding", ["idna", "undefined"])
+def test_an_encoding_that_is_none_for_texts_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, pipe: tuple[int, int], encoding: str
+) -> None:
+    monkeypatch.setattr(sys, "stdout", Output(pipe[1], in_(encoding)))
+
+    click.echo("a ✓ " + "b" * 70)
+    sys.stdout.flush()
+
+    assert os.read(pipe[0], 100) == ("a ✓ " + "b" * 70 + "\n").encode()
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "utf-8", "latin-1"])
 @pytest.mark.parametrize("how", ["print", "click", "rich"])
 def test_a_character_that_the_encoding_lacks_is_an_escape(

@@ -37,6 +37,8 @@ class Output(io.TextIOBase):
         self.stops = False
         self._descriptor = descriptor
         self.encoding = getattr(stream, "encoding", None) or "utf-8"
+        if not _can_encode(self.encoding, self.errors):
+            self.encoding = "utf-8"
         self._encoder = codecs.getincrementalencoder(self.encoding)(self.errors)
         self._is_prompt = descriptor == 2 or self.isatty()
         self._pending: list[str] = []
@@ -75,6 +77,15 @@ class Output(io.TextIOBase):
             self.failure = error
         if self.failure is not None and self.stops:
             raise StreamError(self.failure.strerror)
+
+
+def _can_encode(encoding: str, errors: str) -> bool:
+    """Return whether an encoding is one for any text; such as `idna` knows no escapes."""
+    try:
+        codecs.getincrementalencoder(encoding)(errors).encode("\u2713\n")
+    except (UnicodeError, LookupError):
+        return False
+    return True
 
 
 def prepare() -> None:
