@@ -172,7 +172,7 @@ class Condition:
         return tuple(_answers(self._backend, EAGER))
 
     def _has_new_threads(self) -> bool:
-        """Return whether threads were started; those of a compiler come and go, and do not count."""
+        """Return whether threads were started; those of a compiler come and go."""
         modes = map(self._backend.description.mode, self._modes)
         is_more = running_threads() > self._running  # not all are known to `threading`
         is_new = is_more or bool(set(threading.enumerate()) - self._threads)
