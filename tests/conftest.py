@@ -10,6 +10,7 @@ What a test records as `summary` (`record_property("summary", text)`) is printed
 from __future__ import annotations
 
 import os
+import signal
 from importlib import metadata, util
 
 import pytest
@@ -17,6 +18,11 @@ from lossdiff.backends import FRAMEWORKS
 
 from .reports.browser import CHROMIUM
 
+_HANDLERS = {
+    "SIGINT": signal.default_int_handler,
+    "SIGTERM": signal.SIG_DFL,
+    "SIGHUP": signal.SIG_DFL,
+}
 _BROWSER = "browser"
 _ONNX = "onnx"
 _CLUSTER = "cluster"
@@ -24,6 +30,11 @@ _PACKAGES = {_ONNX: "onnx", _CLUSTER: "distributed"}  # of the extra of that nam
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Commands inherit an ignored signal, as of a job in the background or under `nohup`, and keep
+    # on ignoring it: what they do at a signal could then not be tested.
+    for name, handler in _HANDLERS.items():
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_IGN:
+            signal.signal(getattr(signal, name), handler)
     unknown = _required() - {*FRAMEWORKS, *_PACKAGES, _BROWSER}
     if unknown:
         allowed = ", ".join([*FRAMEWORKS, *_PACKAGES, _BROWSER])
