@@ -63,7 +63,7 @@ ALLOWED = {
 }
 # Inside `harness` a package may import only what stands left of it.
 ORDER = (
-    "answers", "verdicts", "oracle", "bounds", "judging", "runfile", "relations", "workers",
+    "answers", "verdicts", "guard", "oracle", "bounds", "judging", "runfile", "relations", "workers",
     "engine", "timing", "comparing", "repro",
 )  # fmt: skip
 # A framework's files lie in the folder of its name.
