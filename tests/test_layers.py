@@ -63,8 +63,8 @@ ALLOWED = {
 }
 # Inside `harness` a package may import only what stands left of it.
 ORDER = (
-    "answers", "verdicts", "guard", "oracle", "bounds", "judging", "runfile", "relations", "workers",
-    "engine", "timing", "comparing", "repro",
+    "answers", "verdicts", "guard", "oracle", "bounds", "judging", "runfile", "relations",
+    "workers", "engine", "timing", "comparing", "repro",
 )  # fmt: skip
 # A framework's files lie in the folder of its name.
 OWN_PACKAGES = {name: framework.imports for name, framework in FRAMEWORKS.items()}
