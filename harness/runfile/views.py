@@ -40,6 +40,7 @@ class VerdictView:
     fingerprint: str
     rowid: int
 
+    by_the_million: ClassVar[bool] = True  # see `decoding`
     table: ClassVar[str] = VerdictRow.table
     order: ClassVar[tuple[str, ...]] = (
         "case",
