@@ -23,7 +23,7 @@ from .trouble import CHECK, COMMANDS, Ended, Process, Trouble
 
 KILLS = int(os.environ.get("LOSSDIFF_KILLS", "1"))  # of each sub-command; each takes seconds
 _SHORT = ("help", "wrong", "show")
-_ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+_ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": None}
 
 
 @pytest.fixture(scope="session")
