@@ -14,51 +14,17 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib import import_module, metadata
 from types import ModuleType
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
 from ..cases.model import Case, Inputs
 from ..cases.operations import OPERATIONS, Operation
+from .claim import Claim, Kind
 from .framework import Framework
 
-Kind = Literal["native", "recipe", "textbook", "user"]
 ARGUMENTS = ("values", "target", "weight", "pos_weight")
 _VJP = "_vjp"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The cases that an implementation claims to support.
-
-    It consists of names only, so that it can be sent between processes.
-
-    Attributes:
-        name: the name that its users know, such as `torch.nn.functional.cross_entropy`.
-        framework: the framework whose arrays it takes.
-        operation: the operation that it computes.
-        kind: native function, recipe of native functions, textbook formula, or a user's own.
-        targets: the kinds of target that it takes.
-        options: the options that its signature names.
-
-    >>> claim = Claim("mine.softmax", "numpy", "softmax", "user", frozenset(), frozenset())
-    >>> claim.unsupported(Case.parse("softmax/float32/3x5x2/normal/axis=1/0"))
-    'has no axis'
-    """
-
-    name: str
-    framework: str
-    operation: str
-    kind: Kind
-    targets: frozenset[str]
-    options: frozenset[str]
-
-    def unsupported(self, case: Case) -> str:
-        """Return why the case is not claimed; empty if it is."""
-        if case.target_kind and case.target_kind not in self.targets:
-            return f"takes no {case.target_kind} target"
-        missing = sorted(case.needs - self.options)
-        return f"has no {', '.join(missing)}" if missing else ""
 
 
 @dataclass(frozen=True)

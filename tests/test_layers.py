@@ -64,14 +64,19 @@ ALLOWED = {
 # Inside `harness` a package may import only what stands left of it.
 ORDER = (
     "answers", "verdicts", "guard", "oracle", "bounds", "judging", "runfile", "relations",
-    "workers", "engine", "timing", "comparing", "repro",
+    "own", "workers", "engine", "timing", "comparing", "repro",
 )  # fmt: skip
 # A framework's files lie in the folder of its name.
 OWN_PACKAGES = {name: framework.imports for name, framework in FRAMEWORKS.items()}
 # Every framework's arrays come from and go to NumPy's.
 FOREIGN = {package for own in OWN_PACKAGES.values() for package in own} - {"numpy"}
 FOREIGN |= {"jaxlib", "tf_keras"}
-SHARED = ("base", "dialect", "framework")  # files of `backends` that belong to no framework
+SHARED = (
+    "base",
+    "claim",
+    "dialect",
+    "framework",
+)  # files of `backends` that belong to no framework
 JUDGES = ("oracle", "bounds", "judging", "verdicts")
 STATISTICS = {("lossdiff.harness.comparing.statistics", "scipy")}  # of times: they judge no answer
 # pytest runs this file by its path, in a process of its own for each framework: it has no

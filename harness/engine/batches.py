@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby, product
 
 from ...backends import EAGER, FRAMEWORKS, Mode
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.model import Case
 from ...cases.packed import in_parts
 from ..relations import needs_single_thread_run

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.ledger import ledger
 from ...cases.model import Case
 from ..judging import Remark, Verdict

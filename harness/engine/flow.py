@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.model import Case
 from ..answers import Observation
 from ..relations import compared

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.model import Case, forget_inputs
 from ...cases.stored import worked_examples
 from ..answers import Answers, Failure, Observation

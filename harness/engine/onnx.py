@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...backends import EAGER
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.model import Case, Inputs
 from ...cases.onnx_suite import LOG_PROB, OPERATORS, collected
 from ...cases.operations import OPERATIONS

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ...backends import FRAMEWORKS, Framework, Mode
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.suites import Suite
 
 _EAGER_ALONE = ("worked", "fuzz")  # many signatures, each with few cases

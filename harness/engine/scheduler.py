@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from ...backends import FRAMEWORKS
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...errors import LostError, UserFileError
 from ..runfile import IncidentRow, RunFile, WorkerRow
 from ..workers import (

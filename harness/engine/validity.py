@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from ...backends import EAGER, FRAMEWORKS
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.model import Case
 from ...cases.operations import DTYPES, OPERATIONS, TargetKind
 from ...cases.sweeps import SWEEPS, Sweep, family_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.model import Case
 from ..relations import RelationTally
 from ..runfile import CompletedRow, RelationRow, Row, RunFile

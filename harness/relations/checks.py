@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backends.base import Claim, result_shape
+from ...backends.base import result_shape
+from ...backends.claim import Claim
 from ...cases.dtypes import format_of
 from ...cases.model import Case, Inputs
 from ..answers import Answers, Failure, ProbeAnswers

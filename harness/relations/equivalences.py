@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.model import Case
 from ..bounds import SOUND
 from ..judging import SolvedCase

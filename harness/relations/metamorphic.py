@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case, Inputs
 from ...cases.stream import Stream

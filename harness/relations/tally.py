@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.model import Case
 from ..runfile import RelationRow
 from .checks import RelationCheck

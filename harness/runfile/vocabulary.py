@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, get_args
 
 from ...backends import FRAMEWORKS
-from ...backends.base import Kind
+from ...backends.claim import Kind
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case
 from ...cases.npz import is_array

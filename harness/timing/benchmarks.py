@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from ...backends import FRAMEWORKS
-from ...backends.base import Claim, result_shape
+from ...backends.base import result_shape
+from ...backends.claim import Claim
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case
 from ...cases.suites import Suite

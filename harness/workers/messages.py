@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ...backends.base import Claim
+from ...backends.claim import Claim
 from ...cases.model import Case
 
 START_TIMEOUT = 300.0  # seconds in which a framework has to be imported

@@ -8,6 +8,7 @@ with the exit status that `_cli.status` gives to the class.
     · RunFileError
     · CaseFileError
     · UserFileError
+    · DeclarationError
     · OutputError
   - RequirementError
     · OnnxError
@@ -47,6 +48,10 @@ class CaseFileError(InputError):
 
 class UserFileError(InputError):
     """Raised when a user's file or module of implementations cannot be used."""
+
+
+class DeclarationError(InputError):
+    """Raised when what is said of a user's function names something that does not exist."""
 
 
 class OutputError(InputError):

@@ -111,7 +111,9 @@ def test_nothing_outlives_a_bench_that_a_signal_ends_and_the_next_one_begins(
     else:
         assert running.returncode == 128 + getattr(signal, name)
         assert said.endswith("what came so far is kept in run.sqlite\n")
-        kept = {it.name for it in Path().iterdir()} - {"__pycache__"}  # which Python's import leaves
+        kept = {it.name for it in Path().iterdir()} - {
+            "__pycache__"
+        }  # which Python's import leaves
         assert kept == {"mine.py", "run.sqlite"}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lossdiff.backends.base import Claim
+from lossdiff.backends.claim import Claim
 from lossdiff.cases.ledger import Entry
 from lossdiff.cases.model import Case
 from lossdiff.cases.stored import worked_examples

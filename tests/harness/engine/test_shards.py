@@ -6,7 +6,7 @@ from collections import Counter
 from functools import cache
 
 import pytest
-from lossdiff.backends.base import Claim
+from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import Suite, suite
 from lossdiff.cases.sweeps import SWEEPS

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from lossdiff.backends.base import Claim
+from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES, OPERATIONS
 from lossdiff.cases.sweeps import SWEEPS

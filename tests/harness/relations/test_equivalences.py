@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import Backend, Claim, call_for
+from lossdiff.backends.base import Backend, call_for
+from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.harness.judging import solved_case
 from lossdiff.harness.relations.equivalences import EQUIVALENCES, answer_of, compared

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import Backend, Claim, Implementation, call_for, result_shape
+from lossdiff.backends.base import Backend, Implementation, call_for, result_shape
+from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES, OPERATIONS
 from lossdiff.cases.suites import suite

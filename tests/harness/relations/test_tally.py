@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lossdiff.backends.base import Claim
+from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.harness.relations import RelationCheck
 from lossdiff.harness.relations.tally import RelationTally

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lossdiff.backends.base import Claim
+from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES
 from lossdiff.harness.answers import fingerprint

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import Backend, Call, Claim, Implementation, call_for
+from lossdiff.backends.base import Backend, Call, Implementation, call_for
+from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
 from lossdiff.harness.answers import Failure, Observation

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import Backend, Claim, Implementation
+from lossdiff.backends.base import Backend, Implementation
+from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.harness.answers import Failure, Observation
 from lossdiff.harness.judging import judge, solved_case

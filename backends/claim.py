@@ -1,0 +1,123 @@
+"""Say which cases a function claims to support, and how it is called, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..cases.model import Case
+
+Kind = Literal["native", "recipe", "textbook", "user"]
+Layout = Literal["classes_first", "classes_last"]
+Returns = Literal["value", "value_and_gradient"]
+Fixed = int | float | str | None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a function does not do, beyond the targets and options that it lacks.
+
+    An empty field, or a 0, limits nothing.
+
+    Attributes:
+        dtypes: the dtypes of the first argument that it takes.
+        ranks: the numbers of axes of the first argument that it takes.
+        max_classes: the largest number of classes.
+        fixed: the options that have one value in it, such as `("reduction", "none")` for a loss
+            that returns a number for each row.
+        required: the options that it cannot be called without.
+        finite_logits_only: whether NaN and infinities are excluded from its first argument.
+        hard_labels: whether every number of its target is 0 or 1.
+        targets_sum_to_1: whether the targets of each row sum to 1.
+        gradient_by_target: whether it has a gradient with respect to the target.
+        result_dtype: the dtype of its results whatever the dtypes of its arguments.
+        clip: its own documented ε: probabilities are clipped to [ε, 1 − ε].
+    """
+
+    dtypes: frozenset[str] = frozenset()
+    ranks: frozenset[int] = frozenset()
+    max_classes: int = 0
+    fixed: tuple[tuple[str, Fixed], ...] = ()
+    required: frozenset[str] = frozenset()
+    finite_logits_only: bool = False
+    hard_labels: bool = False
+    targets_sum_to_1: bool = False
+    gradient_by_target: bool = True
+    result_dtype: str = ""
+    clip: float = 0.0
+
+    def unsupported(self, case: Case) -> str:
+        """Return why a case is beyond the limits; empty if it is not."""
+        if self.dtypes and case.dtype not in self.dtypes:
+            return f"does not take {case.dtype}"
+        if self.ranks and len(case.shape) not in self.ranks:
+            return f"does not take {len(case.shape)} axes"
+        if self.max_classes and case.shape and case.shape[case.class_axis] > self.max_classes:
+            return f"takes at most {self.max_classes} classes"
+        for option, value in self.fixed:
+            if getattr(case.options, option) != value:
+                return f"its {option} is {value}"
+        lacking = sorted(name for name in self.required if getattr(case.options, name) is None)
+        return f"needs {', '.join(lacking)}" if lacking else ""
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Calling:
+    """How a user's function is called.
+
+    Attributes:
+        arguments: pairs of an argument of the contract (`values`, `target`) and the name of the
+            parameter that takes it, in the order of the signature; an empty name passes it by its
+            position.
+        options: pairs of an option of the contract, `weight` and `pos_weight` included, and the
+            name of the parameter that takes it.
+        layout: the place of the classes among the axes of the function's arrays.
+        returns: the value alone, or a tuple of the value and the gradient with respect to the
+            first argument, as courses write it.
+        constructs: whether the options go to a constructor, whose object takes the arrays.
+    """
+
+    arguments: tuple[tuple[str, str], ...] = (("values", ""), ("target", ""))
+    options: tuple[tuple[str, str], ...] = ()
+    layout: Layout = "classes_first"
+    returns: Returns = "value"
+    constructs: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The cases that an implementation claims to support.
+
+    It consists of plain data only, so that it can be sent between processes.
+
+    Attributes:
+        name: the name that its users know, such as `torch.nn.functional.cross_entropy`.
+        framework: the framework whose arrays it takes.
+        operation: the operation that it computes.
+        kind: native function, recipe of native functions, textbook formula, or a user's own.
+        targets: the kinds of target that it takes.
+        options: the options that its signature names.
+        limits: what it does not do otherwise.
+
+    >>> claim = Claim("mine.softmax", "numpy", "softmax", "user", frozenset(), frozenset())
+    >>> claim.unsupported(Case.parse("softmax/float32/3x5x2/normal/axis=1/0"))
+    'has no axis'
+    """
+
+    name: str
+    framework: str
+    operation: str
+    kind: Kind
+    targets: frozenset[str]
+    options: frozenset[str]
+    limits: Limits = NO_LIMITS
+
+    def unsupported(self, case: Case) -> str:
+        """Return why the case is not claimed; empty if it is."""
+        if case.target_kind and case.target_kind not in self.targets:
+            return f"takes no {case.target_kind} target"
+        missing = sorted(case.needs - self.options - {name for name, _ in self.limits.fixed})
+        return f"has no {', '.join(missing)}" if missing else self.limits.unsupported(case)

@@ -1,0 +1,145 @@
+"""Say in a user's file what a function is: `@implements("cross_entropy", targets={"index"})`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args
+
+from ...backends.claim import NO_LIMITS, Layout, Limits
+from ...cases.operations import DTYPES, OPERATIONS
+from ...errors import DeclarationError
+
+F = TypeVar("F", bound=Callable[..., Any])
+REGISTER = "__lossdiff_declared__"  # a list among the globals of the module that declares
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What its user says of a function; what is not said is found out.
+
+    Attributes:
+        operation: the operation that it computes; empty where its name says so.
+        targets: the kinds of target that it takes; None if they are to be found out.
+        limits: what it does not do.
+        rename: pairs of an option or argument of the contract and the function's parameter for it.
+        layout: the place of the classes among the axes of its arrays.
+        reference: the exact loss in mpmath, for an operation that the contract does not have.
+    """
+
+    operation: str = ""
+    targets: frozenset[str] | None = None
+    limits: Limits = NO_LIMITS
+    rename: tuple[tuple[str, str], ...] = ()
+    layout: Layout = "classes_first"
+    reference: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A function with its declaration."""
+
+    function: Callable[..., Any]
+    declaration: Declaration
+
+
+def implements(
+    operation: str,
+    *,
+    targets: Collection[str] | None = None,
+    dtypes: Collection[str] = (),
+    ranks: Collection[int] = (),
+    max_classes: int = 0,
+    layout: Layout = "classes_first",
+    result_dtype: str = "",
+    clip: float = 0.0,
+    finite_logits_only: bool = False,
+    hard_labels: bool = False,
+    targets_sum_to_1: bool = False,
+    gradient_by_target: bool = True,
+    rename: Mapping[str, str] | None = None,
+    reference: Callable[..., Any] | None = None,
+    **fixed: Any,
+) -> Callable[[F], F]:
+    """Return a decorator that says which operation a function computes, and returns it unchanged.
+
+    Without a decorator's line it is called beside a function of somebody else's:
+    `implements("cross_entropy")(package.losses.loss)`.
+
+    Args:
+        operation: the operation; `lossdiff list operations` names them.
+        targets: the kinds of target that it takes: `index`, `one_hot`, `soft`, `multi_label`.
+        dtypes: the dtypes that it takes; all if empty.
+        ranks: the numbers of axes of its first argument; all if empty.
+        max_classes: the largest number of classes; 0 for any.
+        layout: `classes_first` if the classes are on axis 1, `classes_last` if on the last.
+        result_dtype: the dtype of its results, if it is not that of its first argument.
+        clip: the ε to which it clips probabilities.
+        finite_logits_only: whether NaN and infinities are excluded.
+        hard_labels: whether all numbers of its target are 0 or 1.
+        targets_sum_to_1: whether the targets of each row sum to 1.
+        gradient_by_target: whether it has a gradient with respect to the target.
+        rename: the function's parameters for options, `{"label_smoothing": "eps"}`.
+        reference: the exact loss in mpmath, for what the contract does not have.
+        fixed: options that have one value in it: `reduction="none"`, `label_smoothing=0.1`.
+
+    Raises:
+        DeclarationError: a name is not one of those that are allowed.
+
+    >>> @implements("cross_entropy", targets={"index"}, reduction="mean")
+    ... def loss(logits, target): ...
+    """
+    limits = Limits(
+        dtypes=frozenset(dtypes),
+        ranks=frozenset(ranks),
+        max_classes=max_classes,
+        fixed=tuple(fixed.items()),
+        finite_logits_only=finite_logits_only,
+        hard_labels=hard_labels,
+        targets_sum_to_1=targets_sum_to_1,
+        gradient_by_target=gradient_by_target,
+        result_dtype=result_dtype,
+        clip=clip,
+    )
+    kinds = None if targets is None else frozenset(targets)
+    renamed = tuple((rename or {}).items())
+    declaration = Declaration(operation, kinds, limits, renamed, layout, reference)
+    check(declaration)
+    declares = sys._getframe(1).f_globals  # noqa: SLF001 -- the module that calls
+
+    def declared(function: F) -> F:
+        declares.setdefault(REGISTER, []).append(Declared(function, declaration))
+        return function
+
+    return declared
+
+
+def check(declaration: Declaration) -> None:
+    """Refuse a declaration that names what does not exist.
+
+    Raises:
+        DeclarationError: a name is not one of those that are allowed.
+    """
+    operation = _named("operation", declaration.operation, OPERATIONS)
+    contract, limits = OPERATIONS[operation], declaration.limits
+    for kind in declaration.targets or ():
+        _named(f"target of {operation}", kind, contract.targets)
+    for dtype in (*limits.dtypes, *((limits.result_dtype,) if limits.result_dtype else ())):
+        _named("dtype", dtype, DTYPES)
+    for option, _ in limits.fixed:
+        _named(f"option of {operation}", option, contract.options)
+    for option, _ in declaration.rename:
+        _named(f"option of {operation}", option, ("values", "target", *contract.options))
+    _named("layout", declaration.layout, get_args(Layout))
+
+
+def _named(what: str, given: object, allowed: Collection[str]) -> str:
+    """Return a name that is allowed."""
+    if isinstance(given, str) and given in allowed:
+        return given
+    near = get_close_matches(str(given), allowed, 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    names = ", ".join(allowed) or "none"
+    raise DeclarationError(f"{given!r} is no {what}{meant} (allowed: {names})")
