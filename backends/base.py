@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..cases.model import Case, Inputs
 from ..cases.operations import OPERATIONS, Operation
-from .claim import Claim, Kind
+from .claim import Calling, Claim, Kind
 from .framework import Framework
 
 ARGUMENTS = ("values", "target", "weight", "pos_weight")
@@ -36,11 +36,13 @@ class Implementation:
         function: `(values, [target], *, options) -> array`.
         vjp: `(cotangent, values, [target], *, options) -> tuple of gradients`, written by hand,
             for frameworks without automatic differentiation.
+        calling: how `function` calls the user's own, for one that `harness.own` has taken.
     """
 
     claim: Claim
     function: Callable[..., Any]
     vjp: Callable[..., Any] | None = None
+    calling: Calling | None = None
 
     @property
     def name(self) -> str:
@@ -174,6 +176,10 @@ class Backend(ABC):
         """Whether a call has computed its result when it returns."""
         return False
 
+    def moveaxis(self, array: Any, source: int, destination: int) -> Any:
+        """Return an array of the framework with one axis at another place."""
+        raise NotImplementedError(f"{self.framework} moves no axis")
+
     @abstractmethod
     def forward(self, call: Call, mode: str) -> Forward:
         """Return `(*arrays) -> value`, compiled once if `mode` has a compiler."""
@@ -282,9 +288,10 @@ def call_for(implementation: Implementation, case: Case, inputs: Inputs) -> Call
     arguments = tuple(name for name in ARGUMENTS if getattr(inputs, name) is not None)
     static = {name: value for name, value in case.options.given().items() if name not in ARGUMENTS}
     wrt: tuple[str, ...] = ("values",)
+    limits = implementation.claim.limits
     if case.family.startswith("worked:"):
         wrt = ()  # the tutorials print values
-    elif case.target_kind in ("soft", "multi_label"):
+    elif case.target_kind in ("soft", "multi_label") and limits.gradient_by_target:
         wrt = ("values", "target")
     return Call(implementation, tuple(static.items()), arguments, wrt, result_shape(case))
 

@@ -9,7 +9,7 @@ from ..cases.model import Case
 
 Kind = Literal["native", "recipe", "textbook", "user"]
 Layout = Literal["classes_first", "classes_last"]
-Returns = Literal["value", "value_and_gradient"]
+Returns = Literal["value", "value_and_gradient", "forward_backward"]
 Fixed = int | float | str | None
 
 
@@ -25,6 +25,7 @@ class Limits:
         max_classes: the largest number of classes.
         fixed: the options that have one value in it, such as `("reduction", "none")` for a loss
             that returns a number for each row.
+        lacks: values that an option does not have in it, such as `("reduction", "sum")`.
         required: the options that it cannot be called without.
         finite_logits_only: whether NaN and infinities are excluded from its first argument.
         hard_labels: whether every number of its target is 0 or 1.
@@ -38,6 +39,7 @@ class Limits:
     ranks: frozenset[int] = frozenset()
     max_classes: int = 0
     fixed: tuple[tuple[str, Fixed], ...] = ()
+    lacks: tuple[tuple[str, Fixed], ...] = ()
     required: frozenset[str] = frozenset()
     finite_logits_only: bool = False
     hard_labels: bool = False
@@ -57,6 +59,9 @@ class Limits:
         for option, value in self.fixed:
             if getattr(case.options, option) != value:
                 return f"its {option} is {value}"
+        for option, value in self.lacks:
+            if getattr(case.options, option) == value:
+                return f"has no {option} {value}"
         lacking = sorted(name for name in self.required if getattr(case.options, name) is None)
         return f"needs {', '.join(lacking)}" if lacking else ""
 
@@ -73,15 +78,21 @@ class Calling:
             parameter that takes it, in the order of the signature; an empty name passes it by its
             position.
         options: pairs of an option of the contract, `weight` and `pos_weight` included, and the
-            name of the parameter that takes it.
+            name of the parameter that takes it. All but weights are passed even at their default,
+            which need not be the function's own.
+        spelling: how the parameter of an option spells a value, `("reduction", "none", None)`.
+        always: parameters that always get one value, `("from_logits", True)`.
         layout: the place of the classes among the axes of the function's arrays.
         returns: the value alone, or a tuple of the value and the gradient with respect to the
-            first argument, as courses write it.
+            first argument, as courses write it; or an object with the methods `forward` and
+            `backward`.
         constructs: whether the options go to a constructor, whose object takes the arrays.
     """
 
     arguments: tuple[tuple[str, str], ...] = (("values", ""), ("target", ""))
     options: tuple[tuple[str, str], ...] = ()
+    spelling: tuple[tuple[str, Fixed, Fixed], ...] = ()
+    always: tuple[tuple[str, Fixed], ...] = ()
     layout: Layout = "classes_first"
     returns: Returns = "value"
     constructs: bool = False

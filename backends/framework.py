@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from importlib import util
 from pathlib import Path
 
+from ..cases.operations import DTYPES
+
 EAGER = "eager"  # the mode that every framework has: nothing is compiled
 _FOLDER = "{folder}"  # in `cached`: stands for the folder of compiled programs
 
@@ -59,6 +61,8 @@ class Framework:
         weight: the duration of its run relative to the others; the heaviest begins first.
         benchmarked: patterns of the names that `bench` times, one name for each kernel: aliases
             and textbook formulas would only repeat it.
+        dtypes: the dtypes that a user's function is asked unless it says others: what the
+            framework's users have.
         has_handwritten_gradients: whether gradients are `NAME_vjp` functions; otherwise the
             framework has automatic differentiation.
         quiet: environment variables that silence its log.
@@ -82,6 +86,7 @@ class Framework:
     workers: int = 1
     weight: int = 0
     benchmarked: tuple[str, ...] = ()
+    dtypes: tuple[str, ...] = DTYPES
     has_handwritten_gradients: bool = False
     quiet: Mapping[str, str] = field(default_factory=dict)
     thread_variables: tuple[str, ...] = ()

@@ -70,6 +70,9 @@ class JaxBackend(Backend):
         is_array = isinstance(result, jax.Array)
         return methodcaller("block_until_ready") if is_array else jax.block_until_ready
 
+    def moveaxis(self, array: Any, source: int, destination: int) -> Any:
+        return jax.numpy.moveaxis(array, source, destination)
+
     def forward(self, call: Call, mode: str) -> Forward:
         return _compiled(call.direct(), mode)
 

@@ -14,5 +14,6 @@ FRAMEWORK = Framework(
         "numpy.recipes.cross_entropy",
         "numpy.recipes.binary_cross_entropy_with_logits",
     ),
+    dtypes=("float16", "float32", "float64"),
     has_handwritten_gradients=True,
 )

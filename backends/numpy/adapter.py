@@ -32,7 +32,9 @@ class NumpyBackend(Backend):
         return array
 
     def to_numpy(self, value: Any) -> NDArray[Any]:
-        if not isinstance(value, np.ndarray | np.generic):
+        # A number is what losses of plain Python return; a bool is not meant as one.
+        is_number = isinstance(value, float | int) and not isinstance(value, bool)
+        if not isinstance(value, np.ndarray | np.generic) and not is_number:
             raise TypeError(f"returned {type(value).__name__}, not a NumPy array")
         return np.asarray(value)
 
@@ -42,6 +44,9 @@ class NumpyBackend(Backend):
     @property
     def is_synchronous(self) -> bool:
         return True
+
+    def moveaxis(self, array: Any, source: int, destination: int) -> Any:
+        return np.moveaxis(array, source, destination)
 
     def forward(self, call: Call, mode: str) -> Forward:
         def run(*arrays: NDArray[Any]) -> Any:

@@ -71,6 +71,11 @@ class TensorflowBackend(Backend):
     def is_synchronous(self) -> bool:
         return self.device == "cpu"
 
+    def moveaxis(self, array: Any, source: int, destination: int) -> Any:
+        axes = list(range(array.shape.rank))
+        axes.insert(destination % len(axes), axes.pop(source))
+        return tf.transpose(array, axes)
+
     def forward(self, call: Call, mode: str) -> Forward:
         return _compiled(call.direct(), mode)
 

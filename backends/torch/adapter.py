@@ -61,6 +61,9 @@ class TorchBackend(Backend):
     def is_synchronous(self) -> bool:
         return self._device.type == "cpu"
 
+    def moveaxis(self, array: Any, source: int, destination: int) -> Any:
+        return torch.movedim(array, source, destination)
+
     def forward(self, call: Call, mode: str) -> Forward:
         return self._compiled(call, mode)
 

@@ -1,6 +1,7 @@
 """Come here for users' own functions: how they are found, declared, called and learnt."""
 
 from .declaration import Declaration, Declared, implements
+from .learning import learn
 from .taken import Candidate, Failed, Left, Taken
 
 __all__ = [
@@ -11,4 +12,5 @@ __all__ = [
     "Left",
     "Taken",
     "implements",
+    "learn",
 ]

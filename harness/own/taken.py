@@ -19,12 +19,14 @@ class Candidate:
         function: the callable: a function, a class or an instance.
         operation: the operation that its name or its declaration names.
         declaration: what is declared of it; that of a plain function declares nothing.
+        vjp: its gradient written by hand, `(cotangent, values, [target], *, options)`.
     """
 
     name: str
     function: Callable[..., Any]
     operation: str
     declaration: Declaration
+    vjp: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)

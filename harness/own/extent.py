@@ -1,0 +1,141 @@
+"""Find out how far a function goes: which targets, dtypes and numbers of axes it takes.
+
+What a function refuses, or was not written for, is said once and is not asked. An answer that is
+wrong without a word is not excused: the question stays, and is judged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...backends.claim import Limits
+from ...cases.operations import OPERATIONS
+from ..answers import one_line
+from .plain_question import SHAPE, Asker, Guess, Reply
+
+_EVERYDAY: dict[str, Any] = {"weight": "positive", "label_smoothing": 0.1}
+_OTHER_RANKS = {1: (10,), 3: (2, 3, 5)}
+
+
+@dataclass
+class Extent:
+    """Asks one function how far it goes.
+
+    Attributes:
+        asker: asks the function.
+        limits: what is declared of it.
+        declared: the kinds of target that are declared; None if none are.
+        remarks: sentences about what was found out.
+    """
+
+    asker: Asker
+    limits: Limits
+    declared: frozenset[str] | None
+    remarks: list[str] = field(default_factory=list)
+
+    def of(self, guess: Guess) -> tuple[Guess, frozenset[str], Limits]:
+        """Return the guess with the place of the classes, the kinds of target, and the limits."""
+        targets = self._targets(guess)
+        self._find_target_gradient(guess, targets)
+        self._find_dtypes(guess)
+        guess = self._with_ranks(guess)
+        return guess, targets, self.limits
+
+    def _targets(self, guess: Guess) -> frozenset[str]:
+        contract = OPERATIONS[guess.operation]
+        if not contract.is_loss:
+            return frozenset()
+        if self.declared is not None:
+            return self.declared
+        taken = {guess.kind} if guess.kind else set()
+        for kind in contract.targets:
+            if kind not in taken and self._takes(replace(guess, kind=kind)):
+                taken.add(kind)
+                if kind == "soft":
+                    self.limits = replace(self.limits, targets_sum_to_1=True)
+        if taken == {"multi_label"}:
+            self._find_hard_labels(guess)
+        elif len(contract.targets) > 1:
+            kinds = " and ".join(it.replace("_", "-") for it in contract.targets if it in taken)
+            self.remarks.append(f"it takes {kinds} targets")
+        return frozenset(taken)
+
+    def _takes(self, guess: Guess) -> bool:
+        """Return whether it takes a kind of target, with the options that it has as well."""
+        if not self.asker.ask(guess).is_near:
+            return False
+        named = [option for option, _ in guess.calling.options if option in _EVERYDAY]
+        cases = [self.asker.case(guess, **{it: _EVERYDAY[it]}) for it in named]
+        return all(self.asker.ask(guess, case).error is None for case in cases)
+
+    def _find_hard_labels(self, guess: Guess) -> None:
+        between = replace(self.asker.case(guess), target_family="fractional")
+        if self.asker.ask(guess).is_near and not self.asker.ask(guess, between).is_near:
+            self.limits = replace(self.limits, hard_labels=True)
+            self.remarks.append("it is judged with targets of 0 and 1 only")
+
+    def _find_target_gradient(self, guess: Guess, taken: frozenset[str]) -> None:
+        kind = next((it for it in ("multi_label", "soft") if it in taken), None)
+        is_by_hand = self.asker.backend.description.has_handwritten_gradients
+        if kind is None or is_by_hand or not self.limits.gradient_by_target:
+            return
+        asked = replace(guess, kind=kind)
+        if self.asker.differentiates(asked, ("values", "target")):
+            return
+        if self.asker.differentiates(asked, ("values",)):
+            self.limits = replace(self.limits, gradient_by_target=False)
+            self.remarks.append("it has no gradient with respect to the target")
+
+    def _find_dtypes(self, guess: Guess) -> None:
+        if self.limits.dtypes:
+            return
+        dtypes = self.asker.backend.description.dtypes
+        replies = {it: self.asker.ask(guess, self.asker.case(guess, dtype=it)) for it in dtypes}
+        refused: dict[str, list[str]] = {}
+        results: dict[str, str] = {}
+        for dtype, reply in replies.items():
+            if reply.value is None:
+                refused.setdefault(one_line(reply.error), []).append(dtype)
+            else:
+                results[dtype] = reply.value.dtype.name
+        self.remarks += [
+            f"it does not take {' and '.join(names)}: {message}"
+            for message, names in refused.items()
+        ]
+        taken = set(results)
+        is_float32 = set(results.values()) == {"float32"}
+        if is_float32 and "float64" in taken and not self.limits.result_dtype:
+            taken.remove("float64")
+            self.remarks.append("it gives float32 whatever it is given: float64 is not asked")
+        self.limits = replace(self.limits, dtypes=frozenset(taken))
+
+    def _with_ranks(self, guess: Guess) -> Guess:
+        """Find out which numbers of axes it takes, and where it has the classes of three."""
+        contract = OPERATIONS[guess.operation]
+        if self.limits.ranks or not contract.reads_classes or not self.asker.ask(guess).is_near:
+            return guess
+        taken, why = {len(SHAPE)}, dict[str, list[str]]()
+        for rank, shape in _OTHER_RANKS.items():
+            if rank < len(SHAPE) and contract.is_loss:
+                continue
+            reply = self._ask_shape(guess, shape)
+            moved = replace(guess, calling=replace(guess.calling, layout="classes_last"))
+            if not reply.is_near and contract.is_loss and self._ask_shape(moved, shape).is_near:
+                guess, reply = moved, Reply(is_near=True)
+                self.remarks.append("it takes the classes on the last axis")
+            if reply.is_near:
+                taken.add(rank)
+            else:
+                reason = "other numbers" if reply.error is None else one_line(reply.error)
+                why.setdefault(reason, []).append(str(rank))
+        if why:
+            self.limits = replace(self.limits, ranks=frozenset(taken))
+        self.remarks += [
+            f"it is not judged with {' and '.join(ranks)} axes: it gives {reason}"
+            for reason, ranks in why.items()
+        ]
+        return guess
+
+    def _ask_shape(self, guess: Guess, shape: tuple[int, ...]) -> Reply:
+        return self.asker.ask(guess, self.asker.case(guess, shape))

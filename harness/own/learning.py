@@ -1,0 +1,250 @@
+"""Learn what a user's function does from calls with plain questions.
+
+The signature says what a function is called with. What it returns, which kinds of target it takes,
+and which dtypes and numbers of axes, only a call can say.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from ...backends.base import Backend, Implementation
+from ...backends.claim import Calling, Claim
+from ...cases.operations import OPERATIONS, Options, Reduction, TargetKind
+from ..answers import one_line
+from .calling import bound, bound_vjp
+from .extent import Extent
+from .parameters import OPTIONS, SPELLINGS
+from .plain_question import REDUCTIONS, Array, Asker, Guess, Reply, exact_value, reduced
+from .signature import Reading, read
+from .taken import Candidate, Failed, Left, Taken
+from .tracebacks import own_traceback
+
+# A name does not always say whether a loss takes logits or probabilities.
+_SIBLINGS = {
+    "cross_entropy": "cross_entropy_probs",
+    "cross_entropy_probs": "cross_entropy",
+    "binary_cross_entropy_with_logits": "binary_cross_entropy",
+    "binary_cross_entropy": "binary_cross_entropy_with_logits",
+}
+_NONSENSE = "lossdiff_unknown"  # a keyword that no function has
+_MADE = {"mean": "the mean of the losses", "sum": "the sum of the losses", "none": "a loss each"}
+
+
+def learn(candidate: Candidate, backend: Backend) -> Taken | Left | Failed:
+    """Learn how a candidate is called and what it claims.
+
+    Args:
+        candidate: the function, which is called some dozens of times.
+        backend: its framework.
+
+    Returns:
+        The function as an implementation; or why it is not taken; or the traceback of its error
+        where it does not answer one plain question.
+    """
+    reading = read(candidate)
+    if reading.lacks:
+        needed = " and ".join(reading.lacks)
+        return Left(candidate.name, f"it needs {needed}, and no option or array has that name")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _Learner(candidate, backend, reading).result()
+
+
+class _Learner:
+    """Asks one function, and collects what its user should know."""
+
+    def __init__(self, candidate: Candidate, backend: Backend, reading: Reading) -> None:
+        self._candidate, self._backend, self._reading = candidate, backend, reading
+        allowed = candidate.declaration.limits.dtypes or set(backend.description.dtypes)
+        usual = ("float32", "float64", "bfloat16", "float16")
+        dtype = next(it for it in usual if it in allowed)
+        self._asker = Asker(candidate, backend, reading.required, dtype)
+        self._limits = candidate.declaration.limits
+        self._remarks = list(reading.remarks)
+
+    def result(self) -> Taken | Left | Failed:
+        """Return what was learnt."""
+        guess, reply = self._guessed()
+        if reply.error is not None:
+            return self._failed(guess, reply.error)
+        guess = self._with_returns(guess, reply)
+        guess = self._with_forwarded(guess)
+        guess = self._with_reduction(guess)
+        extent = Extent(self._asker, self._limits, self._candidate.declaration.targets)
+        guess, targets, limits = extent.of(guess)
+        limits = replace(limits, fixed=guess.fixed, required=self._reading.required)
+        claim = Claim(
+            name=self._candidate.name,
+            framework=self._backend.framework,
+            operation=guess.operation,
+            kind="user",
+            targets=targets,
+            options=frozenset(option for option, _ in guess.calling.options),
+            limits=limits,
+        )
+        function, backend = self._candidate.function, self._backend
+        implementation = Implementation(
+            claim,
+            bound(function, guess.calling, backend),
+            self._candidate.vjp or bound_vjp(function, guess.calling, backend),
+            guess.calling,
+        )
+        return Taken(implementation, (*self._remarks, *extent.remarks))
+
+    def _failed(self, guess: Guess, error: BaseException) -> Failed:
+        case = self._asker.case(guess)
+        target = f", {case.target_kind} target" if case.target_kind else ""
+        question = (
+            f"{guess.operation} of {case.dtype}, shape {case.shape[0]}x{case.shape[1]}{target}"
+        )
+        operation = self._candidate.operation
+        return Failed(self._candidate.name, operation, question, own_traceback(error))
+
+    # --- the first question
+
+    def _guessed(self) -> tuple[Guess, Reply]:
+        """Return the first guess whose answer is near the exact one; else the likeliest guess."""
+        tried: list[tuple[Guess, Reply]] = []
+        for guess in self._guesses():
+            for spelled in self._spelled(guess, "mean"):
+                reply = self._asker.ask(spelled)
+                tried.append((spelled, reply))
+                if reply.is_near:
+                    self._say(spelled)
+                    return spelled, reply
+        answered = [it for it in tried if it[1].error is None]
+        shaped = [it for it in answered if self._has_shape_of_a_loss(*it)]
+        return (shaped or answered or tried)[0]
+
+    def _guesses(self) -> Iterator[Guess]:
+        first = self._candidate.operation
+        operations = [first]
+        if not self._candidate.declaration.operation and first in _SIBLINGS:
+            operations.append(_SIBLINGS[first])
+        for operation in operations:
+            for calling in self._callings(operation):
+                for kind in self._kinds(operation):
+                    yield Guess(operation, kind, calling, self._reading.fixed)
+
+    def _callings(self, operation: str) -> Iterator[Calling]:
+        """Yield the ways in which the function may be called."""
+        is_logits = OPERATIONS[operation].domain == "logits"
+        always = tuple((name, is_logits) for name, _ in self._reading.calling.always)
+        calling = replace(self._reading.calling, always=always)
+        yield calling
+        if self._reading.may_swap:
+            yield _swapped(calling)
+        # A function of C does not say its parameters, and may need the axis.
+        if self._reading.is_silent and "axis" in OPERATIONS[operation].options:
+            for name in OPTIONS["axis"][:2]:
+                yield replace(calling, options=(("axis", name),))
+
+    def _kinds(self, operation: str) -> list[TargetKind | None]:
+        contract, declared = OPERATIONS[operation], self._candidate.declaration.targets
+        if not contract.is_loss:
+            return [None]
+        return [it for it in contract.targets if declared is None or it in declared]
+
+    def _say(self, guess: Guess) -> None:
+        """Say what was found out that the names did not say."""
+        if guess.operation != self._candidate.operation:
+            domain = OPERATIONS[guess.operation].domain
+            self._remarks.append(f"it takes {'logits' if domain == 'logits' else 'probabilities'}")
+        is_first = guess.calling.arguments[0][0] == "target"
+        if self._reading.may_swap and is_first:
+            self._remarks.append("it takes the labels first")
+
+    def _has_shape_of_a_loss(self, guess: Guess, reply: Reply) -> bool:
+        assert reply.value is not None  # noqa: S101 -- it has answered
+        case = self._asker.case(guess)
+        return reply.value.shape in {exact_value(reduced(case, it)).shape for it in REDUCTIONS}
+
+    # --- what else it returns and takes
+
+    def _with_returns(self, guess: Guess, reply: Reply) -> Guess:
+        if reply.returns == "value":
+            return guess
+        if reply.returns == "value_and_more":
+            self._remarks.append("of the tuple that it returns, the first is taken")
+        elif self._backend.description.has_handwritten_gradients:
+            self._remarks.append("it returns the value and its gradient")
+        return replace(guess, calling=replace(guess.calling, returns="value_and_gradient"))
+
+    def _with_forwarded(self, guess: Guess) -> Guess:
+        """Find out which options `**kwargs` take."""
+        contract = OPERATIONS[guess.operation]
+        lacking = [it for it in contract.options if it not in guess.options]
+        if not self._reading.forwards or not lacking:
+            return guess
+        if self._asker.ask(guess, extra={_NONSENSE: 0}).error is None:
+            self._remarks.append("any keyword that it takes besides is left alone")
+            return guess
+        found = [
+            (it, it)
+            for it in lacking
+            if self._asker.ask(guess, extra={it: getattr(Options(), it)}).error is None
+        ]
+        calling = replace(guess.calling, options=(*guess.calling.options, *found))
+        return replace(guess, calling=calling)
+
+    def _spelled(self, guess: Guess, reduction: Reduction) -> Iterator[Guess]:
+        """Yield the guess with each spelling of a reduction that the function may have."""
+        if "reduction" not in dict(guess.calling.options):
+            yield guess
+            return
+        for own in SPELLINGS[reduction]:
+            spelling = (*guess.calling.spelling, ("reduction", reduction, own))
+            yield replace(guess, calling=replace(guess.calling, spelling=spelling))
+
+    def _with_reduction(self, guess: Guess) -> Guess:
+        """Find out which reductions it has, or which one it always makes."""
+        if "reduction" not in OPERATIONS[guess.operation].options:
+            return guess
+        if "reduction" in dict(guess.fixed):
+            return guess
+        if "reduction" in guess.options:
+            return self._with_spelling(self._with_spelling(guess, "none"), "sum")
+        value = self._asker.ask(guess).value
+        assert value is not None  # noqa: S101 -- it has answered this question before
+        made = _reduction_of(value, guess, self._asker)
+        self._remarks.append(f"it has no `reduction`: it returns {_MADE[made]}")
+        return replace(guess, fixed=(*guess.fixed, ("reduction", made)))
+
+    def _with_spelling(self, guess: Guess, reduction: Reduction) -> Guess:
+        replies = [
+            (it, self._asker.ask(it, self._asker.case(it, reduction=reduction)))
+            for it in self._spelled(guess, reduction)
+        ]
+        fitting = [it for it, reply in replies if reply.is_near]
+        answered = [it for it, reply in replies if reply.error is None]
+        if fitting or answered:
+            return (fitting or answered)[0]
+        self._remarks.append(f"it has no reduction {reduction!r}: {one_line(replies[0][1].error)}")
+        lacks = (*self._limits.lacks, ("reduction", reduction))
+        self._limits = replace(self._limits, lacks=lacks)
+        return guess
+
+
+def _swapped(calling: Calling) -> Calling:
+    """Return the calling with the arrays in each other's places."""
+    roles = [role for role, _ in calling.arguments]
+    names = [name for _, name in calling.arguments]
+    return replace(calling, arguments=tuple(zip(reversed(roles), names, strict=True)))
+
+
+def _reduction_of(value: Array, guess: Guess, asker: Asker) -> Reduction:
+    """Return the reduction that a loss without this option makes."""
+    exact = {it: exact_value(reduced(asker.case(guess), it)) for it in REDUCTIONS}
+    if value.shape != () and value.shape == exact["none"].shape:
+        return "none"
+    if not value.size:
+        return "mean"
+    with np.errstate(all="ignore"):
+        got = abs(float(value.astype(np.float64).ravel()[0]))
+        off = {it: abs(float(np.log(got / abs(float(exact[it]))))) for it in ("mean", "sum")}
+    return "sum" if off["sum"] < off["mean"] else "mean"

@@ -1,0 +1,94 @@
+"""The names that functions give to the arguments and options of the contract.
+
+A parameter is recognised by its name. To teach the program another name, add it to the tables here;
+`lossdiff list names` prints them, and a function with still other names says so in `rename`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...backends.claim import Fixed
+
+# Names that can mean nothing else come first: they decide where both arrays have loose names, as
+# in `(y, t)`, where `t` holds the labels, and `(y_true, y)`, where `y` holds the predictions.
+FIRM: dict[str, tuple[str, ...]] = {
+    "values": (
+        "logits", "logit", "input", "inputs", "scores", "score", "y_pred", "y_hat", "yhat",
+        "pred", "preds", "prediction", "predictions", "predicted", "output", "outputs", "logp",
+        "log_p", "log_prob", "log_probs", "logprob", "logprobs", "lprobs", "log_probabilities",
+        "prob", "probs", "probabilities", "y_prob", "y_proba", "raw_prediction", "log_softmax",
+    ),
+    "target": (
+        "target", "targets", "label", "labels", "y_true", "ytrue", "true", "truth",
+        "ground_truth", "gt", "tgt", "onehot", "one_hot", "class_idx", "gold", "y_onehot",
+        "one_hot_labels", "label_ids", "target_ids",
+    ),
+}  # fmt: skip
+LOOSE: dict[str, tuple[str, ...]] = {
+    "values": ("x", "z", "a", "h", "s", "p", "arr", "array", "tensor", "data", "f"),
+    "target": ("y", "t", "q", "b", "actual", "classes"),
+}
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "axis": ("axis", "dim", "axes", "dims", "class_axis", "class_dim"),
+    "weight": (
+        "weight", "weights", "class_weight", "class_weights", "cls_weight", "cls_weights", "w",
+    ),
+    "pos_weight": ("pos_weight", "pos_weights", "positive_weight", "weight_pos"),
+    "ignore_index": (
+        "ignore_index", "ignore_idx", "ignore_label", "ignore_class", "ignored_index",
+        "ignore_id", "ignore", "pad_id", "pad_idx", "pad_index", "padding_idx", "pad_token_id",
+        "lm_ignore_index",
+    ),
+    "label_smoothing": (
+        "label_smoothing", "smoothing", "label_smooth", "smooth", "smoothing_factor", "ls",
+        "label_smoothing_factor", "smooth_eps", "ls_eps",
+    ),
+    "reduction": ("reduction", "reduce_mode", "reduction_mode", "agg", "size_average", "average"),
+}  # fmt: skip
+# `eps` is a smoothing if it is one by its size, and else what keeps a logarithm finite.
+EPSILON = ("eps", "epsilon", "alpha")
+LEAST_SMOOTHING = 1e-3
+# What a parameter of the reduction may be given, the most usual first.
+SPELLINGS: dict[str, tuple[Fixed, ...]] = {
+    "mean": ("mean", "sum_over_batch_size", True),
+    "none": ("none", None),
+    "sum": ("sum", False),
+}
+# Parameters that say whether the first argument holds logits.
+LOGITS_FLAGS = ("from_logits", "is_logits", "with_logits", "apply_softmax", "apply_sigmoid")
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a parameter is.
+
+    Attributes:
+        name: `values`, `target`, the name of an option, or `from_logits`.
+        is_firm: whether its name can mean nothing else.
+    """
+
+    name: str
+    is_firm: bool = True
+
+
+def role_of(parameter: str, default: Any = None) -> Role | None:
+    """Return what a parameter is by its name; None if the name is not known.
+
+    Args:
+        parameter: its name.
+        default: its default; None if it has none.
+
+    >>> role_of("y_true"), role_of("eps", 1e-7), role_of("gamma")
+    (Role(name='target', is_firm=True), None, None)
+    """
+    name = parameter.lower().strip("_")
+    for table, is_firm in ((FIRM, True), (OPTIONS, True), (LOOSE, False)):
+        for role, names in table.items():
+            if name in names:
+                return Role(role, is_firm)
+    if name in EPSILON and isinstance(default, int | float):
+        is_smoothing = default == 0 or default >= LEAST_SMOOTHING
+        return Role("label_smoothing") if is_smoothing else None
+    return Role("from_logits") if name in LOGITS_FLAGS else None

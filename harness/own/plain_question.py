@@ -1,0 +1,225 @@
+"""Ask a function one plain question: a few ordinary numbers, compared with the exact answer.
+
+The comparison is rough. A function that is a little wrong is still taken for what it is, and is
+judged afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...backends.base import Backend, Call, Implementation
+from ...backends.claim import Calling, Claim, Fixed
+from ...cases.dtypes import FORMATS
+from ...cases.model import Case, Inputs
+from ...cases.operations import OPERATIONS, Options, Reduction, TargetKind
+from ..oracle import CONTRACT, Convention, solve
+from .calling import bound
+from .taken import Candidate
+
+Array = NDArray[Any]
+SHAPE = (4, 10)  # that of most cases: what a compiler compiles for it is used again
+REDUCTIONS: tuple[Reduction, ...] = ("mean", "none", "sum")
+_EAGER = "eager"
+_FAMILY = {"logits": "normal", "probs": "probs", "log_probs": "log_probs"}
+_TARGETS: dict[str, str] = {
+    "index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary",
+}  # fmt: skip
+# Of the largest exact number; a wrong convention or formula is further away.
+_NEAR, _NEAR_16_BITS = 1e-3, 0.03
+_16_BITS = 11  # bits of precision, at most
+_CONVENTIONS = (CONTRACT, Convention(clip=1e-7))
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a function may be.
+
+    Attributes:
+        operation: the operation.
+        kind: the kind of target; None for a function of one array.
+        calling: how it is called.
+        fixed: the options that have one value in it.
+    """
+
+    operation: str
+    kind: TargetKind | None
+    calling: Calling
+    fixed: tuple[tuple[str, Fixed], ...] = ()
+
+    @property
+    def options(self) -> frozenset[str]:
+        """The options that are passed or fixed."""
+        return frozenset(option for option, _ in (*self.calling.options, *self.fixed))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a function gave for a plain question.
+
+    Attributes:
+        value: the array; None where it raised an error.
+        error: the error.
+        is_near: whether the value is roughly the exact one.
+        returns: `value`, `value_and_gradient`, or `value_and_more`.
+    """
+
+    value: Array | None = None
+    error: BaseException | None = None
+    is_near: bool = False
+    returns: str = "value"
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Asks one function.
+
+    Attributes:
+        candidate: the function.
+        backend: its framework.
+        required: the options that it cannot be called without.
+        dtype: the dtype of most questions.
+    """
+
+    candidate: Candidate
+    backend: Backend
+    required: frozenset[str]
+    dtype: str
+
+    def case(
+        self, guess: Guess, shape: tuple[int, ...] = SHAPE, dtype: str = "", **options: Any
+    ) -> Case:
+        """Return the case of a question.
+
+        Args:
+            guess: what the function may be.
+            shape: the shape of the first argument.
+            dtype: its dtype; the usual one if empty.
+            options: options of the contract besides those that the function always has.
+        """
+        fixed = {name: value for name, value in guess.fixed if name not in options}
+        needed = dict.fromkeys(self.required - set(fixed), "positive")
+        contract = OPERATIONS[guess.operation]
+        given = {
+            name: value
+            for name, value in {**needed, **fixed, **options}.items()
+            if name in contract.options and value is not None
+        }
+        target = _TARGETS[guess.kind] if guess.kind else ""
+        family, chosen = _FAMILY[contract.domain], Options(**given)
+        return Case(guess.operation, family, shape, dtype or self.dtype, guess.kind, target, chosen)
+
+    def ask(
+        self, guess: Guess, case: Case | None = None, extra: Mapping[str, Any] | None = None
+    ) -> Reply:
+        """Ask a question, and compare the answer with every reduction that may be meant.
+
+        Args:
+            guess: what the function may be.
+            case: the question; the plainest if it is None.
+            extra: further keywords for the function.
+        """
+        case = self.case(guess) if case is None else case
+        try:
+            raw = self._called(guess, case, extra or {})
+            value, returns = self._value_of(raw, case.inputs())
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
+            return Reply(error=error)
+        is_open = "reduction" in case.contract.options and "reduction" not in guess.options
+        asked = [case]
+        if is_open:
+            asked = [reduced(case, it) for it in REDUCTIONS]
+        return Reply(value, None, any(_is_near(value, it) for it in asked), returns)
+
+    def differentiates(self, guess: Guess, wrt: tuple[str, ...]) -> bool:
+        """Return whether the function can be differentiated with respect to some arguments."""
+        case = self.case(guess)
+        inputs = case.inputs()
+        shape = exact_value(case).shape
+        seed = self._array(np.ones(shape, inputs.values.dtype))
+        arrays = [self._array(it) for it in (inputs.values, inputs.target) if it is not None]
+        call = self._call(guess, guess.calling, case, wrt=wrt, shape=shape)
+        try:
+            self.backend.forward_backward(call, _EAGER)(seed, *arrays)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 -- whatever it raises, there is no gradient
+            return False
+        return True
+
+    def _called(self, guess: Guess, case: Case, extra: Mapping[str, Any]) -> Any:
+        """Return whatever the function returns."""
+        inputs = case.inputs()
+        calling = replace(guess.calling, always=(*guess.calling.always, *extra.items()))
+        if calling.returns == "value_and_gradient":
+            calling = replace(calling, returns="value")
+        arrays = [self._array(it) for it in (inputs.values, inputs.target) if it is not None]
+        # The framework's own adapter calls it, with the settings that later calls have.
+        return self.backend.forward(self._call(guess, calling, case), _EAGER)(*arrays)
+
+    def _call(
+        self,
+        guess: Guess,
+        calling: Calling,
+        case: Case,
+        *,
+        wrt: tuple[str, ...] = (),
+        shape: tuple[int, ...] = (),
+    ) -> Call:
+        inputs, names = case.inputs(), frozenset(option for option, _ in calling.options)
+        given: dict[str, Any] = {
+            name: it for name, it in case.options.given().items() if name in names
+        }
+        for name in ("weight", "pos_weight"):
+            if name in given:
+                given[name] = self._array(getattr(inputs, name))
+        claim = Claim("", self.backend.framework, case.operation, "user", frozenset(), names)
+        function = bound(self.candidate.function, calling, self.backend)
+        arguments = ("values", "target") if guess.kind else ("values",)
+        return Call(Implementation(claim, function), tuple(given.items()), arguments, wrt, shape)
+
+    def _array(self, array: Array) -> Any:
+        return self.backend.to_array(np.array(array))  # a copy: the function may write to it
+
+    def _value_of(self, raw: Any, inputs: Inputs) -> tuple[Array, str]:
+        """Return the value among what came back, and what came back besides."""
+        if not isinstance(raw, tuple | list) or not raw:
+            return self.backend.to_numpy(raw), "value"
+        value = self.backend.to_numpy(raw[0])
+        try:
+            second = self.backend.to_numpy(raw[1]).shape
+        except Exception:  # noqa: BLE001 -- anything may come back besides
+            second = ()
+        is_gradient = second == inputs.values.shape and len(raw) == 2
+        return value, "value_and_gradient" if is_gradient else "value_and_more"
+
+
+def reduced(case: Case, reduction: Reduction) -> Case:
+    """Return a case with another reduction."""
+    return replace(case, options=replace(case.options, reduction=reduction))
+
+
+def exact_value(case: Case, convention: Convention = CONTRACT) -> Array:
+    """Return the exact value, rounded to float64."""
+    return solve(case, case.inputs(), convention).quantities["value"].to_float()
+
+
+def _is_near(value: Array, case: Case) -> bool:
+    """Return whether a value is roughly what a case asks."""
+    for convention in _CONVENTIONS:
+        exact = exact_value(case, convention)
+        if value.shape != exact.shape or value.dtype.kind not in "fiV":
+            return False
+        near = _NEAR if FORMATS[case.dtype].precision > _16_BITS else _NEAR_16_BITS
+        with np.errstate(all="ignore"):
+            off = np.abs(value.astype(np.float64) - exact)
+            if bool((off <= near * max(float(np.abs(exact).max()), near)).all()):
+                return True
+    return False

@@ -1,0 +1,336 @@
+"""Read how a function is called from its signature and what is declared of it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...backends.claim import Calling, Fixed
+from ...cases.operations import OPERATIONS, Operation, Options
+from .parameters import LOOSE, OPTIONS, role_of
+from .taken import Candidate
+
+_EMPTY = inspect.Parameter.empty
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_ARRAYS = ("weight", "pos_weight")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a signature says.
+
+    Attributes:
+        calling: how the function is called.
+        fixed: options that have one value in it.
+        required: options that have no default in it.
+        lacks: parameters without a default that nothing is known to be passed to.
+        remarks: what its user should know: own defaults, and parameters that are left alone.
+        forwards: whether it takes any keyword.
+        may_swap: whether the names do not say which of the two arrays comes first.
+        is_silent: whether it does not say its parameters.
+    """
+
+    calling: Calling
+    fixed: tuple[tuple[str, Fixed], ...] = ()
+    required: frozenset[str] = frozenset()
+    lacks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    forwards: bool = False
+    may_swap: bool = False
+    is_silent: bool = False
+
+
+@dataclass
+class _Reader:
+    """Sorts the parameters of one function.
+
+    Attributes:
+        operation: what it is taken for.
+        renamed: what is declared of its parameters, by parameter.
+        names: the names of all parameters.
+    """
+
+    operation: Operation
+    renamed: Mapping[str, str]
+    names: frozenset[str]
+    free: list[inspect.Parameter] = field(default_factory=list)
+    arrays: dict[str, inspect.Parameter] = field(default_factory=dict)
+    firm: set[str] = field(default_factory=set)
+    options: dict[str, str] = field(default_factory=dict)
+    required: set[str] = field(default_factory=set)
+    always: dict[str, Fixed] = field(default_factory=dict)
+    lacks: list[str] = field(default_factory=list)
+    defaults: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+    def sort(self, parameters: list[inspect.Parameter], *, arrays: bool, options: bool) -> None:
+        """Find the role of each parameter.
+
+        Args:
+            parameters: those of a function, or of one of the methods of a class.
+            arrays: whether they may take arrays.
+            options: whether they may take options.
+        """
+        for parameter in parameters:
+            name = self._role(parameter)
+            if arrays and name in self._wanted and self._is_better(name, parameter):
+                continue
+            if options and name in self.operation.options and self._is_usual(name, parameter):
+                self._take_option(name, parameter)
+            elif options and name == "from_logits":
+                self.always[parameter.name] = self.operation.domain == "logits"
+            else:
+                self.free.append(parameter)
+
+    @property
+    def _wanted(self) -> tuple[str, ...]:
+        return ("values", "target") if self.operation.is_loss else ("values",)
+
+    def _role(self, parameter: inspect.Parameter) -> str:
+        if parameter.name in self.renamed:
+            return self.renamed[parameter.name]
+        has_default = parameter.default is not _EMPTY
+        role = role_of(parameter.name, parameter.default if has_default else None)
+        if role is None:
+            return ""
+        # An option of another operation, such as the `weights` of a softmax, is no option here.
+        if role.is_firm:
+            self.firm.add(parameter.name)
+        return role.name
+
+    def _is_better(self, role: str, parameter: inspect.Parameter) -> bool:
+        """Take a parameter for an array unless a firmer one has been taken."""
+        before = self.arrays.get(role)
+        is_firm = parameter.name in self.firm or parameter.name in self.renamed
+        if before is None:
+            self.arrays[role] = parameter
+            return True
+        if role == "target" and not is_firm and before.name not in self.firm:
+            # As in `(y, t)`: of two loose names for labels the second holds them.
+            self.arrays.setdefault("values", before)
+            self.arrays[role] = parameter
+            return True
+        if is_firm and before.name not in self.firm:
+            self.free.append(before)
+            self.arrays[role] = parameter
+            return True
+        return False
+
+    def _is_usual(self, option: str, parameter: inspect.Parameter) -> bool:
+        """Return whether no other parameter has a more usual name for an option."""
+        names = OPTIONS[option]
+        rank = {it: names.index(it) for it in self.names if it in names}
+        return parameter.name in self.renamed or parameter.name == min(
+            rank, key=rank.__getitem__, default=parameter.name
+        )
+
+    def _take_option(self, option: str, parameter: inspect.Parameter) -> None:
+        self.options[option] = parameter.name
+        default = parameter.default
+        if default is _EMPTY:
+            if option in _ARRAYS:
+                self.required.add(option)
+            return
+        own = getattr(Options(), option)
+        if option not in _ARRAYS and not _same(option, default, own):
+            said = (
+                f"its own default {parameter.name}={default!r} does not count: options are passed"
+            )
+            self.defaults[option] = said
+
+    def place_arrays(self) -> bool:
+        """Give the arrays that have no parameter yet the first free ones.
+
+        Returns:
+            Whether the names do not say which array is which.
+        """
+        for role in self._wanted:
+            if role in self.arrays:
+                continue
+            free = next(
+                (it for it in self.free if it.kind in _POSITIONAL and it.default is _EMPTY), None
+            )
+            if free is None:
+                self.lacks_array(role)
+                continue
+            self.free.remove(free)
+            self.arrays[role] = free
+        names = {it.name for it in self.arrays.values()}
+        return len(names) > 1 and not names & (self.firm | set(self.renamed))
+
+    def lacks_array(self, role: str) -> None:
+        self.lacks.append("a target" if role == "target" else "an array")
+
+    def close(self) -> None:
+        """Say what becomes of the parameters that are left."""
+        alone: list[str] = []
+        for parameter in self.free:
+            if parameter.default is _EMPTY:
+                self.lacks.append(f"{parameter.name!r}")
+            else:
+                alone.append(f"{parameter.name}={parameter.default!r}")
+        if alone:
+            self.remarks.append(f"left alone: {', '.join(alone)}")
+
+
+def _same(option: str, default: Any, own: Any) -> bool:
+    if option == "reduction":
+        return default in ("mean", "sum_over_batch_size")
+    try:
+        return bool(default == own)
+    except Exception:  # noqa: BLE001 -- a user's default may be anything
+        return False
+
+
+def read(candidate: Candidate) -> Reading:
+    """Read how a candidate is called.
+
+    A function without a signature is called by position.
+    """
+    operation = OPERATIONS[candidate.operation]
+    function, kind = candidate.function, _kind_of(candidate.function)
+    taking = _parameters(_method(function) if kind != "plain" else _called(function))
+    if taking is None:
+        return _by_position(operation, is_silent=True)
+    if kind != "plain":
+        taking = taking[1:]  # without `self`
+    making = _named(_parameters(function) or []) if kind != "plain" else []
+    forwards = kind == "plain" and any(it.kind is it.VAR_KEYWORD for it in taking)
+    named = _named(taking)
+    if not named and any(it.kind is it.VAR_POSITIONAL for it in taking):
+        return _by_position(operation, forwards=forwards)
+    renamed = {own: name for name, own in candidate.declaration.rename}
+    names = frozenset(it.name.lower().strip("_") for it in (*making, *named))
+    reader = _Reader(operation, renamed, names)
+    reader.sort(making, arrays=False, options=True)
+    reader.sort(named, arrays=True, options=kind == "plain")
+    may_swap = reader.place_arrays()
+    reader.close()
+    return _reading(candidate, reader, kind, forwards=forwards, may_swap=may_swap)
+
+
+def _reading(
+    candidate: Candidate, reader: _Reader, kind: str, *, forwards: bool, may_swap: bool
+) -> Reading:
+    """Return what was read."""
+    fixed = dict(candidate.declaration.limits.fixed)
+    own = {**_bound_keywords(candidate.function), **_attributes(candidate.function)}
+    for name, value in own.items():
+        role = role_of(name, value)
+        if role and role.name in reader.operation.options and _is_plain(value):
+            if value is not None or role.name == "reduction":
+                fixed.setdefault(role.name, _contract_value(role.name, value))
+            reader.options.pop(role.name, None)
+            reader.defaults.pop(role.name, None)
+    ordered = [(role, it) for role, it in reader.arrays.items()]
+    ordered.sort(key=lambda item: _place(candidate.function, item[1]))
+    # An object is called through its class, whose names need not be those of its method.
+    is_object = kind != "plain" or _called(candidate.function) is not candidate.function
+    by_position = is_object or any(it.kind is it.POSITIONAL_ONLY for it in reader.arrays.values())
+    return Reading(
+        Calling(
+            arguments=tuple((role, "" if by_position else it.name) for role, it in ordered),
+            options=tuple(reader.options.items()),
+            always=tuple(reader.always.items()),
+            layout=candidate.declaration.layout,
+            returns="forward_backward" if kind == "forward_backward" else "value",
+            constructs=kind != "plain",
+        ),
+        tuple(fixed.items()),
+        frozenset(reader.required - set(fixed)),
+        tuple(reader.lacks),
+        (*reader.defaults.values(), *reader.remarks),
+        forwards,
+        may_swap,
+    )
+
+
+def _place(function: Callable[..., Any], parameter: inspect.Parameter) -> int:
+    method = _method(function) if inspect.isclass(function) else _called(function)
+    names = [it.name for it in _parameters(method) or []]
+    return names.index(parameter.name) if parameter.name in names else 0
+
+
+def _kind_of(function: Callable[..., Any]) -> str:
+    """Return whether a class has to be constructed, and whether it has a gradient of its own."""
+    if not inspect.isclass(function):
+        return "plain"
+    return "forward_backward" if hasattr(function, "backward") else "class"
+
+
+def _method(function: Any) -> Any:
+    """Return the method of a class that takes the arrays."""
+    found = getattr(function, "forward", None) or getattr(function, "call", None)
+    return found or function.__dict__.get("__call__")
+
+
+def _called(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what takes the arrays: of an object the method that its class is called through."""
+    if inspect.isroutine(function) or isinstance(function, functools.partial):
+        return function
+    for name in ("forward", "call"):
+        method = getattr(function, name, None)
+        if callable(method) and inspect.ismethod(method):
+            return method
+    return function
+
+
+def _parameters(function: Any) -> list[inspect.Parameter] | None:
+    """Return the parameters of a function; None if it does not say them."""
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except Exception:  # noqa: BLE001 -- functions of C, and objects that only look callable
+        return None
+
+
+def _named(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+    variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    return [it for it in parameters if it.kind not in variable]
+
+
+def _by_position(
+    operation: Operation, *, forwards: bool = False, is_silent: bool = False
+) -> Reading:
+    arguments = (("values", ""), ("target", "")) if operation.is_loss else (("values", ""),)
+    return Reading(
+        Calling(arguments), forwards=forwards, may_swap=operation.is_loss, is_silent=is_silent
+    )
+
+
+def _bound_keywords(function: Any) -> dict[str, Any]:
+    """Return the keywords that a partial function has been given."""
+    bound: dict[str, Any] = {}
+    while isinstance(function, functools.partial):
+        bound = {**function.keywords, **bound}
+        function = function.func
+    return bound
+
+
+def _attributes(function: Any) -> dict[str, Any]:
+    """Return what an object was constructed with, as far as its attributes say it."""
+    if inspect.isclass(function) or inspect.isroutine(function):
+        return {}
+    if isinstance(function, functools.partial) or not hasattr(function, "__dict__"):
+        return {}
+    described = getattr(function, "get_config", None)
+    try:
+        config = dict(described()) if callable(described) else {}
+    except Exception:  # noqa: BLE001 -- the config of a user's own class
+        config = {}
+    loose = {name for names in LOOSE.values() for name in names}
+    known = {name: value for name, value in vars(function).items() if name not in loose}
+    return {**known, **config}
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _contract_value(option: str, value: Any) -> Fixed:
+    """Return what the contract calls the value of an option."""
+    if option == "reduction":
+        return {"sum_over_batch_size": "mean", None: "none"}.get(value, value)
+    return value

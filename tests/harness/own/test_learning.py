@@ -1,0 +1,311 @@
+"""A user's function is taken for what it is, whatever its parameters are called."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from lossdiff.backends import load_backend
+from lossdiff.backends.base import Backend, Implementation
+from lossdiff.backends.claim import Limits
+from lossdiff.harness.own import Candidate, Declaration, Failed, Left, Taken, learn
+
+LOGITS = np.array([[1.0, 2.0, 4.0], [0.5, -1.0, 3.0]])
+LABELS = np.array([2, 0])
+
+
+@pytest.fixture(scope="module")
+def numpy() -> Backend:
+    return load_backend("numpy")
+
+
+def taken(function: Callable[..., Any], operation: str, backend: Backend, **declared: Any) -> Taken:
+    found = learn(Candidate("mine", function, operation, Declaration(**declared)), backend)
+    assert isinstance(found, Taken), found
+    return found
+
+
+def log_softmax(x: Any) -> Any:
+    shifted = x - x.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+
+def losses(x: Any, t: Any) -> Any:
+    return -np.take_along_axis(log_softmax(x), np.expand_dims(t, 1), 1)[:, 0]
+
+
+def value(made: Implementation, **options: Any) -> Any:
+    return made.function(LOGITS, LABELS, **options)
+
+
+def test_a_loss_without_a_reduction_is_taken_for_the_one_that_it_makes(numpy: Backend) -> None:
+    made = {
+        reduction: taken(function, "cross_entropy", numpy)
+        for reduction, function in (
+            ("none", losses),
+            ("mean", lambda x, t: losses(x, t).mean()),
+            ("sum", lambda x, t: losses(x, t).sum()),
+        )
+    }
+
+    for reduction, found in made.items():
+        assert dict(found.implementation.claim.limits.fixed) == {"reduction": reduction}
+    assert "it has no `reduction`: it returns a loss each" in made["none"].remarks
+
+
+def test_labels_first_are_labels(numpy: Backend) -> None:
+    def by_name(y_true: Any, y_pred: Any) -> Any:
+        return losses(y_pred, y_true)
+
+    def by_trial(a: Any, b: Any) -> Any:
+        return losses(b, a)
+
+    for function in (by_name, by_trial):
+        made = taken(function, "cross_entropy", numpy).implementation
+        assert np.allclose(value(made), losses(LOGITS, LABELS))
+
+
+def test_of_two_loose_names_for_labels_the_second_holds_them(numpy: Backend) -> None:
+    def cross_entropy_error(y: Any, t: Any) -> Any:
+        return -np.log(y[np.arange(len(t)), t] + 1e-7).sum() / len(t)
+
+    made = taken(cross_entropy_error, "cross_entropy", numpy)
+
+    assert made.implementation.operation == "cross_entropy_probs"
+    assert "it takes probabilities" in made.remarks
+    assert made.implementation.claim.limits.ranks == {2}
+
+
+def test_a_loss_and_its_gradient_are_value_and_gradient(numpy: Backend) -> None:
+    def softmax_loss(x: Any, y: Any) -> Any:
+        p = np.exp(log_softmax(x))
+        p[np.arange(len(y)), y] -= 1
+        return losses(x, y).mean(), p / len(y)
+
+    found = taken(softmax_loss, "cross_entropy", numpy)
+
+    assert "it returns the value and its gradient" in found.remarks
+    assert np.allclose(value(found.implementation), losses(LOGITS, LABELS).mean())
+    assert found.implementation.vjp is not None
+    (gradient,) = found.implementation.vjp(np.float64(2), LOGITS, LABELS)
+    assert np.allclose(gradient, 2 * softmax_loss(LOGITS, LABELS)[1])
+
+
+def test_a_class_with_forward_and_backward_is_value_and_gradient(numpy: Backend) -> None:
+    class Layer:
+        def forward(self, x: Any, t: Any) -> Any:
+            self.p, self.t = np.exp(log_softmax(x)), t
+            return losses(x, t).mean()
+
+        def backward(self, dout: Any = 1) -> Any:
+            gradient = self.p.copy()
+            gradient[np.arange(len(self.t)), self.t] -= 1
+            return gradient * dout / len(self.t)
+
+    made = taken(Layer, "cross_entropy", numpy).implementation
+
+    assert made.vjp is not None
+    (gradient,) = made.vjp(np.float64(1), LOGITS, LABELS)
+    assert gradient.shape == LOGITS.shape
+    assert np.allclose(gradient.sum(1), 0)
+
+
+def test_options_are_known_by_their_other_names(numpy: Backend) -> None:
+    def loss(scores: Any, labels: Any, class_weights: Any = None, smooth: float = 0.0) -> Any:
+        del class_weights, smooth
+        return losses(scores, labels)
+
+    def softmax(x: Any, dim: int = 0) -> Any:
+        e = np.exp(x - x.max(dim, keepdims=True))
+        return e / e.sum(dim, keepdims=True)
+
+    assert taken(loss, "cross_entropy", numpy).implementation.options == {
+        "weight",
+        "label_smoothing",
+    }
+    found = taken(softmax, "softmax", numpy)
+    assert found.implementation.options == {"axis"}
+    assert found.remarks == ("its own default dim=0 does not count: options are passed",)
+    assert np.allclose(found.implementation.function(LOGITS).sum(1), 1)
+
+
+def test_a_small_epsilon_is_no_smoothing(numpy: Backend) -> None:
+    def loss(x: Any, t: Any, eps: float = 1e-12) -> Any:
+        return losses(x, t) + eps
+
+    found = taken(loss, "cross_entropy", numpy)
+
+    assert found.implementation.options == frozenset()
+    assert "left alone: eps=1e-12" in found.remarks
+
+
+def test_a_keyword_that_is_bound_is_the_one_value_of_its_option(numpy: Backend) -> None:
+    def loss(x: Any, t: Any, reduction: str = "mean") -> Any:
+        each = losses(x, t)
+        return {"none": each, "mean": each.mean(), "sum": each.sum()}[reduction]
+
+    found = taken(functools.partial(loss, reduction="sum"), "cross_entropy", numpy)
+
+    assert dict(found.implementation.claim.limits.fixed) == {"reduction": "sum"}
+    assert not found.implementation.options
+
+
+def test_a_reduction_has_the_functions_own_spelling(numpy: Backend) -> None:
+    def loss(x: Any, t: Any, size_average: bool = True) -> Any:
+        return losses(x, t).mean() if size_average else losses(x, t).sum()
+
+    made = taken(loss, "cross_entropy", numpy).implementation
+
+    assert np.allclose(value(made), losses(LOGITS, LABELS).mean())
+    assert np.allclose(value(made, reduction="sum"), losses(LOGITS, LABELS).sum())
+
+
+def test_a_reduction_that_it_refuses_is_not_claimed(numpy: Backend) -> None:
+    def loss(x: Any, t: Any, reduction: str = "mean") -> Any:
+        each = losses(x, t)
+        return {"mean": each.mean(), "sum": each.sum()}[reduction]
+
+    found = taken(loss, "cross_entropy", numpy)
+
+    assert found.implementation.claim.limits.lacks == (("reduction", "none"),)
+    assert any("it has no reduction 'none': KeyError" in it for it in found.remarks)
+
+
+def test_keywords_that_are_passed_on_are_options_and_others_are_not(numpy: Backend) -> None:
+    def passes_on(*args: Any, **kwargs: Any) -> Any:
+        def inner(x: Any, t: Any, label_smoothing: float = 0.0) -> Any:
+            del label_smoothing
+            return losses(x, t)
+
+        return inner(*args, **kwargs)
+
+    def swallows(x: Any, t: Any, **kwargs: Any) -> Any:
+        del kwargs
+        return losses(x, t)
+
+    assert taken(passes_on, "cross_entropy", numpy).implementation.options == {"label_smoothing"}
+    found = taken(swallows, "cross_entropy", numpy)
+    assert found.implementation.options == frozenset()
+    assert "any keyword that it takes besides is left alone" in found.remarks
+
+
+def test_the_kinds_of_target_are_found_out(numpy: Backend) -> None:
+    def one_hot(x: Any, labels: Any) -> Any:
+        return -(labels * log_softmax(x)).sum(1)
+
+    def of_index(x: Any, labels: Any, weight: Any = None) -> Any:
+        return losses(x, labels) if weight is None else losses(x, labels) * weight[labels]
+
+    assert taken(one_hot, "cross_entropy", numpy).implementation.targets == {"one_hot", "soft"}
+    assert taken(of_index, "cross_entropy", numpy).implementation.targets == {"index"}
+
+
+def test_what_it_refuses_is_said_once_and_not_asked(numpy: Backend) -> None:
+    def loss(x: Any, t: Any) -> Any:
+        if x.dtype == np.float16:
+            raise TypeError("not implemented for 'Half'")
+        return losses(x, t)
+
+    found = taken(loss, "cross_entropy", numpy)
+
+    assert found.implementation.claim.limits.dtypes == {"float32", "float64"}
+    assert "it does not take float16: TypeError: not implemented for 'Half'" in found.remarks
+
+
+def test_a_function_that_is_float32_on_purpose_is_not_asked_float64(numpy: Backend) -> None:
+    found = taken(lambda x, t: losses(x.astype(np.float32), t), "cross_entropy", numpy)
+
+    assert found.implementation.claim.limits.dtypes == {"float16", "float32"}
+
+
+def test_classes_on_the_last_axis_are_found_out(numpy: Backend) -> None:
+    def loss(logits: Any, labels: Any) -> Any:
+        shifted = logits - logits.max(-1, keepdims=True)
+        logs = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+        return -np.take_along_axis(logs, labels[..., None], -1)[..., 0]
+
+    found = taken(loss, "cross_entropy", numpy)
+
+    assert found.implementation.calling is not None
+    assert found.implementation.calling.layout == "classes_last"
+    images, labels = np.zeros((2, 3, 5)), np.zeros((2, 5), int)
+    assert found.implementation.function(images, labels).shape == (2, 5)
+
+
+def test_hard_labels_are_found_out(numpy: Backend) -> None:
+    def loss(p: Any, y: Any) -> Any:
+        return -np.log(np.where(y == 1, p, 1 - p))
+
+    found = taken(loss, "binary_cross_entropy", numpy)
+
+    assert found.implementation.claim.limits.hard_labels
+
+
+def test_a_number_of_python_is_a_number(numpy: Backend) -> None:
+    def log_loss(y_true: Any, y_pred: Any) -> float:
+        return float(-np.mean(y_true * np.log(y_pred) + (1 - y_true) * np.log(1 - y_pred)))
+
+    made = taken(log_loss, "binary_cross_entropy", numpy).implementation
+
+    assert dict(made.claim.limits.fixed) == {"reduction": "mean"}
+
+
+def test_what_is_declared_is_not_looked_for(numpy: Backend) -> None:
+    limits = Limits(fixed=(("reduction", "none"),), dtypes=frozenset({"float64"}))
+
+    made = taken(losses, "cross_entropy", numpy, targets=frozenset({"index"}), limits=limits)
+
+    assert made.implementation.claim.limits.dtypes == {"float64"}
+    assert made.implementation.targets == {"index"}
+
+
+def test_a_parameter_that_nothing_is_known_of_is_named(numpy: Backend) -> None:
+    left = learn(
+        Candidate("mine", lambda x, t, gamma: losses(x, t) * gamma, "cross_entropy", Declaration()),
+        numpy,
+    )
+
+    assert isinstance(left, Left)
+    assert "it needs 'gamma'" in left.reason
+
+
+def test_a_function_that_answers_nothing_shows_its_own_traceback(numpy: Backend) -> None:
+    def typo(x: Any, t: Any) -> Any:
+        return np.sofmax(x, t)  # type: ignore[attr-defined]
+
+    failed = learn(Candidate("mine", typo, "cross_entropy", Declaration()), numpy)
+
+    assert isinstance(failed, Failed)
+    lines = failed.traceback.splitlines()
+    assert "in typo" in lines[1]
+    assert lines[-1].startswith("AttributeError")
+
+
+def test_a_wrong_function_is_taken_and_left_to_the_judge(numpy: Backend) -> None:
+    def ten_times(x: Any, t: Any, reduction: str = "mean") -> Any:
+        each = 10 * losses(x, t)
+        return {"none": each, "mean": each.mean(), "sum": each.sum()}[reduction]
+
+    made = taken(ten_times, "cross_entropy", numpy).implementation
+
+    assert made.claim.limits.lacks == ()
+    assert made.options == {"reduction"}
+
+
+@pytest.mark.framework("torch")
+def test_an_instance_has_the_options_that_it_was_made_with() -> None:
+    from torch import nn
+
+    backend = load_backend("torch")
+    made = taken(nn.CrossEntropyLoss(label_smoothing=0.1), "cross_entropy", backend)
+    built = taken(nn.CrossEntropyLoss, "cross_entropy", backend)
+
+    assert dict(made.implementation.claim.limits.fixed) == {
+        "reduction": "mean",
+        "ignore_index": -100,
+        "label_smoothing": 0.1,
+    }
+    assert built.implementation.options >= {"weight", "label_smoothing", "reduction"}
