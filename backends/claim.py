@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..cases.families import is_finite
 from ..cases.model import Case
+from ..cases.targets import is_hard, sums_to_1
 
 Kind = Literal["native", "recipe", "textbook", "user"]
 Layout = Literal["classes_first", "classes_last"]
@@ -63,7 +65,17 @@ class Limits:
             if getattr(case.options, option) == value:
                 return f"has no {option} {value}"
         lacking = sorted(name for name in self.required if getattr(case.options, name) is None)
-        return f"needs {', '.join(lacking)}" if lacking else ""
+        return f"needs {', '.join(lacking)}" if lacking else self._numbers_unsupported(case)
+
+    def _numbers_unsupported(self, case: Case) -> str:
+        # The families say what they draw, so that no array is needed to decide.
+        if self.finite_logits_only and not is_finite(case.family):
+            return "takes finite numbers only"
+        if self.hard_labels and not is_hard(case.target_kind, case.target_family):
+            return "takes targets of 0 and 1 only"
+        if self.targets_sum_to_1 and not sums_to_1(case.target_kind, case.target_family):
+            return "takes targets that sum to 1 only"
+        return ""
 
 
 NO_LIMITS = Limits()

@@ -134,6 +134,9 @@ ROWS = {
     63: "64 - 1", 64: "a block of rows", 65: "64 + 1", 1000: "many blocks",
     41000: "a sum of float16 losses beyond 65504", 70000: "a count of rows beyond 65504",
 }  # fmt: skip
+# The number of classes beside which blocks end, each with a number of rows of the same kind: what
+# a user's function is asked in `quick`, too.
+BLOCKS = {31: 129, 32: 65, 33: 33, 127: 3, 128: 3, 129: 3, 255: 3, 257: 3, 1000: 2, 1025: 2}
 RANKS = {
     "10": "one row without a batch", "4x10": "a batch", "2x3x5": "sequences", "2x3x2x2": "images",
     "2x3x2x2x2": "volumes",

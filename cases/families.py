@@ -35,6 +35,7 @@ class Family:
         why: the difficulty that it provokes.
         dtypes: the formats that can hold the values.
         probed: whether relations and the Hessian-vector product are checked on its cases too.
+        is_finite: whether it draws neither NaN nor infinities.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Family:
     why: str
     dtypes: tuple[str, ...] = DTYPES
     probed: bool = False
+    is_finite: bool = True
 
 
 def _normal(spread: float) -> Draw:
@@ -277,17 +279,38 @@ VALUES: dict[str, Family] = {
         Family("finfo_max", "logits", _finfo_max, "the shift itself overflows"),
         Family("half_max", "logits", _half_max, "the widest spread that the shift survives"),
         Family("subnormal", "logits", _subnormal, "flush-to-zero modes"),
-        Family("neg_inf", "logits", _special(-np.inf), "masked logits, as attention makes them"),
-        Family("neg_inf_but_one", "logits", _neg_inf_but_one, "all classes but one masked"),
-        Family("all_neg_inf", "logits", _constant(-np.inf), "every class masked: 0/0"),
-        Family("pos_inf", "logits", _special(np.inf), "a logit that overflowed: inf - inf"),
-        Family("both_inf", "logits", _both_infinities, "inf and -inf in one row"),
-        Family("nan", "logits", _special(np.nan), "a NaN must not vanish"),
+        Family(
+            "neg_inf",
+            "logits",
+            _special(-np.inf),
+            "masked logits, as attention makes them",
+            is_finite=False,
+        ),
+        Family(
+            "neg_inf_but_one",
+            "logits",
+            _neg_inf_but_one,
+            "all classes but one masked",
+            is_finite=False,
+        ),
+        Family(
+            "all_neg_inf", "logits", _constant(-np.inf), "every class masked: 0/0", is_finite=False
+        ),
+        Family(
+            "pos_inf",
+            "logits",
+            _special(np.inf),
+            "a logit that overflowed: inf - inf",
+            is_finite=False,
+        ),
+        Family("both_inf", "logits", _both_infinities, "inf and -inf in one row", is_finite=False),
+        Family("nan", "logits", _special(np.nan), "a NaN must not vanish", is_finite=False),
         Family(
             "nan_where_ignored",
             "logits",
             _nan_where_ignored(_normal(1)),
             "padding that was never written: NaN in rows that do not count",
+            is_finite=False,
         ),
         Family("scaled", "logits", _scaled, "integers off a scale multiplication"),
         Family("one_large", "logits", _one_large, "one large entry after many small ones"),
@@ -321,7 +344,19 @@ VALUES: dict[str, Family] = {
             "log_probs",
             _nan_where_ignored(_log_probs(3)),
             "padding that was never written: NaN in rows that do not count",
+            is_finite=False,
         ),
         Family("log_probs_zero", "log_probs", _log_probs_zero, "the signed zero and its like"),
     )
 }
+
+
+def is_finite(family: str) -> bool:
+    """Return whether a family of values draws neither NaN nor infinities.
+
+    Sweeps and stored logits are finite; of arrays that a user gives it is taken for granted.
+
+    >>> is_finite("nan"), is_finite("digits:end")
+    (False, True)
+    """
+    return family not in VALUES or VALUES[family].is_finite

@@ -85,20 +85,20 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
     25
     """
     if name == "onnx":
-        return _ordered(name, onnx_cases(), compiled=True)
+        return ordered(name, onnx_cases(), compiled=True)
     if name == "worked":
-        return _ordered(name, worked())
+        return ordered(name, worked())
     if name == "domain":
         return Suite(
             name, ()
         )  # its questions follow from the answers: see `harness.engine.validity`
     if name == "fuzz":
-        return _ordered(name, _fuzz(seed, count))
+        return ordered(name, _fuzz(seed, count))
     cases = listed(name)
     for operation in OPERATIONS.values():
         rows = stored_rows(name, operation.name, factors_of(operation, name))
-        cases += [replace(_case(operation, row), seed=seed) for row in rows]
-    return _ordered(name, cases)
+        cases += [replace(case_of(operation, row), seed=seed) for row in rows]
+    return ordered(name, cases)
 
 
 def selected(whole: Suite, operations: Sequence[str] = (), extra: Sequence[Case] = ()) -> Suite:
@@ -115,10 +115,17 @@ def selected(whole: Suite, operations: Sequence[str] = (), extra: Sequence[Case]
         chosen = replace(whole, cases=cases, operations=tuple(operations))
     if not extra:
         return chosen
-    return replace(chosen, cases=_ordered(whole.name, [*chosen.cases, *extra]).cases)
+    return replace(chosen, cases=ordered(whole.name, [*chosen.cases, *extra]).cases)
 
 
-def _ordered(name: str, cases: Iterable[Case], *, compiled: bool | None = None) -> Suite:
+def ordered(name: str, cases: Iterable[Case], *, compiled: bool | None = None) -> Suite:
+    """Return a suite of cases, ordered by signature and without repetition.
+
+    Args:
+        name: its name.
+        cases: the cases, in any order.
+        compiled: see `Suite`; by default it is true of `full` only.
+    """
     # An external merge sort: only one part is in memory as objects at a time. Equal cases are
     # neighbours afterwards, and all but one of them are dropped.
     parts = [Cases(sorted(part, key=_place)) for part in in_parts(cases, _PART)]
@@ -136,7 +143,13 @@ def _place(case: Case) -> tuple[Any, ...]:
     return case.dtype, case.shape, str(case.signature), case.id
 
 
-def _case(operation: Operation, given: dict[str, Any]) -> Case:
+def case_of(operation: Operation, given: dict[str, Any]) -> Case:
+    """Return the case that a row of a covering array describes.
+
+    Args:
+        operation: the operation.
+        given: `family`, `shape`, `dtype`, the options, and for losses `target`.
+    """
     kind, _, family = given.get("target", "").partition(".")
     axes = [int(n) for n in given["shape"].split("x")]
     return Case(
@@ -165,5 +178,5 @@ def _fuzz(seed: int, count: int) -> Iterator[Case]:
             for name, levels in factors[operation.name].items()
         }
         if may_meet(row):
-            yield replace(_case(operation, row), seed=seed * count + drawn)
+            yield replace(case_of(operation, row), seed=seed * count + drawn)
             drawn += 1

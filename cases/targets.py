@@ -46,12 +46,16 @@ class Probabilities:
         kind: the kind of target.
         draw: draws float64 targets of shape (rows, classes).
         why: the reason for it.
+        is_hard: whether every number is 0 or 1.
+        sums_to_1: whether each row does, up to rounding.
     """
 
     name: str
     kind: Literal["soft", "multi_label"]
     draw: Callable[[Stream, int, int], Floats]
     why: str
+    is_hard: bool = False
+    sums_to_1: bool = False
 
 
 @dataclass(frozen=True)
@@ -206,15 +210,25 @@ def _one_hot(target: Array) -> Array:
 PROBABILITIES: dict[str, Probabilities] = {
     family.name: family
     for family in (
-        Probabilities("soft", "soft", normalised, "they sum to 1"),
-        Probabilities("zeros", "soft", _soft_zeros, "exact zeros: 0 · log 0, and 0 · inf"),
+        Probabilities("soft", "soft", normalised, "they sum to 1", sums_to_1=True),
+        Probabilities(
+            "zeros", "soft", _soft_zeros, "exact zeros: 0 · log 0, and 0 · inf", sums_to_1=True
+        ),
         Probabilities("unnormalised", "soft", _soft_unnormalised, "they do not sum to 1"),
-        Probabilities("all_zero", "soft", _all_zero, "nothing is likely: a loss of 0"),
+        Probabilities(
+            "all_zero", "soft", _all_zero, "nothing is likely: a loss of 0", is_hard=True
+        ),
         Probabilities("soft_negative", "soft", _soft_negative, "one below 0: an error is due"),
-        Probabilities("subnormal", "soft", _soft_subnormal, "1e-39: flushed to 0, lost in 16 bits"),
+        Probabilities(
+            "subnormal",
+            "soft",
+            _soft_subnormal,
+            "1e-39: flushed to 0, lost in 16 bits",
+            sums_to_1=True,
+        ),
         Probabilities("above", "soft", _soft_above, "one above 1: an error is due"),
         Probabilities("soft_nan", "soft", _soft_nan, "a NaN must not vanish"),
-        Probabilities("binary", "multi_label", _binary, "hard labels"),
+        Probabilities("binary", "multi_label", _binary, "hard labels", is_hard=True),
         Probabilities("fractional", "multi_label", _fractional, "smoothed labels"),
         Probabilities("above_one", "multi_label", _above_one, "a 2: an error is due"),
         Probabilities("binary_nan", "multi_label", _binary_nan, "a NaN must not vanish"),
@@ -242,3 +256,23 @@ def targets_of(kind: TargetKind) -> list[str]:
     if kind in ("index", "one_hot"):
         return [name for name, it in LABELS.items() if kind == "index" or it.one_hot]
     return [name for name, it in PROBABILITIES.items() if it.kind == kind]
+
+
+def is_hard(kind: TargetKind | None, family: str) -> bool:
+    """Return whether every number of a target is 0 or 1; that of labels and stored ones is.
+
+    >>> is_hard("multi_label", "binary"), is_hard("soft", "soft")
+    (True, False)
+    """
+    drawn = PROBABILITIES.get(family)
+    return drawn is None or drawn.kind != kind or drawn.is_hard
+
+
+def sums_to_1(kind: TargetKind | None, family: str) -> bool:
+    """Return whether each row of a target sums to 1; of soft targets only some families do.
+
+    >>> sums_to_1("soft", "soft"), sums_to_1("soft", "unnormalised"), sums_to_1("index", "random")
+    (True, False, True)
+    """
+    drawn = PROBABILITIES.get(family)
+    return kind != "soft" or drawn is None or drawn.sums_to_1

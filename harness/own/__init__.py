@@ -1,7 +1,8 @@
-"""Come here for users' own functions: how they are found, declared, called and learnt."""
+"""Come here for users' own functions: how they are found, declared, called, learnt and asked."""
 
 from .declaration import Declaration, Declared, implements
 from .learning import learn
+from .questions import questions_for
 from .taken import Candidate, Failed, Left, Taken
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     "Taken",
     "implements",
     "learn",
+    "questions_for",
 ]

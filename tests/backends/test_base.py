@@ -19,6 +19,7 @@ from lossdiff.backends.base import (
     operation_of,
     result_shape,
 )
+from lossdiff.backends.claim import Limits
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import OPERATIONS
 
@@ -190,6 +191,32 @@ def test_what_is_not_claimed_says_why(case: str, reason: str) -> None:
     )
 
     assert claim.unsupported(Case.parse(case)) == reason
+
+
+@pytest.mark.parametrize(
+    ("limits", "case", "reason"),
+    [
+        (
+            {"finite_logits_only": True},
+            "index.random/float32/4x10/nan",
+            "takes finite numbers only",
+        ),
+        ({"finite_logits_only": True}, "index.random/float32/4x10/normal", ""),
+        ({"hard_labels": True}, "soft.soft/float32/4x10/normal", "takes targets of 0 and 1 only"),
+        ({"hard_labels": True}, "one_hot.random/float32/4x10/normal", ""),
+        (
+            {"targets_sum_to_1": True},
+            "soft.unnormalised/float32/4x10/normal",
+            "takes targets that sum to 1 only",
+        ),
+        ({"targets_sum_to_1": True}, "soft.soft/float32/4x10/normal", ""),
+    ],
+)
+def test_limits_of_the_numbers_say_why(limits: dict[str, Any], case: str, reason: str) -> None:
+    kinds = frozenset({"index", "one_hot", "soft"})
+    claim = Claim("f", "numpy", "cross_entropy", "user", kinds, frozenset(), Limits(**limits))
+
+    assert claim.unsupported(Case.parse(f"cross_entropy/{case}/-/0")) == reason
 
 
 # --- calls -----------------------------------------------------------------------------------

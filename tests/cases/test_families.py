@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from lossdiff.cases.dtypes import FORMATS
-from lossdiff.cases.families import VALUES, Family
+from lossdiff.cases.families import VALUES, Family, is_finite
 from lossdiff.cases.model import Case
 from lossdiff.cases.stream import Floats, Stream
 
@@ -35,6 +35,7 @@ def test_values_fit_their_dtypes(family: Family, dtype: str) -> None:
     values = drawn(family, dtype)
     special = values[~np.isfinite(values)]
 
+    assert is_finite(family.name) == (special.size == 0)
     if family.name == "both_inf":
         assert set(special) == {np.inf, -np.inf}
     elif family.name in SPECIAL:

@@ -30,8 +30,10 @@ def test_probabilities_of_targets_are_what_their_names_say(name: str) -> None:
     assert inside.all() == (
         name not in ("soft_negative", "above", "above_one", "soft_nan", "binary_nan")
     )
-    if name in ("soft", "zeros"):
-        assert np.allclose(target.sum(axis=1), 1)
+    family = PROBABILITIES[name]
+    if family.kind == "soft":
+        assert family.sums_to_1 == np.allclose(target.sum(axis=1), 1)
+    assert family.is_hard == bool(np.isin(target, (0, 1)).all())
     if name == "zeros":
         assert ((target == 0).sum(axis=1) == 5).all()
     if name == "binary":
