@@ -126,10 +126,26 @@ class _Scope:
 
     @cached_property
     def call(self) -> Options:
-        """The options of the plainest call: those that are fixed or cannot be left out."""
+        """The options of the plainest call."""
+        return self._possible(Options())
+
+    def _possible(self, options: Options) -> Options:
+        """Return options with those replaced that the function cannot be called with."""
+        given = {}
+        for name in self.operation.options:
+            level = getattr(options, name)
+            if name in self._fixed:
+                level = self._fixed[name]
+            elif not self._takes(name, level):
+                levels = [it for it in OPTIONS[name].of(self.suite) if self._takes(name, it)]
+                level = levels[0] if levels else level
+            given[name] = level
+        return Options(**given)
+
+    def _takes(self, option: str, level: Any) -> bool:
         limits = self.claim.limits
-        required = {name: "positive" for name in limits.required if name.endswith("weight")}
-        return Options(**{**required, **self._fixed})
+        is_lacking = level is None and option in limits.required
+        return not is_lacking and (option, level) not in limits.lacks
 
     @cached_property
     def _fixed(self) -> dict[str, Any]:
@@ -157,9 +173,8 @@ class _Scope:
         return found
 
     def _fits(self, option: str, level: Any) -> bool:
-        if option == "axis":
-            return -len(self.shape) <= level < len(self.shape)
-        return level is not None or option not in self.claim.limits.required
+        is_axis = option != "axis" or -len(self.shape) <= level < len(self.shape)
+        return is_axis and self._takes(option, level)
 
     # --- covering arrays
 
@@ -231,15 +246,7 @@ class _Scope:
         """Return a case with the options that are fixed, in a shape and dtype that are taken."""
         if ":" in case.family:  # the arrays are stored, and belong to their options
             return case
-        options = replace(case.options, **{**case.options.given(), **self._fixed})
-        options = replace(
-            options,
-            **{
-                name: getattr(self.call, name)
-                for name in self.claim.limits.required
-                if getattr(options, name) is None
-            },
-        )
+        options = self._possible(case.options)
         fitted = replace(case, options=options)
         if case.is_probed and not options.given().keys() <= _RELATED:
             fitted = replace(fitted, family=EVERYDAY_VALUES[self.operation.domain])

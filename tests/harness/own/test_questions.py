@@ -137,6 +137,12 @@ def test_a_fixed_option_has_its_one_level_in_every_case(level: tuple[str, str]) 
     assert {case.options.reduction for case in questions_for(mine)} == {level[1]}
 
 
+def test_a_value_that_an_option_does_not_have_is_not_asked() -> None:
+    mine = claim("nll_loss", ("index",), ("reduction",), lacks=(("reduction", "mean"),))
+
+    assert {case.options.reduction for case in questions_for(mine)} == {"none", "sum"}
+
+
 def test_a_fixed_ignore_index_is_asked_with_labels_that_it_ignores() -> None:
     mine = claim("cross_entropy", ("index",), (), fixed=(("ignore_index", 255),))
 
