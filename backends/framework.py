@@ -63,6 +63,7 @@ class Framework:
             and textbook formulas would only repeat it.
         dtypes: the dtypes that a user's function is asked unless it says others: what the
             framework's users have.
+        quickest: the mode that answers one question in a new dtype and shape soonest.
         has_handwritten_gradients: whether gradients are `NAME_vjp` functions; otherwise the
             framework has automatic differentiation.
         quiet: environment variables that silence its log.
@@ -87,6 +88,7 @@ class Framework:
     weight: int = 0
     benchmarked: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = DTYPES
+    quickest: str = EAGER
     has_handwritten_gradients: bool = False
     quiet: Mapping[str, str] = field(default_factory=dict)
     thread_variables: tuple[str, ...] = ()

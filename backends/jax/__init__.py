@@ -10,6 +10,7 @@ FRAMEWORK = Framework(
     imports=("jax", "optax"),
     extra="jax",
     modes=(Mode(EAGER), Mode("jit", compiler="xla")),
+    quickest="jit",
     workers=2,
     weight=2,
     benchmarked=(

@@ -125,13 +125,18 @@ class Asker:
             extra: further keywords for the function.
         """
         case = self.case(guess) if case is None else case
-        try:
-            raw = self._called(guess, case, extra or {})
-            value, returns = self._value_of(raw, case.inputs())
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
-            return Reply(error=error)
+        # Where compiling fails, the function may still answer eagerly.
+        for mode in dict.fromkeys((self.backend.description.quickest, _EAGER)):
+            try:
+                raw = self._called(guess, case, extra or {}, mode)
+                value, returns = self._value_of(raw, case.inputs())
+                break
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
+                failed = Reply(error=error)
+        else:
+            return failed
         is_open = "reduction" in case.contract.options and "reduction" not in guess.options
         asked = [case]
         if is_open:
@@ -154,7 +159,7 @@ class Asker:
             return False
         return True
 
-    def _called(self, guess: Guess, case: Case, extra: Mapping[str, Any]) -> Any:
+    def _called(self, guess: Guess, case: Case, extra: Mapping[str, Any], mode: str) -> Any:
         """Return whatever the function returns."""
         inputs = case.inputs()
         calling = replace(guess.calling, always=(*guess.calling.always, *extra.items()))
@@ -162,7 +167,7 @@ class Asker:
             calling = replace(calling, returns="value")
         arrays = [self._array(it) for it in (inputs.values, inputs.target) if it is not None]
         # The framework's own adapter calls it, with the settings that later calls have.
-        return self.backend.forward(self._call(guess, calling, case), _EAGER)(*arrays)
+        return self.backend.forward(self._call(guess, calling, case), mode)(*arrays)
 
     def _call(
         self,
