@@ -259,7 +259,8 @@ def test_modules_are_imported_by_computed_names_in_few_places() -> None:
         "lossdiff.backends",  # what there is of frameworks, adapters and dialects
         "lossdiff.backends.base",  # a framework's implementations
         "lossdiff.backends.tensorflow.adapter",  # what TensorFlow has no public name for
-        "lossdiff.harness.workers.user_file",  # a user's own
+        "lossdiff.harness.own.loading",  # a user's own
+        "lossdiff.harness.workers.user_file",
     ]
 
 

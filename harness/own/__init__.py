@@ -1,18 +1,27 @@
 """Come here for users' own functions: how they are found, declared, called, learnt and asked."""
 
-from .declaration import Declaration, Declared, implements
+from .declaration import Declaration, Declared, Implements, implements
+from .finding import found_in
 from .learning import learn
+from .names import NAMES, Meaning
+from .places import Place, place_of
 from .questions import questions_for
 from .taken import Candidate, Failed, Left, Taken
 
 __all__ = [
+    "NAMES",
     "Candidate",
     "Declaration",
     "Declared",
     "Failed",
+    "Implements",
     "Left",
+    "Meaning",
+    "Place",
     "Taken",
+    "found_in",
     "implements",
     "learn",
+    "place_of",
     "questions_for",
 ]

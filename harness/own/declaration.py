@@ -45,6 +45,24 @@ class Declared:
     declaration: Declaration
 
 
+@dataclass(frozen=True)
+class Implements:
+    """A decorator that declares what a function is, and returns the function unchanged.
+
+    Attributes:
+        declaration: what it says.
+        declares: the globals of the module that declares.
+    """
+
+    declaration: Declaration
+    declares: dict[str, Any]
+
+    def __call__(self, function: F) -> F:
+        """Declare a function."""
+        self.declares.setdefault(REGISTER, []).append(Declared(function, self.declaration))
+        return function
+
+
 def implements(
     operation: str,
     *,
@@ -62,7 +80,7 @@ def implements(
     rename: Mapping[str, str] | None = None,
     reference: Callable[..., Any] | None = None,
     **fixed: Any,
-) -> Callable[[F], F]:
+) -> Implements:
     """Return a decorator that says which operation a function computes, and returns it unchanged.
 
     Without a decorator's line it is called beside a function of somebody else's:
@@ -107,13 +125,7 @@ def implements(
     renamed = tuple((rename or {}).items())
     declaration = Declaration(operation, kinds, limits, renamed, layout, reference)
     check(declaration)
-    declares = sys._getframe(1).f_globals  # noqa: SLF001 -- the module that calls
-
-    def declared(function: F) -> F:
-        declares.setdefault(REGISTER, []).append(Declared(function, declaration))
-        return function
-
-    return declared
+    return Implements(declaration, sys._getframe(1).f_globals)  # noqa: SLF001 -- who calls
 
 
 def check(declaration: Declaration) -> None:

@@ -32,5 +32,5 @@ def own_traceback(error: BaseException) -> str:
 
 def _is_ours(at: TracebackType) -> bool:
     module = str(at.tb_frame.f_globals.get("__name__", ""))
-    is_import = at.tb_frame.f_code.co_filename.startswith("<frozen")
+    is_import = at.tb_frame.f_code.co_filename.startswith("<frozen") or module == "importlib"
     return is_import or module.partition(".")[0] == _OURS

@@ -49,6 +49,16 @@ class CaseFileError(InputError):
 class UserFileError(InputError):
     """Raised when a user's file or module of implementations cannot be used."""
 
+    def __init__(self, message: str, traceback: str = "") -> None:
+        """Take the line that explains what is wrong.
+
+        Args:
+            message: the line.
+            traceback: the traceback of the user's own error, in lines; empty if there is none.
+        """
+        super().__init__(message)
+        self.traceback = traceback
+
 
 class DeclarationError(InputError):
     """Raised when what is said of a user's function names something that does not exist."""

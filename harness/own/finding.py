@@ -1,0 +1,199 @@
+"""Find a user's functions in a file or module: what it defines, and what each of them is.
+
+What a file imports is not its user's. What it defines is taken by its name (`names`), or because
+it is declared (`declaration`); of everything else that looks like a loss the reason is said.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+from ...backends import FRAMEWORKS
+from ...cases.operations import OPERATIONS
+from ...errors import UserFileError
+from ..answers import one_line
+from .declaration import REGISTER, Declaration, Declared
+from .defined import defined_names
+from .fitting import as_function, misfit
+from .loading import load_module
+from .names import Meaning, looks_like_a_loss, meaning_of
+from .places import Place, evaluated, place_of
+from .taken import Candidate, Left
+from .tracebacks import own_traceback
+
+_VJP = "_vjp"
+IMPORTED = "imported, and not defined here"
+UNNAMED = "its name is no operation's"
+
+
+def found_in(place: str, framework: str) -> tuple[list[Candidate], list[Left]]:
+    """Import a place, and return the functions that are taken from it, and those that are left.
+
+    Args:
+        place: a file, a module, or an object of one: `mine.py:loss=cross_entropy`.
+        framework: the framework whose arrays the functions take.
+
+    Raises:
+        UserFileError: it cannot be imported, or has no such object.
+        DeclarationError: what is said of an object names something that does not exist.
+    """
+    where = place_of(place)
+    module = load_module(where)
+    try:
+        return _Finder(where, module, framework).found()
+    except UserFileError:
+        raise
+    # A module may compute its attributes, so that looking at them may do anything.
+    except BaseException as error:
+        raise UserFileError(f"{place}: {one_line(error)}", own_traceback(error)) from error
+
+
+class _Finder:
+    """Looks through one module."""
+
+    def __init__(self, place: Place, module: ModuleType, framework: str) -> None:
+        self._place, self._module = place, module
+        self._is_by_hand = FRAMEWORKS[framework].has_handwritten_gradients
+        self._namespace = str(getattr(module, "namespace", place.stem))
+        self._names: Mapping[str, str] = getattr(module, "names", {})
+        self._targets: Mapping[str, Any] = getattr(module, "targets", {})
+        self._left: list[Left] = []
+
+    def found(self) -> tuple[list[Candidate], list[Left]]:
+        if self._place.expression:
+            return [self._selected()], []
+        declared = dict(self._declared())
+        by_name = self._by_name({id(it.function) for it in declared.values()}, set(declared))
+        return [*declared.values(), *by_name], self._left
+
+    # --- one object
+
+    def _selected(self) -> Candidate:
+        """Return the object that the place names."""
+        expression, said = self._place.expression, self._place.declaration
+        where = f"{self._place.source}:{expression}"
+        try:
+            value = evaluated(expression, self._module)
+        except BaseException as error:
+            line = f"{where} cannot be evaluated: {one_line(error)}{self._near(expression)}"
+            raise UserFileError(line, own_traceback(error)) from error
+        known = said or self._declaration_of(value)
+        meaning = meaning_of(expression.partition("(")[0].rpartition(".")[2])
+        if known is None and meaning is None:
+            raise UserFileError(f"{where}: {UNNAMED}; say what it is, {where}=OPERATION")
+        function = as_function(value)
+        if function is None:
+            kind = type(value).__name__
+            raise UserFileError(f"{where} is {kind!r}, and cannot be called")
+        name = self._names.get(expression, f"{self._namespace}.{expression}")
+        if known is not None:
+            return Candidate(name, function, known.operation, known, self._vjp(expression))
+        assert meaning is not None  # noqa: S101 -- or the error above
+        return self._candidate(expression, name, function, meaning[0])
+
+    def _near(self, expression: str) -> str:
+        names = [it for it in vars(self._module) if meaning_of(it) and not it.startswith("_")]
+        if expression.partition("(")[0].partition(".")[0] in vars(self._module) or not names:
+            return ""
+        return f" (it has {', '.join(names[:8])})"
+
+    def _declaration_of(self, value: Any) -> Declaration | None:
+        for item in getattr(self._module, REGISTER, ()):
+            if isinstance(item, Declared) and (item.function is value or _wraps(value, item)):
+                return item.declaration
+        return None
+
+    # --- all that a module defines
+
+    def _declared(self) -> Iterator[tuple[str, Candidate]]:
+        """Yield what is declared, by its attribute in the module."""
+        for item in getattr(self._module, REGISTER, ()):
+            names = [
+                name
+                for name, value in vars(self._module).items()
+                if value is item.function or _wraps(value, item)
+            ]
+            own = str(getattr(item.function, "__name__", type(item.function).__name__))
+            key = own if own in names or not names else names[0]
+            function = as_function(vars(self._module)[key] if names else item.function)
+            name = self._names.get(key, f"{self._namespace}.{key}")
+            if function is None:
+                self._left.append(Left(name, "it cannot be called"))
+                continue
+            said = item.declaration
+            yield key, Candidate(name, function, said.operation, said, self._vjp(key))
+
+    def _by_name(self, functions: set[int], keys: set[str]) -> Iterator[Candidate]:
+        """Yield what is taken by its name; note what is left."""
+        is_defined = defined_names(self._module)
+        seen: dict[int, str] = {}
+        for key, value in list(vars(self._module).items()):
+            if id(value) in functions or key in keys or not self._is_offered(key, value):
+                continue
+            found = self._taken_or_left(key, value, is_defined=is_defined(key, value))
+            if isinstance(found, Candidate) and id(value) in seen:
+                found = Left(found.name, f"it is {seen[id(value)]} under another name")
+            if isinstance(found, Left):
+                self._left.append(found)
+            elif found is not None:
+                seen[id(value)] = found.name
+                yield found
+
+    def _taken_or_left(self, key: str, value: Any, *, is_defined: bool) -> Candidate | Left | None:
+        """Return what becomes of an attribute; None for nothing that needs a word."""
+        said, function = meaning_of(key), as_function(value)
+        name = self._names.get(key, f"{self._namespace}.{key}")
+        if said is None:
+            is_meant = is_defined and function is not None and looks_like_a_loss(key)
+            return Left(name, UNNAMED) if is_meant else None
+        if not is_defined:
+            return Left(name, IMPORTED)
+        meaning, is_known = said
+        reason = misfit(value, OPERATIONS[meaning.operation], is_known=is_known)
+        if function is None or reason:
+            return Left(name, reason or "it cannot be called")
+        return self._candidate(key, name, function, meaning)
+
+    def _is_offered(self, key: str, value: Any) -> bool:
+        """Return whether an attribute may be meant as a function for others."""
+        is_gradient = key.endswith(_VJP) and hasattr(self._module, key.removesuffix(_VJP))
+        if key.startswith(("_", "test_")) or is_gradient or isinstance(value, ModuleType):
+            return False
+        return callable(value) or as_function(value) is not None
+
+    def _candidate(
+        self, key: str, name: str, function: Callable[..., Any], meaning: Meaning
+    ) -> Candidate:
+        """Return a candidate that is taken by its name.
+
+        Raises:
+            UserFileError: the module says of its targets what cannot be.
+        """
+        operation = meaning.operation
+        said = self._targets.get(key, meaning.targets or None)
+        allowed = OPERATIONS[operation].targets
+        if isinstance(said, str) or not set(said or ()) <= set(allowed):
+            raise UserFileError(
+                f"{self._place.source}: targets[{key!r}] is {said!r}; "
+                f"it must be a set of {', '.join(allowed)}"
+            )
+        kinds = None if said is None else frozenset(said)
+        return Candidate(name, function, operation, Declaration(targets=kinds), self._vjp(key))
+
+    def _vjp(self, key: str) -> Callable[..., Any] | None:
+        """Return the gradient that is written by hand, `NAME_vjp`."""
+        found = getattr(self._module, key + _VJP, None) if self._is_by_hand else None
+        return found if callable(found) else None
+
+
+def _wraps(value: Any, item: Declared) -> bool:
+    """Return whether an attribute is a declared function in the wrapping of other decorators."""
+    seen = 0
+    while seen < 20 and (inner := inspect.getattr_static(value, "__wrapped__", None)) is not None:
+        if inner is item.function:
+            return True
+        value, seen = inner, seen + 1
+    return False
