@@ -125,7 +125,7 @@ def is_finding(verdict: str) -> bool:
 def equivalence_of(relation: str) -> str:
     """Return the name of an equivalence; empty for other relations.
 
-    Run files of format 3 that were written before the names hold the meanings in their place.
+    Some run files hold the meanings in place of the names.
 
     >>> equivalence_of("sigmoid(z) = softmax([0, z])")
     'sigmoid_softmax'

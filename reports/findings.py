@@ -104,7 +104,7 @@ def alarms(ordered: Iterable[FindingGroup]) -> list[Alarm]:
 
 def _kind_of(found: Found) -> Kind:
     """Return the kind of a finding, by which it is grouped."""
-    return Kind(found.row.known, found.place.asked, found.row.verdict, found.place.column)
+    return Kind(found.row.is_settled, found.place.asked, found.row.verdict, found.place.column)
 
 
 def badness(row: VerdictRow) -> tuple[float, int]:

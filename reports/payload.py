@@ -126,7 +126,7 @@ def _finding(found: Found, axes: _Axes, verdicts: _Names, texts: _Names) -> list
     sized = measured(row) is not None
     return [
         *axes(found.place),
-        2 * verdicts(row.verdict) + row.known,
+        2 * verdicts(row.verdict) + row.is_settled,
         texts(row.case),
         texts(row.quantity),
         _size(measured(row)),

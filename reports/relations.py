@@ -155,7 +155,7 @@ class _Facts:
         self._new = {
             (found.row.implementation, found.row.verdict)
             for found in survey.findings
-            if not found.row.known
+            if not found.row.is_settled
         }
 
     def breach(self, failed: Sequence[RelationRow]) -> Breach:

@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A verdict with the information whether the ledger names it."""
+    """A verdict with the information whether the ledger names it, or the framework shares it."""
 
     verdict: str
     known: bool
@@ -71,7 +71,7 @@ class Tally:
     def add(self, row: VerdictRow) -> None:
         """Count a row."""
         # A call that is not deterministic has been compared with itself and not with a bound.
-        self.counts[Judged(row.verdict, row.known)] += 1
+        self.counts[Judged(row.verdict, row.is_settled)] += 1
         ratio = None if is_unsteady(row) else row.ratio
         if ratio is not None and (self.ratio is None or ratio > self.ratio):
             self.ratio = ratio

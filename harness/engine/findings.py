@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from ...backends.claim import Claim
 from ...cases.ledger import ledger
@@ -22,16 +23,20 @@ class Findings:
 
     Attributes:
         verdicts: number of verdicts of each kind, by its word.
-        unknown: number of findings that no entry of the ledger describes.
+        unknown: number of findings that no entry of the ledger describes and that fail a run;
+            findings that are shared with the framework do so only in a strict one.
+        shared: number of findings that a function of the framework shares.
         matched: ids of the entries that describe a finding of the run.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, *, strict: bool = False) -> None:
         self._device = device
+        self._strict = strict
         self._claims: dict[tuple[str, str], Claim] = {}  # by framework and name
         self._versions: dict[str, dict[str, str]] = {}  # by framework
         self.verdicts: Counter[str] = Counter()
         self.unknown = 0
+        self.shared = 0
         self.matched: set[str] = set()
 
     def recall(self, run: RunFile) -> None:
@@ -54,18 +59,23 @@ class Findings:
         """Return the claim of an implementation whose worker was passed to `meet`."""
         return self._claims[framework, implementation]
 
-    def rows_of(self, judgement: Judgement) -> list[VerdictRow]:
+    def rows_of(
+        self, judgement: Judgement, shared: Mapping[str, str] = MappingProxyType({})
+    ) -> list[VerdictRow]:
         """Return one row for each verdict, and one for each relation that does not hold.
 
         Args:
             judgement: the judged answers to one question.
+            shared: for each quantity whose finding the framework's own function shows alike, the
+                name of that function.
         """
-        return list(self._rows(judgement))
+        return list(self._rows(judgement, shared))
 
-    def _rows(self, judgement: Judgement) -> Iterator[VerdictRow]:
+    def _rows(self, judgement: Judgement, shared: Mapping[str, str]) -> Iterator[VerdictRow]:
         who = judgement.claim, judgement.mode, judgement.case
         for quantity, verdict in judgement.verdicts:
-            yield self._row(*who, quantity, verdict, judgement.seconds)
+            about = shared.get(quantity, ""), judgement.looks_like.get(quantity, "")
+            yield self._row(*who, quantity, verdict, judgement.seconds, *about)
         for check in judgement.checks:
             if not check.holds:
                 yield self._row(*who, check.quantity, _verdict_of(check), None)
@@ -87,6 +97,8 @@ class Findings:
         quantity: str,
         verdict: Verdict,
         seconds: float | None,
+        shared: str = "",
+        looks_like: str = "",
     ) -> VerdictRow:
         row = VerdictRow(
             case=case.id,
@@ -112,6 +124,8 @@ class Findings:
             note=verdict.note,
             fingerprint=verdict.fingerprint,
             seconds=seconds,
+            shared=shared if verdict.is_finding else "",
+            looks_like=looks_like if verdict.is_finding else "",
         )
         # The ledger is searched with a finished row: its entries may refer to any of the fields.
         if verdict.is_finding:
@@ -124,7 +138,9 @@ class Findings:
 
     def _count(self, row: VerdictRow) -> None:
         self.verdicts[kind_of(row.verdict).word] += 1
-        self.unknown += is_finding(row.verdict) and not row.known
+        if is_finding(row.verdict) and not row.known:
+            self.shared += bool(row.shared)
+            self.unknown += self._strict or not row.shared
 
 
 def _verdict_of(check: RelationCheck) -> Verdict:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ..relations import (
     needs_single_thread_run,
 )
 from ..runfile import Row, RunFile, WorkedRow
+from .looks import LooksOfFunctions
 
 # Solved cases are kept for the next framework, up to so many elements at about 300 bytes each. The
 # memory that a solved case needs besides its arrays is counted as further elements.
@@ -41,6 +43,8 @@ class Judgement:
         seconds: duration of the call.
         threads: threads that it was limited to; 0 for the framework's default.
         spoils: what the call has changed in its process; empty if nothing.
+        looks_like: for each quantity of a user's function with a finding, the usual mistakes that
+            give its answer.
     """
 
     claim: Claim
@@ -52,6 +56,7 @@ class Judgement:
     seconds: float
     threads: int = 0
     spoils: str = ""
+    looks_like: Mapping[str, str] = field(default_factory=dict)
 
 
 class Judge:
@@ -65,6 +70,7 @@ class Judge:
         self._device = device
         self._solved: OrderedDict[str, SolvedCase] = OrderedDict()
         self._elements = 0
+        self._looks = LooksOfFunctions()
         self.determinism = ThreadDeterminism(run)
 
     def judge(
@@ -82,9 +88,12 @@ class Judge:
         checks: list[RelationCheck] = []
         rows: list[Row] = []
         verdicts: list[tuple[str, Verdict]] = []
+        looks: dict[str, str] = {}
         if not threads:
             solved = self.solved(case)
             verdicts = list(_verdicts(solved, observation.answers))
+            if claim.kind == "user":
+                looks = self._looks.of(claim.name, solved, observation.answers, verdicts)
             rows += self._kept(solved, claim, observation)
             if observation.probe is not None:
                 checks += check_probe(case, claim, observation.probe)
@@ -102,6 +111,7 @@ class Judge:
             observation.seconds,
             threads,
             observation.spoils,
+            looks,
         )
 
     def solved(self, case: Case) -> SolvedCase:

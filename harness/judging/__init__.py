@@ -1,6 +1,7 @@
 """Come here for how one answer becomes one verdict.
 
-`solved_case` prepares a case with its right answers, and `judge` compares one answer with them.
+`solved_case` prepares a case with its right answers, `judge` compares one answer with them, and
+`looks_like` says which usual mistakes would give it.
 `harness.judging.conventions` says how a convention is added.
 """
 
@@ -8,11 +9,13 @@ from __future__ import annotations
 
 from .conventions import MEANINGS
 from .judge import judge
+from .looks_like import OR, looks_like
 from .solved_case import SolvedCase, solved_case
 from .verdict import DtypeMismatch, Refusal, Remark, ShapeMismatch, Verdict
 
 __all__ = [
     "MEANINGS",
+    "OR",
     "DtypeMismatch",
     "Refusal",
     "Remark",
@@ -20,5 +23,6 @@ __all__ = [
     "SolvedCase",
     "Verdict",
     "judge",
+    "looks_like",
     "solved_case",
 ]

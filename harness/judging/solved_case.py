@@ -12,6 +12,7 @@ from ..answers import HVP_LOGITS
 from ..bounds import Algorithm, bound
 from ..oracle import CONTRACT, Convention, Floats, Solution, solve, solve_second
 from .conventions import conventions_for
+from .steps import Formula
 from .verdict import Verdict
 
 
@@ -30,6 +31,11 @@ class SolvedCase:
     @cached_property
     def judged(self) -> dict[tuple[str, str], Verdict]:
         """The verdicts so far by quantity and fingerprint, as many functions give equal bits."""
+        return {}
+
+    @cached_property
+    def mistaken(self) -> dict[tuple[str, str], Formula]:
+        """The usual mistakes that were tried, by name and format of intermediate numbers."""
         return {}
 
     @cached_property

@@ -35,6 +35,9 @@ class VerdictRow:
         note: the explanation, or the error that was raised.
         fingerprint: digest of the bits of the whole answer.
         seconds: time of the call, compilation included.
+        shared: the name of the framework's own function that shows the same finding on the same
+            question; empty if there is none.
+        looks_like: the usual mistakes that give this answer, joined by ` or `; empty for none.
     """
 
     case: str
@@ -62,8 +65,15 @@ class VerdictRow:
     note: str = ""
     fingerprint: str = ""
     seconds: Finite | None = None
+    shared: str = ""
+    looks_like: str = ""
 
     table: ClassVar[str] = "verdicts"
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it is no reason to fail even if it is a finding: known, or shared."""
+        return self.known or bool(self.shared)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 from .views import VIEWS, View
 
 APPLICATION_ID = 0x6C6F7373  # "loss": marks the file as ours
-FORMAT = 3
+FORMAT = 4
 
 Row = (
     VerdictRow

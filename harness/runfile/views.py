@@ -75,10 +75,11 @@ class PassView:
 
 @dataclass(frozen=True)
 class WordView:
-    """A verdict, and whether the ledger names it."""
+    """A verdict, whether the ledger names it, and which function of the framework shares it."""
 
     verdict: str
     known: bool
+    shared: str = ""
 
     table: ClassVar[str] = VerdictRow.table
 

@@ -94,7 +94,7 @@ def _shares(run: RunFile, chosen: Selection) -> Any:
     from ..reports.tables import shares
 
     counts = run.counts(WordView, chosen.where, chosen.arguments)
-    return shares((row.verdict, row.known, number) for row, number in counts)
+    return shares((row.verdict, row.known or bool(row.shared), number) for row, number in counts)
 
 
 def _write(lines: Iterable[Line]) -> None:

@@ -432,3 +432,30 @@ def test_the_arrays_of_a_question_that_is_no_longer_kept_are_let_go(
 
     gc.collect()
     assert drawn() is None
+
+
+def test_a_finding_of_a_users_function_says_what_it_looks_like(run: RunFile) -> None:
+    x = CASE.inputs().values.astype(np.float64)
+    p = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+    twice = (np.exp(p) / np.exp(p).sum(-1, keepdims=True)).astype(np.float32)
+    flow = made_for(run, "quick")
+
+    flow.record("torch", [(CASE, Observation(CASE.id, CLAIM.name, "eager", {"value": twice}))])
+    flow.flush()
+
+    (row,) = run.rows(VerdictRow)
+    assert (row.verdict, row.looks_like) == ("inaccurate", "softmax applied twice")
+
+
+@pytest.mark.parametrize(("strict", "unknown"), [(False, 0), (True, 1)])
+def test_a_finding_that_the_framework_shares_fails_a_strict_run_only(
+    run: RunFile, strict: bool, unknown: int
+) -> None:
+    flow = made_for(run, "quick")
+    found = findings_module.Findings("cpu", strict=strict)
+    answered = Observation(CASE.id, CLAIM.name, "eager", {"value": wrong()})
+
+    (row,) = found.rows_of(flow.judge.judge(CLAIM, CASE, answered), {"value": "torch.softmax"})
+
+    assert (row.shared, row.is_settled, found.shared) == ("torch.softmax", True, 1)
+    assert found.unknown == unknown

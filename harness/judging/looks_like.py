@@ -1,0 +1,197 @@
+"""Say which usual mistakes would give the answer that came back.
+
+This excuses nothing: it only names what a finding looks like. A mistake fits if its own formula
+gives every element of the answer, within the error of an ordinary computation of that formula, and
+if the answer is clearly nearer to it than to the right one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cases.dtypes import FORMATS, Format, format_of
+from ..answers import GRADIENT_LOGITS, HVP_LOGITS
+from ..bounds import SOUND
+from .mistake import Mistake
+from .mistakes import MISTAKES
+from .problem import problem_of
+from .rounded import logarithm_of_rounded, rounded_inside
+from .scales import constant_ratio
+from .solved_case import SolvedCase
+from .steps import Formula
+from .traced import Approx
+
+OR = " or "  # between the names of mistakes that give the same answer
+_LARGEST = 2**15  # elements of a case; causes are shown by plainer ones
+_SHOWN = 12
+# The running error is a first-order estimate of the worst case, so that a few times its size is
+# ample. A mistake has to be that many times nearer than the right answer.
+_AMPLE, _NEARER = 2.0, 4.0
+
+
+def looks_like(
+    solved: SolvedCase,
+    quantity: str,
+    answer: NDArray[Any],
+    likely: Collection[str] = (),
+    *,
+    is_all: bool = False,
+) -> str:
+    """Return the usual mistakes that would give an answer.
+
+    Args:
+        solved: the case with its right answers.
+        quantity: `value`, `gradient_logits` or `gradient_target`.
+        answer: the array that came back, which is a finding.
+        likely: mistakes that gave other answers of the same function. Where one of them fits, no
+            other is tried.
+        is_all: whether no other is tried at all.
+
+    Returns:
+        Their names, the simplest first, joined by ` or `; empty if none fits.
+
+    >>> from lossdiff.cases.model import Case
+    >>> from lossdiff.harness.judging import solved_case
+    >>> solved = solved_case(Case.parse("softmax/float32/1x2/two_units/-/0"))
+    >>> looks_like(solved, "value", np.array([[0.40232968, 0.5976703]], np.float32))
+    'softmax applied twice'
+    """
+    if not _can_be_compared(solved, quantity, answer):
+        return ""
+    with np.errstate(all="ignore"):
+        names = _fitting(solved, quantity, answer, likely) if likely else []
+        if not names and not is_all:
+            names = _fitting(solved, quantity, answer, None)
+    return OR.join(dict.fromkeys(names[:_SHOWN]))
+
+
+def _can_be_compared(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> bool:
+    if solved.solution.refusal or quantity not in solved.solution.quantities:
+        return False
+    is_small = bool(answer.size) and solved.inputs.values.size <= _LARGEST
+    return is_small and quantity != HVP_LOGITS and format_of(answer.dtype) is not None
+
+
+def _fitting(
+    solved: SolvedCase, quantity: str, answer: NDArray[Any], likely: Collection[str] | None
+) -> list[str]:
+    """Return the names of the mistakes that fit; with `likely`, of those alone."""
+    test = _Test(solved, quantity, answer)
+    if not test.is_wrong:
+        return []
+    names: list[str] = []
+    dropped: list[tuple[str, Approx]] = []
+    for it in _tried(solved, quantity, likely):
+        given = list(_answers(solved, it, quantity))
+        # What is NaN throughout tells nothing but that something overflowed.
+        if (it.overflows or test.has_numbers) and any(map(test.fits, given)):
+            names.append(it.name)
+        elif it.drops:
+            dropped += [(f"{it.name}, ", approx) for approx in given]
+    if names:
+        return names
+    sound = solved.bound(solved.solution, quantity, SOUND) / test.roundoff
+    right = Approx(solved.solution.quantities[quantity].to_float(), sound)
+    scaled = (
+        prefix + scale
+        for prefix, approx in [("", right), *dropped]
+        for scale in constant_ratio(solved, approx, answer, test.roundoff)
+    )
+    others = chain(
+        scaled,
+        logarithm_of_rounded(solved, quantity, answer),
+        rounded_inside(solved, quantity, answer),
+    )
+    return list(islice((it for it in others if likely is None or it in likely), 1))
+
+
+def _tried(solved: SolvedCase, quantity: str, likely: Collection[str] | None) -> Iterable[Mistake]:
+    return (
+        it
+        for it in MISTAKES
+        if quantity in it.quantities
+        and (likely is None or it.drops or it.name in likely)
+        and it.applies(solved.case)
+    )
+
+
+def _answers(solved: SolvedCase, mistake: Mistake, quantity: str) -> Iterator[Approx]:
+    """Yield what a mistake gives, in each format that intermediate numbers may have."""
+    for form in _inner_formats(solved.case.dtype) if mistake.overflows else _widest(solved):
+        key = mistake.name, form.name
+        if key not in solved.mistaken:
+            problem = problem_of(solved.case, solved.inputs, form)
+            solved.mistaken[key] = Formula(problem, mistake.make())
+        formula = solved.mistaken[key]
+        approx = formula.answer(quantity)
+        if approx is not None:
+            yield approx
+        by_hand = formula.by_hand() if quantity == GRADIENT_LOGITS else None
+        if by_hand is not None:
+            yield by_hand
+
+
+def _widest(solved: SolvedCase) -> tuple[Format, ...]:
+    return _inner_formats(solved.case.dtype)[:1]
+
+
+def _inner_formats(dtype: str) -> tuple[Format, ...]:
+    own = FORMATS[dtype]
+    return (FORMATS["float32"], own) if own.dtype.itemsize == 2 else (own,)
+
+
+class _Test:
+    """The comparison of one answer with what a mistake gives."""
+
+    def __init__(self, solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> None:
+        self._form = FORMATS[solved.case.dtype]
+        self.roundoff = self._form.unit_roundoff
+        self._got = answer.astype(np.float64)
+        right = solved.solution.quantities[quantity].to_float()
+        self._right = np.where(np.abs(right) > self._form.max, np.sign(right) * np.inf, right)
+        self._counts = ~np.isnan(right)
+        counted = self._got[self._counts] if right.shape == answer.shape else self._got
+        self.has_numbers = bool((~np.isnan(counted)).any())
+        sound = np.nan_to_num(solved.bound(solved.solution, quantity, SOUND))
+        rounding = np.abs(np.nan_to_num(right, posinf=0.0, neginf=0.0)) * self.roundoff
+        limit = sound + 2 * rounding + self._form.smallest
+        is_of_shape = right.shape == answer.shape
+        self.is_wrong = not is_of_shape or self._differs(self._got, self._right, limit)
+        # 16-bit results are mostly of sums in float32, and rounded once.
+        self._roundoffs = dict.fromkeys((self._form.accumulator_roundoff, self.roundoff))
+
+    def fits(self, approx: Approx) -> bool:
+        """Return whether a mistake gives every element, and is nearer than the right answer."""
+        if approx.value.shape != self._got.shape:
+            return False
+        value = approx.value.astype(np.float64)
+        if np.array_equal(value, self._right):
+            return False
+        return any(self._fits(value, self._limit(approx, it)) for it in self._roundoffs)
+
+    def _fits(self, value: NDArray[np.float64], limit: NDArray[np.float64]) -> bool:
+        if self._differs(self._got, value, limit):
+            return False
+        if self._right.shape != self._got.shape:
+            return True  # the shape alone tells the right answer from the mistake
+        return self._differs(self._got, self._right, _NEARER * limit)
+
+    def _differs(
+        self, one: NDArray[np.float64], other: NDArray[np.float64], limit: NDArray[np.float64]
+    ) -> bool:
+        counts = self._counts if self._counts.shape == one.shape else np.True_
+        same = (one == other) | (np.isnan(one) & np.isnan(other))
+        near = np.isfinite(one) & np.isfinite(other) & (np.abs(one - other) <= limit)
+        return bool((~(same | near) & counts).any())
+
+    def _limit(self, approx: Approx, roundoff: float) -> NDArray[np.float64]:
+        """Return how far an ordinary computation of a formula may be from its value."""
+        error = np.nan_to_num(approx.error.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        value = np.nan_to_num(np.abs(approx.value.astype(np.float64)), posinf=0.0)
+        rounding = 2 * self._form.unit_roundoff * value + self._form.smallest
+        return _AMPLE * roundoff * error + rounding

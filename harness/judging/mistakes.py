@@ -1,0 +1,15 @@
+"""The usual mistakes, simple ones before those that a simple one explains as well.
+
+A mistake is a named function that returns the changed steps of a computation; the name that its
+decorator gives is how a finding says what it looks like. To add one, write a function in the file
+of its kind, and a planted function in `tests/harness/judging/test_mistakes.py`.
+"""
+
+from __future__ import annotations
+
+from .mistake import Mistake
+from .mistakes_of_gradients import OF_GRADIENTS
+from .mistakes_of_options import OF_OPTIONS
+from .mistakes_of_softmax import OF_SOFTMAX
+
+MISTAKES: tuple[Mistake, ...] = (*OF_OPTIONS, *OF_SOFTMAX, *OF_GRADIENTS)

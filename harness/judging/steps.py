@@ -1,0 +1,321 @@
+"""Define an operation as a sequence of steps, any of which a mistake may replace.
+
+With the steps as they stand, `Formula` gives the right answer. It keeps the shape of the arrays: a
+row's class axis has the length 1 where it is summed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from ...cases.dtypes import FORMATS
+from ...cases.operations import Reduction
+from ..answers import GRADIENT_LOGITS, GRADIENT_TARGET, VALUE
+from .problem import Problem
+from .traced import (
+    Approx,
+    Array,
+    Traced,
+    chosen,
+    exp,
+    gradients,
+    held,
+    log,
+    log1p,
+    log_sigmoid,
+    sigmoid,
+    times,
+)
+
+Over = tuple[int, ...]
+Pair = tuple[Traced, Traced]
+
+
+# --- the steps as they should be -------------------------------------------------------------
+
+
+def unchanged(_: Problem, x: Traced) -> Traced:
+    return x
+
+
+def by_maximum(_: Problem, x: Array, over: Over) -> Array:
+    return np.asarray(x.max(over, keepdims=True))
+
+
+def exact_log(_problem: Problem, _x: Traced, _p: Traced, difference: Traced) -> Traced:
+    return difference
+
+
+def smoothed(problem: Problem, target: Traced) -> Traced:
+    """Return (1 − ε)·q + ε/C, and 0 in rows that do not count."""
+    if not problem.smoothing:
+        return target
+    share = problem.smoothing / problem.classes
+    return chosen(problem.counts & np.ones(target.value.shape, np.bool_),
+                  target * (1 - problem.smoothing) + share, 0.0)  # fmt: skip
+
+
+def weighted(problem: Problem, target: Traced) -> Traced:
+    return smoothed(problem, target) * problem.weight
+
+
+def divisor(problem: Problem) -> float:
+    """Return what a mean divides by: rows, elements, or the weights of the rows that count."""
+    if not problem.case.contract.reads_classes:
+        return float(problem.x.size)
+    if problem.is_index:
+        return float((problem.target * problem.weight).sum())
+    return float(problem.rows)
+
+
+def logs_of_sigmoid(problem: Problem, x: Traced) -> Pair:
+    """Return log p and log(1 − p), of logits or of p itself."""
+    if problem.case.contract.domain == "probs":
+        return logs_of(x)
+    return log_sigmoid(x), log_sigmoid(-x)
+
+
+def logs_of(p: Traced) -> Pair:
+    """Return log p and log(1 − p)."""
+    return log(p), log1p(-p)
+
+
+def binary_loss(problem: Problem, target: Traced, logs: Pair) -> Traced:
+    one, other = logs
+    hit = times(target * problem.pos_weight, one)
+    return -((hit + times(-target + 1.0, other)) * problem.weight)
+
+
+def right_sigmoid(_: Problem, x: Traced) -> Traced:
+    return sigmoid(x)
+
+
+Step = Callable[[Problem, Traced], Traced]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The steps of every operation.
+
+    Attributes:
+        first: what becomes of the first argument before all else.
+        over: the axes that softmax runs over; None for the class axis.
+        shift: what is subtracted from the logits before their exponentials are formed.
+        addends: which of the exponentials are summed.
+        total: what becomes of their sum.
+        log_p: log p of x, p and the difference x − log Σ exp x.
+        target: what becomes of the target before all else.
+        weighted: the effective weights of the terms of a loss over classes.
+        product: their product with −log p.
+        divisor: what a mean divides by.
+        counts: the rows whose losses count.
+        sigmoid: σ of the logits.
+        logs: log p and log(1 − p) of a binary loss, and log σ.
+        binary: a binary loss, by element.
+        reduction: another reduction than the one that is asked for.
+        factor: what the value, and with it the gradients, are multiplied by.
+        incoming: what becomes of the cotangent.
+        back: what becomes of the gradient with respect to the first argument.
+        gradient: another formula for that gradient; None for the derivative of the value.
+        swaps: whether the first argument and the target are exchanged.
+    """
+
+    first: Step = unchanged
+    over: Callable[[Problem], Over] | None = None
+    shift: Callable[[Problem, Array, Over], Array] = by_maximum
+    addends: Step = unchanged
+    total: Step = unchanged
+    log_p: Callable[[Problem, Traced, Traced, Traced], Traced] = exact_log
+    target: Step = unchanged
+    weighted: Step = weighted
+    product: Callable[[Traced, Traced], Traced] = times
+    divisor: Callable[[Problem], float] = divisor
+    counts: Callable[[Problem], Array] = lambda problem: problem.counts
+    sigmoid: Step = right_sigmoid
+    logs: Callable[[Problem, Traced], Pair] = logs_of_sigmoid
+    binary: Callable[[Problem, Traced, Pair], Traced] = binary_loss
+    reduction: Reduction | Literal[""] = ""
+    factor: Callable[[Problem], float] = lambda _: 1.0
+    incoming: Callable[[Problem, Array], Array] = lambda _, v: v
+    back: Callable[[Problem, Approx], Approx] = lambda _, g: g
+    gradient: Callable[[Formula], Approx] | None = None
+    swaps: bool = False
+
+
+RIGHT = Steps()
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """A computation of one case, by steps that may be mistaken."""
+
+    problem: Problem
+    steps: Steps
+
+    def answer(self, quantity: str) -> Approx | None:
+        """Return a quantity with its running error, in units of the roundoff; None without one."""
+        with np.errstate(all="ignore"):
+            if quantity == VALUE:
+                return self.value.approx
+            if quantity == GRADIENT_LOGITS and self.steps.gradient:
+                return self.steps.back(self.problem, self.steps.gradient(self))
+            if quantity == GRADIENT_LOGITS:
+                return self.steps.back(self.problem, self._gradients[0])
+            return self._gradients[1] if quantity == GRADIENT_TARGET else None
+
+    def by_hand(self) -> Approx | None:
+        """Return the gradient with respect to the logits as it is written by hand.
+
+        It is made of the probabilities as the steps give them, right or wrong; None where the
+        operation is not one over classes of logits, or is a mistake of the gradient alone.
+        """
+        case, steps = self.problem.case, self.steps
+        if case.contract.domain != "logits" or not self._reads_classes or steps.gradient:
+            return None
+        with np.errstate(all="ignore"):
+            return steps.back(self.problem, self._by_hand().approx)
+
+    def _by_hand(self) -> Traced:
+        case, axis = self.problem.case, self.problem.axis
+        p = self.probabilities(self.steps.first(self.problem, self.x))
+        v = self.row_cotangent() * self.steps.factor(self.problem)
+        if case.operation == "softmax":
+            inner = (p * v).sum(axis)
+            return p * (-inner + v)
+        if case.operation == "log_softmax":
+            return -(p * np.sum(v, axis=axis, keepdims=True)) + v
+        if case.operation == "logsumexp":
+            return p * v
+        w = self.steps.weighted(self.problem, self.steps.target(self.problem, self.q))
+        counts = self.steps.counts(self.problem) & np.ones(p.value.shape, np.bool_)
+        return chosen(counts, (p * w.sum(axis) - w) * v, 0.0)
+
+    def row_cotangent(self) -> Array:
+        """Return the cotangent of each row's loss, or of each element, in a shape that broadcasts.
+
+        It is divided by what a mean divides by.
+        """
+        problem, v = self.problem, self.cotangent
+        if problem.case.operation == "logsumexp":
+            return np.expand_dims(v, problem.axis)
+        if not problem.case.contract.is_loss:
+            return v
+        if v.ndim:
+            return np.expand_dims(v, problem.axis)
+        reduction = self.steps.reduction or problem.reduction
+        divided = v / self.steps.divisor(problem) if reduction == "mean" else v
+        return np.broadcast_to(divided, problem.counts.shape)
+
+    @cached_property
+    def x(self) -> Traced:
+        """The first argument."""
+        return Traced(Approx.of(self.problem.x))
+
+    @cached_property
+    def q(self) -> Traced:
+        """The target."""
+        return Traced(Approx.of(self.problem.target))
+
+    @cached_property
+    def cotangent(self) -> Array:
+        """The cotangent of the value."""
+        return self.steps.incoming(
+            self.problem, self.problem.case.cotangent(self.value.value.shape)
+        )
+
+    @cached_property
+    def _gradients(self) -> list[Approx]:
+        return gradients(self.value, self.cotangent, (self.x, self.q))
+
+    @cached_property
+    def value(self) -> Traced:
+        """The value of the operation, in its shape."""
+        values, target = (self.q, self.x) if self.steps.swaps else (self.x, self.q)
+        x = self.steps.first(self.problem, values)
+        made = self._of_classes(x, target) if self._reads_classes else self._of_elements(x, target)
+        factor = self.steps.factor(self.problem)
+        return held(made * factor if factor != 1.0 else made, FORMATS[self.problem.case.dtype])
+
+    @property
+    def _reads_classes(self) -> bool:
+        return self.problem.case.contract.reads_classes
+
+    # --- operations over classes ---
+
+    def _of_classes(self, x: Traced, target: Traced) -> Traced:
+        operation = self.problem.case.operation
+        if operation == "softmax":
+            return self.probabilities(x)
+        if operation == "logsumexp":
+            shift, _, total = self._exponentials(x)
+            return (log(total) + shift).reshape(self._shape_of_rows)
+        log_p = self.log_probabilities(x)
+        if operation == "log_softmax":
+            return log_p
+        weights = self.steps.weighted(self.problem, self.steps.target(self.problem, target))
+        losses = self.steps.product(weights, -log_p).sum(self.problem.axis)
+        return self._reduced(chosen(self.steps.counts(self.problem), losses, 0.0))
+
+    def _exponentials(self, x: Traced) -> tuple[Array, Traced, Traced]:
+        """Return the shift, the exponentials and their sum."""
+        problem, steps = self.problem, self.steps
+        over = steps.over(problem) if steps.over else (problem.axis,)
+        shift = steps.shift(problem, x.value, over)
+        e = held(exp(x - shift), problem.inner)
+        total = steps.total(problem, held(steps.addends(problem, e).sum(*over), problem.inner))
+        return shift, e, total
+
+    def probabilities(self, x: Traced) -> Traced:
+        """Return softmax(x)."""
+        _, e, total = self._exponentials(x)
+        return e / total
+
+    def log_probabilities(self, x: Traced) -> Traced:
+        """Return log softmax(x), or log x of probabilities."""
+        domain = self.problem.case.contract.domain
+        if domain == "log_probs":
+            return self.steps.log_p(self.problem, x, exp(x), x)
+        if domain == "probs":
+            return self.steps.log_p(self.problem, x, x, log(x))
+        shift, e, total = self._exponentials(x)
+        p = held(e / total, self.problem.inner)
+        return self.steps.log_p(self.problem, x, p, (x - shift) - log(total))
+
+    # --- element-wise operations ---
+
+    def _of_elements(self, x: Traced, target: Traced) -> Traced:
+        operation, problem = self.problem.case.operation, self.problem
+        if operation == "exp":
+            return exp(x)
+        if operation == "sigmoid":
+            return self.steps.sigmoid(problem, x)
+        logs = self.steps.logs(problem, x)
+        if operation == "log_sigmoid":
+            return logs[0]
+        return self._reduced(self.steps.binary(problem, self.steps.target(problem, target), logs))
+
+    # --- reductions ---
+
+    def _reduced(self, losses: Traced) -> Traced:
+        reduction = self.steps.reduction or self.problem.reduction
+        if reduction == "none":
+            return losses.reshape(
+                self._shape_of_rows if self._reads_classes else losses.value.shape
+            )
+        total = losses.sum().reshape(()) if losses.value.ndim else losses
+        return total / self.steps.divisor(self.problem) if reduction == "mean" else total
+
+    @property
+    def _shape_of_rows(self) -> tuple[int, ...]:
+        shape = self.problem.x.shape
+        return shape[: self.problem.axis] + shape[self.problem.axis + 1 :]
+
+
+def changed(**steps: object) -> Steps:
+    """Return the right steps with some of them replaced."""
+    return replace(RIGHT, **steps)  # type: ignore[arg-type]

@@ -1,0 +1,123 @@
+"""What a finding looks like: each usual mistake is named, and a sound answer looks like none."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from lossdiff.cases.dtypes import FORMATS
+from lossdiff.cases.model import Case
+from lossdiff.cases.suites import suite
+from lossdiff.harness.judging import OR, SolvedCase, judge, looks_like, solved_case
+from lossdiff.harness.judging.mistakes import MISTAKES
+from lossdiff.harness.judging.problem import problem_of
+from lossdiff.harness.judging.steps import RIGHT, Formula
+
+from . import planted_shifts
+from .planted_mistakes import PLANTED, Planted
+
+assert planted_shifts  # it adds to the table
+
+
+def answer_of(fault: Planted, solved: SolvedCase) -> Any:
+    """Return what a planted function gives, in the dtype that is due."""
+    found = fault.answer(solved.inputs, solved.case)
+    return np.asarray(found).astype(solved.inputs.values.dtype)
+
+
+@pytest.mark.parametrize("fault", PLANTED, ids=lambda it: f"{it.name}-{it.case.partition('/')[0]}")
+def test_a_planted_mistake_is_named(fault: Planted) -> None:
+    solved = solved_case(Case.parse(fault.case))
+    answer = answer_of(fault, solved)
+
+    assert judge(solved, fault.quantity, answer).word not in ("exact", "faithful", "within bound")
+    assert fault.name in looks_like(solved, fault.quantity, answer).split(OR)
+
+
+def test_every_mistake_is_planted() -> None:
+    """Of those that differ in one number, one."""
+    kinds = {re.sub(r"\d[\d.e−-]*", "#", it.name) for it in MISTAKES}
+
+    assert kinds <= {re.sub(r"\d[\d.e−-]*", "#", it.name) for it in PLANTED}
+
+
+def sound_answers(*dtypes: str) -> Any:
+    """Yield right answers of small cases, rounded to their dtype."""
+    for case in suite("quick").cases[::7]:
+        if np.prod(case.shape) <= 40 and case.dtype in dtypes:
+            solved = solved_case(case)
+            for quantity, exact in solved.solution.quantities.items():
+                yield solved, quantity, FORMATS[case.dtype].round(exact.to_float())
+
+
+def test_a_right_answer_looks_like_no_mistake() -> None:
+    named = [
+        (solved.case.id, quantity, looks)
+        for solved, quantity, answer in sound_answers("float16", "float32")
+        if (looks := looks_like(solved, quantity, answer))
+    ]
+
+    assert named == []
+
+
+def test_the_right_steps_give_the_right_answer() -> None:
+    for solved, quantity, answer in sound_answers("float32", "float64"):
+        if quantity == "hvp_logits":
+            continue
+        found = Formula(
+            problem_of(solved.case, solved.inputs, FORMATS[solved.case.dtype]), RIGHT
+        ).answer(quantity)
+        assert found is not None
+        wide = answer.astype(np.float64)
+        form = FORMATS[solved.case.dtype]
+        limit = 4 * (form.unit_roundoff * (np.abs(wide) + found.error) + form.smallest)
+        defined = np.isfinite(wide) & np.isfinite(found.value)
+        near = np.abs(found.value[defined] - wide[defined]) <= limit[defined]
+        assert near.all(), (solved.case.id, quantity)
+
+
+def test_the_gradient_of_a_mistake_is_the_derivative_of_its_value() -> None:
+    case = Case.parse("cross_entropy/index.random/float64/4x10/normal/label_smoothing=0.1/0")
+    inputs, step = case.inputs(), 1e-6
+    for mistake in MISTAKES:
+        if mistake.quantities == ("gradient_logits",) or not mistake.applies(case):
+            continue
+        steps = mistake.make()
+        if steps.incoming is not RIGHT.incoming:
+            continue
+        problem = problem_of(case, inputs, FORMATS["float64"])
+        gradient = Formula(problem, steps).answer("gradient_logits")
+        assert gradient is not None
+        moved = np.zeros_like(problem.x)
+        moved[1, 2] = step
+        ends = [
+            Formula(type(problem)(**{**vars(problem), "x": problem.x + sign * moved}), steps)
+            .answer("value")
+            for sign in (1, -1)
+        ]  # fmt: skip
+        if not np.isfinite(ends[0].value):  # the logarithm of a negative logit
+            continue
+        slope = float(ends[0].value - ends[1].value) / (2 * step)
+        cotangent = float(case.cotangent(()))
+        assert float(gradient.value[1, 2]) == pytest.approx(slope * cotangent, abs=1e-8), mistake
+
+
+def test_a_cause_is_found_among_those_that_were_found_before() -> None:
+    solved = solved_case(Case.parse("softmax/float32/4x10/normal/-/0"))
+    twice = next(it for it in PLANTED if it.name == "softmax applied twice")
+    answer = answer_of(twice, solved)
+
+    assert looks_like(solved, "value", answer, ["the sign is wrong"], is_all=True) == ""
+    assert looks_like(solved, "value", answer, ["softmax applied twice"], is_all=True)
+    assert looks_like(solved, "value", answer, ["the sign is wrong"]) == "softmax applied twice"
+
+
+def test_an_answer_of_another_kind_looks_like_nothing() -> None:
+    solved = solved_case(Case.parse("softmax/float32/4x10/normal/-/0"))
+    refused = solved_case(Case.parse("cross_entropy/index.too_large/float32/4x10/normal/-/0"))
+
+    assert looks_like(solved, "value", np.zeros((4, 10), np.int64)) == ""
+    assert looks_like(solved, "value", np.zeros((0,), np.float32)) == ""
+    assert looks_like(refused, "value", np.zeros((), np.float32)) == ""
