@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tabulate import tabulate
-
 from ..harness.comparing import (
     AccuracyChange,
     Comparison,
@@ -20,6 +18,7 @@ from ..harness.comparing import (
     TimeChange,
     Trend,
 )
+from .markdown import table
 from .numbers import counted, seconds, three
 
 _SHOWN = 30  # lines of a table; the further ones are only counted
@@ -222,24 +221,6 @@ def _step(trend: Trend, names: Sequence[str]) -> str:
     if trend.step is None:
         return ""
     return f"**{trend.verdict}** at {names[trend.step]}: {share(trend.changes[trend.step])}"
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    r"""Return a Markdown table in which no text can end a cell or start HTML.
-
-    >>> print(table(["name"], [["a|b"]]))
-    | name   |
-    |--------|
-    | a\|b   |
-    """
-    cells = [[_cell(cell) for cell in row] for row in rows]
-    return tabulate(cells, headers=columns, tablefmt="github", disable_numparse=True)
-
-
-def _cell(text: str) -> str:
-    # Names of users' functions and messages of exceptions may hold any character.
-    shown = "".join(c if c.isprintable() else " " for c in text)
-    return shown.replace("|", "\\|").replace("<", "&lt;")
 
 
 def _with_rest(text: str, number: int) -> str:

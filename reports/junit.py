@@ -5,18 +5,13 @@ Servers for continuous integration read this format and list each failure by its
 
 from __future__ import annotations
 
-import io
-import re
 from pathlib import Path
 
-from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser import TestCase, TestSuite
 
 from ..harness.comparing import Comparison, TimeChange
-from ..outputs import Kind, write_output
+from .junit_xml import case_of, skipped, write_suites
 from .numbers import count
-
-# XML 1.0 has no place for other characters, not even escaped.
-_CONTROL = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write_junit(found: Comparison, out: Path) -> None:
@@ -29,13 +24,7 @@ def write_junit(found: Comparison, out: Path) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    document = JUnitXml("lossdiff")
-    for suite in (_answers(found), _coverage(found), _times(found)):
-        document.add_testsuite(suite)
-    document.update_statistics()  # type: ignore[no-untyped-call]
-    stream = io.BytesIO()
-    document.write(stream, pretty=True)
-    write_output(out, Kind.JUNIT, stream.getvalue().decode("utf-8"))
+    write_suites([_answers(found), _coverage(found), _times(found)], out)
 
 
 def _answers(found: Comparison) -> TestSuite:
@@ -51,7 +40,7 @@ def _answers(found: Comparison) -> TestSuite:
     for (name, mode), lines in sorted(regressed.items()):
         left = accuracy.regressions_of(name, mode) - len(lines)
         more = [f"and {count(left)} more"] if left else []
-        cases.append(_case(f"{name} {mode}", "answers", [*lines, *more]))
+        cases.append(case_of(f"{name} {mode}", "answers", [*lines, *more]))
     suite.add_testcases(cases)
     return suite
 
@@ -62,10 +51,10 @@ def _coverage(found: Comparison) -> TestSuite:
         f"{it.count} {it.what} of {it.implementation} {it.mode} vanished, {it.example}"
         for it in found.coverage.vanished
     ]
-    case = _case("nothing vanished", "coverage", lost)
+    case = case_of("nothing vanished", "coverage", lost)
     # What could not be compared is no failure, but the reader has to see it.
     if unsaid := found.coverage.incomparable or found.incomplete:
-        case.result = [*case.result, Skipped(_clean(unsaid))]
+        case.result = [*case.result, skipped(unsaid)]
     suite.add_testcase(case)
     return suite
 
@@ -86,22 +75,8 @@ def _time(change: TimeChange) -> TestCase:
     lines = []
     if change.verdict == "slower" and change.change is not None:
         lines = [f"slower by {change.change:.1%}, from {change.low:.1%} to {change.high:.1%}"]
-    case = _case(f"{who.implementation} {who.mode} {who.threads} {what}", "times", lines)
+    case = case_of(f"{who.implementation} {who.mode} {who.threads} {what}", "times", lines)
     if change.verdict in ("unclear", "not comparable"):
         reason = change.reason or "the noise does not tell a change from none"
-        case.result = [Skipped(_clean(f"{change.verdict}: {reason}"))]
+        case.result = [skipped(f"{change.verdict}: {reason}")]
     return case
-
-
-def _case(name: str, group: str, lines: list[str]) -> TestCase:
-    case = TestCase(_clean(name), f"lossdiff.{group}")
-    # Servers show the message of a failure in lists, and its text where it is opened.
-    if lines:
-        failure = Failure(_clean(lines[0]))
-        failure.text = _clean("\n".join(lines))
-        case.result = [failure]
-    return case
-
-
-def _clean(text: str) -> str:
-    return _CONTROL.sub("?", text)

@@ -38,8 +38,8 @@ class Kind(Enum):
 
     RUN = ("a run file", rb"SQLite format 3\x00.{52}loss")  # `schema.APPLICATION_ID`
     PAGE = ("a report", rb"(?i:<!doctype html>).*<title>lossdiff: ")
-    MARKDOWN = ("a comparison in Markdown", rb"## lossdiff: ")
-    JUNIT = ("a comparison as JUnit XML", rb'(?:<\?xml[^>]*>\s*)?<testsuites [^>]*name="lossdiff"')
+    MARKDOWN = ("a summary in Markdown", rb"## lossdiff: ")
+    JUNIT = ("a summary as JUnit XML", rb'(?:<\?xml[^>]*>\s*)?<testsuites [^>]*name="lossdiff"')
     SCRIPT = ("a script of repro", rb"# .*\n# found by +lossdiff ")
     BENCHMARK = ("a file of pytest-benchmark", rb'\{\s*"machine_info":')
 

@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "report": ("report", RUN, "-o"),
     "markdown": ("compare", RUN, RUN, "--markdown"),
     "junit": ("compare", RUN, RUN, "--junit"),
+    "check's markdown": ("check", *NUMPY, "--markdown"),
+    "check's junit": ("check", *NUMPY, "--junit"),
     "repro": ("repro", RUN, "softmax/float64/6x3/worked:note-6x3-softmax/-/0", "-o"),
 }
 WRITE_RUNS = ("check", "bench", "merge")
@@ -52,6 +54,8 @@ OWN = {
     "report": "an older PAGE",
     "markdown": "an older MARKDOWN",
     "junit": "an older JUNIT",
+    "check's markdown": "an older MARKDOWN",
+    "check's junit": "an older JUNIT",
     "repro": "an older SCRIPT",
 }
 A_RUN = ("a run", "a link to a run", "a hard link of a run")
@@ -159,7 +163,9 @@ def test_an_odd_name_is_a_name_and_can_be_printed(
 
 
 @pytest.mark.parametrize("through", ["its name", "a link", "a link that leads nowhere"])
-@pytest.mark.parametrize("command", ["merge", "report", "markdown", "junit"])
+@pytest.mark.parametrize(
+    "command", ["merge", "report", "markdown", "junit", "check's markdown", "check's junit"]
+)
 def test_an_earlier_output_is_replaced_and_a_link_stays(
     lossdiff: Any, run_file: Path, command: str, through: str
 ) -> None:
@@ -185,6 +191,8 @@ def test_two_outputs_must_not_be_one_file(begins_no_work: Any) -> None:
 
     for other in ("new", "./new", "link"):
         ended = begins_no_work("compare", RUN, RUN, "--markdown", "new", "--junit", other)
+        assert "are one file: name two" in refused(ended)
+        ended = begins_no_work("check", *NUMPY, "--markdown", "new", "--junit", other)
         assert "are one file: name two" in refused(ended)
 
     assert not Path("new").exists()

@@ -15,6 +15,7 @@ from .execution import conclude, execute, opened
 from .names import Name, Shard
 from .numbers import SEED, Whole
 from .options import is_complete, output_option, plan_of, selection_options
+from .summaries import Summaries, summary_options
 
 
 @click.command("check")
@@ -68,6 +69,7 @@ from .options import is_complete, output_option, plan_of, selection_options
 @click.option("--no-cache", is_flag=True, help="Have compilers forget what they have compiled.")
 @selection_options
 @output_option("lossdiff.sqlite")
+@summary_options
 def command(
     suite_name: str,
     case_files: tuple[Path, ...],
@@ -78,10 +80,14 @@ def command(
     resume: bool,
     no_cache: bool,
     output: Path,
+    text_file: Path | None,
+    junit_file: Path | None,
     operations: tuple[str, ...],
     **selection: Any,
 ) -> int:
     """Ask every framework the same questions, and judge the answers."""
+    summaries = Summaries(text_file, junit_file)
+    summaries.check(output, case_files)
     extra = [read_case(path) for path in case_files]
     whole = selected(suite(suite_name, seed=seed, count=count), operations, extra)
     folder = "" if no_cache else str(user_cache_path("lossdiff") / "compiled")
@@ -91,4 +97,5 @@ def command(
     with opened(output, asked, resume=resume) as run:
         run.add_given(plan.suite.cases)
         findings = execute(plan, run, scheduler)
-        return conclude(run, findings, complete=suite_name if is_complete(plan) else "")
+        whole_suite = suite_name if is_complete(plan) else ""
+        return conclude(run, findings, complete=whole_suite, summaries=summaries)

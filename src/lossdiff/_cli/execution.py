@@ -27,6 +27,7 @@ from .output import PlainConsole, console, echo
 from .progress import RunProgress
 from .signals import signals
 from .status import Status
+from .summaries import NONE, Summaries
 
 
 @contextmanager
@@ -132,34 +133,50 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def conclude(run: RunFile, findings: Findings, *, complete: str = "") -> Status:
-    """Print the summary of a run, and return the exit status.
+def conclude(
+    run: RunFile, findings: Findings, *, complete: str = "", summaries: Summaries = NONE
+) -> Status:
+    """Print the summary of a run, write what else says it, and return the exit status.
 
     Args:
         run: the finished run.
         findings: the findings of this run.
         complete: the suite, if every framework was asked all of it, else empty. Only then is an
             entry of the ledger that matches nothing known to be stale.
+        summaries: the files that say the same.
 
     Raises:
         RunFileError: the run is no longer where it was written.
+        OutputError: one of the files cannot be written.
     """
     from ..reports.terminal import summary
 
     run.verify()  # of what is lost, no summary must say where it is
     console().print(summary(run))
     echo(f"run file: {shown(run.path)}")
-    if not sum(findings.verdicts.values()) and not run.count(DomainRow):
-        absent = [f"{row.framework}: {row.absent}" for row in run.rows(WorkerRow) if row.absent]
-        reason = "; ".join(absent) or "no implementation claims one of the cases"
-        echo(f"lossdiff: nothing could be asked; {reason}", err=True)
-        return Status.NOTHING
-    stale = [
+    nothing = _nothing_asked(run, findings)
+    stale = [] if nothing else _stale(findings, complete)
+    wrong = f"ledger entries that match nothing: {', '.join(stale)}" if stale else nothing
+    summaries.write(run, [wrong] if wrong else [])
+    if wrong:
+        echo(f"lossdiff: {wrong}", err=True)
+        return Status.NOTHING if nothing else Status.FINDINGS
+    return Status.FINDINGS if findings.unknown else Status.OK
+
+
+def _nothing_asked(run: RunFile, findings: Findings) -> str:
+    """Return why nothing was asked; empty if something was."""
+    if sum(findings.verdicts.values()) or run.count(DomainRow):
+        return ""
+    absent = [f"{row.framework}: {row.absent}" for row in run.rows(WorkerRow) if row.absent]
+    reason = "; ".join(absent) or "no implementation claims one of the cases"
+    return f"nothing could be asked; {reason}"
+
+
+def _stale(findings: Findings, complete: str) -> list[str]:
+    """Return the entries of the ledger that a complete run of their suite does not match."""
+    return [
         entry.id
         for entry in ledger()
         if entry.suite == complete and entry.id not in findings.matched
     ]
-    if stale:
-        echo(f"lossdiff: ledger entries that match nothing: {', '.join(stale)}", err=True)
-        return Status.FINDINGS
-    return Status.FINDINGS if findings.unknown else Status.OK

@@ -1,0 +1,65 @@
+"""Write a run as JUnit XML: a suite for each framework, and in it a case for each function.
+
+Servers for continuous integration read this format and list each failure by its name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from junitparser import TestSuite
+
+from .findings import Alarm
+from .junit_xml import case_of, skipped, write_suites
+from .numbers import counted
+from .outcome import Outcome, measure
+from .survey import Asked
+
+
+def write_junit(outcome: Outcome, out: Path) -> None:
+    """Write a run to a JUnit XML file.
+
+    Args:
+        outcome: what the run has found.
+        out: path of the file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    frameworks = dict.fromkeys(asked.framework for asked in outcome.asked)
+    suites = [_framework(outcome, name) for name in sorted(frameworks)]
+    write_suites([*suites, _run(outcome)], out)
+
+
+def _framework(outcome: Outcome, name: str) -> TestSuite:
+    """Return a case for each function, which fails with its new findings."""
+    suite = TestSuite(name)
+    # A function that passes is listed as well: a server shows by its absence that it was not asked.
+    lines: dict[Asked, list[str]] = {
+        asked: [] for asked in outcome.asked if asked.framework == name
+    }
+    for alarm in outcome.new:
+        if alarm.asked in lines:
+            lines[alarm.asked] += _lines(alarm)
+    suite.add_testcases(
+        [case_of(it.name, f"{name}.{it.operation}", found) for it, found in lines.items()]
+    )
+    return suite
+
+
+def _lines(alarm: Alarm) -> list[str]:
+    times = counted(alarm.count, "time")
+    return [f"{alarm.verdict}, {times}: {measure(alarm)}", f"  {alarm.worst.case}"]
+
+
+def _run(outcome: Outcome) -> TestSuite:
+    """Return what is said about the run as a whole."""
+    suite = TestSuite("run")
+    nothing = [] if outcome.shares.judged else ["no question was answered"]
+    suite.add_testcase(case_of("questions were answered", "run", nothing))
+    suite.add_testcase(case_of("the run is as expected", "run", list(outcome.remarks)))
+    for worker in outcome.absent:
+        case = case_of(f"{worker.framework} on {worker.device} was asked", "run", [])
+        case.result = [skipped(worker.absent)]
+        suite.add_testcase(case)
+    return suite
