@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib import import_module, metadata
@@ -142,6 +143,7 @@ class Backend(ABC):
         packages: the packages whose versions the run file records.
         device: `cpu` or `gpu`.
         extra: the user's own implementations.
+        is_guest: whether the process is its user's and not ours; see `as_guest`.
     """
 
     description: ClassVar[Framework]
@@ -149,6 +151,7 @@ class Backend(ABC):
     packages: ClassVar[tuple[str, ...]]
     device: str = "cpu"
     extra: list[Implementation] = field(default_factory=list)
+    is_guest: bool = False
 
     @property
     def framework(self) -> str:
@@ -201,6 +204,18 @@ class Backend(ABC):
             NotImplementedError: the framework has no second derivative in this mode.
         """
         raise NotImplementedError(f"{self.framework} has no second derivative")
+
+    @contextmanager
+    def as_guest(self) -> Iterator[None]:
+        """Answer questions in a process that is its user's, and leave it as it was found.
+
+        What the framework has compiled for the user is kept.
+        """
+        before, self.is_guest = self.is_guest, True
+        try:
+            yield
+        finally:
+            self.is_guest = before
 
     def forget(self) -> None:  # noqa: B027 -- most frameworks store nothing that grows
         """Clear compiled functions; called when dtype or shape changes."""

@@ -133,6 +133,50 @@ def read_ledger(path: Path) -> tuple[Entry, ...]:
     return tuple(map(_entry, tomllib.loads(path.read_text(encoding="utf-8"))["entry"]))
 
 
+_REQUIRED = ("id", "implementations", "verdicts", "reason")
+
+
+def entries_of(table: Any) -> tuple[Entry, ...]:
+    """Return the entries of a table that a project keeps for its own functions.
+
+    Args:
+        table: a parsed file, whose key `entry` holds a list of tables. An entry needs no `source`.
+
+    Raises:
+        ValueError: a key is missing or unknown, or an id comes twice.
+        SchemaError: a value has another type.
+
+    >>> entries_of({"entry": [{"id": "known"}]})
+    Traceback (most recent call last):
+    ValueError: entry 'known' lacks implementations
+    """
+    unknown = table.keys() - {"entry"} if isinstance(table, dict) else {"what is no table"}
+    if unknown:
+        raise ValueError(f"unknown key {min(unknown)!r}; allowed: entry")
+    items = table.get("entry", [])
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ValueError("`entry` is no list of tables; write [[entry]]")
+    for item in items:
+        _check_keys(item)
+    found = tuple(_entry({"source": "", **item}) for item in items)
+    ids = [entry.id for entry in found]
+    if twice := {one for one in ids if ids.count(one) > 1}:
+        raise ValueError(f"two entries have the id {min(twice)!r}")
+    return found
+
+
+def _check_keys(item: dict[str, Any]) -> None:
+    name = f"entry {item.get('id', '')!r}" if "id" in item else "an entry"
+    missing = [key for key in _REQUIRED if key not in item]
+    if missing:
+        raise ValueError(f"{name} lacks {missing[0]}")
+    allowed = [field.name for field in fields(Entry)]
+    if unknown := sorted(item.keys() - set(allowed)):
+        raise ValueError(f"{name}: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
+    if not isinstance(item.get("when", {}), dict):
+        raise ValueError(f"{name}: `when` is no table of conditions")  # noqa: TRY004
+
+
 @cache
 def ledger() -> tuple[Entry, ...]:
     """Return the entries of the package's own ledger."""

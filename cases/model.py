@@ -24,6 +24,7 @@ from .weights import WEIGHTS
 
 _MOST_JUDGED = 2**20
 _SHOWN = 200  # characters of a wrong id in a message
+_SCALAR = "scalar"  # stands for a shape without axes
 _NO_OPTIONS = Options()
 SHRUNK, SHRUNK_PROBED = "shrunk", "grid_shrunk"
 # Families of cases that carry explicit arrays, and whether such cases are probed. The flag is part
@@ -236,7 +237,8 @@ class Case:
                 target_family, _, target_dtype = target.partition(":")
             dtype, shape, family, options, seed = rest
             shape, _, layout = shape.partition("~")
-            axes = [int(n) for n in shape.split("x")]  # a generator would leave longer tuples
+            sizes = () if shape == _SCALAR else shape.split("x")
+            axes = [int(n) for n in sizes]  # a generator would leave longer tuples
             case = cls(
                 operation,
                 family,
@@ -269,7 +271,7 @@ def _eighths(name: str, shape: tuple[int, ...]) -> Floats:
 
 
 def _join(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))
+    return "x".join(map(str, shape)) or _SCALAR
 
 
 def _options_text(options: Options) -> str:

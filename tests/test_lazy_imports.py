@@ -39,6 +39,7 @@ def loaded_by(code: str, packages: tuple[str, ...] = FRAMEWORKS) -> set[str]:
     "code",
     [
         "import lossdiff",
+        "import lossdiff; [getattr(lossdiff, name) for name in lossdiff.__all__]",
         "import lossdiff._cli.main, lossdiff.__main__",
         "import lossdiff._cli.check, lossdiff._cli.bench, lossdiff._cli.merge",
         "import lossdiff._cli.report, lossdiff._cli.compare, lossdiff._cli.show",
@@ -52,6 +53,10 @@ def loaded_by(code: str, packages: tuple[str, ...] = FRAMEWORKS) -> set[str]:
 )
 def test_importing_ours_imports_no_framework(code: str) -> None:
     assert loaded_by(code) == set()
+
+
+def test_the_package_imports_nothing_but_errors() -> None:
+    assert loaded_by("import lossdiff", SLOW) == set()
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["chek"]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +15,7 @@ from ..base import Backend, Call, Forward, ForwardBackward, SecondOrder
 from . import FRAMEWORK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -42,9 +43,12 @@ class JaxBackend(Backend):
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
+        self._has_wide_types = jax.config.jax_enable_x64
         jax.config.update("jax_enable_x64", True)
         if device == "cpu":
-            jax.config.update("jax_platforms", "cpu")  # or JAX would initialise the GPUs too
+            # Or JAX would initialise the GPUs too; where they are visible, its user may want them.
+            if os.environ.get("CUDA_VISIBLE_DEVICES") == "":
+                jax.config.update("jax_platforms", "cpu")
         else:
             # Other frameworks' workers share the GPU; JAX would take three quarters of it.
             os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -72,6 +76,15 @@ class JaxBackend(Backend):
 
     def moveaxis(self, array: Any, source: int, destination: int) -> Any:
         return jax.numpy.moveaxis(array, source, destination)
+
+    @contextmanager
+    def as_guest(self) -> Iterator[None]:
+        jax.config.update("jax_enable_x64", True)
+        try:
+            with super().as_guest():
+                yield
+        finally:
+            jax.config.update("jax_enable_x64", self._has_wide_types)
 
     def forward(self, call: Call, mode: str) -> Forward:
         return _compiled(call.direct(), mode)

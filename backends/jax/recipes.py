@@ -126,8 +126,8 @@ def _pick(array, labels):
 
 
 def _by_class(weight, like):
-    """Shape (C,) to (C, 1, …, 1), so that it broadcasts along axis 1."""
-    return weight.reshape(-1, *[1] * (like.ndim - 2))
+    """Shape (C,) to (C, 1, …, 1), so that it broadcasts along axis 1; other shapes as they are."""
+    return weight if weight.ndim != 1 else weight.reshape(-1, *[1] * (like.ndim - 2))
 
 
 def _row_weights(counts, labels, weight, dtype):

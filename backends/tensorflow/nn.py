@@ -147,6 +147,8 @@ def _by_class(weight, like):
     """Shape (C,) to (1, C, 1, …, 1), so that it broadcasts along axis 1; 1.0 for none."""
     if weight is None:
         return 1.0
+    if weight.shape.rank != 1:
+        return weight
     return tf.reshape(weight, [1, -1, *[1] * (like.shape.rank - 2)])
 
 

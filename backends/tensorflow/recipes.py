@@ -173,6 +173,8 @@ def _by_class(weight, like):
     """Shape (C,) to (C, 1, …, 1), so that it broadcasts along axis 1; 1 for none."""
     if weight is None:
         return tf.ones((), like.dtype)
+    if weight.shape.rank != 1:
+        return tf.cast(weight, like.dtype)
     return tf.reshape(tf.cast(weight, like.dtype), [-1, *[1] * (like.shape.rank - 2)])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ml_dtypes
@@ -63,6 +64,17 @@ class TorchBackend(Backend):
 
     def moveaxis(self, array: Any, source: int, destination: int) -> Any:
         return torch.movedim(array, source, destination)
+
+    @contextmanager
+    def as_guest(self) -> Iterator[None]:
+        # The arrays are small, and threads that wait for work take the cores from everything else.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with super().as_guest(), torch.enable_grad():
+                yield
+        finally:
+            torch.set_num_threads(threads)
 
     def forward(self, call: Call, mode: str) -> Forward:
         return self._compiled(call, mode)

@@ -73,7 +73,7 @@ def binary_cross_entropy_with_logits_soft_margin(logits, target):
 
 
 def _by_class(weight, like):
-    """Shape (C,) to (C, 1, …, 1), so that it broadcasts along axis 1."""
-    if weight is None:
-        return None
+    """Shape (C,) to (C, 1, …, 1), so that it broadcasts along axis 1; other shapes as they are."""
+    if weight is None or weight.ndim != 1:
+        return weight
     return weight.reshape(-1, *[1] * (like.ndim - 2))

@@ -56,9 +56,14 @@ class Logistic:
 
 
 def by_class(weight: Array | None, case: Case) -> Floats:
-    """Return the weight of each element, in the shape of the case; 1 without weights."""
+    """Return the weight of each element, in the shape of the case; 1 without weights.
+
+    Weights of shape (C,) belong to the classes; others are broadcast as NumPy does it.
+    """
     if weight is None:
         return np.ones(case.shape)
+    if weight.ndim != 1 or weight.shape != case.shape[case.class_axis :][:1]:
+        return np.broadcast_to(weight.astype(np.float64), case.shape)
     shape = [1] * len(case.shape)
     shape[case.class_axis] = -1
     return np.broadcast_to(weight.astype(np.float64).reshape(shape), case.shape)

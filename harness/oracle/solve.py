@@ -85,7 +85,7 @@ def _refusal(case: Case, inputs: Inputs, convention: Convention) -> _Refusal | N
 def _wrong_call(case: Case, inputs: Inputs) -> _Refusal | None:
     """Return an error in the options, or in the shape and kind of the target; None for none."""
     axes, options = len(case.shape), case.options
-    if not -axes <= options.axis < max(axes, 1):
+    if "axis" in case.contract.options and not -axes <= options.axis < max(axes, 1):
         return _Refusal("axis", "an axis out of range")
     if not 0 <= options.label_smoothing <= 1:
         return _Refusal("label_smoothing", "a label_smoothing outside [0, 1]")

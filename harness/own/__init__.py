@@ -1,6 +1,7 @@
 """Come here for users' own functions: how they are found, declared, called, learnt and asked."""
 
-from .declaration import Declaration, Declared, Implements, implements
+from .alike import alike
+from .declaration import Declaration, Declared, Implements, declaration_of, implements
 from .finding import found_in
 from .learning import learn
 from .names import NAMES, Meaning
@@ -19,6 +20,8 @@ __all__ = [
     "Meaning",
     "Place",
     "Taken",
+    "alike",
+    "declaration_of",
     "found_in",
     "implements",
     "learn",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, TypeVar, get_args
 
@@ -13,6 +13,8 @@ from ...cases.operations import DTYPES, OPERATIONS
 from ...errors import DeclarationError
 
 F = TypeVar("F", bound=Callable[..., Any])
+_LIMITS = {field.name for field in fields(Limits)} - {"fixed"}
+_SETS = {"dtypes", "ranks", "required"}
 REGISTER = "__lossdiff_declared__"  # a list among the globals of the module that declares
 
 
@@ -109,23 +111,71 @@ def implements(
     >>> @implements("cross_entropy", targets={"index"}, reduction="mean")
     ... def loss(logits, target): ...
     """
-    limits = Limits(
-        dtypes=frozenset(dtypes),
-        ranks=frozenset(ranks),
+    declaration = declaration_of(
+        operation,
+        targets=targets,
+        dtypes=dtypes,
+        ranks=ranks,
         max_classes=max_classes,
-        fixed=tuple(fixed.items()),
+        layout=layout,
+        result_dtype=result_dtype,
+        clip=clip,
         finite_logits_only=finite_logits_only,
         hard_labels=hard_labels,
         targets_sum_to_1=targets_sum_to_1,
         gradient_by_target=gradient_by_target,
-        result_dtype=result_dtype,
-        clip=clip,
+        rename=rename,
+        reference=reference,
+        **fixed,
     )
-    kinds = None if targets is None else frozenset(targets)
-    renamed = tuple((rename or {}).items())
-    declaration = Declaration(operation, kinds, limits, renamed, layout, reference)
-    check(declaration)
     return Implements(declaration, sys._getframe(1).f_globals)  # noqa: SLF001 -- who calls
+
+
+def declaration_of(
+    operation: str,
+    *,
+    targets: Collection[str] | None = None,
+    layout: Layout = "classes_first",
+    rename: Mapping[str, str] | None = None,
+    reference: Callable[..., Any] | None = None,
+    **said: Any,
+) -> Declaration:
+    """Return what is said of a function by the keywords of `implements`.
+
+    Args:
+        operation: the operation.
+        targets: the kinds of target that it takes; None if they are to be found out.
+        layout: the place of the classes.
+        rename: the function's parameters for options.
+        reference: the exact loss in mpmath.
+        said: the fields of `Limits`, and the options that have one value.
+
+    Raises:
+        DeclarationError: a name or a value is not one of those that are allowed.
+
+    >>> declaration_of("cross_entropy", targets={"index"}, reduction="sum").limits.fixed
+    (('reduction', 'sum'),)
+    """
+    limits = {name: said.pop(name) for name in _LIMITS & said.keys()}
+    for name in _SETS & limits.keys():
+        limits[name] = _set(name, limits[name])
+    declaration = Declaration(
+        operation,
+        None if targets is None else _set("targets", targets),
+        Limits(**limits, fixed=tuple(said.items())),
+        tuple((rename or {}).items()),
+        layout,
+        reference,
+    )
+    check(declaration)
+    return declaration
+
+
+def _set(name: str, given: Collection[Any]) -> frozenset[Any]:
+    """Return a collection as a set; a single text would be taken for its letters."""
+    if isinstance(given, str) or not isinstance(given, Collection):
+        raise DeclarationError(f"{name} is {given!r}; it must be a set, such as {{{given!r}}}")
+    return frozenset(given)
 
 
 def check(declaration: Declaration) -> None:

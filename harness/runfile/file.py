@@ -88,6 +88,11 @@ class RunFile:
         return made
 
     @classmethod
+    def in_memory(cls) -> Self:
+        """Return a run that is in no file, and ends when it is closed."""
+        return cls(nowhere(), Path(":memory:"))
+
+    @classmethod
     def draft(cls, path: Path) -> Self:
         """Create a new run file next to its final path; `publish` moves it there.
 

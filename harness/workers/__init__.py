@@ -10,7 +10,7 @@ from __future__ import annotations
 from .caller import Caller
 from .dask import Cluster
 from .environment import environment_for, quiet
-from .evaluate import wrt_for
+from .evaluate import evaluate, wrt_for
 from .messages import (
     START_TIMEOUT,
     AnswerRequest,
@@ -20,6 +20,7 @@ from .messages import (
     Setup,
     SourceRequest,
 )
+from .probe import probe
 from .process import limit_threads, load
 from .source_text import Source
 from .supervisor import BatchResult, Incident, Worker, WorkerHandle, why_no_start
@@ -46,9 +47,11 @@ __all__ = [
     "Worker",
     "WorkerHandle",
     "environment_for",
+    "evaluate",
     "jobs_by_default",
     "limit_threads",
     "load",
+    "probe",
     "quiet",
     "share_of_memory",
     "unpack",

@@ -1,10 +1,49 @@
 """Judge softmax, cross-entropy and their relatives against an exact oracle.
 
-The program is used from the command line; `LossdiffError` is the base class of its errors.
+`ask` asks every framework on your own arrays, `exact` gives the right answer, and `tolerance` how
+far a sound computation may be from it. `LossdiffError` is the base class of all errors. The names
+are imported when they are first used, and no framework before it is asked.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .errors import LossdiffError
 
-__all__ = ["LossdiffError"]
+if TYPE_CHECKING:
+    from ._api.asking import ask
+    from ._api.exactly import exact, tolerance
+    from ._api.runs import open_run
+    from .harness.own import implements
+
+__all__ = [
+    "LossdiffError",
+    "ask",
+    "exact",
+    "implements",
+    "open_run",
+    "tolerance",
+]
+
+_HOMES = {
+    "ask": "._api.asking",
+    "exact": "._api.exactly",
+    "implements": ".harness.own",
+    "open_run": "._api.runs",
+    "tolerance": "._api.exactly",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(_HOMES[name], __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

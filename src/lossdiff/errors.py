@@ -10,7 +10,13 @@ with the exit status that `_cli.status` gives to the class.
     · UserFileError
     · DeclarationError
     · OutputError
+    · ExpectedError
+  - CallError
+    · ArgumentTypeError
+    · ArgumentValueError
+    · NoAnswerError
   - RequirementError
+    · FrameworkAbsentError
     · OnnxError
     · BenchError
     · ClusterError
@@ -68,8 +74,32 @@ class OutputError(InputError):
     """Raised when an output cannot be written, or would replace a file that is none of ours."""
 
 
+class ExpectedError(InputError):
+    """Raised when a file of expected findings cannot be read, or an entry is none."""
+
+
+class CallError(LossdiffError):
+    """Base class of the errors that are raised when a call in Python cannot be answered."""
+
+
+class ArgumentTypeError(CallError, TypeError):
+    """Raised when an argument is of a type that is not taken, or has another name."""
+
+
+class ArgumentValueError(CallError, ValueError):
+    """Raised when an argument has a value, a shape or a dtype that is not taken."""
+
+
+class NoAnswerError(CallError):
+    """Raised when a user's function does not answer one plain question; it shows the traceback."""
+
+
 class RequirementError(LossdiffError):
     """Base class of the errors that are raised when a requirement of a run is missing."""
+
+
+class FrameworkAbsentError(RequirementError):
+    """Raised when a framework, or a package that a result needs, is not installed."""
 
 
 class OnnxError(RequirementError):

@@ -1,0 +1,151 @@
+"""Find out which framework a function or an array belongs to, and load it in this process.
+
+Frameworks are known by their descriptions; what is imported already is looked up and not imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from types import ModuleType
+from typing import Any
+
+from ..backends import FRAMEWORKS, Framework
+from ..backends.base import Backend
+from ..errors import ArgumentTypeError, ArgumentValueError, FrameworkAbsentError
+from ..harness.workers import Setup, load, quiet
+
+# The framework whose arrays all others convert to; it counts only where no other one is seen.
+PLAIN = next(iter(FRAMEWORKS))
+
+
+def named(what: str, given: object, allowed: Iterable[str]) -> str:
+    """Return a name that is allowed.
+
+    Raises:
+        ArgumentTypeError: it is no text.
+        ArgumentValueError: it is not one of those that are allowed.
+    """
+    names = tuple(allowed)
+    if not isinstance(given, str):
+        raise ArgumentTypeError(f"{what} is a {type(given).__name__}; it must be a text")
+    if given in names:
+        return given
+    near = get_close_matches(given, names, 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    raise ArgumentValueError(f"{given!r} is no {what}{meant} (allowed: {', '.join(names)})")
+
+
+def backend_of(framework: str) -> Backend:
+    """Import a framework in this process, and return a new backend of it.
+
+    Args:
+        framework: a name of `FRAMEWORKS`.
+
+    Raises:
+        FrameworkAbsentError: it is not installed, or its import fails.
+    """
+    description = FRAMEWORKS[framework]
+    if description.missing:
+        raise FrameworkAbsentError(f"{framework}: {description.why_missing}")
+    try:
+        with _quietly():
+            return load(Setup(framework))
+    except ImportError as error:
+        raise FrameworkAbsentError(f"{framework} cannot be imported: {error}") from error
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep a framework's log away while it is imported; the user's settings stay as they are."""
+    before = dict(os.environ)
+    for name, text in quiet().items():
+        os.environ.setdefault(name, text)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def framework_for(function: Callable[..., Any], given: str | None) -> str:
+    """Return the name of the framework whose arrays a function takes.
+
+    Args:
+        function: the user's function.
+        given: what its user has said; None to find it out.
+
+    Raises:
+        ArgumentValueError: there is no such framework, or several are possible.
+    """
+    if given is not None:
+        return named("framework", given, FRAMEWORKS)
+    for modules in (_of_object(function), _of_names(function), _imported()):
+        found = {name for name, item in FRAMEWORKS.items() if _belongs(item, modules)}
+        found = found - {PLAIN} or found
+        if len(found) == 1:
+            return found.pop()
+        if found:
+            names = " or ".join(sorted(found))
+            raise ArgumentValueError(f"say which framework it is for: framework={names}")
+    return PLAIN
+
+
+def framework_of_array(array: object) -> str | None:
+    """Return the framework that an array belongs to; None for what is no array of one."""
+    modules = {item.__module__ for item in type(array).__mro__} - {"builtins"}
+    found = [name for name, item in FRAMEWORKS.items() if _belongs(item, modules)]
+    return found[-1] if found else None
+
+
+def _belongs(framework: Framework, modules: Iterable[str]) -> bool:
+    """Return whether one of the modules is of a framework; `jaxlib` belongs to `jax`."""
+    tops = {name.partition(".")[0] for name in modules}
+    return any(top in {own, f"{own}lib"} for top in tops for own in framework.imports)
+
+
+def _of_object(function: object) -> set[str]:
+    kinds = function.__mro__ if isinstance(function, type) else type(function).__mro__
+    modules = {item.__module__ for item in kinds}
+    return modules | {getattr(function, "__module__", None) or ""}
+
+
+def _of_names(function: object) -> set[str]:
+    """Return the modules of what the code of a function names."""
+    return set(_modules_of(_plain_function(function)))
+
+
+def _plain_function(function: object) -> object:
+    """Return the Python function that an object calls."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = getattr(function, "__wrapped__", function)
+    function = getattr(function, "__func__", function)
+    return function if hasattr(function, "__code__") else type(function).__call__
+
+
+def _modules_of(function: object) -> Iterator[str]:
+    code, space = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    if code is None:
+        return
+    codes = [code]
+    while codes:
+        one = codes.pop()
+        codes += [part for part in one.co_consts if hasattr(part, "co_names")]
+        for name in one.co_names:
+            found = space.get(name)
+            if isinstance(found, ModuleType):
+                yield found.__name__
+            elif found is not None:
+                yield getattr(found, "__module__", None) or ""
+            elif name in sys.modules:  # an import inside of the function
+                yield name
+
+
+def _imported() -> set[str]:
+    return {module.partition(".")[0] for module in tuple(sys.modules)}

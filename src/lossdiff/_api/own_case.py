@@ -1,0 +1,348 @@
+"""Make a question of a user's own arrays: nothing is rounded or widened unless it is asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..backends.base import result_shape
+from ..cases.casefile import digest_of, target_family_of
+from ..cases.dtypes import FORMATS, format_of
+from ..cases.model import Case, Inputs
+from ..cases.operations import OPERATIONS, Operation, Options, TargetKind
+from ..errors import ArgumentTypeError, ArgumentValueError
+from .frameworks import PLAIN, backend_of, framework_of_array, named
+
+Array = NDArray[Any]
+WEIGHTS = ("weight", "pos_weight")
+_NUMBERS = {"ignore_index": (int,), "label_smoothing": (int, float)}
+
+
+@dataclass(frozen=True)
+class OwnCase(Case):
+    """A case of a user's own arrays, whose gradient is that of a sum, or of a given cotangent.
+
+    Attributes:
+        weights_of_result: the cotangent in the shape of the result; None for ones.
+    """
+
+    weights_of_result: Array | None = field(default=None, compare=False, repr=False)
+
+    def cotangent(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        if self.weights_of_result is None:
+            return np.ones(shape)
+        rows = shape[0] if shape else 1
+        given = self.weights_of_result.astype(np.float64)
+        return given if given.shape == shape else given[:rows].reshape(shape)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question of a user's, in the form in which the oracle takes it.
+
+    Attributes:
+        case: the case, whose classes lie on one axis.
+        shape: the shape of the first argument as it was given.
+        result: the shape of the result as it is wanted.
+        axes: the axes of the classes, where there are several; empty for one.
+        framework: the framework of the given arrays; None for lists and numbers.
+    """
+
+    case: OwnCase
+    shape: tuple[int, ...]
+    result: tuple[int, ...]
+    axes: tuple[int, ...] = ()
+    framework: str | None = None
+
+    def restored(self, quantity: str, array: Array) -> Array:
+        """Return a quantity in the shape and order of axes that the user knows."""
+        if quantity == "value" and self.case.operation in _REDUCES:
+            return array.reshape(self.result)
+        if not self.shape:
+            return array.reshape(())
+        if not self.axes or array.ndim == 0:
+            return array
+        others = [axis for axis in range(len(self.shape)) if axis not in self.axes]
+        order = [*others, *self.axes]
+        moved = array.reshape([self.shape[axis] for axis in order])
+        return np.moveaxis(moved, range(len(order)), order)
+
+
+_REDUCES = ("logsumexp",)
+
+
+def asked(
+    operation: str, logits: object, target: object = None, options: Mapping[str, Any] | None = None
+) -> Asked:
+    """Return the question that a user's arrays ask.
+
+    Args:
+        operation: the name of an operation.
+        logits: the first argument: numbers, nested lists, or an array of any framework.
+        target: the target, likewise; None for an operation without one.
+        options: the options of the operation, weights as arrays; `target_kind`, `dtype` and
+            `cotangent`; `axis` (one or several), `keepdim` and `where` of functions of one array.
+
+    Raises:
+        ArgumentTypeError: an argument is of a type that is not taken.
+        ArgumentValueError: an argument has a value, a shape or a dtype that is not taken.
+
+    >>> asked("cross_entropy", [[1.0, 2.0]], [1]).case.dtype
+    'float64'
+    """
+    contract = OPERATIONS[named("operation", operation, OPERATIONS)]
+    given = dict(options or {})
+    cotangent, dtype = given.pop("cotangent", None), given.pop("dtype", None)
+    values = _in_dtype(contract.domain, array_of(contract.domain, logits), dtype)
+    if contract.is_loss and contract.reads_classes and not values.ndim:
+        raise ArgumentValueError(f"{contract.domain} is one number, and has no classes")
+    kind = _kind(contract, values, target, given.pop("target_kind", None))
+    arrays = {name: _numbers(name, given.pop(name), values.dtype) for name in WEIGHTS
+              if name in contract.options and given.get(name) is not None}  # fmt: skip
+    shape, keeps = values.shape, False
+    axes: tuple[int, ...] = ()
+    if not contract.is_loss:
+        _refuse_target(contract, target)
+        values, axes, keeps = _shaped(contract, values, given)
+    chosen = _options(contract, given, values.ndim, bool(axes))
+    chosen = replace(
+        chosen,
+        **{name: "given" for name in WEIGHTS if name in arrays},  # type: ignore[arg-type]
+    )
+    labels = None if kind is None else _target(target, kind, values, dtype)
+    arrays = {name: _fitting(name, it, values, contract) for name, it in arrays.items()}
+    inputs = Inputs(values, labels, arrays.get("weight"), arrays.get("pos_weight"))
+    case = OwnCase(
+        operation,
+        f"file:{digest_of(inputs)}",
+        values.shape,
+        values.dtype.name,
+        cast("TargetKind | None", kind),
+        target_family_of(labels, kind, chosen),
+        chosen,
+        0,
+        inputs,
+        _other_dtype(labels, kind, values),
+    )
+    if contract.reads_classes and not values.shape[case.class_axis]:
+        raise ArgumentValueError(f"{contract.domain} of shape {shape} has no classes")
+    result = _result(case, shape, axes, keeps=keeps)
+    return Asked(_weighted(case, cotangent), shape, result, axes, framework_of_array(logits))
+
+
+def _other_dtype(labels: Array | None, kind: str | None, values: Array) -> str:
+    """Return the dtype of a target of probabilities, if it is not that of the values."""
+    is_usual = labels is None or kind == "index" or labels.dtype == values.dtype
+    return "" if labels is None or is_usual else labels.dtype.name
+
+
+def array_of(name: str, given: object) -> Array:
+    """Return an argument as a NumPy array of the same dtype and shape.
+
+    Args:
+        name: the name of the argument, for messages.
+        given: a number, nested lists of numbers, or an array of any framework.
+
+    Raises:
+        ArgumentTypeError: it holds no numbers, or is no array.
+    """
+    framework = framework_of_array(given)
+    array: Array
+    try:
+        array = (
+            np.asarray(given)
+            if framework is None or framework == PLAIN
+            else _converted(framework, given)
+        )
+    except Exception as error:  # other people's arrays may fail in any way
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ArgumentTypeError(f"{name} is no array: {reason}") from error
+    if array.dtype.kind not in "biuf" and format_of(array.dtype) is None:
+        what = f"an array of {array.dtype}" if framework else f"a {type(given).__name__}"
+        raise ArgumentTypeError(f"{name} is {what}, which holds no real numbers")
+    return array
+
+
+def _converted(framework: str, given: object) -> Array:
+    backend = backend_of(framework)
+    with backend.as_guest():
+        return backend.to_numpy(given)
+
+
+def _in_dtype(name: str, array: Array, dtype: str | None) -> Array:
+    """Return floating-point numbers, rounded where the user has named a dtype."""
+    if dtype is not None:
+        return FORMATS[named("dtype", dtype, FORMATS)].round(array)
+    if format_of(array.dtype) is None:
+        raise ArgumentValueError(
+            f"{name} holds {array.dtype}; allowed: {', '.join(FORMATS)}, or dtype= to convert it"
+        )
+    return array
+
+
+def _kind(contract: Operation, values: Array, target: object, given: object) -> str | None:
+    """Return the kind of the target, which its dtype and shape tell unless it is given."""
+    if not contract.is_loss:
+        return None
+    if target is None:
+        raise ArgumentTypeError(f"{contract.name} takes a target")
+    if given is not None:
+        return named(f"target_kind of {contract.name}", given, contract.targets)
+    array = array_of("target", target)
+    if contract.targets == ("multi_label",) or len(contract.targets) == 1:
+        return contract.targets[0]
+    is_index = array.dtype.kind in "iu" and array.shape != values.shape
+    return "index" if is_index else "soft"
+
+
+def _refuse_target(contract: Operation, target: object) -> None:
+    if target is not None:
+        raise ArgumentTypeError(f"{contract.name} takes no target")
+
+
+def _target(target: object, kind: str, values: Array, dtype: str | None) -> Array:
+    array = array_of("target", target)
+    axis = min(1, values.ndim - 1)
+    expected = values.shape[:axis] + values.shape[axis + 1 :] if kind == "index" else values.shape
+    if array.shape != expected:
+        raise ArgumentValueError(
+            f"the target has shape {array.shape}; {kind} targets of logits of shape "
+            f"{values.shape} have {expected}"
+        )
+    if kind != "index":
+        return _numbers("target", array, values.dtype, exact=dtype is None)
+    if array.dtype.kind not in "iu" or (array.astype(np.int64) != array).any():
+        raise ArgumentValueError(f"the target holds {array.dtype}; an index target holds int64")
+    return array.astype(np.int64)
+
+
+def _numbers(name: str, given: object, dtype: np.dtype[Any], *, exact: bool = True) -> Array:
+    """Return numbers in their own dtype; Python's numbers, and whole ones, in that of the values.
+
+    Raises:
+        ArgumentValueError: the dtype of the values does not hold them exactly.
+    """
+    array = array_of(name, given)
+    is_plain = framework_of_array(given) is None or format_of(array.dtype) is None
+    if not is_plain and exact:
+        return array
+    rounded = FORMATS[dtype.name].round(array)
+    wide = array.astype(np.float64)
+    same = (rounded.astype(np.float64) == wide) | np.isnan(wide)
+    # A list of Python's floats is what a framework would make an array of that dtype from.
+    if exact and array.dtype.kind in "iu" and not same.all():
+        raise ArgumentValueError(f"{name} holds numbers that {dtype.name} does not")
+    return rounded
+
+
+def _shaped(
+    contract: Operation, values: Array, given: dict[str, Any]
+) -> tuple[Array, tuple[int, ...], bool]:
+    """Return the values with one axis of classes, the axes it was made of, and whether to keep.
+
+    Several axes become the last one. What a mask leaves out becomes −inf, a class of probability 0.
+    """
+    keeps, where = bool(given.pop("keepdim", False)), given.pop("where", None)
+    if (keeps or where is not None) and not contract.reads_classes:
+        raise ArgumentTypeError(f"{contract.name} takes neither keepdim nor where")
+    if where is not None:
+        mask = array_of("where", where)
+        if mask.dtype != bool:
+            raise ArgumentValueError(f"where holds {mask.dtype}; a mask holds bool")
+        values = np.where(mask, values, np.array(-np.inf, values.dtype))
+    if contract.reads_classes and not values.ndim:
+        if given.pop("axis", None) not in (None, -1, 0):
+            raise ArgumentValueError("a number has the axes -1 and 0 only")
+        return values.reshape(1), (), keeps
+    axis = given.get("axis", -1)
+    if axis is None:
+        axis = tuple(range(values.ndim))
+    if not isinstance(axis, tuple | list):
+        return values, (), keeps
+    del given["axis"]
+    axes = tuple(sorted(_axis(one, values.ndim) for one in axis))
+    others = [one for one in range(values.ndim) if one not in axes]
+    moved = np.transpose(values, [*others, *axes])
+    shape = [values.shape[one] for one in others]
+    return moved.reshape(*shape, math.prod(values.shape[one] for one in axes)), axes, keeps
+
+
+def _axis(given: object, axes: int) -> int:
+    if type(given) is not int or not -axes <= given < axes:
+        raise ArgumentValueError(f"axis is {given!r}; allowed: {-axes} to {axes - 1}")
+    return given % axes
+
+
+def _options(contract: Operation, given: dict[str, Any], axes: int, is_moved: bool) -> Options:
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        plain = [item for item in contract.options if item not in WEIGHTS]
+        extra = [] if contract.is_loss or not contract.reads_classes else ["keepdim", "where"]
+        named(
+            f"option of {contract.name}",
+            name,
+            [*contract.options, "target_kind", "dtype", "cotangent", *extra],
+        )
+        if name in WEIGHTS or value is None:
+            continue
+        assert name in plain  # noqa: S101 -- the others were taken before
+        found[name] = _checked(name, value, axes)
+    if is_moved or found.get("axis") == axes - 1:
+        found["axis"] = -1  # the last one has one name in the id of a case
+    return Options(**found)
+
+
+def _checked(name: str, value: Any, axes: int) -> Any:
+    if name == "axis":
+        return _axis(value, axes)
+    if name == "reduction":
+        return named("reduction", value, ("none", "mean", "sum"))
+    if type(value) not in _NUMBERS[name]:
+        raise ArgumentTypeError(f"{name} is {value!r}; it must be a number")
+    if name == "label_smoothing" and not 0 <= value <= 1:
+        raise ArgumentValueError(f"label_smoothing is {value!r}; allowed: 0 to 1")
+    return float(value) if name == "label_smoothing" else value
+
+
+def _fitting(name: str, array: Array, values: Array, contract: Operation) -> Array:
+    """Return weights of shape (C,), or with the axes of the values where no class is read."""
+    classes = values.shape[min(1, values.ndim - 1) :][:1]
+    if array.shape == classes and values.ndim:
+        return array
+    if contract.reads_classes:
+        raise ArgumentValueError(f"{name} has shape {array.shape}; it must have {classes}")
+    try:
+        fits = np.broadcast_shapes(array.shape, values.shape) == values.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ArgumentValueError(
+            f"{name} has shape {array.shape}, which does not broadcast to {values.shape}"
+        )
+    return array.reshape([1] * (values.ndim - array.ndim) + list(array.shape))
+
+
+def _result(
+    case: Case, shape: tuple[int, ...], axes: tuple[int, ...], *, keeps: bool
+) -> tuple[int, ...]:
+    """Return the shape of the value as the user wants it."""
+    if case.operation not in _REDUCES:
+        return shape if not case.contract.is_loss else result_shape(case)
+    gone = axes or ((case.options.axis % len(shape),) if shape else ())
+    if keeps:
+        return tuple(1 if axis in gone else size for axis, size in enumerate(shape))
+    return tuple(size for axis, size in enumerate(shape) if axis not in gone)
+
+
+def _weighted(case: OwnCase, cotangent: object) -> OwnCase:
+    if cotangent is None:
+        return case
+    array, shape = array_of("cotangent", cotangent), result_shape(case)
+    if array.shape != shape:
+        raise ArgumentValueError(f"the cotangent has shape {array.shape}; the result has {shape}")
+    return replace(case, weights_of_result=array)
