@@ -19,6 +19,7 @@ from ...cases.model import Case
 from ...cases.packed import in_parts
 from ..relations import needs_single_thread_run
 from ..workers import Question
+from .own_questions import own_questions
 from .plan import Plan
 
 BATCH_SIZE = 48  # questions that are sent together
@@ -83,7 +84,7 @@ class WorkerPool:
 def pools_of(plan: Plan) -> list[WorkerPool]:
     """Return the pools of a plan, those of a user's files first: their import may fail."""
     theirs = [(name, files) for name in plan.frameworks if (files := plan.extra.get(name))]
-    ours = [(name, ()) for name in plan.frameworks]
+    ours = [] if plan.only_own else [(name, ()) for name in plan.frameworks]
     threads = (0, 1) if any(map(needs_single_thread_run, plan.suite.cases)) else (0,)
     return [
         WorkerPool(name, modes, number, files)
@@ -137,16 +138,19 @@ class Questions:
             claims: the implementations of the pool.
             is_done: returns whether a question has its verdicts already.
         """
-        self._plan, self._pool, self._is_done = plan, pool, is_done
+        self._pool, self._is_done = pool, is_done
+        wanted = [claim for claim in claims if plan.asks(claim)]
+        self._suite, self._own = plan.suite, dict[str, frozenset[str]]()
+        if pool.files and plan.only_own:
+            self._suite, self._own = own_questions(plan, wanted)
         self._modes = {mode.name: mode for mode in pool.described}
         self._claims: dict[str, list[Claim]] = {}
-        for claim in sorted(claims, key=lambda claim: claim.name):
-            if plan.asks(claim):
-                self._claims.setdefault(claim.operation, []).append(claim)
+        for claim in sorted(wanted, key=lambda claim: claim.name):
+            self._claims.setdefault(claim.operation, []).append(claim)
         # Only counts are kept of each bucket: a suite has too many questions to hold them all, and
         # the counts suffice to distribute them.
         alike = groupby(
-            enumerate(plan.suite.cases), key=lambda item: (item[1].dtype, item[1].shape)
+            enumerate(self._suite.cases), key=lambda item: (item[1].dtype, item[1].shape)
         )
         buckets = [bucket for _, same in alike if (bucket := self._bucket(same))]
         self.total = sum(bucket.size for bucket in buckets)
@@ -163,7 +167,13 @@ class Questions:
         ):
             return False
         how = self._modes[mode]
-        return how.is_eager or self._plan.suite.is_compiled(case, how.dtypes)
+        return how.is_eager or self._suite.is_compiled(case, how.dtypes)
+
+    def _asked(self, case: Case) -> Iterator[Claim]:
+        """Yield the claims of a case's operation that have it among their questions."""
+        for claim in self._claims.get(case.operation, ()):
+            if not self._own or case.id in self._own[claim.name]:
+                yield claim
 
     def _bucket(self, same: Iterable[tuple[int, Case]]) -> Bucket | None:
         """Count the questions of some cases; return None if the pool has none."""
@@ -173,7 +183,7 @@ class Questions:
             modes = [mode for mode in self._pool.modes if self._is_asked(mode, case)]
             if modes:
                 places[1:] = [place]
-            for mode, claim in product(modes, self._claims.get(case.operation, ())):
+            for mode, claim in product(modes, self._asked(case)):
                 if not claim.unsupported(case):
                     size += 1
                     left += not self._has(claim, mode, case)
@@ -186,7 +196,7 @@ class Questions:
         # The order is that in which compiling costs least: one dtype and shape after the other, one
         # mode after the other, and within them all questions of one signature together.
         for bucket, mode in product(buckets, self._pool.modes):
-            cases = map(self._plan.suite.cases.__getitem__, bucket.places)
+            cases = map(self._suite.cases.__getitem__, bucket.places)
             wanted = (case for case in cases if self._is_asked(mode, case))
             for _, same in groupby(wanted, key=lambda case: case.signature):
                 cases_of_signature = list(same)
@@ -198,7 +208,7 @@ class Questions:
     def _unanswered(self, mode: str, cases: Iterable[Case]) -> Iterator[Question]:
         """Yield the questions that are claimed and have no verdicts."""
         for case in cases:
-            for claim in self._claims[case.operation]:
+            for claim in self._asked(case):
                 if not self._has(claim, mode, case) and not claim.unsupported(case):
                     yield Question(claim.name, mode, case)
 
@@ -207,7 +217,7 @@ class Questions:
         if mode != EAGER or self._pool.threads:
             return
         for case in cases:
-            for claim in self._claims[case.operation]:
+            for claim in self._asked(case):
                 reason = claim.unsupported(case)
                 if reason and not self._has(claim, mode, case):
                     yield Unclaimed(claim, case, reason)

@@ -30,6 +30,9 @@ class Plan:
         cache: folder in which compilers keep their programs; empty for none, None for the settings
             of the machine.
         shard: number of this part, from 1 on, and the number of parts.
+        only_own: whether a user's functions alone are asked, each the questions that are made for
+            its claim, and the frameworks' own ones only where they may show the same finding.
+        seed: the number of the draw of the suite.
     """
 
     suite: Suite
@@ -43,6 +46,8 @@ class Plan:
     memory: int = 0
     cache: str | None = None
     shard: tuple[int, int] = (1, 1)
+    only_own: bool = False
+    seed: int = 0
 
     def asks(self, claim: Claim) -> bool:
         """Return whether an implementation is evaluated."""

@@ -41,6 +41,7 @@ from .onnx import answer_onnx
 from .plan import Plan, why_absent
 from .profile import RunProfile
 from .shards import takes
+from .sharing import share_findings
 from .start_gate import StartGate
 from .validity import ValiditySearch, next_questions
 
@@ -150,6 +151,11 @@ class Engine:
                     self._loop()
             finally:
                 self._stop()
+            if self._plan.only_own and not self._cluster:
+                flow = self._flow
+                flow.findings.unknown -= share_findings(
+                    self._plan, self._run, flow.judge, self._progress
+                )
             self._flow.finish()
         return self._flow.findings
 

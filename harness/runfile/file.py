@@ -277,6 +277,18 @@ class RunFile:
         with self._writing():
             self._connection.execute(f"DELETE FROM {row.table} WHERE {where}", arguments)
 
+    def share(self, findings: Iterable[tuple[VerdictRow, str]]) -> None:
+        """Say of findings which of the framework's own functions shows them alike."""
+        with self._writing():
+            self._connection.executemany(
+                'UPDATE verdicts SET shared = ? WHERE "case" = ? AND implementation = ? AND '
+                "mode = ? AND quantity = ? AND verdict = ?",
+                (
+                    (name, row.case, row.implementation, row.mode, row.quantity, row.verdict)
+                    for row, name in findings
+                ),
+            )
+
     def pack(self) -> None:
         """Shrink the file if dropped rows have left more than a quarter of it empty."""
         with self._reading():

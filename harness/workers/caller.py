@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
 from ...errors import LostError
+from ..answers import Observation
 from .child import Child, Received
 from .messages import (
     START_TIMEOUT,
     AnswerRequest,
+    BatchRequest,
     Catalogue,
     CatalogueRequest,
+    Question,
     Request,
     Setup,
     SourceRequest,
@@ -20,12 +24,13 @@ from .messages import (
 from .source_text import Source
 from .supervisor import why_no_start_after
 from .watchdog import Ended, Limits, Watch
-from .wire import PackedAnswer, result_of
+from .wire import BatchReply, PackedAnswer, result_of, unpack_observation
 
 _EVERY = 0.1  # seconds between two looks at the limits
 _KINDS: dict[type[Request], Any] = {
     CatalogueRequest: Catalogue,
     AnswerRequest: PackedAnswer,
+    BatchRequest: BatchReply,
     SourceRequest: Source,
 }
 
@@ -75,6 +80,22 @@ class Caller:
             raise LostError(why_no_start_after(found))
         catalogue: Catalogue = found
         return catalogue
+
+    def observations(self, batch: Sequence[Question], timeout: float) -> list[Observation] | Ended:
+        """Return the answers to some questions; an `Ended` if one of them ends the process.
+
+        Args:
+            batch: the questions.
+            timeout: the seconds that all of them together may take.
+
+        Raises:
+            LossdiffError: the process sent something else.
+        """
+        reply = self.call(BatchRequest(tuple(batch)), timeout)
+        if isinstance(reply, Ended):
+            return reply
+        pairs = zip(reply.observations, batch, strict=True)
+        return [unpack_observation(packed, question) for packed, question in pairs]
 
     def call(self, request: Request, timeout: float) -> Any:
         """Return the result of a request; the process is replaced if the request ends it.

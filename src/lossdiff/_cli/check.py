@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,12 @@ from .summaries import Summaries, summary_options
     metavar="ADDRESS",
     help="Ask on the cluster of this Dask scheduler, such as tcp://host:8786.",
 )
+@click.option(
+    "--all",
+    "ask_all",
+    is_flag=True,
+    help="With --impl: ask every implementation of every framework, too.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option("--no-cache", is_flag=True, help="Have compilers forget what they have compiled.")
 @selection_options
@@ -77,6 +84,7 @@ def command(
     count: int,
     shard: tuple[int, int],
     scheduler: str,
+    ask_all: bool,
     resume: bool,
     no_cache: bool,
     output: Path,
@@ -92,6 +100,9 @@ def command(
     whole = selected(suite(suite_name, seed=seed, count=count), operations, extra)
     folder = "" if no_cache else str(user_cache_path("lossdiff") / "compiled")
     plan = plan_of(sharded(whole, shard), **selection, shard=shard, cache=folder)
+    if plan.extra and not ask_all:
+        named = tuple(name for name in plan.frameworks if name in plan.extra)
+        plan = replace(plan, frameworks=named, only_own=True, seed=seed)
     # The identity is that of the suite before it is sharded: `merge` joins runs that share it.
     asked = identity(plan, whole, seed=seed, count=count)
     with opened(output, asked, resume=resume) as run:

@@ -309,3 +309,14 @@ def test_an_instance_has_the_options_that_it_was_made_with() -> None:
         "label_smoothing": 0.1,
     }
     assert built.implementation.options >= {"weight", "label_smoothing", "reduction"}
+
+
+@pytest.mark.framework("jax")
+def test_a_function_that_cannot_be_compiled_is_learnt_eagerly() -> None:
+    import jax.numpy as jnp
+
+    def softmax(x: Any) -> Any:
+        e = jnp.exp(x - float(x.max()))  # a number is not known while a compiler traces
+        return e / e.sum(-1, keepdims=True)
+
+    assert taken(softmax, "softmax", load_backend("jax")).implementation.operation == "softmax"
