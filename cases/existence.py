@@ -7,6 +7,7 @@ middle of a run.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .dtypes import FORMATS
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)} | {"bool"}
 _GIVEN = "given"  # target and weights that are stored beside the values
+_FEW = 1024  # options; all cases of a suite have fewer
 _MOST = 2**48  # elements; no machine holds an array of so many
 _LARGEST = 2**63  # axes and labels are int64
 
@@ -71,6 +73,7 @@ def _target_exists(case: Case) -> bool:
     return family in families and dtype in dtypes
 
 
+@lru_cache(maxsize=_FEW)
 def _options_exist(options: Options, allowed: tuple[str, ...]) -> bool:
     return (
         options.given().keys() <= set(allowed)

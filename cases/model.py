@@ -30,6 +30,7 @@ SHRUNK, SHRUNK_PROBED = "shrunk", "grid_shrunk"
 # Families of cases that carry explicit arrays, and whether such cases are probed. The flag is part
 # of the name, because a case that is rebuilt from its id has to be checked as before.
 _EXPLICIT = {"file": False, "onnx": False, SHRUNK: False, SHRUNK_PROBED: True}
+_FEW = 1024  # different options; all cases of a suite have fewer
 
 
 @dataclass(frozen=True)
@@ -274,11 +275,13 @@ def _join(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or _SCALAR
 
 
+@lru_cache(maxsize=_FEW)
 def _options_text(options: Options) -> str:
     given = options.given()
     return ",".join(f"{name}={value}" for name, value in given.items()) or "-"
 
 
+@lru_cache(maxsize=_FEW)
 def _parse_options(text: str) -> Options:
     if text == "-":
         return Options()

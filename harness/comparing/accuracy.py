@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
-from ..runfile import Answer, AnswerKey
+from ..runfile import Answer, AnswerKey, CaseAnswers
 from ..verdicts import kind_of
 from .leading import Leading
 from .snapshot import RunSnapshot
@@ -22,6 +23,7 @@ KINDS: dict[Kind, str] = {
 _GROWTH = 2.0  # an error that grew by less may be another order of the same roundings
 _STANDINGS = {"unsupported": 3, "agrees": 0, "explained": 1, "finding": 2}
 _UNSTEADY = "nondeterministic"
+_WHO = itemgetter(*map(AnswerKey._fields[1:].index, ("implementation", "mode")))
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,15 @@ class AccuracyTally:
         if change := _change(key, before, after, self._other_bits_expected(key.framework)):
             self._timed.pop(key, None)
             self._keep((0, before.place), change)
+
+    def add_equal(self, case: CaseAnswers) -> None:
+        """Count the answers to a case to which both runs gave the same."""
+        if self._timed:
+            for key, answer in case.answers.items():
+                self.add(key, answer, answer)
+            return
+        self._compared += len(case.who)
+        self._implementations.update(map(_WHO, case.who))
 
     def result(self) -> AccuracyComparison:
         """Return what was found, after all answers were added."""

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..runfile import RunFile, answers_of, matched
+from ..runfile import RunFile, cases_of, matched, matched_cases
 from .accuracy import AccuracyComparison, AccuracyTally
 from .coverage import Coverage, CoverageTally
 from .snapshot import RunSnapshot, names_of, read_snapshot
@@ -112,8 +112,12 @@ def compare_runs(base: RunSnapshot, new: RunSnapshot, *, effect: float = EFFECT)
     """
     accuracy, coverage = AccuracyTally(base, new), CoverageTally(base, new)
     with RunFile.open(base.path) as one, RunFile.open(new.path) as other:
-        for pair in matched(answers_of(one), answers_of(other)):
-            accuracy.add(*pair)
-            coverage.add(*pair)
+        for before, after in matched_cases(cases_of(one), cases_of(other)):
+            if before is not None and after is not None and before.said == after.said:
+                accuracy.add_equal(before)
+                continue
+            for pair in matched(before, after):
+                accuracy.add(*pair)
+                coverage.add(*pair)
     times = compare_times(base, new, effect=effect)
     return Comparison(base, new, accuracy.result(), coverage.result(), times)

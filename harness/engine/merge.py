@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import chain, starmap, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,13 @@ from ...cases.checked import decoded
 from ...errors import RunFileError
 from ..relations import RelationTally, compared
 from ..runfile import (
-    Answer,
-    AnswerKey,
     AnswerRow,
     CaseView,
     CompletedRow,
     DomainRow,
     IncidentRow,
     MemoryRow,
+    Pair,
     PassRow,
     ProcessRow,
     RelationRow,
@@ -36,8 +35,9 @@ from ..runfile import (
     VerdictRow,
     WorkedRow,
     WorkerRow,
-    answers_of,
+    cases_of,
     matched,
+    matched_cases,
 )
 from ..verdicts import equivalence_of
 from .identity import QUESTIONS, difference, digests, users_files, versions_that_differ, written
@@ -136,7 +136,7 @@ def _is_repeated(one: RunFile, other: RunFile, place: Place) -> bool:
     # Two runs of the same framework are either disjoint, as shards are, or equal. Anything between
     # would let the order of the runs decide which verdicts are kept.
     is_shared, differing = False, ""
-    for key, one_answer, other_answer in matched(_answers(one, place), _answers(other, place)):
+    for key, one_answer, other_answer in _matched(one, other, place):
         words = [sorted(it.words) if it else ["nothing"] for it in (one_answer, other_answer)]
         is_shared = is_shared or (one_answer is not None and other_answer is not None)
         if words[0] != words[1] and not differing:
@@ -150,8 +150,9 @@ def _is_repeated(one: RunFile, other: RunFile, place: Place) -> bool:
     return is_shared
 
 
-def _answers(run: RunFile, place: Place) -> Iterator[tuple[AnswerKey, Answer]]:
-    return answers_of(run, "framework = ? AND device = ?", place)
+def _matched(one: RunFile, other: RunFile, place: Place) -> Iterator[Pair]:
+    runs = (cases_of(run, "framework = ? AND device = ?", place) for run in (one, other))
+    return chain.from_iterable(starmap(matched, matched_cases(*runs)))
 
 
 def _check_versions(one: RunFile, other: RunFile, place: Place) -> None:

@@ -6,7 +6,7 @@ classes in `rows`, `timing_rows` and `resume_rows`; `schema` converts rows to co
 
 from __future__ import annotations
 
-from .answers import Answer, AnswerKey, answers_of, matched
+from .answers import Answer, AnswerKey, CaseAnswers, Pair, cases_of, matched, matched_cases
 from .file import RunFile
 from .lock import writing
 from .place import draft_of, standing
@@ -21,12 +21,14 @@ __all__ = [
     "AnswerKey",
     "AnswerRow",
     "BlobRow",
+    "CaseAnswers",
     "CaseView",
     "CompletedRow",
     "DomainRow",
     "IncidentRow",
     "MemoryRow",
     "NamesView",
+    "Pair",
     "PassRow",
     "PassView",
     "PendingRow",
@@ -41,10 +43,11 @@ __all__ = [
     "WordView",
     "WorkedRow",
     "WorkerRow",
-    "answers_of",
     "array_of",
+    "cases_of",
     "draft_of",
     "matched",
+    "matched_cases",
     "packed",
     "standing",
     "writing",

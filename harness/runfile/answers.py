@@ -1,7 +1,7 @@
 """Read the answers of two runs side by side.
 
-Both are sorted by their keys and read at the same pace, so that only the two answers at hand are in
-memory, however many verdicts the runs have.
+Both are sorted by their cases and read at the same pace, so that only the answers to the case at
+hand are in memory, however many verdicts the runs have.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .file import RunFile
 from .views import VerdictView
@@ -39,9 +39,7 @@ class Word(NamedTuple):
     ledger: str
 
 
-_KEY = attrgetter(*AnswerKey._fields)
-_FACTS = attrgetter("verdict", "known", "ledger", "ulp", "fingerprint")
-Facts = tuple[str, bool, str, float | None, str]
+Facts = tuple[str, int, str, float | None, str]
 
 
 @dataclass(slots=True)
@@ -62,8 +60,8 @@ class Answer:
         """The verdicts, in the order of the run."""
         found: dict[str, Word] = {}
         for verdict, known, ledger, _, _ in self.facts:
-            first = found.get(verdict, Word(known, ledger))
-            found[verdict] = Word(first.known and known, first.ledger)
+            first = found.get(verdict, Word(bool(known), ledger))
+            found[verdict] = Word(first.known and bool(known), first.ledger)
         return found
 
     @property
@@ -77,44 +75,76 @@ class Answer:
         return {bits for *_, bits in self.facts if bits} or {""}
 
 
-Entry = tuple[AnswerKey, Answer]
+_CASE = attrgetter("case")
+# The key without the case, and then the facts.
+_SAID = attrgetter(*AnswerKey._fields[1:], "verdict", "known", "ledger", "ulp", "fingerprint")
+_KEYS = len(AnswerKey._fields) - 1
+_WHO = slice(_KEYS)
 
 
-def answers_of(run: RunFile, where: str = "1", arguments: Sequence[str] = ()) -> Iterator[Entry]:
-    """Yield the answers of a run, sorted by their keys; see `RunFile.rows` for the condition."""
-    for key, rows in groupby(run.rows(VerdictView, where, arguments), _KEY):
-        facts: dict[Facts, None] = {}
-        place = 0
-        for row in rows:
-            place = place or row.rowid
-            facts[_FACTS(row)] = None
-        yield AnswerKey(*key), Answer(place, facts)
+@dataclass(slots=True)
+class CaseAnswers:
+    """The answers of a run to one case.
+
+    Attributes:
+        case: the id of the case.
+        rows: all verdicts, sorted by the answer and then in the order of the run.
+        said: what each of them says, its place in the run left out. Cases for which two runs say
+            the same have the same answers, so that nobody has to look at each.
+    """
+
+    case: str
+    rows: list[VerdictView]
+    said: list[tuple[Any, ...]]
+
+    @property
+    def who(self) -> set[tuple[str, ...]]:
+        """The keys of the answers, without the case."""
+        return {said[_WHO] for said in self.said}
+
+    @property
+    def answers(self) -> dict[AnswerKey, Answer]:
+        """The answers by their keys."""
+        found: dict[AnswerKey, Answer] = {}
+        for row, said in zip(self.rows, self.said, strict=True):
+            key = AnswerKey(self.case, *said[_WHO])
+            found.setdefault(key, Answer(row.rowid, {})).facts[said[_KEYS:]] = None
+        return found
+
+
+def cases_of(
+    run: RunFile, where: str = "1", arguments: Sequence[str] = ()
+) -> Iterator[CaseAnswers]:
+    """Yield the answers to each case, sorted by its id; see `RunFile.rows` for the condition."""
+    for case, rows in groupby(run.rows(VerdictView, where, arguments), _CASE):
+        found = list(rows)
+        yield CaseAnswers(case, found, list(map(_SAID, found)))
+
+
+def matched_cases(
+    base: Iterator[CaseAnswers], new: Iterator[CaseAnswers]
+) -> Iterator[tuple[CaseAnswers | None, CaseAnswers | None]]:
+    """Yield each case with the answers of both runs; None stands for a case that a run lacks.
+
+    Args:
+        base: the answers of one run, sorted by their cases.
+        new: those of the other.
+    """
+    before, after = next(base, None), next(new, None)
+    while before is not None or after is not None:
+        is_before = after is None or (before is not None and before.case <= after.case)
+        is_after = before is None or (after is not None and after.case <= before.case)
+        yield (before if is_before else None), (after if is_after else None)
+        before = next(base, None) if is_before else before
+        after = next(new, None) if is_after else after
 
 
 Pair = tuple[AnswerKey, Answer | None, Answer | None]
 
 
-def matched(base: Iterator[Entry], new: Iterator[Entry]) -> Iterator[Pair]:
-    """Yield each key with the answers of both runs; None stands for one that a run lacks.
-
-    Args:
-        base: the answers of one run, sorted by their keys.
-        new: those of the other.
-    """
-    before, after = next(base, None), next(new, None)
-    while before is not None and after is not None:
-        if before[0] == after[0]:
-            yield *before, after[1]
-            before, after = next(base, None), next(new, None)
-        elif before[0] < after[0]:
-            yield *before, None
-            before = next(base, None)
-        else:
-            yield after[0], None, after[1]
-            after = next(new, None)
-    while before is not None:
-        yield *before, None
-        before = next(base, None)
-    while after is not None:
-        yield after[0], None, after[1]
-        after = next(new, None)
+def matched(before: CaseAnswers | None, after: CaseAnswers | None) -> Iterator[Pair]:
+    """Yield each key with the answers of two runs to a case; None stands for one that lacks."""
+    base = before.answers if before is not None else {}
+    new = after.answers if after is not None else {}
+    for key in sorted(base.keys() | new.keys()):
+        yield key, base.get(key), new.get(key)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from functools import partial
+from itertools import chain
 from operator import itemgetter
+from types import GenericAlias
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from msgspec import Meta, ValidationError, convert, defstruct
@@ -20,6 +24,7 @@ _NAMES = ("case", "implementation", "example", "relation", "framework", "number"
 # The columns of words, which are checked together; all others of a view are a case or free.
 _WORDS = ("operation", "framework", "kind", "mode", "device", "dtype", "quantity", "verdict")
 _REMEMBERED = 4096  # combinations of words
+_BATCH = 100  # records; more are hardly quicker
 _NAMED_BY = 2  # of them are enough to find a row
 
 
@@ -43,8 +48,7 @@ class RowDecoder:
         self._free = [
             field.name for field in fields(row) if field.type == "str" and field.name not in CHECKS
         ]
-
-        self._quick = _QuickDecoder(row, bools) if getattr(row, "by_the_million", False) else None
+        self._batches = _BatchDecoder(self, row) if getattr(row, "by_the_million", False) else None
 
     def decode(self, record: Sequence[Any]) -> Any:
         """Return the row that a record holds.
@@ -55,17 +59,18 @@ class RowDecoder:
         Raises:
             SchemaError: a cell does not fit; the message names the table, the column and the row.
         """
-        quick = self._quick and self._quick.decode(record)
-        if quick is not None:
-            return quick
         try:
-            row = self._decoded(self._cells(record))
+            return self._decoded(self._cells(record))
         except SchemaError as error:
             where = f"{self._row.table}.{error.where} of {_name(self._cells(record))}"
             raise SchemaError(where, error.reason) from error
-        if self._quick is not None:
-            self._quick.remember(record)
-        return row
+
+    def decode_all(self, cursor: sqlite3.Cursor) -> Iterator[Any]:
+        """Return the rows of an executed statement, few of which are in memory; see `decode`."""
+        if self._batches is None:
+            return map(self.decode, cursor)
+        batches = iter(partial(cursor.fetchmany, _BATCH), [])
+        return chain.from_iterable(map(self._batches.decode, batches))
 
     def _cells(self, record: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(self._columns, record, strict=False))  # counts follow the cells
@@ -105,40 +110,44 @@ class RowDecoder:
             raise SchemaError(f"{name}{error.where}", error.reason) from error
 
 
-class _QuickDecoder:
-    """The decoder of rows whose cells are plain, for those whose words were found right before.
+class _BatchDecoder:
+    """The decoder of rows that come by the million, a batch in one step.
 
-    Rows of one kind come by the million, and few combinations of words occur in them. What it
-    returns has the attributes of the row, and is made by msgspec in one step.
+    Few combinations of words occur in such rows, and few cases in a batch. So each combination and
+    each case is looked at once, and msgspec looks at the types and lengths of all cells. What it
+    returns has the attributes of the row.
     """
 
-    def __init__(self, row: type[Any], bools: Sequence[str]) -> None:
+    def __init__(self, single: RowDecoder, row: type[Any]) -> None:
         hints = get_type_hints(row, include_extras=True)
         names = [field.name for field in fields(row)]
         text = Annotated[str, Meta(max_length=LONGEST)]
         types = [(name, text if hints[name] is str else hints[name]) for name in names]
-        self._kind = defstruct(row.__name__, types, array_like=True, frozen=True, gc=False)
-        self._bools = [names.index(name) for name in bools]
-        self._case = names.index("case")
+        kind = defstruct(row.__name__, types, array_like=True, frozen=True, gc=False)
+        self._rows = GenericAlias(list, (kind,))
+        self._case = itemgetter(names.index("case"))
         self._words = itemgetter(*[names.index(name) for name in names if name in _WORDS])
-        self._right: set[Any] = set()
+        self._single, self._right = single, set[Any]()
 
-    def decode(self, record: Sequence[Any]) -> Any:
-        """Return the row; None if the record has to be looked at more closely."""
-        cells = list(record)
-        for place in self._bools:
-            cells[place] = _BOOLS.get(cells[place], cells[place])
+    def decode(self, records: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        """Return the rows that records hold; see `RowDecoder.decode`."""
         try:
-            if self._words(cells) not in self._right or not is_case(cells[self._case]):
-                return None
-            return convert(cells, self._kind)
-        except (ValidationError, TypeError):
-            return None
+            words = set(map(self._words, records)) - self._right
+            if words:
+                self._look_at({self._words(record): record for record in records}, words)
+            if all(map(is_case, set(map(self._case, records)))):
+                found: list[Any] = convert(records, self._rows)
+                return found
+        except (SchemaError, ValidationError, TypeError):
+            pass
+        # The first record that is wrong is named.
+        return [self._single.decode(record) for record in records]
 
-    def remember(self, record: Sequence[Any]) -> None:
-        """Remember the words of a record that was found right."""
-        if len(self._right) < _REMEMBERED:
-            self._right.add(self._words(record))
+    def _look_at(self, examples: dict[Any, Sequence[Any]], words: set[Any]) -> None:
+        for combination in words:
+            self._single.decode(examples[combination])
+            if len(self._right) < _REMEMBERED:
+                self._right.add(combination)
 
 
 def _check_versions(row: WorkerRow) -> None:

@@ -43,6 +43,7 @@ from .schema import (
     bound,
     columns_of,
     decode,
+    decoded_from,
     encode,
     key_of,
     named,
@@ -351,8 +352,7 @@ class RunFile:
         columns, order = named(row, columns_of(row)), named(row, order_of(row))
         query = f"SELECT {columns} FROM {row.table} WHERE {where} ORDER BY {order}"
         with self._reading():
-            for record in self._connection.execute(query, bound(arguments)):
-                yield decode(row, record)
+            yield from decoded_from(row, self._connection.execute(query, bound(arguments)))
 
     def counts(
         self, view: type[R], where: str = "1", arguments: Sequence[Any] = (), limit: int = -1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -169,9 +170,18 @@ def decode(row: type[R], record: Sequence[Any]) -> R:
     Raises:
         SchemaError: a cell is damaged; the message names it.
     """
-    decoder = _DECODERS.get(row) or RowDecoder(row, (), ())
-    found: R = decoder.decode(record)
+    found: R = _decoder_of(row).decode(record)
     return found
+
+
+def decoded_from(row: type[R], cursor: sqlite3.Cursor) -> Iterator[R]:
+    """Return the rows that an executed statement gives, as they are asked for; see `decode`."""
+    cursor.row_factory = None  # tuples are quicker
+    return _decoder_of(row).decode_all(cursor)
+
+
+def _decoder_of(row: type[Any]) -> RowDecoder:
+    return _DECODERS.get(row) or RowDecoder(row, (), ())
 
 
 def packed(array: NDArray[np.generic]) -> bytes:

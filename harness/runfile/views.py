@@ -8,7 +8,7 @@ rows of the table are equal in these columns.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -23,7 +23,8 @@ class VerdictView:
 
     Attributes:
         case, implementation, framework, mode, device, quantity: the answer.
-        verdict, known, ledger, ulp, fingerprint: as in `VerdictRow`.
+        verdict, ledger, ulp, fingerprint: as in `VerdictRow`.
+        known: the same as a number, since SQLite has no truth values.
         rowid: the place of the verdict in the run, from 1.
     """
 
@@ -34,7 +35,7 @@ class VerdictView:
     device: str
     quantity: str
     verdict: str
-    known: bool
+    known: Literal[0, 1]
     ledger: str
     ulp: Size | None
     fingerprint: str

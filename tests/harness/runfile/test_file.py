@@ -373,7 +373,7 @@ def test_a_view_is_sorted_by_the_answer_and_then_as_written(tmp_path: Path) -> N
     assert [(row.case, row.verdict, row.rowid) for row in rows] == [
         (a, "raised", 2), (b, "raised", 1), (b, "exact", 3),
     ]  # fmt: skip
-    assert rows[0].known is True
+    assert rows[0].known == 1
 
 
 def test_a_view_of_a_table_without_its_columns_is_damage(tmp_path: Path) -> None:
