@@ -130,6 +130,7 @@ class Call:
 
 Forward = Callable[..., Any]
 ForwardBackward = Callable[..., tuple[Any, tuple[Any, ...]]]
+BackwardTwice = Callable[..., tuple[tuple[Any, ...], tuple[Any, ...]]]
 SecondOrder = Callable[..., Any]
 
 
@@ -141,6 +142,7 @@ class Backend(ABC):
         description: the description of the framework before it is imported.
         modules: the names of its files of implementations, which are next to the adapter.
         packages: the packages whose versions the run file records.
+        is_immutable: whether no function can write to an array of the framework.
         device: `cpu` or `gpu`.
         extra: the user's own implementations.
         is_guest: whether the process is its user's and not ours; see `as_guest`.
@@ -149,6 +151,7 @@ class Backend(ABC):
     description: ClassVar[Framework]
     modules: ClassVar[tuple[str, ...]]
     packages: ClassVar[tuple[str, ...]]
+    is_immutable: ClassVar[bool] = False
     device: str = "cpu"
     extra: list[Implementation] = field(default_factory=list)
     is_guest: bool = False
@@ -193,6 +196,13 @@ class Backend(ABC):
 
         The cotangent has the shape of the value. A gradient is None if the framework returns none.
         """
+
+    def backward_twice(self, call: Call) -> BackwardTwice | None:
+        """Return `(cotangent, cotangent, *arrays) -> (gradients, gradients)`, from one eager graph.
+
+        The second pass does not write to the first gradients. None if no graph can be kept.
+        """
+        return None
 
     def second(self, call: Call, mode: str) -> SecondOrder:
         """Return `(cotangent, direction, *arrays) -> Hessian-vector product`.

@@ -30,7 +30,7 @@ class ScriptCall:
         arrays: the names of the call's arrays, the first argument first.
         wrt: the arrays with respect to which it is differentiated.
         position: the index of the wanted gradient in `wrt`.
-        of_scalar: whether the result is a number, whose cotangent is 1.
+        of_scalar: whether the result is a number.
     """
 
     mode: str
@@ -135,9 +135,10 @@ class ScriptDialect(ABC):
     def names_cotangent(self, call: ScriptCall) -> bool:
         """Return whether the lines of a call name a cotangent.
 
-        They need none for a scalar where automatic differentiation assumes a cotangent of 1.
+        They need none for the value of a scalar where automatic differentiation assumes a
+        cotangent of 1, since no value depends on it.
         """
-        is_simple = call.of_scalar and call.is_eager and not call.wants_second
+        is_simple = call.of_scalar and call.is_eager and call.wants_value
         return bool(call.wrt) and not is_simple
 
     @abstractmethod

@@ -26,6 +26,8 @@ _MOST_JUDGED = 2**20
 _SHOWN = 200  # characters of a wrong id in a message
 _SCALAR = "scalar"  # stands for a shape without axes
 _NO_OPTIONS = Options()
+# Not 1, so that a backward pass that ignores what comes in is wrong; few bits, as in `_eighths`.
+SCALAR_COTANGENT = 0.625
 SHRUNK, SHRUNK_PROBED = "shrunk", "grid_shrunk"
 # Families of cases that carry explicit arrays, and whether such cases are probed. The flag is part
 # of the name, because a case that is rebuilt from its id has to be checked as before.
@@ -207,10 +209,10 @@ class Case:
             shape: shape of the result.
 
         Returns:
-            float64 multiples of 1/8 in [-1, 1], none of them 0; 1 for a scalar result. The
+            float64 multiples of 1/8 in [-1, 1], none of them 0; 5/8 for a scalar result. The
             cotangent of fewer rows is the beginning of that of more rows.
         """
-        return _eighths("cotangent", shape) if shape else np.ones(())
+        return _eighths("cotangent", shape) if shape else np.asarray(SCALAR_COTANGENT)
 
     def direction(self) -> Floats:
         """Return the fixed direction of the Hessian-vector product.

@@ -16,6 +16,11 @@ VALUE: Quantity = "value"
 GRADIENT_LOGITS: Quantity = "gradient_logits"  # with respect to the first argument
 GRADIENT_TARGET: Quantity = "gradient_target"
 HVP_LOGITS: Quantity = "hvp_logits"  # the derivative of the gradient along a direction
+# The arguments of a call, by the names of the contract.
+Argument = Literal[
+    "logits", "probs", "log_probs", "target", "weight", "pos_weight", "cotangent"
+]  # fmt: skip
+OtherCall = Literal["with_gradient", "second_backward"]  # see `verdicts.OTHER_CALL_MEANINGS`
 FailureKind = Literal["raised", "mismatched", "crashed", "timed out", "unsupported"]
 
 
@@ -76,6 +81,21 @@ class ProbeAnswers:
 
 
 @dataclass(frozen=True)
+class OtherAnswer:
+    """The answer to the same question, put in another way.
+
+    Attributes:
+        relation: how it was put, a name of `verdicts.OTHER_CALL_MEANINGS`.
+        quantity: the quantity that was asked.
+        answer: the array or failure; None if it has the bits of the first answer.
+    """
+
+    relation: OtherCall
+    quantity: Quantity
+    answer: NDArray[Any] | Failure | None
+
+
+@dataclass(frozen=True)
 class Observation:
     """The answer of one implementation to one case.
 
@@ -89,6 +109,8 @@ class Observation:
         probe: the answers to the repeated call and to transformed inputs; None for cases that are
             not probed.
         spoils: what the call has changed in its process, in words; empty if nothing.
+        mutates: the arguments to whose arrays the calls wrote, by the contract's names.
+        others: the answers to the same question, put in other ways.
     """
 
     case: str
@@ -99,6 +121,8 @@ class Observation:
     warnings: str = ""
     probe: ProbeAnswers | None = None
     spoils: str = ""
+    mutates: tuple[Argument, ...] = ()
+    others: tuple[OtherAnswer, ...] = ()
 
 
 def name_of(error: BaseException) -> str:

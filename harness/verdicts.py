@@ -1,8 +1,9 @@
 """The verdicts: one enumeration of what can be said of an answer.
 
-A verdict is stored as a text: the word of its kind, followed by `:NAME` where a convention or a
-relation is named (`convention:mean_over_rows`). To add a verdict, add a member to `VerdictKind`, at
-the place where its severity belongs, and its sign to `_SIGNS` in `reports.legend`.
+A verdict is stored as a text: the word of its kind, followed by `:NAME` where a convention, a
+relation or an argument is named (`convention:mean_over_rows`, `mutates:logits`). To add a verdict,
+add a member to `VerdictKind`, at the place where its severity belongs, and its sign to `_SIGNS` in
+`reports.legend`.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import Literal
 
+from .answers import OtherCall
+
 Category = Literal["agrees", "explained", "finding", "unsupported"]
 
 CONVENTION = "convention:"
 RELATION = "relation:"
+MUTATES = "mutates:"
 UNDEFINED = "convention:undefined_"
 NO_AGREED_ANSWER = "no agreed answer"  # stands where an exact value would
 
@@ -60,6 +64,7 @@ class VerdictKind(Enum):
         "NaN or inf where the exact value is representable, or the other way round",
     )  # fmt: skip
     INACCURATE = "inaccurate", "finding", "finite and wrong, beyond every bound"
+    MUTATES = "mutates", "finding", "the call wrote to an array that it was given"
     SPOILS = "spoils", "finding", "the call changed what later answers in its process depend on"
     CRASHED = "crashed", "finding", "the process died"
 
@@ -86,6 +91,13 @@ RELATION_MEANINGS: dict[str, str] = {
     "split": "a batch in two parts gives what it gives as a whole",
     "one_hot": "an index target gives what its one-hot encoding gives",
     "reflection": "σ(x) + σ(−x) = 1, and what follows for log σ and the binary losses",
+}
+# The same question, put in another way; see `harness.workers.other_calls`.
+WITH_GRADIENT: OtherCall = "with_gradient"
+SECOND_BACKWARD: OtherCall = "second_backward"
+OTHER_CALL_MEANINGS: dict[str, str] = {
+    WITH_GRADIENT: "the value is as right where no gradient is wanted as where one is",
+    SECOND_BACKWARD: "a second backward pass through the same graph gives the gradient again",
 }
 # Repetitions must give the same bits, or are `nondeterministic`.
 REPETITION_MEANINGS: dict[str, str] = {

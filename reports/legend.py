@@ -30,6 +30,7 @@ _SIGNS = {
     "inaccurate": "I",
     "nonfinite": "N",
     "timed out": "T",
+    "mutates": "W",
     "spoils": "S",
     "crashed": "X",
 }

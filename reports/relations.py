@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from ..harness.runfile import RelationRow
 from ..harness.verdicts import (
     EQUIVALENCE_MEANINGS,
+    OTHER_CALL_MEANINGS,
     RELATION,
     RELATION_MEANINGS,
     REPETITION_MEANINGS,
@@ -107,7 +108,7 @@ def relation_tables(survey: Survey, rows: Iterable[RelationRow]) -> tuple[Relati
     asked = [
         row for row in rows if not is_equivalence(row) and row.relation not in REPETITION_MEANINGS
     ]
-    return _tables(survey, asked, RELATION_MEANINGS)
+    return _tables(survey, asked, RELATION_MEANINGS | OTHER_CALL_MEANINGS)
 
 
 def repeat_tables(survey: Survey, rows: Iterable[RelationRow]) -> tuple[RelationTable, ...]:

@@ -40,6 +40,7 @@ class JaxBackend(Backend):
         "textbook",
     )
     packages = ("jax", "jaxlib", "optax", "ml_dtypes")
+    is_immutable = True
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)

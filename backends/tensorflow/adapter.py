@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from ...errors import DeviceAbsentError
-from ..base import Backend, Call, Forward, ForwardBackward, SecondOrder
+from ..base import Backend, BackwardTwice, Call, Forward, ForwardBackward, SecondOrder
 from . import FRAMEWORK
 
 if TYPE_CHECKING:
@@ -92,6 +92,22 @@ class TensorflowBackend(Backend):
             return value, tuple(map(_dense, gradients))
 
         return _compiled(run, mode)
+
+    def backward_twice(self, call: Call) -> BackwardTwice:
+        def run(
+            first: tf.Tensor, again: tf.Tensor, *arrays: tf.Tensor
+        ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+            inputs = [arrays[position] for position in call.positions]
+            with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+                tape.watch(inputs)
+                value = _one_tensor(call(*arrays))
+            gradients = [
+                tape.gradient(value, inputs, output_gradients=tf.cast(seed, value.dtype))
+                for seed in (first, again)
+            ]
+            return tuple(map(_dense, gradients[0])), tuple(map(_dense, gradients[1]))
+
+        return run
 
     def second(self, call: Call, mode: str) -> SecondOrder:
         def run(cotangent: tf.Tensor, direction: tf.Tensor, *arrays: tf.Tensor) -> Any:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import DeviceAbsentError
-from ..base import Backend, Call, Forward, ForwardBackward, SecondOrder
+from ..base import Backend, BackwardTwice, Call, Forward, ForwardBackward, SecondOrder
 from . import FRAMEWORK
 
 
@@ -90,6 +90,20 @@ class TorchBackend(Backend):
             # `backward` would add to `.grad`; `grad` returns gradients, None if there is none.
             gradients = torch.autograd.grad(value, inputs, cotangent, allow_unused=True)
             return value, gradients
+
+        return run
+
+    def backward_twice(self, call: Call) -> BackwardTwice:
+        def run(
+            first: torch.Tensor, again: torch.Tensor, *arrays: torch.Tensor
+        ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+            leaves = [array.detach() for array in arrays]
+            inputs = [leaves[position].requires_grad_() for position in call.positions]
+            value = call(*leaves)
+            one = torch.autograd.grad(value, inputs, first, retain_graph=True, allow_unused=True)
+            # A gradient may be a saved tensor, to which the second pass writes.
+            one = tuple(None if part is None else part.clone() for part in one)
+            return one, torch.autograd.grad(value, inputs, again, allow_unused=True)
 
         return run
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...cases.model import Case
 from ..oracle import ClasswiseTerms, Floats, Solution
 from .algorithms import Precision, times
-from .reductions import divided, divisor_depth, divisor_error, reduced, underflow
+from .reductions import divided, divisor_depth, divisor_error, reduced, shares, underflow
 
 
 def classwise_bound(
@@ -59,7 +59,8 @@ def _underflow(
     term of a loss, p for each of the terms of ΣW in a gradient, 1/p where a weight is divided by
     a probability.
     """
-    per_row, eta = np.count_nonzero(t.w, axis=1), underflow(t.v, solution, q)
+    v = shares(case, t.v) if quantity == "value" else t.v
+    per_row, eta = np.count_nonzero(t.w, axis=1), underflow(v, solution, q)
     if quantity == "value":
         each = np.where(t.w > 0, (1.0 + t.l) * _column(eta), 0.0)  # the sum of l may overflow
         lost = each.sum(axis=1) + 2.0 * eta

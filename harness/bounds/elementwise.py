@@ -10,7 +10,7 @@ import numpy as np
 from ...cases.model import Case
 from ..oracle import ElementwiseTerms, Floats, Solution
 from .algorithms import Precision, times
-from .reductions import divided, divisor_error, reduced, underflow
+from .reductions import divided, divisor_error, reduced, shares, underflow
 
 
 def sigmoid_of(x: Floats) -> Floats:
@@ -72,7 +72,8 @@ def _underflow(
     if case.contract.domain == "probs":
         spread = t.x * (1.0 - t.x)
         size = 1.0 / spread if quantity == "gradient_logits" else 1.0 - np.log(spread)
-    eta = size * (2.0 * underflow(t.v, solution, q))
+    v = shares(case, t.v) if quantity == "value" else t.v
+    eta = size * (2.0 * underflow(v, solution, q))
     w = t.w * solution.unit
     lost = eta + eta * w + eta * np.abs(t.pos_weight)  # the weights alone may overflow
     if quantity != "value" or case.options.reduction == "none":

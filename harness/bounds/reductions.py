@@ -55,6 +55,17 @@ def divided(limit: Floats, exact: Floats, rho: float) -> Floats:
     return (limit + np.abs(exact) * rho) / (1 - rho) if rho < 1 else np.zeros_like(limit)
 
 
+def shares(case: Case, v: Floats) -> Floats:
+    """Return the factor of each loss in the value, 1/D; v where nothing is reduced.
+
+    Args:
+        case: the question.
+        v: the cotangents over D.
+    """
+    is_reduced = case.contract.is_loss and case.options.reduction != "none"
+    return v / case.cotangent(()) if is_reduced else v
+
+
 def underflow(v: Floats, solution: Solution, q: Precision) -> Floats:
     """Return η max(abs(v), 1), the error of a subnormal product before or after it meets v.
 
@@ -93,6 +104,6 @@ def reduced(case: Case, solution: Solution, rows: Floats, v: Floats, q: Precisio
         h = max(h, q.depth(losses.size // max(classes, 1)) + q.depth(classes))
     h += divisor_depth(case, solution, q) + 6
     # Each loss is scaled before the sum, as the sum of large losses may overflow.
-    scale = np.abs(np.broadcast_to(v, losses.shape))
+    scale = np.abs(np.broadcast_to(shares(case, v), losses.shape))
     finite = np.where(np.isfinite(rows.reshape(losses.shape)), rows.reshape(losses.shape), 0.0)
     return np.asarray((finite * scale).sum() + (losses * (scale * (h * q.u + q.s))).sum())

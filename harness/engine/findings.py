@@ -13,7 +13,7 @@ from ...cases.model import Case
 from ..judging import Remark, Verdict
 from ..relations import RelationCheck
 from ..runfile import RunFile, VerdictRow, WorkerRow
-from ..verdicts import RELATION, REPETITION_MEANINGS, VerdictKind, is_finding, kind_of
+from ..verdicts import MUTATES, RELATION, REPETITION_MEANINGS, VerdictKind, is_finding, kind_of
 from ..workers import Catalogue
 from .judgement import Judgement
 
@@ -83,6 +83,11 @@ class Findings:
         if judgement.spoils:
             spoils = Verdict(VerdictKind.SPOILS.word, detail=Remark(judgement.spoils))
             yield self._row(*who, "value", spoils, judgement.seconds)
+
+        for name in judgement.mutates:
+            quantity = "gradient_logits" if name == "cotangent" else "value"
+            wrote = Verdict(MUTATES + name, detail=Remark(f"it writes to its {name}"))
+            yield self._row(*who, quantity, wrote, judgement.seconds)
 
     def unclaimed_row(self, claim: Claim, case: Case, reason: str) -> VerdictRow:
         """Return the row of a case that an implementation does not claim."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
 import numpy as np
 
 from ...backends.claim import Claim
 from ...cases.model import Case, forget_inputs
 from ...cases.stored import worked_examples
-from ..answers import Answers, Failure, Observation
+from ..answers import Answers, Failure, Observation, OtherAnswer
 from ..judging import SolvedCase, Verdict, judge, solved_case
 from ..relations import (
     RelationCheck,
@@ -45,6 +46,7 @@ class Judgement:
         spoils: what the call has changed in its process; empty if nothing.
         looks_like: for each quantity of a user's function with a finding, the usual mistakes that
             give its answer.
+        mutates: the arguments to whose arrays the function wrote.
     """
 
     claim: Claim
@@ -57,6 +59,7 @@ class Judgement:
     threads: int = 0
     spoils: str = ""
     looks_like: Mapping[str, str] = field(default_factory=dict)
+    mutates: tuple[str, ...] = ()
 
 
 class Judge:
@@ -94,6 +97,7 @@ class Judge:
             verdicts = list(_verdicts(solved, observation.answers))
             if claim.kind == "user":
                 looks = self._looks.of(claim.name, solved, observation.answers, verdicts)
+            checks += _other_checks(solved, dict(verdicts), observation.others)
             rows += self._kept(solved, claim, observation)
             if observation.probe is not None:
                 checks += check_probe(case, claim, observation.probe)
@@ -112,6 +116,7 @@ class Judge:
             threads,
             observation.spoils,
             looks,
+            observation.mutates,
         )
 
     def solved(self, case: Case) -> SolvedCase:
@@ -147,6 +152,26 @@ def _verdicts(solved: SolvedCase, answers: Answers) -> list[tuple[str, Verdict]]
         for quantity, answer in answers.items()
         if solution.refusal or quantity in solution.quantities
     ]
+
+
+def _other_checks(
+    solved: SolvedCase, verdicts: dict[str, Verdict], others: Iterable[OtherAnswer]
+) -> Iterator[RelationCheck]:
+    """Yield the checks of the answers to a question that was put in other ways.
+
+    Other bits are no finding. A finding is one that the first answer does not have: where that is
+    wrong itself, it says so.
+    """
+    for other in others:
+        first = verdicts.get(other.quantity)
+        if first is None:
+            continue
+        note = ""
+        if other.answer is not None and not first.is_finding:
+            verdict = judge(solved, other.quantity, other.answer)
+            note = f"{verdict.word}: {verdict.note}" if verdict.is_finding else ""
+        size = inf if note else 0.0
+        yield RelationCheck(other.relation, other.quantity, not note, size, size, note=note)
 
 
 def _worked_row(claim: Claim, mode: str, case: Case, value: np.ndarray | Failure) -> WorkedRow:

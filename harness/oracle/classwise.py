@@ -98,7 +98,8 @@ def _solve_plainly(case: Case, inputs: Inputs, convention: Convention) -> Soluti
     w = target.w.to_float()
     losses = np.where(target.is_nan, np.nan, (w * l).sum(axis=1))
     gap = (p * d).sum(axis=1)
-    terms = ClasswiseTerms(d, l, p, a + log_sum, log_sum, gap, w, np.ones(len(x)))
+    v = np.full(len(x), case.cotangent(()))
+    terms = ClasswiseTerms(d, l, p, a + log_sum, log_sum, gap, w, v)
     return Solution("", {"value": Exact.of(losses).sum()}, terms, losses)
 
 

@@ -138,7 +138,7 @@ def scale(case: Case, w: Floats, convention: Convention) -> Exact:
     """Return the cotangent of each loss divided by D, in the shape of the losses."""
     if case.options.reduction == "none":
         return Exact.of(case.cotangent(case.shape))
-    v = _divisor(case, w, convention).divide(Exact.of(1.0), convention)
+    v = _divisor(case, w, convention).divide(Exact.of(case.cotangent(())), convention)
     return v.map(lambda part: np.broadcast_to(part, case.shape))
 
 

@@ -221,7 +221,7 @@ def row_scale(case: Case, convention: Convention, target: Target, rest: tuple[in
     """Return the cotangent of each row's loss divided by D, shape (R,)."""
     if case.options.reduction == "none":
         return Exact.of(case.cotangent(rest).reshape(-1))
-    v = target.divisor.divide(Exact.of(1.0), convention)
+    v = target.divisor.divide(Exact.of(case.cotangent(())), convention)
     return v.map(lambda part: np.broadcast_to(part, target.counts.shape))
 
 

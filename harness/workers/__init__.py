@@ -21,7 +21,7 @@ from .messages import (
     SourceRequest,
 )
 from .probe import probe
-from .process import limit_threads, load
+from .process import answered, limit_threads, load
 from .source_text import Source
 from .supervisor import BatchResult, Incident, Worker, WorkerHandle, why_no_start
 from .watchdog import GIB, Ended, Limits, Watchdog, jobs_by_default, share_of_memory
@@ -46,6 +46,7 @@ __all__ = [
     "Watchdog",
     "Worker",
     "WorkerHandle",
+    "answered",
     "environment_for",
     "evaluate",
     "jobs_by_default",

@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backends import EAGER
 from ...backends.base import Backend, Call, Forward, ForwardBackward, SecondOrder, call_for
 from ...cases.dtypes import format_of
-from ...cases.layouts import laid_out
 from ...cases.model import Case, Inputs
-from ..answers import HVP_LOGITS, Answers, Failure, Observation, one_line
+from ..answers import HVP_LOGITS, Answers, Argument, Failure, Observation, Quantity, one_line
 from ..oracle import Floats
+from .given import Given
 
 _MOST_COMPILED = 256  # functions of each kind
 _LARGE = 2**26  # bytes; a larger answer of a wrong shape is not sent
-_LOST = {"values": "gradient_logits", "target": "gradient_target"}
-_NO_GRADIENT = Failure("unsupported", "no gradient flows")
+LOST: dict[str, Quantity] = {"values": "gradient_logits", "target": "gradient_target"}
+NO_GRADIENT = Failure("unsupported", "no gradient flows")
 
 
 class Clock:
@@ -117,11 +118,11 @@ def evaluate(backend: Backend, name: str, mode: str, case: Case) -> Observation:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         cotangent = case.cotangent(call.shape)
-        found = value_and_gradients(backend, mode, call, inputs, cotangent, layout=case.layout)
+        found = evaluated(backend, mode, call, inputs, cotangent, layout=case.layout)
     seconds = time.perf_counter() - begin
     said = dict.fromkeys(one_line(str(warning.message)) for warning in caught)
-    sent = {quantity: judged_part(answer, case) for quantity, answer in found.items()}
-    return Observation(case.id, name, mode, sent, seconds, "; ".join(said))
+    sent = {quantity: judged_part(answer, case) for quantity, answer in found.answers.items()}
+    return Observation(case.id, name, mode, sent, seconds, "; ".join(said), mutates=found.mutates)
 
 
 def evaluate_quantity(
@@ -151,8 +152,8 @@ def evaluate_quantity(
         if quantity == HVP_LOGITS:
             return judged_part(second_derivative(backend, mode, call, case, inputs), case)
         cotangent = case.cotangent(call.shape)
-        found = value_and_gradients(backend, mode, call, inputs, cotangent, layout=case.layout)
-    return judged_part(found.get(quantity, _NO_GRADIENT), case)
+        answers = evaluated(backend, mode, call, inputs, cotangent, layout=case.layout).answers
+    return judged_part(answers.get(quantity, NO_GRADIENT), case)
 
 
 def wrt_for(quantity: str, *, by_hand: bool) -> tuple[str, ...]:
@@ -169,7 +170,27 @@ def wrt_for(quantity: str, *, by_hand: bool) -> tuple[str, ...]:
     return () if quantity == "value" else ("values",)
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """What one question gives.
+
+    Attributes:
+        answers: an array or a failure for each quantity.
+        mutates: the arguments to whose arrays the function wrote, by the contract's names.
+    """
+
+    answers: Answers
+    mutates: tuple[Argument, ...] = ()
+
+
 def value_and_gradients(
+    backend: Backend, mode: str, call: Call, inputs: Inputs, cotangent: Floats
+) -> Answers:
+    """Return the answers of `evaluated` alone."""
+    return evaluated(backend, mode, call, inputs, cotangent).answers
+
+
+def evaluated(
     backend: Backend,
     mode: str,
     call: Call,
@@ -177,7 +198,7 @@ def value_and_gradients(
     cotangent: Floats,
     *,
     layout: str = "",
-) -> Answers:
+) -> Evaluated:
     """Return the value and the gradients with respect to `call.wrt`.
 
     Args:
@@ -189,34 +210,37 @@ def value_and_gradients(
         layout: layout of the inputs in memory, a name of `cases.layouts`; empty for contiguous.
 
     Returns:
-        An array or a failure for each quantity. If the gradients fail, the value is computed alone,
-        so that it can still be judged.
+        The answers. If the gradients fail, the value is computed alone, so that it can still be
+        judged.
     """
-    quantities = ["value", *(_LOST[name] for name in call.wrt)]
+    quantities = ["value", *(LOST[name] for name in call.wrt)]
+    seeds = (cotangent,) if call.wrt else ()
     try:
-        arrays = _arrays(backend, call, inputs, layout)
+        given = Given.of(backend, call, inputs, seeds, layout)
     except ValueError as error:  # PyTorch has no negative strides
-        return dict.fromkeys(quantities, Failure.of("unsupported", error))
+        return Evaluated(dict.fromkeys(quantities, Failure.of("unsupported", error)))
     if not call.wrt:
-        return _value_only(backend, mode, call, arrays, quantities, None)
-    seed = backend.to_array(cotangent.astype(inputs.values.dtype))
+        found = _value_only(backend, mode, call, given, quantities, None)
+        return Evaluated(found, given.mutated())
     function = COMPILED.forward_backward(backend, call, mode)
     # The try statements surround the framework's calls only: a defect of this program must not
     # look like an answer.
     try:
         with CALLS.running():
-            value, gradients = function(seed, *arrays)
+            value, gradients = function(*given.arrays)
     except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
         # The call that failed may have changed or consumed its arrays.
-        again = _arrays(backend, call, inputs, layout)
-        return _value_only(backend, mode, call, again, quantities, error)
+        again = Given.of(backend, call, inputs, (), layout)
+        found = _value_only(backend, mode, call, again, quantities, error)
+        return Evaluated(found, again.mutated())
     with CALLS.running():  # an asynchronous framework is waited for when its result is read
-        return {
-            quantity: _NO_GRADIENT
+        found = {
+            quantity: NO_GRADIENT
             if result is None and quantity != "value"
-            else _converted(backend, result)
+            else converted(backend, result)
             for quantity, result in zip(quantities, [value, *gradients], strict=True)
         }
+    return Evaluated(found, given.mutated())
 
 
 def second_derivative(
@@ -229,31 +253,24 @@ def second_derivative(
     Returns:
         An array of the values' shape and dtype, or a failure.
     """
-    dtype = inputs.values.dtype
-    seeds = [case.cotangent(call.shape).astype(dtype), case.direction().astype(dtype)]
-    arrays = [*map(backend.to_array, seeds), *_arrays(backend, call, inputs)]
+    given = Given.of(backend, call, inputs, (case.cotangent(call.shape), case.direction()))
     try:
         with CALLS.running():
-            result = COMPILED.second(backend, call, mode)(*arrays)
+            result = COMPILED.second(backend, call, mode)(*given.arrays)
     except NotImplementedError as error:
         return Failure.of("unsupported", error)
     except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
         return Failure.of("raised", error)
     with CALLS.running():
-        return _NO_GRADIENT if result is None else _converted(backend, result)
-
-
-def _arrays(backend: Backend, call: Call, inputs: Inputs, layout: str = "") -> list[Any]:
-    # Each call has copies of its own, since a function may write to its arguments.
-    return [backend.to_array(laid_out(getattr(inputs, name), layout)) for name in call.arguments]
+        return NO_GRADIENT if result is None else converted(backend, result)
 
 
 def _value_only(
     backend: Backend,
     mode: str,
     call: Call,
-    arrays: list[Any],
-    quantities: list[str],
+    given: Given,
+    quantities: Sequence[str],
     error: BaseException | None,
 ) -> Answers:
     """Return the value alone; the gradients become failures.
@@ -262,7 +279,7 @@ def _value_only(
         backend: the framework.
         mode: how the implementation is run.
         call: the implementation with its options.
-        arrays: the arguments, on the device.
+        given: the arguments, on the device.
         quantities: `value` and the quantities of the gradients.
         error: why the gradients failed; None if none are wanted.
     """
@@ -273,7 +290,7 @@ def _value_only(
     found: Answers = dict.fromkeys(quantities, failure)
     try:
         with CALLS.running():
-            value = COMPILED.forward(backend, call, mode)(*arrays)
+            value = COMPILED.forward(backend, call, mode)(*given.arrays)
     except BaseException as again:  # noqa: BLE001 -- whatever it raises is an answer
         if isinstance(error, NotImplementedError) and not isinstance(again, NotImplementedError):
             found = dict.fromkeys(quantities, Failure("unsupported", failure.message))
@@ -281,17 +298,30 @@ def _value_only(
     if isinstance(error, NotImplementedError):
         found = dict.fromkeys(quantities, Failure("unsupported", failure.message))
     with CALLS.running():
-        found["value"] = converted = _converted(backend, value)
-    if isinstance(converted, np.ndarray) and converted.shape != call.shape:
-        shapes = f"shape {converted.shape}, where {call.shape} is due"
+        found["value"] = array = converted(backend, value)
+    if isinstance(array, np.ndarray) and array.shape != call.shape:
+        shapes = f"shape {array.shape}, where {call.shape} is due"
         lost = Failure(
             "mismatched",
             f"no gradient of a value of {shapes}",
-            shape=converted.shape,
+            shape=array.shape,
             is_of_value=True,
         )
         found.update(dict.fromkeys(quantities[1:], lost))
     return found
+
+
+def value_alone(
+    backend: Backend, call: Call, case: Case
+) -> tuple[NDArray[Any] | Failure, tuple[Argument, ...]]:
+    """Return the value of an eager call that records nothing for a gradient.
+
+    Returns:
+        The value, and the arguments to whose arrays the function wrote.
+    """
+    given = Given.of(backend, call, case.inputs(), (), case.layout)
+    found = _value_only(backend, EAGER, call, given, ["value"], None)
+    return found["value"], given.mutated()
 
 
 def judged_part(answer: NDArray[Any] | Failure, case: Case) -> NDArray[Any] | Failure:
@@ -311,7 +341,8 @@ def judged_part(answer: NDArray[Any] | Failure, case: Case) -> NDArray[Any] | Fa
     return answer[: case.judged_rows]
 
 
-def _converted(backend: Backend, value: Any) -> NDArray[Any] | Failure:
+def converted(backend: Backend, value: Any) -> NDArray[Any] | Failure:
+    """Return a result of the framework as a NumPy array, or why it is none."""
     try:
         array = backend.to_numpy(value)
     except Exception as error:  # noqa: BLE001 -- a user's function may return anything

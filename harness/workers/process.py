@@ -43,6 +43,7 @@ from .messages import (
     Setup,
     SourceRequest,
 )
+from .other_calls import with_other_calls
 from .probe import probe
 from .progress import SharedProgress
 from .source_text import Source, loaded, module_and_name, source_of
@@ -94,11 +95,7 @@ class WorkerProcess:
 
     def answered(self, question: Question) -> Observation:
         """Evaluate one question."""
-        name, mode, case = question
-        observation = evaluate(self.backend, name, mode, case)
-        if case.is_probed:
-            observation = probe(self.backend, mode, case, observation)
-        return observation
+        return answered(self.backend, question)
 
     def batch(self, request: BatchRequest, reach: Callable[[int], None]) -> BatchReply:
         """Evaluate the questions of a batch in order.
@@ -136,6 +133,18 @@ class WorkerProcess:
         needs_gradient = bool(wanted or (selector.all_gradients and call.wrt))
         gradient = "cotangent" if by_hand and needs_gradient else ""
         return source_of(module, attribute, *_written(case, call), gradient)
+
+
+def answered(backend: Backend, question: Question) -> Observation:
+    """Return all that an implementation answers to one question, its extra calls included.
+
+    Args:
+        backend: the framework, with the implementation.
+        question: the implementation, the mode and the case.
+    """
+    name, mode, case = question
+    observation = with_other_calls(backend, case, evaluate(backend, name, mode, case))
+    return probe(backend, mode, case, observation) if case.is_probed else observation
 
 
 def start(setup: Setup) -> None:

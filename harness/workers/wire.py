@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 
 from ...cases.dtypes import FORMATS
 from ...errors import LossdiffError, LostError
-from ..answers import Answers, Failure, Observation, ProbeAnswers
+from ..answers import (
+    Answers,
+    Argument,
+    Failure,
+    Observation,
+    OtherAnswer,
+    OtherCall,
+    ProbeAnswers,
+    Quantity,
+)
 from .messages import Question
 
 T = TypeVar("T")
@@ -51,6 +60,14 @@ class PackedProbe(Struct, frozen=True):
     forms: dict[str, list[PackedAnswers]]
 
 
+class PackedOther(Struct, frozen=True, array_like=True):
+    """An `OtherAnswer`."""
+
+    relation: OtherCall
+    quantity: Quantity
+    answer: PackedAnswer | None
+
+
 class PackedObservation(Struct, frozen=True):
     """An `Observation` without the names, which the judging process knows from the question."""
 
@@ -59,6 +76,8 @@ class PackedObservation(Struct, frozen=True):
     warnings: str
     probe: PackedProbe | None = None
     spoils: str = ""
+    mutates: tuple[Argument, ...] = ()
+    others: tuple[PackedOther, ...] = ()
 
 
 class Changes(Struct, frozen=True):
@@ -216,8 +235,18 @@ def pack_observation(observation: Observation) -> PackedObservation:
         forms = {name: [pack_all(one) for one in some] for name, some in probe.forms.items()}
         packed = PackedProbe(pack_all(probe.first), second, forms)
     answers = pack_all(observation.answers)
+    others = tuple(
+        PackedOther(it.relation, it.quantity, None if it.answer is None else pack(it.answer))
+        for it in observation.others
+    )
     return PackedObservation(
-        answers, observation.seconds, observation.warnings, packed, observation.spoils
+        answers,
+        observation.seconds,
+        observation.warnings,
+        packed,
+        observation.spoils,
+        observation.mutates,
+        others,
     )
 
 
@@ -246,6 +275,19 @@ def unpack_observation(packed: PackedObservation, question: Question) -> Observa
         probe = ProbeAnswers(first, second, forms)
     answers = unpack_all(packed.answers)
     name, mode, case = question
+    others = tuple(
+        OtherAnswer(it.relation, it.quantity, None if it.answer is None else unpack(it.answer))
+        for it in packed.others
+    )
     return Observation(
-        case.id, name, mode, answers, packed.seconds, packed.warnings, probe, packed.spoils
+        case.id,
+        name,
+        mode,
+        answers,
+        packed.seconds,
+        packed.warnings,
+        probe,
+        packed.spoils,
+        packed.mutates,
+        others,
     )

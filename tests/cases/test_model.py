@@ -210,8 +210,8 @@ def test_cotangents_are_eighths_and_never_zero() -> None:
     assert set((v * 8).ravel()) == {*range(-8, 0), *range(1, 9)}
 
 
-def test_the_cotangent_of_a_scalar_is_one() -> None:
-    assert Case.parse(PLAIN).cotangent(()) == 1.0
+def test_the_cotangent_of_a_scalar_is_not_one() -> None:
+    assert Case.parse(PLAIN).cotangent(()) == 0.625
 
 
 def test_the_cotangent_of_fewer_rows_begins_that_of_more() -> None:

@@ -2,7 +2,15 @@ from __future__ import annotations
 
 from lossdiff.harness.relations.metamorphic import RELATIONS
 from lossdiff.harness.runfile.file import RunFile
-from lossdiff.harness.verdicts import AGAIN, RELATION_MEANINGS, REPETITION_MEANINGS, THREADS
+from lossdiff.harness.verdicts import (
+    AGAIN,
+    OTHER_CALL_MEANINGS,
+    RELATION_MEANINGS,
+    REPETITION_MEANINGS,
+    SECOND_BACKWARD,
+    THREADS,
+    WITH_GRADIENT,
+)
 from lossdiff.reports.relations import (
     equivalence_rows,
     latest,
@@ -17,6 +25,7 @@ from . import sample
 def test_every_relation_and_repetition_has_its_meaning() -> None:
     assert {relation.name for relation in RELATIONS} == RELATION_MEANINGS.keys()
     assert {AGAIN, THREADS} == REPETITION_MEANINGS.keys()
+    assert {WITH_GRADIENT, SECOND_BACKWARD} == OTHER_CALL_MEANINGS.keys()
 
 
 def test_each_row_stands_in_one_of_three_tables(run: RunFile) -> None:

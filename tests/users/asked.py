@@ -1,17 +1,22 @@
-"""How the tests ask a function of a user's own: the questions for its claim, judged one by one."""
+"""How the tests ask a function of a user's own: the questions for its claim, as in a run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import Implementation
 from lossdiff.backends.claim import Claim, Limits
 from lossdiff.cases.model import Case
-from lossdiff.harness.judging import judge, solved_case
+from lossdiff.harness.engine.flow import Flow
 from lossdiff.harness.own import questions_for
-from lossdiff.harness.workers.evaluate import evaluate
+from lossdiff.harness.runfile import RunFile, VerdictRow
+from lossdiff.harness.verdicts import is_finding
+from lossdiff.harness.workers import Catalogue, Question, answered
 
 
 def taken(
@@ -30,16 +35,40 @@ def taken(
     return Implementation(claim, function, vjp)
 
 
-def findings(implementation: Implementation) -> list[tuple[Case, str, str]]:
-    """Return the case, quantity and verdict of each finding, in the order of the questions."""
+def findings(
+    implementation: Implementation, cases: Iterable[Case] | None = None, mode: str = "eager"
+) -> list[VerdictRow]:
+    """Return the findings of a function, in the order of its questions.
+
+    Args:
+        implementation: the function.
+        cases: the questions; those for its claim by default.
+        mode: how it is run.
+    """
     claim = implementation.claim
     backend = load_backend(claim.framework)
     backend.extra.append(implementation)
-    found = []
-    for case in questions_for(claim):
-        solved = solved_case(case)
-        for quantity, answer in evaluate(backend, claim.name, "eager", case).answers.items():
-            if solved.solution.refusal or quantity in solved.solution.quantities:
-                verdict = judge(solved, quantity, answer)
-                found += [(case, quantity, verdict.word)] if verdict.is_finding else []
-    return found
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RunFile.create(Path(folder) / "run.sqlite") as run,
+    ):
+        flow = Flow(run, "quick", "cpu")
+        flow.findings.meet(claim.framework, Catalogue((claim,), {}))
+        for case in questions_for(claim) if cases is None else cases:
+            answer = answered(backend, Question(claim.name, mode, case))
+            flow.record(claim.framework, [(case, answer)])
+        flow.flush()
+        rows = list(run.rows(VerdictRow))
+    return [row for row in rows if is_finding(row.verdict)]
+
+
+def words(rows: Iterable[VerdictRow]) -> set[tuple[str, str]]:
+    """Return the quantities and verdicts of rows."""
+    return {(row.quantity, row.verdict) for row in rows}
+
+
+def plain(operation: str, kind: str | None = None, family: str = "normal") -> Case:
+    """Return an everyday question in float32."""
+    target = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
+    case = Case(operation, family, (4, 10), "float32")
+    return replace(case, target_kind=kind, target_family=target.get(kind or "", ""))  # type: ignore[arg-type]

@@ -34,7 +34,7 @@ from .output import echo, note, write_or_print
 from .selection import check_case
 from .status import Status
 
-_UNSHOWN = ("relation", "nondeterministic", "spoils")  # they are not about one answer
+_UNSHOWN = ("relation", "nondeterministic", "mutates", "spoils")  # they are not about one answer
 _KINDS = ("user", "native", "recipe", "textbook")
 _NEAR = 3
 

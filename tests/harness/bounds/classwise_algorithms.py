@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from lossdiff.cases.model import SCALAR_COTANGENT
 from lossdiff.harness.bounds.algorithms import LADDER, SOUND, Algorithm
 
 from .bound_questions import BoundCase
@@ -323,9 +324,9 @@ def losses_and_gradients(
         yield "", "value", losses[:, 0]
     else:
         divisor = total(row_weights[None])[0, 0] if reduction == "mean" else kind.type(1)
-        v = 1 / divisor
+        v = kind.type(SCALAR_COTANGENT) / divisor
         yield "sum / D", "value", total(losses.T)[0, 0] / divisor
-        yield "pairs / D", "value", pairwise(losses.T)[0, 0] * v
+        yield "pairs / D", "value", pairwise(losses.T)[0, 0] * (1 / divisor)
         yield "shares first", "value", total((w / divisor * -log_p).reshape(1, -1))[0, 0]
         yield "stored log p", "value", total(total(w * -stored).T)[0, 0] / divisor
     yield "exp(log p) - t, then / D", "gradient_logits", (np.exp(log_p) * w_sum - w) * v

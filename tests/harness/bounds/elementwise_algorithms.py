@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from lossdiff.cases.model import SCALAR_COTANGENT
 
 from .bound_questions import BoundCase
 from .classwise_algorithms import off_by_two_ulp, pairwise
@@ -141,12 +142,13 @@ def binary_answers(
             losses += [("sound", "where", np.where(z == 1, plus(-x), plus(x)))]
             losses += [("sound", "sign", plus((1 - 2 * z) * x))]
     none = q.case.options.reduction == "none"
-    v = q.in_a(q.case.cotangent(x.shape)) if none else one / x.dtype.type(x.size)
+    share, seed = one / x.dtype.type(x.size), x.dtype.type(SCALAR_COTANGENT)
+    v = q.in_a(q.case.cotangent(x.shape)) if none else seed / x.dtype.type(x.size)
     for rung, way, loss in losses:
         if none:
             yield rung, way, "value", w * loss
         else:
-            yield rung, way, "value", pairwise((w * loss).ravel())[0] * v
+            yield rung, way, "value", pairwise((w * loss).ravel())[0] * share
             yield (
                 rung,
                 f"{way}, by class",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from lossdiff.cases.dtypes import FORMATS
-from lossdiff.cases.model import Case, Inputs
+from lossdiff.cases.model import SCALAR_COTANGENT, Case, Inputs
 from lossdiff.cases.operations import DTYPES, Options
 from lossdiff.harness.bounds.algorithms import LADDER, SOUND, Algorithm, precision_of
 from lossdiff.harness.judging import SolvedCase, judge
@@ -202,7 +202,10 @@ def test_losses_of_what_is_given_stay_below_their_bounds(
                 q = asked(operation, dtype, classes, 10, kind, options)
                 w, row_weights = target_of(q, q.accumulates)
                 none = options.reduction == "none"
-                v = q.in_a(q.case.cotangent((len(w),)))[:, None] if none else 1 / row_weights.sum()
+                share = 1 / row_weights.sum()
+                v = share * share.dtype.type(SCALAR_COTANGENT)
+                if none:
+                    v = q.in_a(q.case.cotangent((len(w),)))[:, None]
                 given = operation == "nll_loss"
                 for name, log in {
                     "log": np.log,
@@ -211,7 +214,7 @@ def test_losses_of_what_is_given_stay_below_their_bounds(
                     l = -q.x if given else -log(q.x)
                     losses = numpys(w * l)
                     got = {
-                        "value": losses[:, 0] if none else losses.sum() * v,
+                        "value": losses[:, 0] if none else losses.sum() * share,
                         "gradient_logits": (-w if given else -w / q.x) * v,
                     }
                     if kind == "soft":
@@ -332,7 +335,7 @@ def test_a_16_bit_sum_that_sticks_is_narrow(dtype: str) -> None:
     """4096 equal logits: the sum of ones sticks at 2048, or at 256."""
     x = FORMATS[dtype].round(np.zeros((1, 4096)))
     s = sequential(np.exp(x))[0, 0]
-    p, l = np.full_like(x, 1 / s), np.log(s)
+    p, l, seed = np.full_like(x, 1 / s), np.log(s), x.dtype.type(SCALAR_COTANGENT)
     label = np.array([7])
     hit = np.arange(4096) == label
     for operation, target, quantity, got in (
@@ -340,7 +343,7 @@ def test_a_16_bit_sum_that_sticks_is_narrow(dtype: str) -> None:
         ("log_softmax", None, "value", np.full_like(x, -l)),
         ("logsumexp", None, "value", l[None]),
         ("cross_entropy", label, "value", l),
-        ("cross_entropy", label, "gradient_logits", p - hit.astype(x.dtype)),
+        ("cross_entropy", label, "gradient_logits", seed * (p - hit.astype(x.dtype))),
     ):
         question = given(operation, x, target)
 

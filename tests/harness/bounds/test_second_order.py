@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from lossdiff.cases.dtypes import FORMATS
-from lossdiff.cases.model import Case, Inputs
+from lossdiff.cases.model import SCALAR_COTANGENT, Case, Inputs
 from lossdiff.cases.operations import DTYPES, Options
 from lossdiff.harness.bounds.algorithms import SOUND, Algorithm, precision_of
 from lossdiff.harness.bounds.second_order import second_bound
@@ -92,7 +92,8 @@ def scales(q: BoundCase, kind: np.dtype[Any], total: Sum) -> Array:
         divisor = total((weight * target).sum(axis=1)[None])[0, 0]
     epsilon = kind.type(q.case.options.label_smoothing)
     target = (1 - epsilon) * target.astype(kind) + epsilon / kind.type(classes)
-    v: Any = {"mean": 1 / divisor, "sum": kind.type(1)}.get(q.case.options.reduction)
+    seed = kind.type(SCALAR_COTANGENT)
+    v: Any = {"mean": seed / divisor, "sum": seed}.get(q.case.options.reduction)
     if v is None:
         v = q.case.cotangent((rows,)).astype(kind)[:, None]
     return np.asarray(total(weight * target) * v)
@@ -251,8 +252,8 @@ def of_elements(q: BoundCase, natural: bool = False) -> Array:
     assert q.inputs.target is not None
     z = q.in_a(q.inputs.target)
     w = one if q.inputs.weight is None else q.in_a(q.inputs.weight)
-    none = q.case.options.reduction == "none"
-    v = q.in_a(q.case.cotangent(x.shape)) if none else one / x.dtype.type(x.size)
+    none, seed = q.case.options.reduction == "none", x.dtype.type(SCALAR_COTANGENT)
+    v = q.in_a(q.case.cotangent(x.shape)) if none else seed / x.dtype.type(x.size)
     if q.case.operation == "binary_cross_entropy_with_logits":
         return np.asarray(w * (one - z + z) * s * rest * v * t)
     if natural:
@@ -299,7 +300,8 @@ def test_the_second_derivative_of_nll_and_of_given_probabilities(dtype: str) -> 
         judge = Judge(question)
         x, t = question.in_a(inputs.values), question.in_a(case.direction())
         hot = np.arange(10) == inputs.target[:, None]  # type: ignore[index]
-        got = np.where(hot, t / (x * x) / x.dtype.type(20), x.dtype.type(0))
+        seed = x.dtype.type(SCALAR_COTANGENT)
+        got = np.where(hot, t / (x * x) * seed / x.dtype.type(20), x.dtype.type(0))
         if operation == "nll_loss":
             got = np.zeros_like(x)
             assert judge.ratio(got) == 0

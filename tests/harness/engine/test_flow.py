@@ -16,14 +16,14 @@ from lossdiff.cases.ledger import Entry
 from lossdiff.cases.model import Case
 from lossdiff.cases.stored import worked_examples
 from lossdiff.cases.suites import suite
-from lossdiff.harness.answers import Failure, Observation, ProbeAnswers
+from lossdiff.harness.answers import Failure, Observation, OtherAnswer, ProbeAnswers
 from lossdiff.harness.engine import findings as findings_module
 from lossdiff.harness.engine import judgement as judgement_module
 from lossdiff.harness.engine.flow import Flow
 from lossdiff.harness.relations import RelationCheck
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import DomainRow, RelationRow, VerdictRow, WorkedRow
-from lossdiff.harness.verdicts import AGAIN, VERDICTS, is_finding
+from lossdiff.harness.verdicts import AGAIN, VERDICTS, WITH_GRADIENT, is_finding
 from lossdiff.harness.workers.messages import Catalogue
 
 CASE = Case.parse("softmax/float32/4x10/normal/-/0")
@@ -132,6 +132,47 @@ def test_a_failure_is_an_unknown_finding(run: RunFile, flow: Flow, kind: Any) ->
     assert (row.verdict, row.known, row.note) == (kind, False, "it failed")
     assert is_finding(row.verdict)
     assert flow.findings.unknown == 1
+
+
+def test_an_array_that_is_written_to_is_a_finding_beside_the_answer(
+    run: RunFile, flow: Flow
+) -> None:
+    gradient = Failure("unsupported", "no gradient")
+    wrote = replace(observed(right(), gradient_logits=gradient), mutates=("logits", "cotangent"))
+    flow.record("torch", [(CASE, wrote)])
+
+    rows = rows_of(run, flow)
+
+    assert [(row.quantity, row.verdict) for row in rows] == [
+        ("value", "exact"), ("gradient_logits", "unsupported"),
+        ("value", "mutates:logits"), ("gradient_logits", "mutates:cotangent"),
+    ]  # fmt: skip
+    assert rows[2].note == "it writes to its logits"
+    assert flow.findings.unknown == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "other", "found"),
+    [
+        (right(), None, []),  # the same bits
+        (right(), np.nextafter(right(), np.float32(1)), []),  # other bits
+        (right(), wrong(), ["relation:with_gradient"]),
+        (right(), Failure("raised", "no"), ["relation:with_gradient"]),
+        (wrong(), wrong() + np.float32(1), ["inaccurate"]),  # the answer itself is wrong
+    ],
+)
+def test_another_call_is_a_finding_where_it_alone_is_wrong(
+    run: RunFile, flow: Flow, first: Any, other: Any, found: list[str]
+) -> None:
+    others = (OtherAnswer(WITH_GRADIENT, "value", other),)
+    flow.record("torch", [(CASE, replace(observed(first), others=others))])
+
+    rows = rows_of(run, flow)
+
+    assert [row.verdict for row in rows if is_finding(row.verdict)] == found
+    (tally,) = run.rows(RelationRow)
+    assert (tally.relation, tally.cases) == (WITH_GRADIENT, 1)
+    assert tally.agrees is ("relation:with_gradient" not in found)
 
 
 def test_a_call_that_spoils_its_process_is_a_finding_beside_its_answer(

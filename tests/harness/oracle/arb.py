@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 BITS = (400, 800, 1600, 3200, 6400)
 NAN, INF = arb.nan(), arb.pos_inf()
+_SEED = arb(5) / 8  # the cotangent of a scalar
 _NARROW = -40  # balls are accepted when their radius is below 2^-40 ulp of float64
 _ENDLESS = arb((1, 1 << 14))  # no format tells numbers beyond it apart, nor their inverses
 
@@ -270,7 +271,7 @@ def _solve_loss(case: Case, inputs: Inputs, x: Balls) -> dict[str, tuple[Balls, 
     slopes, losses = (np.where(unknown[..., None], NAN, balls) for balls in (slopes, losses))
     value, v = rows, _balls(case.cotangent(rows.shape))[..., None]
     if case.options.reduction != "none":
-        value, v = _scalar(_over(_sum(rows).item(), divisor)), _scalar(arb(1))
+        value, v = _scalar(_over(_sum(rows).item(), divisor)), _scalar(_SEED)
     over = _scalar(divisor)
     found = {
         "value": (value, value),
@@ -392,7 +393,7 @@ def _solve_multi_label(case: Case, inputs: Inputs, x: Balls) -> dict[str, Enclos
     if case.options.reduction != "none":
         divisor = arb(x.size) if case.options.reduction == "mean" else arb(1)
         value = 2 * (_scalar(_over(_sum(losses[0]).item(), divisor)),)
-        v = _scalar(arb(1))
+        v = _scalar(_SEED)
     over = _scalar(divisor)
     found = {"value": Enclosure(*value)}
     unknown = _each(lambda ball: arb(int(ball.is_nan())), z) == 1
@@ -452,7 +453,7 @@ def _second_of_loss(case: Case, inputs: Inputs, x: Balls, t: Balls) -> tuple[Bal
     counted = counts[..., None] == 1
     slope, terms = np.where(counted, slope, arb(0)), np.where(counted, terms, arb(0))
     slope = np.where(_is_unknown(w)[..., None], NAN, slope)
-    v = _scalar(arb(1))
+    v = _scalar(_SEED)
     if case.options.reduction == "none":
         v = _balls(case.cotangent(counts.shape))[..., None]
     over = _scalar(divisor)
@@ -494,6 +495,6 @@ def _second_of_multi_label(case: Case, inputs: Inputs, x: Balls, t: Balls) -> Ba
         )
     v, divisor = _balls(case.cotangent(case.shape)), arb(1)
     if case.options.reduction != "none":
-        v = _scalar(arb(1))
+        v = _scalar(_SEED)
         divisor = arb(x.size) if case.options.reduction == "mean" else arb(1)
     return _each(_over, _each(_times, w, curve) * v * t, _scalar(divisor))

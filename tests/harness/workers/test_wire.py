@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from lossdiff.cases.model import Case
-from lossdiff.harness.answers import Failure, Observation, ProbeAnswers, fingerprint
+from lossdiff.harness.answers import Failure, Observation, OtherAnswer, ProbeAnswers, fingerprint
 from lossdiff.harness.workers.messages import Catalogue, Question
 from lossdiff.harness.workers.wire import (
     BatchReply,
@@ -54,7 +54,14 @@ def test_an_observation_comes_back_whole() -> None:
     first = {"value": VALUE, "gradient_logits": failure}
     second = {"value": VALUE, "gradient_logits": Failure("raised", "once", "ValueError")}
     probe = ProbeAnswers(first, second, {"shift": ({"value": VALUE + 1},)})
-    sent = Observation(QUESTION.case.id, "mine.softmax", "eager", first, 0.5, "warned", probe)
+    others = (
+        OtherAnswer("with_gradient", "value", None),
+        OtherAnswer("second_backward", "gradient_logits", VALUE),
+    )
+    sent = Observation(
+        QUESTION.case.id, "mine.softmax", "eager", first, 0.5, "warned", probe,
+        mutates=("logits", "cotangent"), others=others,
+    )  # fmt: skip
 
     found = unpack_observation(decode(encode(pack_observation(sent)), PackedObservation), QUESTION)
 
@@ -64,6 +71,8 @@ def test_an_observation_comes_back_whole() -> None:
     assert found.answers["gradient_logits"] == failure
     np.testing.assert_array_equal(found.probe.forms["shift"][0]["value"], VALUE + 1)
     assert (found.case, found.seconds, found.warnings) == (sent.case, 0.5, "warned")
+    assert (found.mutates, found.others[0]) == (sent.mutates, others[0])
+    np.testing.assert_array_equal(found.others[1].answer, VALUE)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +110,17 @@ def test_values_of_other_types_are_refused(value: Any) -> None:
 
     with pytest.raises(LostError, match="cannot be read"):
         decode(data, BatchReply)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"mutates": ["softly"]}, {"others": [["faster", "value", None]]}, {"others": [["again"]]}],
+)
+def test_names_that_no_call_has_are_refused(part: dict[str, Any]) -> None:
+    data = msgspec.msgpack.encode({"answers": {}, "seconds": 0.0, "warnings": "", **part})
+
+    with pytest.raises(LostError, match="cannot be read"):
+        decode(data, PackedObservation)
 
 
 def test_an_observation_without_a_value_is_refused() -> None:
