@@ -136,6 +136,8 @@ FAULTS = (
     row("softmax_cotangent_ignored", "The gradient takes every cotangent for 1 (PaddlePaddle/Paddle#5395)", ("p * (v - (p * v).sum(-1, keepdims=True))", "p * (1 - p.sum(-1, keepdims=True))")),
     row("cross_entropy_cotangent_ignored", "The upstream gradient of unreduced losses is ignored (PaddlePaddle/Paddle#5395)", ("np.broadcast_to(wide(cotangent), shape)", "np.ones(shape, wide(cotangent).dtype)")),
     row("cross_entropy_gradient_p_minus_q", "The gradient p - q, without the sum of q (tensorflow/tensorflow#46672)", ("p * w.sum(-1, keepdims=True) - w", "p - w")),
+    row("cross_entropy_cotangent_of_mean_ignored", "The gradient of a mean or a sum is computed in the forward pass, for an upstream gradient of 1", ("v = np.broadcast_to(wide(cotangent), shape)", 'v = wide(np.broadcast_to(cotangent if reduction == "none" else np.ones_like(cotangent), shape))')),
+    row("binary_cross_entropy_with_logits_cotangent_of_mean_ignored", "The same in a binary loss", ("v = np.broadcast_to(wide(cotangent), shape)", 'v = wide(np.broadcast_to(cotangent if reduction == "none" else np.ones_like(cotangent), shape))')),
     row("softmax_gradient_of_diagonal", "The gradient p (1 - p) v, the tutorials' derivative of a softmax with respect to its own logit", ("p * (v - (p * v).sum(-1, keepdims=True))", "p * (1 - p) * v")),
     row("log_softmax_gradient_of_softmax", "The gradient is that of softmax, and not of log_softmax", ("v - p * v.sum(-1, keepdims=True)", "p * (v - (p * v).sum(-1, keepdims=True))")),
     row("log_softmax_gradient_without_sum", "The gradient v - p, right only where the cotangents sum to 1", ("v - p * v.sum(-1, keepdims=True)", "v - p")),
