@@ -12,7 +12,7 @@ from ..cases.targets import is_hard, sums_to_1
 Kind = Literal["native", "recipe", "textbook", "user"]
 Layout = Literal["classes_first", "classes_last"]
 Returns = Literal["value", "value_and_gradient", "forward_backward"]
-Fixed = int | float | str | None
+Fixed = bool | int | float | str | None
 
 
 @dataclass(frozen=True)

@@ -261,7 +261,6 @@ def test_modules_are_imported_by_computed_names_in_few_places() -> None:
         "lossdiff.backends.base",  # a framework's implementations
         "lossdiff.backends.tensorflow.adapter",  # what TensorFlow has no public name for
         "lossdiff.harness.own.loading",  # a user's own
-        "lossdiff.harness.workers.user_file",
     ]
 
 

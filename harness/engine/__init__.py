@@ -8,6 +8,7 @@ from __future__ import annotations
 from .catalogues import catalogues
 from .findings import Findings
 from .identity import ASKED, difference, digests, identity, users_files
+from .introductions import introduced
 from .merge import merge
 from .plan import Plan
 from .scheduler import Engine
@@ -22,6 +23,7 @@ __all__ = [
     "difference",
     "digests",
     "identity",
+    "introduced",
     "merge",
     "sharded",
     "users_files",

@@ -9,7 +9,7 @@ and each partition is sent in batches of one signature.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
 
@@ -128,7 +128,12 @@ class Questions:
     """
 
     def __init__(
-        self, plan: Plan, pool: WorkerPool, claims: Sequence[Claim], is_done: IsDone
+        self,
+        plan: Plan,
+        pool: WorkerPool,
+        claims: Sequence[Claim],
+        is_done: IsDone,
+        failed: Collection[str] = (),
     ) -> None:
         """Count the questions.
 
@@ -137,12 +142,19 @@ class Questions:
             pool: the pool.
             claims: the implementations of the pool.
             is_done: returns whether a question has its verdicts already.
+            failed: the names of those that have not answered a plain question. They are asked one
+                case, eagerly, so that the run has a verdict on them.
         """
         self._pool, self._is_done = pool, is_done
         wanted = [claim for claim in claims if plan.asks(claim)]
         self._suite, self._own = plan.suite, dict[str, frozenset[str]]()
         if pool.files and plan.only_own:
             self._suite, self._own = own_questions(plan, wanted)
+        self._only = {
+            claim.name: next((it.id for it in self._suite.cases if _is_claimed(claim, it)), "")
+            for claim in claims
+            if claim.name in failed
+        }
         self._modes = {mode.name: mode for mode in pool.described}
         self._claims: dict[str, list[Claim]] = {}
         for claim in sorted(wanted, key=lambda claim: claim.name):
@@ -184,10 +196,15 @@ class Questions:
             if modes:
                 places[1:] = [place]
             for mode, claim in product(modes, self._asked(case)):
-                if not claim.unsupported(case):
+                if self._is_for(claim, mode, case) and not claim.unsupported(case):
                     size += 1
                     left += not self._has(claim, mode, case)
         return Bucket(range(places[0], places[-1] + 1), size, left) if places else None
+
+    def _is_for(self, claim: Claim, mode: str, case: Case) -> bool:
+        """Return whether an implementation is asked a case, if it claims it."""
+        only = self._only.get(claim.name)
+        return only is None or (only == case.id and mode == EAGER and not self._pool.threads)
 
     def _has(self, claim: Claim, mode: str, case: Case) -> bool:
         return self._is_done(claim, mode, case, self._pool.threads)
@@ -209,7 +226,8 @@ class Questions:
         """Yield the questions that are claimed and have no verdicts."""
         for case in cases:
             for claim in self._asked(case):
-                if not self._has(claim, mode, case) and not claim.unsupported(case):
+                is_left = self._is_for(claim, mode, case) and not self._has(claim, mode, case)
+                if is_left and not claim.unsupported(case):
                     yield Question(claim.name, mode, case)
 
     def _unclaimed(self, mode: str, cases: Iterable[Case]) -> Iterator[Unclaimed]:
@@ -218,9 +236,13 @@ class Questions:
             return
         for case in cases:
             for claim in self._asked(case):
-                reason = claim.unsupported(case)
+                reason = "" if claim.name in self._only else claim.unsupported(case)
                 if reason and not self._has(claim, mode, case):
                     yield Unclaimed(claim, case, reason)
+
+
+def _is_claimed(claim: Claim, case: Case) -> bool:
+    return claim.operation == case.operation and not claim.unsupported(case)
 
 
 def _distributed(buckets: Sequence[Bucket], workers: int) -> list[list[Bucket]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...backends import FRAMEWORKS
-from ...errors import UserFileError
+from ...errors import InputError
 from ..workers import Caller, Catalogue, Setup, why_no_start
 from .plan import Plan, why_absent
 
@@ -15,7 +15,7 @@ def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
         plan: frameworks, device and a user's files.
 
     Raises:
-        UserFileError: a file of implementations cannot be used.
+        InputError: a file of implementations cannot be used.
     """
     offered: dict[str, Catalogue] = {}
     absent: dict[str, str] = {}
@@ -23,11 +23,11 @@ def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
         absent[name] = why_absent(FRAMEWORKS[name], plan)
         if absent[name]:
             continue
-        setup = Setup(name, plan.device, plan.extra.get(name, ()))
+        setup = Setup(name, plan.device, plan.extra.get(name, ()), plan.learnt.get(name))
         with Caller(setup) as caller:
             try:
                 offered[name] = caller.catalogue()
-            except UserFileError:
+            except InputError:
                 raise
             except Exception as error:  # noqa: BLE001 -- a framework may fail to import in any way
                 absent[name] = why_no_start(error)

@@ -11,6 +11,7 @@ from pathlib import Path
 from ...cases.checked import decoded
 from ...cases.suites import Suite
 from ...errors import RunFileError
+from ..own import place_of
 from ..runfile import RunFile, WorkerRow
 from .plan import Plan
 
@@ -60,20 +61,18 @@ def identity(plan: Plan, whole: Suite, *, seed: int = 0, count: int = 0) -> dict
         "device": plan.device,
         "implementations": written(plan.extra),
         "functions": _digest(
-            Path(place).read_text(encoding="utf-8", errors="replace")
-            for places in plan.extra.values()
-            for place in places
-            if place.endswith(".py")
+            file.read_text(encoding="utf-8", errors="replace") for file in _files(plan)
         ),
         "digests": written(
-            {
-                place: sha256(Path(place).read_bytes()).hexdigest()
-                for places in plan.extra.values()
-                for place in places
-                if place.endswith(".py")
-            }
+            {str(file): sha256(file.read_bytes()).hexdigest() for file in _files(plan)}
         ),
     }
+
+
+def _files(plan: Plan) -> list[Path]:
+    """Return the users' files of a plan, each once."""
+    places = [place_of(text) for texts in plan.extra.values() for text in texts]
+    return list(dict.fromkeys(place.file for place in places if place.file is not None))
 
 
 def written(files: Mapping[str, Sequence[str] | str]) -> str:

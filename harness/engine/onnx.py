@@ -24,6 +24,7 @@ from ..answers import Failure, Observation, one_line
 from ..runfile import WorkerRow
 from ..workers import Catalogue
 from .flow import Flow
+from .plan import Plan
 
 FRAMEWORK = "onnx"
 _EXPECTED = "onnx.backend.test"  # the package of its node cases
@@ -141,3 +142,9 @@ def _node(operator: str, case: Case, inputs: list[str]) -> Any:
 
 def _versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in ("onnx", "numpy")}
+
+
+def asks_onnx(plan: Plan) -> bool:
+    """Return whether ONNX answers its own suite, which it does on the CPU and eagerly only."""
+    is_eager = not plan.modes or "eager" in plan.modes
+    return plan.suite.name == "onnx" and plan.device == "cpu" and is_eager

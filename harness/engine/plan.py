@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ...backends import FRAMEWORKS, Framework, Mode
 from ...backends.claim import Claim
 from ...cases.suites import Suite
+from ..own import Learnt
 
 _EAGER_ALONE = ("worked", "fuzz")  # many signatures, each with few cases
 _SLOW_TOO = ("full",)
@@ -23,6 +24,7 @@ class Plan:
         modes: the modes to run; empty for those of the suite.
         device: `cpu` or `gpu`.
         extra: files or modules of a user's own implementations, by framework.
+        learnt: what is known of the functions in them, by framework; see `introduced`.
         jobs: number of workers at a time; 0 for as many as there are cores.
         timeout: seconds after which a question is given up.
         only: returns whether an implementation is evaluated; None for all.
@@ -48,6 +50,7 @@ class Plan:
     shard: tuple[int, int] = (1, 1)
     only_own: bool = False
     seed: int = 0
+    learnt: dict[str, tuple[Learnt, ...]] = field(default_factory=dict)
 
     def asks(self, claim: Claim) -> bool:
         """Return whether an implementation is evaluated."""

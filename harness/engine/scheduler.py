@@ -37,7 +37,8 @@ from .findings import Findings
 from .flow import Flow
 from .identity import refuse_other_versions
 from .interrupts import Interrupts
-from .onnx import answer_onnx
+from .introductions import introduced
+from .onnx import answer_onnx, asks_onnx
 from .plan import Plan, why_absent
 from .profile import RunProfile
 from .shards import takes
@@ -139,6 +140,8 @@ class Engine:
             UserFileError: a file of implementations cannot be used.
             RunFileError: verdicts cannot be written, or the run was begun with other versions.
         """
+        if self._cluster is None:
+            self._plan, _ = introduced(self._plan)
         self._flow.recall()
         for pool in pools_of(self._plan):  # a cluster takes a pool as a whole
             self._queue.extend([pool] * (1 if self._cluster else pool.workers))
@@ -160,7 +163,7 @@ class Engine:
         return self._flow.findings
 
     def _loop(self) -> None:
-        if _asks_onnx(self._plan):
+        if asks_onnx(self._plan):
             self._introduce(answer_onnx(self._plan.suite.cases, self._flow, self._progress))
         while self._queue or self._members:
             while self._queue and (self._cluster or len(self._members) < self._jobs):
@@ -202,6 +205,7 @@ class Engine:
             pool.framework,
             self._plan.device,
             pool.files,
+            self._plan.learnt.get(pool.framework) if pool.files else None,
             threads=pool.threads,
             cache=self._plan.cache,
         )
@@ -265,8 +269,10 @@ class Engine:
             self._flow.record_incident(IncidentRow(*about, "kept"))
         self._flow.findings.meet(pool.framework, catalogue)
         claims = catalogue.own if pool.files else catalogue.claims
-        questions = Questions(self._plan, pool, claims, self._flow.writer.has)
-        searches = [] if pool.threads else list(self._searches(pool, claims))
+        failed = {it.claim.name for it in catalogue.learnt if it.failed}
+        questions = Questions(self._plan, pool, claims, self._flow.writer.has, failed)
+        answering = [claim for claim in claims if claim.name not in failed]
+        searches = [] if pool.threads else list(self._searches(pool, answering))
         self._work[pool] = work = _Work(
             questions.total - questions.left,
             questions.total,
@@ -398,9 +404,3 @@ class Engine:
         together = (compiled or list(left))[0]
         left.remove(together)
         return together
-
-
-def _asks_onnx(plan: Plan) -> bool:
-    """Return whether ONNX answers its own suite, which it does on the CPU and eagerly only."""
-    is_eager = not plan.modes or "eager" in plan.modes
-    return plan.suite.name == "onnx" and plan.device == "cpu" and is_eager

@@ -3,28 +3,36 @@
 from .alike import alike
 from .declaration import Declaration, Declared, Implements, declaration_of, implements
 from .finding import found_in
-from .learning import learn
+from .learning import SIBLINGS, learn
+from .learnt import Learnt, failing, learnt_of, restored
 from .names import NAMES, Meaning
+from .parameters import PARAMETERS
 from .places import Place, place_of
 from .questions import questions_for
 from .taken import Candidate, Failed, Left, Taken
 
 __all__ = [
     "NAMES",
+    "PARAMETERS",
+    "SIBLINGS",
     "Candidate",
     "Declaration",
     "Declared",
     "Failed",
     "Implements",
+    "Learnt",
     "Left",
     "Meaning",
     "Place",
     "Taken",
     "alike",
     "declaration_of",
+    "failing",
     "found_in",
     "implements",
     "learn",
+    "learnt_of",
     "place_of",
     "questions_for",
+    "restored",
 ]

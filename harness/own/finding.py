@@ -90,7 +90,7 @@ class _Finder:
             raise UserFileError(f"{where} is {kind!r}, and cannot be called")
         name = self._names.get(expression, f"{self._namespace}.{expression}")
         if known is not None:
-            return Candidate(name, function, known.operation, known, self._vjp(expression))
+            return self._made(expression, name, function, known.operation, known)
         assert meaning is not None  # noqa: S101 -- or the error above
         return self._candidate(expression, name, function, meaning[0])
 
@@ -124,7 +124,7 @@ class _Finder:
                 self._left.append(Left(name, "it cannot be called"))
                 continue
             said = item.declaration
-            yield key, Candidate(name, function, said.operation, said, self._vjp(key))
+            yield key, self._made(key, name, function, said.operation, said)
 
     def _by_name(self, functions: set[int], keys: set[str]) -> Iterator[Candidate]:
         """Yield what is taken by its name; note what is left."""
@@ -181,12 +181,27 @@ class _Finder:
                 f"it must be a set of {', '.join(allowed)}"
             )
         kinds = None if said is None else frozenset(said)
-        return Candidate(name, function, operation, Declaration(targets=kinds), self._vjp(key))
+        return self._made(key, name, function, operation, Declaration(targets=kinds))
 
-    def _vjp(self, key: str) -> Callable[..., Any] | None:
-        """Return the gradient that is written by hand, `NAME_vjp`."""
-        found = getattr(self._module, key + _VJP, None) if self._is_by_hand else None
-        return found if callable(found) else None
+    def _made(
+        self,
+        expression: str,
+        name: str,
+        function: Callable[..., Any],
+        operation: str,
+        declaration: Declaration,
+    ) -> Candidate:
+        """Return a candidate with the gradient that is written by hand, `NAME_vjp`."""
+        vjp = getattr(self._module, expression + _VJP, None) if self._is_by_hand else None
+        return Candidate(
+            name,
+            function,
+            operation,
+            declaration,
+            vjp if callable(vjp) else None,
+            self._module,
+            expression,
+        )
 
 
 def _wraps(value: Any, item: Declared) -> bool:

@@ -25,7 +25,7 @@ from .taken import Candidate, Failed, Left, Taken
 from .tracebacks import own_traceback
 
 # A name does not always say whether a loss takes logits or probabilities.
-_SIBLINGS = {
+SIBLINGS = {
     "cross_entropy": "cross_entropy_probs",
     "cross_entropy_probs": "cross_entropy",
     "binary_cross_entropy_with_logits": "binary_cross_entropy",
@@ -124,8 +124,8 @@ class _Learner:
     def _guesses(self) -> Iterator[Guess]:
         first = self._candidate.operation
         operations = [first]
-        if not self._candidate.declaration.operation and first in _SIBLINGS:
-            operations.append(_SIBLINGS[first])
+        if not self._candidate.declaration.operation and first in SIBLINGS:
+            operations.append(SIBLINGS[first])
         for operation in operations:
             for calling in self._callings(operation):
                 for kind in self._kinds(operation):

@@ -58,6 +58,13 @@ SPELLINGS: dict[str, tuple[Fixed, ...]] = {
 }
 # Parameters that say whether the first argument holds logits.
 LOGITS_FLAGS = ("from_logits", "is_logits", "with_logits", "apply_softmax", "apply_sigmoid")
+# All of them, for readers.
+PARAMETERS = {
+    **{role: (*FIRM[role], *LOOSE[role]) for role in FIRM},
+    **OPTIONS,
+    "label_smoothing": (*OPTIONS["label_smoothing"], *EPSILON),
+    "logits or probabilities": LOGITS_FLAGS,
+}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from ...backends.base import Implementation
@@ -20,6 +21,8 @@ class Candidate:
         operation: the operation that its name or its declaration names.
         declaration: what is declared of it; that of a plain function declares nothing.
         vjp: its gradient written by hand, `(cotangent, values, [target], *, options)`.
+        module: the module that it was found in; None if it was given as an object.
+        expression: what names it there: an attribute, or `Loss(0.1)`.
     """
 
     name: str
@@ -27,6 +30,8 @@ class Candidate:
     operation: str
     declaration: Declaration
     vjp: Callable[..., Any] | None = None
+    module: ModuleType | None = None
+    expression: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from types import TracebackType
 
+from ...printing import printable
+
 _OURS = __name__.partition(".")[0]
 _MOST = 40  # lines, the last of which are shown
 
@@ -27,7 +29,8 @@ def own_traceback(error: BaseException) -> str:
     except BaseException:  # noqa: BLE001 -- a user's exception may do anything when it is printed
         lines = [f"{type(error).__name__}: its message cannot be read"]
     cut = lines if len(lines) <= _MOST else [*lines[:4], "  ...", *lines[4 - _MOST :]]
-    return "\n".join(cut)
+    # A message may hold signs that no file can, or that a terminal would obey.
+    return printable("\n".join(cut).encode(errors="backslashreplace").decode())
 
 
 def _is_ours(at: TracebackType) -> bool:

@@ -6,6 +6,7 @@ goes to a fresh process.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,14 +23,17 @@ from ..workers import (
     Caller,
     Catalogue,
     Ended,
+    Limits,
     Setup,
     Source,
     SourceRequest,
+    introduce,
     share_of_memory,
     unpack,
 )
 
 _SOURCE_TIMEOUT = 120.0  # seconds
+_LEARN_TIMEOUT = 30.0  # of the plain questions to one function
 
 
 class Session:
@@ -45,6 +49,7 @@ class Session:
         device: str = "cpu",
         extra: tuple[str, ...] = (),
         memory: int = 0,
+        only: str = "",
     ) -> None:
         """Start the process and import the framework there.
 
@@ -53,6 +58,7 @@ class Session:
             device: `cpu` or `gpu`.
             extra: files or modules of the user's own implementations.
             memory: bytes that the process may take; 0 for its share of the machine.
+            only: the name of the user's function that is shown; empty for all.
 
         Raises:
             SessionError: the framework is missing, or does not start.
@@ -66,8 +72,12 @@ class Session:
             raise SessionError(missing)
         self.framework, self.device, self.extra = framework, device, extra
         self._question: SolvedCase | None = None
-        self._caller = Caller(Setup(framework, device, extra), memory or share_of_memory(1))
+        setup, limit = Setup(framework, device, extra), memory or share_of_memory(1)
+        self._caller = Caller(setup, limit)
         try:
+            if extra:
+                learnt = introduce(setup, Limits(_LEARN_TIMEOUT, limit), only=only).learnt
+                self._caller = Caller(replace(setup, learnt=learnt), limit)
             self.catalogue: Catalogue = self._caller.catalogue()
         except (LostError, DeviceAbsentError) as error:
             self._end()

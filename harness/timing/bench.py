@@ -22,6 +22,7 @@ from itertools import count
 from pathlib import Path
 
 from ...errors import BenchError
+from ..own import Learnt
 from ..runfile import MemoryRow, ProcessRow, RunFile, VerdictRow
 from ..workers import Limits, environment_for, quiet, share_of_memory
 from . import machine
@@ -57,6 +58,7 @@ class Timing:
             the CPU only.
         timeout: seconds in which a call has to return.
         most_memory: bytes that a timing process may take; 0 for its share of the machine.
+        learnt: what is known of the user's own implementations, by framework.
     """
 
     passes: int = 9
@@ -67,6 +69,7 @@ class Timing:
     memory: bool = False
     timeout: float = 120.0
     most_memory: int = 0
+    learnt: dict[str, tuple[Learnt, ...]] = field(default_factory=dict)
 
     @property
     def limits(self) -> Limits:
@@ -169,6 +172,7 @@ def plan_of(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) 
         timeout=timing.timeout,
         path=tuple(str(Path(current, place)) for place in sys.path),
         current=current,
+        learnt=timing.learnt.get(process.framework),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...backends.base import ARGUMENTS, call_for
 from ...cases.model import Case
-from ..workers import START_TIMEOUT, Setup, limit_threads, load
+from ..workers import START_TIMEOUT, limit_threads, load
 from .machine import forget_peak, resident
 from .plan import PEAK, ProcessPlan
 from .progress import FINISHING, STARTING, TimingProgress, note_failure, silence
@@ -42,7 +42,7 @@ def _measured(plan: ProcessPlan, progress: TimingProgress) -> int | None:
     if item.threads == "one":
         limit_threads(1)
     plan.enter()
-    backend, case = load(Setup(item.framework, item.device, plan.extra)), Case.parse(item.case)
+    backend, case = load(plan.setup), Case.parse(item.case)
     inputs = case.inputs()
     call = replace(
         call_for(backend.implementations[item.implementation], case, inputs), wrt=("values",)

@@ -10,9 +10,13 @@ import json
 import os
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import msgspec
+
+from ..own import Learnt
+from ..workers import Setup
 from .benchmarks import Benchmark, Threads
 
 PLAN_VARIABLE = "LOSSDIFF_BENCHMARKS"
@@ -49,6 +53,7 @@ class ProcessPlan:
         process: framework, threads, core and benchmarks.
         device: `cpu` or `gpu`.
         extra: files or modules of a user's own implementations.
+        learnt: what is known of the functions in them; None if they are to be asked for it.
         known: fingerprints of the answers that the run has judged.
         scratch: folder for answers with other bits, which are judged afterwards.
         seed: of the random order of the benchmarks.
@@ -73,12 +78,18 @@ class ProcessPlan:
     timeout: float = 120.0
     path: tuple[str, ...] = ()
     current: str = ""
+    learnt: tuple[Learnt, ...] | None = None
+
+    @property
+    def setup(self) -> Setup:
+        """The settings of the framework that is timed."""
+        return Setup(self.process.framework, self.device, self.extra, self.learnt)
 
     def to_json(self) -> str:
         """Return the plan as JSON."""
-        return json.dumps(
-            {**asdict(self), "known": sorted(self.known), "scratch": str(self.scratch)}
-        )
+        learnt = msgspec.to_builtins(self.learnt)
+        plain = {"known": sorted(self.known), "scratch": str(self.scratch), "learnt": learnt}
+        return json.dumps({**asdict(replace(self, learnt=None)), **plain})
 
     @classmethod
     def from_json(cls, text: str) -> ProcessPlan:
@@ -93,6 +104,7 @@ class ProcessPlan:
                 "path": tuple(fields["path"]),
                 "known": frozenset(fields["known"]),
                 "scratch": Path(fields["scratch"]),
+                "learnt": msgspec.convert(fields["learnt"], tuple[Learnt, ...] | None),
             }
         )
 

@@ -28,7 +28,7 @@ from lossdiff.harness.timing.plan import ProcessPlan
 from lossdiff.harness.timing.progress import STARTING, TimingProgress
 from lossdiff.harness.timing.under_clock import calling
 from lossdiff.harness.workers.evaluate import judged_part
-from lossdiff.harness.workers.messages import START_TIMEOUT, Setup
+from lossdiff.harness.workers.messages import START_TIMEOUT
 from lossdiff.harness.workers.process import limit_threads, load
 from numpy.typing import NDArray
 
@@ -121,7 +121,7 @@ class LoadedFramework:
     @cached_property
     def backend(self) -> Backend:
         """The framework's backend, imported when it is first needed."""
-        return load(Setup(self.plan.process.framework, self.plan.device, self.plan.extra))
+        return load(self.plan.setup)
 
     @cached_property
     def cache_bytes(self) -> int:

@@ -11,6 +11,7 @@ from .caller import Caller
 from .dask import Cluster
 from .environment import environment_for, quiet
 from .evaluate import evaluate, wrt_for
+from .introduction import Introduction, introduce
 from .messages import (
     START_TIMEOUT,
     AnswerRequest,
@@ -38,6 +39,7 @@ __all__ = [
     "Cluster",
     "Ended",
     "Incident",
+    "Introduction",
     "Limits",
     "Question",
     "Setup",
@@ -49,6 +51,7 @@ __all__ = [
     "answered",
     "environment_for",
     "evaluate",
+    "introduce",
     "jobs_by_default",
     "limit_threads",
     "load",

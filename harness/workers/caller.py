@@ -14,8 +14,12 @@ from .messages import (
     START_TIMEOUT,
     AnswerRequest,
     BatchRequest,
+    Candidates,
+    CandidatesRequest,
     Catalogue,
     CatalogueRequest,
+    Learning,
+    LearnRequest,
     Question,
     Request,
     Setup,
@@ -32,6 +36,8 @@ _KINDS: dict[type[Request], Any] = {
     AnswerRequest: PackedAnswer,
     BatchRequest: BatchReply,
     SourceRequest: Source,
+    CandidatesRequest: Candidates,
+    LearnRequest: Learning,
 }
 
 

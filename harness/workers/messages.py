@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ...backends.claim import Claim
 from ...cases.model import Case
+from ..own import Learnt, Left
 
 START_TIMEOUT = 300.0  # seconds in which a framework has to be imported
 
@@ -56,6 +57,8 @@ class Setup:
         framework: a name of `backends.FRAMEWORKS`.
         device: `cpu` or `gpu`.
         extra: files or modules of a user's own implementations.
+        learnt: what is known of the functions in them; None if they are to be asked plain
+            questions when they are imported.
         log: the file that the process's output goes to.
         threads: how many threads the framework may use; 0 for its default.
         cache: folder in which compilers keep their programs; empty for none, None for the settings
@@ -65,6 +68,7 @@ class Setup:
     framework: str
     device: str = "cpu"
     extra: tuple[str, ...] = ()
+    learnt: tuple[Learnt, ...] | None = None
     log: str = os.devnull
     threads: int = 0
     cache: str | None = None
@@ -115,7 +119,30 @@ class SourceRequest:
     selector: AnswerSelector
 
 
-Request = CatalogueRequest | BatchRequest | AnswerRequest | SourceRequest
+@dataclass(frozen=True)
+class CandidatesRequest:
+    """Import a user's files, and return the `Candidates` in them."""
+
+
+@dataclass(frozen=True)
+class LearnRequest:
+    """Ask one candidate its plain questions, and return what was learnt, as `Learning`.
+
+    Attributes:
+        name: the name of the candidate.
+    """
+
+    name: str
+
+
+Request = (
+    CatalogueRequest
+    | BatchRequest
+    | AnswerRequest
+    | SourceRequest
+    | CandidatesRequest
+    | LearnRequest
+)
 
 
 # --- what it returns -------------------------------------------------------------------------
@@ -130,6 +157,8 @@ class Catalogue:
         environment: versions, machine and flags.
         seconds: duration of the import.
         own: those claims that come from a user's files.
+        learnt: what is known of the functions of a user's files.
+        left: what is not taken of them, and why.
         spoiled: what the import of a user's files has changed in the process; see `condition`.
     """
 
@@ -137,4 +166,34 @@ class Catalogue:
     environment: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
     own: tuple[Claim, ...] = ()
+    learnt: tuple[Learnt, ...] = ()
+    left: tuple[Left, ...] = ()
     spoiled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The functions of a user's files that may be taken.
+
+    Attributes:
+        operations: their names, and the operations that they are taken for.
+        left: what is not taken, and why.
+    """
+
+    operations: dict[str, str]
+    left: tuple[Left, ...] = ()
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What became of one candidate: it is learnt, or left.
+
+    Attributes:
+        learnt: what was learnt.
+        left: why it is left.
+        changes: what it has changed in the process, in words; the process ends then.
+    """
+
+    learnt: Learnt | None = None
+    left: Left | None = None
+    changes: str = ""

@@ -25,10 +25,10 @@ from typing import NoReturn
 import numpy as np
 
 from ...backends import load_backend
-from ...backends.base import ARGUMENTS, Backend, Call, call_for, implementations_of
-from ...cases.model import Case
-from ...errors import LossdiffError, UserFileError
+from ...backends.base import ARGUMENTS, Backend, Call, call_for
+from ...errors import LossdiffError
 from ..answers import Observation, one_line
+from ..own import Left, learnt_of
 from .condition import Condition
 from .environment import environment_for, processor, quiet
 from .evaluate import CALLS, evaluate, evaluate_quantity, wrt_for
@@ -36,8 +36,12 @@ from .frames import read_frame, write_frame
 from .messages import (
     AnswerRequest,
     BatchRequest,
+    Candidates,
+    CandidatesRequest,
     Catalogue,
     CatalogueRequest,
+    Learning,
+    LearnRequest,
     Question,
     Request,
     Setup,
@@ -47,7 +51,8 @@ from .other_calls import with_other_calls
 from .probe import probe
 from .progress import SharedProgress
 from .source_text import Source, loaded, module_and_name, source_of
-from .user_file import import_user_file, module_name
+from .users import UsersFunctions
+from .users_source import users_source
 from .wire import BatchReply, Raised, Reply, encode, pack, pack_observation
 
 
@@ -65,11 +70,23 @@ class WorkerProcess:
     @cached_property
     def backend(self) -> Backend:
         """The framework's backend with the user's implementations, imported when first needed."""
-        backend = load_backend(self.setup.framework, self.setup.device)
-        before = Condition(backend, whole=bool(self.setup.extra))
-        add_user_files(backend, self.setup.extra)
+        return self._loaded[0]
+
+    @cached_property
+    def users(self) -> UsersFunctions:
+        """The user's functions."""
+        return self._loaded[1]
+
+    @cached_property
+    def _loaded(self) -> tuple[Backend, UsersFunctions]:
+        setup = self.setup
+        backend = load_backend(setup.framework, setup.device)
+        before = Condition(backend, whole=bool(setup.extra))
+        users = UsersFunctions.of(setup.extra, setup.framework)
+        users = users.learn(backend) if setup.learnt is None else users.know(setup.learnt)
+        users.add_to(backend)
         self._spoiled.extend(before.changes().spoiled)
-        return backend
+        return backend, users
 
     @cached_property
     def condition(self) -> Condition:
@@ -91,7 +108,17 @@ class WorkerProcess:
         }
         own = tuple(found.claim for found in backend.extra)
         environment = {**backend.environment(), **machine}
-        return Catalogue(claims, environment, seconds, own, tuple(self._spoiled))
+        known, spoiled = tuple(self.users.learnt), tuple(self._spoiled)
+        return Catalogue(claims, environment, seconds, own, known, self.users.left, spoiled)
+
+    def learn(self, name: str) -> Learning:
+        """Ask one of the user's functions its plain questions."""
+        condition = self.condition
+        found = learnt_of(self.users.candidates[name], self.backend)
+        changes = str(condition.changes())
+        if isinstance(found, Left):
+            return Learning(left=found, changes=changes)
+        return Learning(found, changes=changes)
 
     def answered(self, question: Question) -> Observation:
         """Evaluate one question."""
@@ -123,16 +150,26 @@ class WorkerProcess:
         backend, case, selector = self.backend, request.case, request.selector
         implementation = backend.implementations[selector.implementation]
         call = call_for(implementation, case, case.inputs())
+        by_hand = implementation.vjp is not None and backend.description.has_handwritten_gradients
+        wanted = wrt_for(selector.quantity, by_hand=by_hand)
+        needs_gradient = bool(wanted or (selector.all_gradients and call.wrt)) and by_hand
+        names = {name: name for name in ARGUMENTS} | {"values": case.contract.domain}
+        own = self.users.candidates.get(selector.implementation)
+        if own is not None and implementation.calling is not None:
+            return users_source(
+                own,
+                implementation.calling,
+                {name: names[name] for name in call.arguments},
+                dict(call.options),
+                axes=len(case.shape),
+                wants_gradient=needs_gradient,
+            )
         modules = loaded(backend.module_names())
-        modules += loaded([module_name(place) for place in self.setup.extra])
         module, attribute = module_and_name(
             modules, implementation.function, selector.implementation
         )
-        by_hand = implementation.vjp is not None and backend.description.has_handwritten_gradients
-        wanted = wrt_for(selector.quantity, by_hand=by_hand)
-        needs_gradient = bool(wanted or (selector.all_gradients and call.wrt))
-        gradient = "cotangent" if by_hand and needs_gradient else ""
-        return source_of(module, attribute, *_written(case, call), gradient)
+        gradient = "cotangent" if needs_gradient else ""
+        return source_of(module, attribute, *_written(names, call), gradient)
 
 
 def answered(backend: Backend, question: Question) -> Observation:
@@ -188,32 +225,6 @@ def load(setup: Setup) -> Backend:
     return WorkerProcess(setup).backend
 
 
-def add_user_files(backend: Backend, places: tuple[str, ...]) -> None:
-    """Add the implementations of a user's files to a backend.
-
-    Args:
-        backend: the framework.
-        places: files or modules.
-
-    Raises:
-        UserFileError: one of them cannot be used.
-    """
-    for place in places:
-        module = import_user_file(place)
-        try:
-            found = list(implementations_of(module, backend.framework))
-        # A module may compute its attributes, so that looking at them may do anything.
-        except BaseException as error:
-            raise UserFileError(f"{place}: {one_line(error)}") from error
-        if not found:
-            raise UserFileError(f"{place} holds no function named after an operation")
-        backend.extra.extend(found)
-    try:
-        _ = backend.implementations
-    except ValueError as error:
-        raise UserFileError(f"{places[-1]}: {error}") from error
-
-
 # --- the process -----------------------------------------------------------------------------
 
 
@@ -265,10 +276,11 @@ def _serve(
 
     try:
         result = answer(process, request, reach)
-        is_spoiled = isinstance(result, BatchReply) and bool(result.changes)
+        is_spoiled = isinstance(result, BatchReply | Learning) and bool(result.changes)
         reply = Reply(encode(result))
     except LossdiffError as error:
-        reply = Reply(raised=Raised(type(error).__name__, str(error)))
+        shown = getattr(error, "traceback", "")
+        reply = Reply(raised=Raised(type(error).__name__, str(error), shown))
     except BaseException as error:  # noqa: BLE001 -- a spoiled process may raise anything
         is_spoiled = True
         reply = Reply(raised=Raised(type(error).__name__, one_line(error)))
@@ -294,6 +306,14 @@ def answer(process: WorkerProcess, request: Request, reach: Callable[[int], None
             return process.batch(request, reach)
         case SourceRequest():
             return process.source(request)
+        case CandidatesRequest():
+            users = process.users
+            names = {name: it.operation for name, it in users.candidates.items()}
+            return Candidates(names, users.left)
+        case LearnRequest(name):
+            _ = process.condition  # the time limit is that of the calls
+            reach(1)
+            return process.learn(name)
         case AnswerRequest(case, selector):
             _ = process.backend  # the time limit is that of the call
             reach(1)
@@ -305,9 +325,8 @@ def answer(process: WorkerProcess, request: Request, reach: Callable[[int], None
             )
 
 
-def _written(case: Case, call: Call) -> tuple[list[str], dict[str, str]]:
+def _written(names: dict[str, str], call: Call) -> tuple[list[str], dict[str, str]]:
     """Return the arguments of a call as text: the positional ones, and the keywords."""
-    names = {name: name for name in ARGUMENTS} | {"values": case.contract.domain}
     positional = [names[name] for name in ("values", "target") if name in call.arguments]
     keywords = {name: name for name in call.arguments if name not in ("values", "target")}
     return positional, keywords | {name: repr(value) for name, value in call.options}

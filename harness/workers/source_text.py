@@ -9,12 +9,14 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from ...errors import SourceError
+
+_OURS = __name__.partition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,7 @@ def source_of(
     Raises:
         SourceError: the source of the module cannot be read.
     """
-    try:
-        text = inspect.getsource(module)
-    except (OSError, TypeError) as error:
-        raise SourceError(f"the source of {module.__name__} cannot be read") from error
-    tops = _Tops(module, text)
+    tops = _Tops.of(module)
     arguments = [*positional, *(f"{key}={value}" for key, value in keywords.items())]
     if not gradient:
         # A wrapper of a single call is replaced by that call: this is how a user would write it.
@@ -71,14 +69,47 @@ def source_of(
     return Source(tops.imports(needed), tuple(tops.definitions(needed)), call, by_hand)
 
 
+def source_of_expressions(
+    module: ModuleType, call: str, gradient: str, arrays: Collection[str]
+) -> Source:
+    """Return the text that the expression of a call needs, with the expression.
+
+    Args:
+        module: the module whose names it uses.
+        call: the expression of the value.
+        gradient: that of the gradients; empty for none.
+        arrays: names in them that are not the module's.
+
+    Raises:
+        SourceError: the source of the module cannot be read.
+    """
+    tops = _Tops.of(module)
+    wanted = _names(ast.parse(call)) | (_names(ast.parse(gradient)) if gradient else set())
+    needed = tops.needed(wanted - {*arrays, "cotangent"})
+    return Source(tops.imports(needed), tuple(tops.definitions(needed)), call, gradient)
+
+
 class _Tops:
     """The top-level statements of a module, by the names that they bind."""
 
     def __init__(self, module: ModuleType, text: str) -> None:
         self._module = module
         self._lines = text.splitlines()
-        self._nodes = [node for node in ast.parse(text).body if not _is_for_scripts(node)]
+        nodes = [node for node in ast.parse(text).body if not _is_for_scripts(node)]
+        self._nodes = _without_declarations(nodes)
         self._bound = [(node, _bound_by(node)) for node in self._nodes]
+
+    @classmethod
+    def of(cls, module: ModuleType) -> _Tops:
+        """Return the statements of a module.
+
+        Raises:
+            SourceError: its source cannot be read.
+        """
+        try:
+            return cls(module, inspect.getsource(module))
+        except (OSError, TypeError) as error:
+            raise SourceError(f"the source of {module.__name__} cannot be read") from error
 
     def needed(self, wanted: set[str]) -> set[str]:
         """Return all names that some names depend on, these included."""
@@ -106,9 +137,13 @@ class _Tops:
                 yield self._text(node)
 
     def _text(self, node: ast.stmt) -> str:
-        decorators = getattr(node, "decorator_list", [])
-        first = min([node.lineno, *(item.lineno for item in decorators)])
-        return "\n".join(self._lines[first - 1 : node.end_lineno])
+        # Lines of decorators that are dropped lie between those that are kept.
+        decorators = [
+            line
+            for item in getattr(node, "decorator_list", [])
+            for line in self._lines[item.lineno - 1 : item.end_lineno]
+        ]
+        return "\n".join([*decorators, *self._lines[node.lineno - 1 : node.end_lineno]])
 
     def imports(self, needed: set[str]) -> tuple[str, ...]:
         """Return the import statements that bind needed names, each reduced to these names."""
@@ -175,6 +210,29 @@ class _Tops:
                 part.keywords = [
                     item for item in part.keywords if not _says_nothing(callee, item, left)
                 ]
+
+
+def _without_declarations(nodes: list[ast.stmt]) -> list[ast.stmt]:
+    """Return statements without what they import of this program: it declares, and computes none.
+
+    Decorators and calls that use a name of it are dropped, too.
+    """
+    ours: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            ours |= {_alias(it) for it in node.names if it.name.partition(".")[0] == _OURS}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == _OURS:
+            ours |= set(map(_alias, node.names))
+    if not ours:
+        return nodes
+    kept = []
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            node.decorator_list = [it for it in node.decorator_list if not _names(it) & ours]
+        is_declaration = isinstance(node, ast.Expr) and bool(_names(node) & ours)
+        if not is_declaration and not (_is_import(node) and _bound_by(node) & ours):
+            kept.append(node)
+    return kept
 
 
 class _Filled(ast.NodeTransformer):

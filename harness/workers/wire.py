@@ -17,7 +17,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from ...cases.dtypes import FORMATS
-from ...errors import LossdiffError, LostError
+from ...errors import LossdiffError, LostError, UserFileError
 from ..answers import (
     Answers,
     Argument,
@@ -119,10 +119,12 @@ class Raised(Struct, frozen=True):
     Attributes:
         error: the name of its class.
         message: its message, in one line.
+        traceback: that of a user's own error, in lines; empty if there is none.
     """
 
     error: str
     message: str
+    traceback: str = ""
 
 
 class Reply(Struct, frozen=True):
@@ -168,7 +170,8 @@ def result_of(data: bytes, kind: Any) -> Any:
     reply = decode(data, Reply)
     if reply.raised is not None:
         ours = {found.__name__: found for found in _all_errors(LossdiffError)}
-        raise ours.get(reply.raised.error, LostError)(reply.raised.message)
+        kind, shown = ours.get(reply.raised.error, LostError), reply.raised.traceback
+        raise UserFileError(reply.raised.message, shown) if shown else kind(reply.raised.message)
     return decode(reply.result, kind)
 
 

@@ -69,7 +69,7 @@ from .command import as_process
         (["repro", "none.sqlite", "a"], "there is no run file none.sqlite"),
         (["repro", "a", "b", "--timeout", "0"], "'--timeout': 0.0 is not in the range x>0"),
         (["list", "operation"], "'operation'; did you mean operations"),
-        (["list"], "Missing argument 'operations|implementations|cases|ledger'"),
+        (["list"], "Missing argument 'operations|names|implementations|cases|ledger'"),
     ],
 )
 def test_wrong_usage_is_said_in_one_line(

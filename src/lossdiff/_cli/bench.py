@@ -27,8 +27,9 @@ from ..harness.verdicts import is_finding
 from .execution import conclude, execute, opened
 from .names import Name
 from .numbers import SEED, Whole
-from .options import output_option, plan_of, selection_options
+from .options import dry_run_option, output_option, plan_of, selection_options
 from .output import PlainConsole
+from .own_functions import met
 from .status import Status
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -75,6 +76,7 @@ def timing_options(command: C) -> C:
 )
 @timing_options
 @selection_options
+@dry_run_option
 @output_option("lossdiff-bench.sqlite")
 def command(
     output: Path,
@@ -86,12 +88,16 @@ def command(
     label: str,
     peak_memory: bool,
     seed: int,
+    dry_run: bool,
     **selection: Any,
 ) -> int:
     """Judge and time every framework; the JSON of pytest-benchmark is kept beside the run."""
     # No cache: the first call is timed too, and must compile.
     suite_ = bench_suite(operations, dtype, suite_name)
     plan = plan_of(suite_, only=is_timed, cache="", **selection)
+    plan, has_failed = met(plan)
+    if dry_run:
+        return Status.FINDINGS if has_failed else Status.OK
     with opened(output, identity(plan, plan.suite, seed=seed)) as run:
         run.set_meta(benchmarks=suite_name, label=label, commit=commit(), timed="")
         findings = execute(plan, run)
@@ -100,10 +106,18 @@ def command(
             return status
         # The higher status is the worse one: findings of either part decide.
         timing = Timing(
-            passes, threads, plan.device, plan.extra, seed, peak_memory, plan.timeout, plan.memory
+            passes,
+            threads,
+            plan.device,
+            plan.extra,
+            seed,
+            peak_memory,
+            plan.timeout,
+            plan.memory,
+            plan.learnt,
         )
         found = time_run(run, timing)
-        return max(status, Status.FINDINGS if found else Status.OK)
+        return max(status, Status.FINDINGS if found or has_failed else Status.OK)
 
 
 def time_run(run: RunFile, timing: Timing) -> int:

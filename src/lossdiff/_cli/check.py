@@ -15,7 +15,9 @@ from ..harness.engine import identity, sharded
 from .execution import conclude, execute, opened
 from .names import Name, Shard
 from .numbers import SEED, Whole
-from .options import is_complete, output_option, plan_of, selection_options
+from .options import dry_run_option, is_complete, output_option, plan_of, selection_options
+from .own_functions import met
+from .status import Status
 from .summaries import Summaries, summary_options
 
 
@@ -75,6 +77,7 @@ from .summaries import Summaries, summary_options
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option("--no-cache", is_flag=True, help="Have compilers forget what they have compiled.")
 @selection_options
+@dry_run_option
 @output_option("lossdiff.sqlite")
 @summary_options
 def command(
@@ -87,6 +90,7 @@ def command(
     ask_all: bool,
     resume: bool,
     no_cache: bool,
+    dry_run: bool,
     output: Path,
     text_file: Path | None,
     junit_file: Path | None,
@@ -103,10 +107,14 @@ def command(
     if plan.extra and not ask_all:
         named = tuple(name for name in plan.frameworks if name in plan.extra)
         plan = replace(plan, frameworks=named, only_own=True, seed=seed)
+    plan, has_failed = met(plan) if not scheduler else (plan, False)
+    if dry_run:
+        return Status.FINDINGS if has_failed else Status.OK
     # The identity is that of the suite before it is sharded: `merge` joins runs that share it.
     asked = identity(plan, whole, seed=seed, count=count)
     with opened(output, asked, resume=resume) as run:
         run.add_given(plan.suite.cases)
         findings = execute(plan, run, scheduler)
         whole_suite = suite_name if is_complete(plan) else ""
-        return conclude(run, findings, complete=whole_suite, summaries=summaries)
+        status = conclude(run, findings, complete=whole_suite, summaries=summaries)
+        return max(status, Status.FINDINGS if has_failed else Status.OK)

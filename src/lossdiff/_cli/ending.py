@@ -49,6 +49,8 @@ def _status_after(error: BaseException) -> int:
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error)
     if isinstance(error, LossdiffError):
+        for line in getattr(error, "traceback", "").splitlines():  # that of a user's own error
+            print(printable(line), file=sys.stderr)  # noqa: T201
         say(str(error))
         return status_of(error)
     if reason := _reason_of_machine(error):

@@ -13,17 +13,19 @@ from ..cases.ledger import ledger
 from ..cases.operations import OPERATIONS
 from ..cases.suites import SUITES, selected, suite
 from ..harness.engine import Plan, catalogues
+from ..harness.own import NAMES, PARAMETERS
 from .names import Name
 from .options import plan_of, selection_options
 from .output import console, echo
+from .own_functions import met
 from .status import Status
 
 
 @click.command("list")
 @click.argument(
     "what",
-    metavar="operations|implementations|cases|ledger",
-    type=Name("list", ("operations", "implementations", "cases", "ledger")),
+    metavar="operations|names|implementations|cases|ledger",
+    type=Name("list", ("operations", "names", "implementations", "cases", "ledger")),
 )
 @click.option(
     "--suite",
@@ -43,10 +45,14 @@ def command(what: str, suite_name: str, operations: tuple[str, ...], **selection
             echo(case.id)
     elif what == "operations":
         shown.print(operations_table())
+    elif what == "names":
+        shown.print(names_table())
+        shown.print()
+        shown.print(parameters_table())
     elif what == "ledger":
         print_ledger()
     else:
-        plan = plan_of(selected(suite(suite_name), operations), **selection)
+        plan, _ = met(plan_of(selected(suite(suite_name), operations), **selection))
         return Status.OK if print_implementations(plan, operations, shown) else Status.NOTHING
     return Status.OK
 
@@ -61,6 +67,22 @@ def operations_table() -> Table:
             ", ".join(operation.targets),
             ", ".join(operation.options),
         )
+    return table
+
+
+def names_table() -> Table:
+    """Return a table of the names by which functions are taken for an operation."""
+    table = Table("name of a function", "operation", "targets", box=None)
+    for name, meaning in NAMES.items():
+        table.add_row(name, meaning.operation, ", ".join(meaning.targets))
+    return table
+
+
+def parameters_table() -> Table:
+    """Return a table of the names by which parameters are known."""
+    table = Table("argument or option", "names of its parameter", box=None)
+    for argument, names in PARAMETERS.items():
+        table.add_row(argument, ", ".join(names))
     return table
 
 

@@ -16,7 +16,9 @@ import click
 
 from ..backends import FRAMEWORKS
 from ..harness.engine import digests, users_files
+from ..harness.own import place_of
 from ..harness.runfile import RunFile, VerdictRow
+from .options import checked_place
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,8 @@ class NamedFiles:
         names: list[str] = []
         files: list[tuple[str, str]] = []
         for value in values:
-            name, equals, place = value.partition("=")
-            if equals:
+            name, place = _split(value)
+            if place is not None:
                 files.append((name, _existing(value, place)))
             if name not in FRAMEWORKS:
                 names.append(name)
@@ -65,14 +67,20 @@ class NamedFiles:
         return found
 
 
+def _split(value: str) -> tuple[str, str | None]:
+    """Return a name and a place; the name of an object, `mine.Loss(eps=0.1)`, may have a `=`."""
+    depth = 0
+    for at, sign in enumerate(value):
+        depth += (sign == "(") - (sign == ")")
+        if sign == "=" and depth <= 0:
+            return value[:at], value[at + 1 :]
+    return value, None
+
+
 def _existing(value: str, place: str) -> str:
     if not place:
         raise click.UsageError(f"--impl {value} names no file: NAME=FILE, such as numpy=mine.py")
-    if not place.endswith(".py"):
-        return place  # a module
-    if not Path(place).is_file():
-        raise click.UsageError(f"there is no file {place}")
-    return str(Path(place).resolve())
+    return checked_place(place)
 
 
 def _unnamed(run: RunFile, row: VerdictRow) -> str:
@@ -92,8 +100,9 @@ def _unnamed(run: RunFile, row: VerdictRow) -> str:
     )
 
 
-def _module(place: str) -> str:
-    return Path(place).stem if place.endswith(".py") else place
+def _module(text: str) -> str:
+    place = place_of(text)
+    return place.stem if place.file else place.source
 
 
 def differences(run: RunFile, places: Sequence[str]) -> list[str]:
@@ -109,9 +118,8 @@ def differences(run: RunFile, places: Sequence[str]) -> list[str]:
     by_name = {Path(place).name: digest for place, digest in then.items()}
     lines = []
     for place in places:
-        before = then.get(place) or by_name.get(Path(place).name)
-        if place.endswith(".py") and before:
-            now = sha256(Path(place).read_bytes()).hexdigest()
-            if now != before:
-                lines.append(f"{place} differs from the file that the run asked")
+        file = place_of(place).file
+        before = file and (then.get(str(file)) or by_name.get(file.name))
+        if file and before and sha256(file.read_bytes()).hexdigest() != before:
+            lines.append(f"{file} differs from the file that the run asked")
     return lines

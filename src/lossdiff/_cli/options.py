@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -11,7 +10,9 @@ import click
 from ..backends import FRAMEWORKS
 from ..cases.operations import OPERATIONS
 from ..cases.suites import Suite
+from ..errors import InputError
 from ..harness.engine import Plan
+from ..harness.own import place_of
 from ..harness.workers import GIB
 from ..outputs import shown
 from .names import Name, OwnType, unknown
@@ -23,7 +24,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 
 class Implementations(OwnType):
-    """The type of a parameter `FRAMEWORK=FILE_OR_MODULE`."""
+    """The type of a parameter `FRAMEWORK=PLACE`; see `own.place_of`."""
 
     name = "framework=file"
 
@@ -35,15 +36,28 @@ class Implementations(OwnType):
             self.fail(f"{value!r} is not FRAMEWORK=FILE, such as torch=mine.py", param, ctx)
         if framework not in FRAMEWORKS:
             self.fail(unknown("framework", framework, FRAMEWORKS), param, ctx)
-        if place.endswith(".py"):
-            if not Path(place).is_file():
-                self.fail(f"there is no file {place}", param, ctx)
-            # Workers may start in another folder.
-            place = str(Path(place).resolve())
-        # The run says in JSON of which file its functions are, which has no such characters.
-        if any("\ud800" <= sign <= "\udfff" for sign in place):
-            self.fail(f"{shown(place)} is not UTF-8: move or rename it", param, ctx)
-        return framework, place
+        return framework, checked_place(place)
+
+
+def checked_place(text: str) -> str:
+    """Return a place as text that means the same in any folder: workers may start elsewhere.
+
+    Raises:
+        UsageError: it is none, there is no such file, or its name is not UTF-8.
+    """
+    # The run says in JSON of which file its functions are, which has no such characters.
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
+        raise click.UsageError(f"{shown(text)} is not UTF-8: move or rename it")
+    try:
+        place = place_of(text)
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
+    if place.file is not None and not place.file.is_file():
+        raise click.UsageError(f"there is no file {place.source}")
+    absolute = place.absolute()
+    if any("\ud800" <= sign <= "\udfff" for sign in absolute):
+        raise click.UsageError(f"{shown(absolute)} is not UTF-8: move or rename it")
+    return absolute
 
 
 def selection_options(command: C) -> C:
@@ -59,7 +73,9 @@ def selection_options(command: C) -> C:
             click.option("--operation", "operations", multiple=True, metavar="NAME",
                          type=Name("operation", OPERATIONS), help="Only this operation."),
             click.option("--impl", "implementations", multiple=True, metavar="FRAMEWORK=FILE",
-                         type=Implementations(), help="A file or module of your own functions."),
+                         type=Implementations(),
+                         help="Functions of your own: a file, a module, or an object of one and "
+                              "what it is, mine.py:loss=cross_entropy."),
             click.option("--mode", "modes", multiple=True, metavar="NAME",
                          type=Name("mode", MODES), help=f"One of {', '.join(MODES)}."),
             click.option("--device", default="cpu", show_default=True, metavar="cpu|gpu",
@@ -75,6 +91,11 @@ def selection_options(command: C) -> C:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Only say what is taken of your own functions, and as what."
+)
 
 
 def output_option(default: str | None, text: str | None = None) -> Callable[[C], C]:

@@ -235,7 +235,8 @@ def reproduce(
         UserFileError: a file of the user's own implementations cannot be used.
     """
     case = run.case(row.case)
-    with Session(row.framework, row.device, places, limits.memory) as session:
+    only = row.implementation
+    with Session(row.framework, row.device, places, limits.memory, only) as session:
         selector, verdict = _asked_again(run, session, row)
         origin = Origin(row.case, run.meta.get("version", ""), is_shrunk=shrinks)
         if shrinks:

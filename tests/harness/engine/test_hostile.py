@@ -52,7 +52,7 @@ def test_whatever_is_returned_or_raised_is_judged_and_the_run_goes_on(tmp_path: 
 
     mismatched = (
         "returns_none", "returns_none_with_gradient", "returns_a_list", "returns_a_text",
-        "returns_a_number", "returns_two", "returns_objects", "returns_texts",
+        "returns_a_number", "returns_objects", "returns_texts",
         "returns_complex_numbers", "returns_records", "in_double", "of_the_first_row",
         "returns_many_rows_of_nothing",
     )  # fmt: skip
@@ -63,7 +63,8 @@ def test_whatever_is_returned_or_raised_is_judged_and_the_run_goes_on(tmp_path: 
         "ends_a_generator",
     )  # fmt: skip
     agrees = (
-        "changes_its_input", "warns", "without_a_gradient_by_hand", "with_a_failing_gradient",
+        "changes_its_input", "returns_two", "warns", "without_a_gradient_by_hand",
+        "with_a_failing_gradient",
         "with_a_wrong_gradient",
     )  # fmt: skip
     assert verdicts(rows) == {

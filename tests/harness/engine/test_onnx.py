@@ -14,9 +14,9 @@ from lossdiff.cases.onnx_suite import OPERATORS, collected
 from lossdiff.cases.operations import Options
 from lossdiff.cases.suites import Suite, suite
 from lossdiff.harness.engine.flow import Flow
-from lossdiff.harness.engine.onnx import _claim, answer_onnx, claims, evaluated
+from lossdiff.harness.engine.onnx import _claim, answer_onnx, asks_onnx, claims, evaluated
 from lossdiff.harness.engine.plan import Plan
-from lossdiff.harness.engine.scheduler import Engine, _asks_onnx
+from lossdiff.harness.engine.scheduler import Engine
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import is_finding
@@ -170,4 +170,4 @@ def test_onnx_answers_its_own_suite_eagerly_on_the_cpu(
 ) -> None:
     given: dict[str, object] = {"suite": Suite("onnx", ()), "frameworks": ("numpy",), **changes}
 
-    assert _asks_onnx(Plan(**given)) is expected  # type: ignore[arg-type]
+    assert asks_onnx(Plan(**given)) is expected  # type: ignore[arg-type]

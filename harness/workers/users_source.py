@@ -1,0 +1,157 @@
+"""Write the call of a user's function as text, in the way in which it is called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...backends.claim import Calling
+from ...cases.operations import Options
+from ...errors import SourceError
+from ..own import Candidate
+from .source_text import Source, source_of, source_of_expressions
+
+_ARRAYS = ("weight", "pos_weight")
+_ROWS = 2  # axes of an array whose last axis is the classes' in either layout
+_EMPTY = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class CallText:
+    """The arguments of a call, as text.
+
+    Attributes:
+        positional: the expressions of the positional ones.
+        named: the names of the others, and their expressions.
+        settings: the options and what is always passed; they go to the constructor if there is one.
+    """
+
+    positional: list[str]
+    named: dict[str, str]
+    settings: dict[str, str]
+
+    def of(self, callee: str, calling: Calling) -> str:
+        """Return the expression of what the function returns."""
+        arrays = [*self.positional, *_keywords(self.named)]
+        if calling.constructs:
+            return f"{callee}({', '.join(_keywords(self.settings))})({', '.join(arrays)})"
+        return f"{callee}({', '.join([*arrays, *_keywords(self.settings)])})"
+
+    def of_object(self, callee: str) -> tuple[str, str]:
+        """Return the expressions of `forward`, and of `backward` after it, of one object."""
+        made = f"{callee}({', '.join(_keywords(self.settings))})"
+        arrays = ", ".join([*self.positional, *_keywords(self.named)])
+        forward = f"(made := {made}).forward({arrays})"
+        return f"{made}.forward({arrays})", f"({forward}, (made.backward(cotangent),))[1]"
+
+
+def users_source(
+    candidate: Candidate,
+    calling: Calling,
+    arrays: Mapping[str, str],
+    options: Mapping[str, Any],
+    *,
+    axes: int,
+    wants_gradient: bool,
+) -> Source:
+    """Return the program text of a user's function and of a call of it.
+
+    Args:
+        candidate: the function.
+        calling: how it is called.
+        arrays: the names of the arrays that are given, by the argument of the contract.
+        options: the options that differ from their defaults.
+        axes: the number of axes of the first argument.
+        wants_gradient: whether a gradient that is written by hand is called, too.
+
+    Raises:
+        SourceError: the text cannot be read, or the function has the classes at the end.
+    """
+    module, expression = candidate.module, candidate.expression
+    if module is None:
+        raise SourceError(f"the source of {candidate.name} cannot be found")
+    if calling.layout == "classes_last" and axes > _ROWS:
+        raise SourceError(f"{candidate.name} has the classes on the last axis: no script shows it")
+    text = _text_of(candidate, calling, arrays, options)
+    if not (wants_gradient and candidate.vjp) and _is_plain(expression, calling):
+        return source_of(module, expression, text.positional, {**text.named, **text.settings})
+    value, gradient = _expressions(text, candidate, calling, arrays, options)
+    gradient = gradient if wants_gradient else ""
+    return source_of_expressions(module, value, gradient, set(arrays.values()))
+
+
+def _is_plain(expression: str, calling: Calling) -> bool:
+    """Return whether a call is the function's name with its arguments."""
+    return expression.isidentifier() and not calling.constructs and calling.returns == "value"
+
+
+def _expressions(
+    text: CallText,
+    candidate: Candidate,
+    calling: Calling,
+    arrays: Mapping[str, str],
+    options: Mapping[str, Any],
+) -> tuple[str, str]:
+    """Return the expressions of the value, and of the gradients that are written by hand."""
+    callee = candidate.expression
+    if calling.returns == "forward_backward":
+        return text.of_object(callee)
+    value = text.of(callee, calling)
+    if calling.returns == "value_and_gradient":
+        return f"{value}[0]", f"(cotangent * {value}[1],)"
+    if candidate.vjp is None:
+        return value, ""
+    settings = {name: repr(it) for name, it in options.items() if name not in _ARRAYS}
+    settings |= {name: arrays[name] for name in _ARRAYS if name in arrays}
+    positional = ["cotangent", *(arrays[it] for it in ("values", "target") if it in arrays)]
+    return value, CallText(positional, {}, settings).of(f"{callee}_vjp", Calling())
+
+
+def _text_of(
+    candidate: Candidate,
+    calling: Calling,
+    arrays: Mapping[str, str],
+    options: Mapping[str, Any],
+) -> CallText:
+    """Return the arguments of a call; options that are the function's own defaults are left out."""
+    spelling = {(option, value): own for option, value, own in calling.spelling}
+    defaults = _defaults_of(candidate.function)
+    settings: dict[str, str] = {}
+    for option, parameter in calling.options:
+        if option in _ARRAYS:
+            if option in arrays:
+                settings[parameter] = arrays[option]
+            continue
+        value = options.get(option, getattr(Options(), option))
+        value = spelling.get((option, value), value)
+        if not _is_same(defaults.get(parameter, _EMPTY), value):
+            settings[parameter] = repr(value)
+    settings |= {
+        name: repr(value)
+        for name, value in calling.always
+        if not _is_same(defaults.get(name, _EMPTY), value)
+    }
+    given = [(arrays[role], parameter) for role, parameter in calling.arguments if role in arrays]
+    return CallText(
+        [name for name, parameter in given if not parameter],
+        {parameter: name for name, parameter in given if parameter},
+        settings,
+    )
+
+
+def _defaults_of(function: Any) -> dict[str, Any]:
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+    return {name: it.default for name, it in parameters.items()}
+
+
+def _is_same(default: Any, value: Any) -> bool:
+    return type(default) is type(value) and repr(default) == repr(value)
+
+
+def _keywords(named: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in named.items()]
