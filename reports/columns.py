@@ -68,6 +68,11 @@ class Column:
         return GROUPS.index(self.group), place, self.name
 
 
+def is_everyday(family: str) -> bool:
+    """Return whether a family holds ordinary numbers, which any function is used with."""
+    return family in _EVERYDAY or family == "probs"
+
+
 def column_name(family: str, case: str, shape: str) -> str:
     """Return the column of a case.
 

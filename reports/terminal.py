@@ -5,9 +5,7 @@ Texts of a run file are shown without control characters, which a terminal would
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
@@ -17,6 +15,8 @@ from rich.text import Text
 
 from ..harness.runfile import RunFile, VerdictRow
 from ..outputs import shown
+from .cause_lines import cause_lines
+from .causes import CauseCollector, Causes
 from .domain import Domain, DomainLine, domain_of
 from .findings import Alarm, alarms, groups
 from .legend import mark_of
@@ -37,8 +37,8 @@ def summary(run: RunFile) -> RenderableType:
     Returns:
         Tables and lines for `rich.print`; parts without content are left out.
     """
-    found, own = Survey([run]), dict[str, _Own]()
-    # One pass fills the survey and the counts of users' functions while the findings are grouped.
+    found, own = Survey([run]), CauseCollector()
+    # One pass fills the survey and the causes of users' functions while the findings are grouped.
     # It stores no rows, of which a run may have millions.
     new = alarms(groups(_findings_of(run, found, own)))
     total = shares_of(found, found.places)
@@ -50,8 +50,7 @@ def summary(run: RunFile) -> RenderableType:
         for worker in workers([run])
         if worker.absent
     ]
-    if own:
-        parts.append(_own(own))
+    parts += _own(own.causes(), run.path)
     domain = domain_of([run])
     if total.total or not domain.rows:
         parts.append(_conclusion(run.asked_cases(), total))
@@ -84,50 +83,21 @@ def _frameworks(lines: Iterable[FrameworkLine]) -> Table:
     return table
 
 
-@dataclass
-class _Own:
-    """The verdicts on one of the user's functions: counts by class, and the worst."""
-
-    worst: VerdictRow
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def add(self, row: VerdictRow) -> None:
-        self.counts[mark_of(row.verdict).group] += 1
-        self.worst = max(self.worst, row, key=_badness)
-
-
-def _badness(row: VerdictRow) -> tuple[int, float]:
-    return mark_of(row.verdict).severity, row.ratio or 0.0
-
-
-def _findings_of(run: RunFile, found: Survey, own: dict[str, _Own]) -> Iterator[Found]:
-    """Yield the findings of a run, and count all verdicts and those on the user's functions."""
+def _findings_of(run: RunFile, found: Survey, own: CauseCollector) -> Iterator[Found]:
+    """Yield the findings of a run but those on users' functions, and count all verdicts."""
     for row in run.rows(VerdictRow):
         place = found.count(row)
-        if row.kind == "user":
-            own.setdefault(row.implementation, _Own(row)).add(row)
-        if mark_of(row.verdict).group == "finding":
+        own.add(row)
+        if mark_of(row.verdict).group == "finding" and row.kind != "user":
             yield Found(row, place, run)
 
 
-def _own(own: dict[str, _Own]) -> Table:
-    """Return a table of the user's functions, each with its worst verdict."""
-    table = _table("Your function")
-    for name in ("Agree", "Explained", "Findings", "Unsupported"):
-        table.add_column(name, justify="right")
-    table.add_column("Worst")
-    table.add_column("Error/bound", justify="right")
-    table.add_column("Case", overflow="fold")
-    for name, mine in own.items():
-        groups_of = ("agree", "explained", "finding", "neutral")
-        table.add_row(
-            _text(name),
-            *(count(mine.counts[group]) for group in groups_of),
-            _verdict(mine.worst),
-            three(mine.worst.ratio),
-            _text(mine.worst.case),
-        )
-    return table
+def _own(causes: Causes, path: Path) -> list[RenderableType]:
+    """Return lines on users' functions: what is wrong with each, by its cause."""
+    return [
+        Text(line.text, _STYLES[line.group] if line.group else "")
+        for line in cause_lines(causes, shown(path))
+    ]
 
 
 def _findings(new: Iterable[Alarm]) -> Table:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cases.dtypes import FORMATS, Format, format_of
-from ..answers import GRADIENT_LOGITS, HVP_LOGITS
+from ..answers import GRADIENT_LOGITS, HVP_LOGITS, VALUE
 from ..bounds import SOUND
 from .mistake import Mistake
 from .mistakes import MISTAKES
@@ -88,8 +88,8 @@ def _fitting(
     dropped: list[tuple[str, Approx]] = []
     for it in _tried(solved, quantity, likely):
         given = list(_answers(solved, it, quantity))
-        # What is NaN throughout tells nothing but that something overflowed.
-        if (it.overflows or test.has_numbers) and any(map(test.fits, given)):
+        # What is wrong only in not being finite tells nothing but that something overflowed.
+        if (it.overflows or test.has_wrong_numbers) and any(map(test.fits, given)):
             names.append(it.name)
         elif it.drops:
             dropped += [(f"{it.name}, ", approx) for approx in given]
@@ -151,17 +151,18 @@ class _Test:
     def __init__(self, solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> None:
         self._form = FORMATS[solved.case.dtype]
         self.roundoff = self._form.unit_roundoff
+        self._is_gradient = quantity != VALUE
         self._got = answer.astype(np.float64)
         right = solved.solution.quantities[quantity].to_float()
         self._right = np.where(np.abs(right) > self._form.max, np.sign(right) * np.inf, right)
         self._counts = ~np.isnan(right)
-        counted = self._got[self._counts] if right.shape == answer.shape else self._got
-        self.has_numbers = bool((~np.isnan(counted)).any())
         sound = np.nan_to_num(solved.bound(solved.solution, quantity, SOUND))
         rounding = np.abs(np.nan_to_num(right, posinf=0.0, neginf=0.0)) * self.roundoff
         limit = sound + 2 * rounding + self._form.smallest
         is_of_shape = right.shape == answer.shape
         self.is_wrong = not is_of_shape or self._differs(self._got, self._right, limit)
+        finite = np.where(np.isfinite(self._got), self._got, self._right if is_of_shape else 0)
+        self.has_wrong_numbers = not is_of_shape or self._differs(finite, self._right, limit)
         # 16-bit results are mostly of sums in float32, and rounded once.
         self._roundoffs = dict.fromkeys((self._form.accumulator_roundoff, self.roundoff))
 
@@ -193,5 +194,7 @@ class _Test:
         """Return how far an ordinary computation of a formula may be from its value."""
         error = np.nan_to_num(approx.error.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
         value = np.nan_to_num(np.abs(approx.value.astype(np.float64)), posinf=0.0)
-        rounding = 2 * self._form.unit_roundoff * value + self._form.smallest
+        # Next to the largest number of a gradient, a form that cancels loses what is small.
+        lost = self._form.unit_roundoff * value.max(initial=0.0) if self._is_gradient else 0.0
+        rounding = 2 * self._form.unit_roundoff * value + lost + self._form.smallest
         return _AMPLE * roundoff * error + rounding

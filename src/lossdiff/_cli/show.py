@@ -14,12 +14,14 @@ import click
 
 from ..harness.runfile import RunFile, VerdictRow, WordView
 from ..harness.verdicts import VerdictKind
+from ..outputs import shown
 from .names import Name
 from .output import echo, echo_lines
 from .selection import Selection, selecting_options, selection
 from .status import Status
 
 if TYPE_CHECKING:
+    from ..reports.cause_lines import CauseLine
     from ..reports.listing import Line
 
 _STYLES: dict[str, dict[str, Any]] = {
@@ -67,27 +69,40 @@ def _list(run: RunFile, chosen: Selection, *, is_whole: bool) -> None:
     from ..reports.listing import count_lines, entry
 
     width = shutil.get_terminal_size().columns
-    shown = chosen if is_whole else chosen.narrowed("verdict <> 'unsupported'")
-    rows = run.rows(VerdictRow, shown.where, shown.arguments)
+    listed = chosen if is_whole else chosen.narrowed("verdict <> 'unsupported'")
+    rows = run.rows(VerdictRow, listed.where, listed.arguments)
     _write(line for row in rows for line in entry(row, width))
-    if not is_whole or not run.count(VerdictRow, shown.where, shown.arguments):
+    if not is_whole or not run.count(VerdictRow, listed.where, listed.arguments):
         _write(count_lines(_shares(run, chosen), width))
 
 
 def _summarise(run: RunFile, chosen: Selection) -> None:
-    """Print the findings in groups, and how many verdicts there are of each class."""
+    """Print causes of users' functions, other findings in groups, and counts of all verdicts."""
     from ..reports.listing import count_lines, finding_lines
 
     width = shutil.get_terminal_size().columns
     shares = _shares(run, chosen)
+    _write_causes(run, chosen, width)
     if shares.known + shares.new:
-        findings = chosen.of_kinds(_FINDINGS)
-        rows = run.rows(VerdictRow, findings.where, findings.arguments)
-        _write(finding_lines(rows, width))
-        echo()
+        findings = chosen.narrowed("kind <> 'user'").of_kinds(_FINDINGS)
+        if run.count(VerdictRow, findings.where, findings.arguments):
+            _write(finding_lines(run.rows(VerdictRow, findings.where, findings.arguments), width))
+            echo()
     _write(count_lines(shares, width))
     if shares.total:
         echo("--verdict NAME, --case ID and --all list verdicts one by one")
+
+
+def _write_causes(run: RunFile, chosen: Selection, width: int) -> None:
+    """Print what is wrong with users' functions, by its cause."""
+    from ..reports.cause_lines import cause_lines
+    from ..reports.causes import causes
+
+    own = chosen.narrowed("kind = 'user'")
+    found = causes(run.rows(VerdictRow, own.where, own.arguments))
+    if found.tallies:
+        _write(cause_lines(found, shown(run.path), width))
+        echo()
 
 
 def _shares(run: RunFile, chosen: Selection) -> Any:
@@ -97,7 +112,7 @@ def _shares(run: RunFile, chosen: Selection) -> Any:
     return shares((row.verdict, row.known or bool(row.shared), number) for row, number in counts)
 
 
-def _write(lines: Iterable[Line]) -> None:
+def _write(lines: Iterable[Line | CauseLine]) -> None:
     echo_lines((line.text, _STYLES[line.group] if line.group else {}) for line in lines)
 
 

@@ -1,0 +1,128 @@
+"""Say the causes of findings on users' functions in lines of at most 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .causes import Cause, Causes, Function, Tally
+from .legend import VerdictClass
+from .numbers import counted
+
+WIDTH = 80
+_SHOWN = 6  # causes of one function; the further ones are counted
+_GROUPS: dict[str, VerdictClass] = {
+    "finding": "finding", "settled": "explained", "convention": "explained",
+    "unclaimed": "neutral",
+}  # fmt: skip
+
+
+class CauseLine(NamedTuple):
+    """A line of text; the first one of a cause has the class of its verdict."""
+
+    text: str
+    group: VerdictClass | None = None
+
+
+def lines_of(causes: Causes, run: str = "RUN.sqlite", width: int = WIDTH) -> list[str]:
+    """Return the causes of findings as lines of plain text.
+
+    Args:
+        causes: the causes.
+        run: the run file as it is named in the line that repeats a finding; empty leaves that line
+            out.
+        width: columns, at least 40.
+
+    Returns:
+        A line for each function with the number of its questions, then its causes, the worst
+        first: what it is, the right number and the given one, and how it is repeated.
+    """
+    return [line.text for line in cause_lines(causes, run, width)]
+
+
+def cause_lines(causes: Causes, run: str, width: int = WIDTH) -> Iterator[CauseLine]:
+    """Yield the lines of `lines_of` with the class of each."""
+    for function, tally in causes.tallies.items():
+        mine = [cause for cause in causes if cause.function == function]
+        yield from _wrapped(_head(function, tally, mine), width, "", None)
+        for option, reason in tally.unjudged.items():
+            yield from _wrapped(f"{option}: not judged, because {reason}", width, "  ", None)
+        for cause in mine[:_SHOWN]:
+            yield from _cause(cause, run, width)
+        if len(mine) > _SHOWN:
+            yield CauseLine(f"  and {counted(len(mine) - _SHOWN, 'further cause')}")
+
+
+def _head(function: Function, tally: Tally, mine: list[Cause]) -> str:
+    number = sum(cause.kind == "finding" for cause in mine)
+    found = counted(tally.findings, "finding") if tally.findings else "no finding"
+    parts = [f"{found} of {counted(number, 'cause')}" if tally.findings else found]
+    if tally.settled:
+        parts.append(f"{tally.settled:,} known or shared with the framework")
+    if tally.unclaimed:
+        parts.append(f"{tally.unclaimed:,} not claimed")
+    questions = counted(tally.questions, "question")
+    return f"{function.name} ({function.operation}): {questions}, {', '.join(parts)}"
+
+
+def _cause(cause: Cause, run: str, width: int) -> Iterator[CauseLine]:
+    row = cause.plainest
+    where = f", with {cause.where}" if cause.where else ""
+    many = counted(cause.count, "finding" if cause.kind in ("finding", "settled") else "answer")
+    head = f"{cause.what}{where} ({many})"
+    yield from _wrapped(head, width, "  ", _GROUPS[cause.kind])
+    if cause.shared:
+        yield from _wrapped(f"so does {', '.join(cause.shared)}", width, "    ", None)
+    if cause.kind in ("convention", "unclaimed"):
+        return
+    only = " only" if cause.is_of_gradient else ""
+    yield from _wrapped(f"{', '.join(cause.quantities)}{only}", width, "    ", None)
+    yield from _wrapped(row.case, width, "    ", None)
+    if row.exact or row.got:
+        place = f"{row.quantity} {row.where}".strip()
+        yield from _wrapped(f"{place}: right {row.exact}, given {row.got}", width, "    ", None)
+    elif row.note:
+        yield from _wrapped(row.note, width, "    ", None)
+    if run:
+        yield from _command(cause, run, width)
+
+
+def _command(cause: Cause, run: str, width: int) -> Iterator[CauseLine]:
+    """Yield the command that repeats a finding; a backslash continues its line."""
+    row = cause.plainest
+    parts = ["lossdiff repro", run, _quoted(row.case), f"--impl {_quoted(row.implementation)}"]
+    if row.mode != "eager":
+        parts.append(f"--mode {row.mode}")
+    parts.append(f"--quantity {row.quantity}")
+    lines = ["    " + parts[0]]
+    for part in parts[1:]:
+        if len(part) + 8 > width:
+            # A shell joins what a backslash ends and the next line begins with at its first column.
+            pieces = [part[at : at + width - 2] for at in range(0, len(part), width - 2)]
+            lines[-1] += " \\"
+            lines += [f"{piece}\\" for piece in pieces[:-1]] + pieces[-1:]
+        elif len(lines[-1]) + len(part) + 3 > width:
+            lines[-1] += " \\"
+            lines.append("      " + part)
+        else:
+            lines[-1] += f" {part}"
+    yield from map(CauseLine, lines)
+
+
+def _quoted(name: str) -> str:
+    """Return a name as a shell takes it."""
+    plain = name.replace("'", "'\\''")
+    is_plain = all(c.isalnum() or c in "._-/=,:~@" for c in name)
+    return name if is_plain else f"'{plain}'"
+
+
+def _wrapped(text: str, width: int, indent: str, group: VerdictClass | None) -> Iterator[CauseLine]:
+    """Yield a text in lines; names and messages may hold characters of any kind."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    lines = textwrap.wrap(
+        shown, max(width, 40), initial_indent=indent, subsequent_indent=f"{indent}  ",
+        break_on_hyphens=False,
+    )  # fmt: skip
+    for number, line in enumerate(lines):
+        yield CauseLine(line, group if not number else None)

@@ -1,0 +1,395 @@
+"""Group the findings on users' functions by their cause, the worst cause first.
+
+A cause is what its findings look like, or, where they look like no usual mistake, what they have in
+common: the verdict, the message of the error without its numbers, and a dtype, a number of axes or
+an option that no other question has. It is shown by its plainest finding. Conventions that a
+function follows are causes too, and no findings. Nothing here is about a terminal.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal, NamedTuple
+
+from ..harness.judging import MEANINGS, OR
+from ..harness.runfile import VerdictRow
+from ..harness.verdicts import CONVENTION, UNDEFINED, kind_of
+from .columns import is_everyday
+from .survey import dtype_order
+
+CauseKind = Literal["finding", "settled", "convention", "unclaimed"]
+_ORDER: tuple[CauseKind, ...] = ("finding", "settled", "convention", "unclaimed")
+NOT_IMPLEMENTED = "NotImplementedError"
+_NUMBER = re.compile(r"(?<![A-Za-z_0-9.])[-+]?\d[\d.e+-]*")
+_FEW = 3  # findings that one name of a mistake may explain without being an accident
+_SHARE = 0.05  # of the findings that a name has to explain, if they are many
+
+
+class Function(NamedTuple):
+    """A function as it was asked: one operation, in one framework."""
+
+    name: str
+    framework: str
+    operation: str
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Findings on one function that have one cause.
+
+    Attributes:
+        function: the function.
+        kind: whether they are findings; findings that are known or shared with the framework;
+            answers that follow a convention; or questions that the function says are not its own.
+        what: the cause in words.
+        where: what the questions have in common and others have not, in words; empty if nothing.
+        quantities: the quantities, `value` first.
+        verdicts: the words of the verdicts, the worst first.
+        shared: the functions of the framework that show the same.
+        count: the number of findings.
+        plainest: the finding that is easiest to read and to repeat.
+    """
+
+    function: Function
+    kind: CauseKind
+    what: str
+    where: str
+    quantities: tuple[str, ...]
+    verdicts: tuple[str, ...]
+    shared: tuple[str, ...]
+    count: int
+    plainest: VerdictRow
+
+    @property
+    def is_of_gradient(self) -> bool:
+        """Whether no value is among its findings: a backward pass is wrong."""
+        return all(quantity != "value" for quantity in self.quantities)
+
+    @property
+    def severity(self) -> tuple[int, int]:
+        """The rank of its worst verdict, and the number of findings."""
+        return kind_of(self.verdicts[0]).rank, self.count
+
+
+@dataclass
+class Tally:
+    """What was asked of one function.
+
+    Attributes:
+        questions: the number of questions that were judged.
+        findings: the number of findings, those that are known or shared not among them.
+        settled: the number of findings that are known or shared.
+        unclaimed: the number of questions that it does not claim.
+        unjudged: options that it takes and that no number was judged with, each with the reason.
+    """
+
+    questions: int = 0
+    findings: int = 0
+    settled: int = 0
+    unclaimed: int = 0
+    unjudged: dict[str, str] = field(default_factory=dict)
+
+
+class Causes(list[Cause]):
+    """The causes of a run, those of each function together, the worst first.
+
+    Attributes:
+        tallies: what was asked of each function, in the order of the run.
+    """
+
+    def __init__(self, causes: Iterable[Cause], tallies: dict[Function, Tally]) -> None:
+        super().__init__(causes)
+        self.tallies = tallies
+
+
+def causes(
+    rows: Iterable[VerdictRow], claimed: Mapping[str, Collection[str]] | None = None
+) -> Causes:
+    """Return the causes of the findings on users' functions.
+
+    Args:
+        rows: verdicts of any run; those on other functions are left out.
+        claimed: by the name of a function the options that it takes; an option with which no
+            question was asked is then named, too.
+    """
+    collected = CauseCollector()
+    for row in rows:
+        collected.add(row)
+    return collected.causes(claimed)
+
+
+class CauseCollector:
+    """Takes verdicts one by one, of which it keeps those with a cause."""
+
+    def __init__(self) -> None:
+        self._members: dict[Function, _Members] = {}
+
+    def add(self, row: VerdictRow) -> None:
+        """Count a verdict, if it is on a user's function."""
+        if row.kind == "user":
+            function = Function(row.implementation, row.framework, row.operation)
+            self._members.setdefault(function, _Members()).add(row)
+
+    def causes(self, claimed: Mapping[str, Collection[str]] | None = None) -> Causes:
+        """Return the causes of what came so far; `claimed` is that of the function `causes`."""
+        found: list[Cause] = []
+        for function, mine in self._members.items():
+            mine.name_unjudged((claimed or {}).get(function.name, ()))
+            found += sorted(_causes_of(function, mine), key=_order)
+        return Causes(found, {function: mine.tally for function, mine in self._members.items()})
+
+
+def _order(cause: Cause) -> tuple[int, int, int]:
+    rank, count = cause.severity
+    return _ORDER.index(cause.kind), -rank, -count
+
+
+# --- what was asked of one function ----------------------------------------------------------
+
+_LACKS = "has no "
+
+
+class _Members:
+    """The verdicts on one function: the ones with a cause as rows, of others their features."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self.rows: dict[CauseKind, list[VerdictRow]] = defaultdict(list)
+        self.features: Counter[tuple[str, str]] = Counter()  # of all judged questions
+        self._questions: set[tuple[str, str]] = set()
+        self._judged: set[str] = set()  # options that a number was judged with
+        self._reasons: dict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(self, row: VerdictRow) -> None:
+        """Count a verdict."""
+        kind = kind_of(row.verdict)
+        if kind.category == "unsupported":
+            self._add_unclaimed(row)
+            return
+        question = row.case, row.mode
+        if question not in self._questions:
+            self._questions.add(question)
+            self.tally.questions += 1
+            self.features.update(_features(row))
+        if kind.category == "finding":
+            self.tally.settled += row.is_settled
+            self.tally.findings += not row.is_settled
+            self.rows["settled" if row.is_settled else "finding"].append(row)
+        elif row.verdict.startswith(CONVENTION) and not row.verdict.startswith(UNDEFINED):
+            self.rows["convention"].append(row)
+        self._note(row)
+
+    def _add_unclaimed(self, row: VerdictRow) -> None:
+        self.tally.unclaimed += row.quantity == "value"
+        if row.quantity == "value" and row.note.startswith(NOT_IMPLEMENTED):
+            self.rows["unclaimed"].append(row)
+            self._note(row)
+
+    def _note(self, row: VerdictRow) -> None:
+        """Note whether a number was judged with the options of a question, and why not."""
+        if not row.options:
+            return
+        if _is_number(row):
+            self._judged.update(row.options)
+            return
+        why = _message(row) if row.note else "there is no agreed answer"
+        why = "an error is due in every question with it" if row.verdict == "refused" else why
+        for option in row.options:
+            self._reasons[option][why] += 1
+
+    def name_unjudged(self, claimed: Collection[str]) -> None:
+        """Name the options that no number was judged with."""
+        for option, reasons in self._reasons.items():
+            if option not in self._judged:
+                ((why, _),) = reasons.most_common(1)
+                self.tally.unjudged[option] = why
+        for option in sorted(set(claimed) - self._judged - set(self._reasons)):
+            self.tally.unjudged[option] = "no question was asked with it"
+
+
+def _is_number(row: VerdictRow) -> bool:
+    """Return whether a number was compared with the right one."""
+    return bool(row.exact) and not row.verdict.startswith((UNDEFINED, "accepted"))
+
+
+def _features(row: VerdictRow) -> list[tuple[str, str]]:
+    """Return the properties of a question that a cause may be confined to."""
+    axes = row.shape.count("x") + 1
+    return [
+        ("dtype", row.dtype),
+        ("axes", f"{axes} {'axis' if axes == 1 else 'axes'}"),
+        ("target", f"{row.target_kind} targets"),
+        *(("option", option) for option in row.options),
+    ]
+
+
+# --- causes of one function ------------------------------------------------------------------
+
+
+def _causes_of(function: Function, mine: _Members) -> Iterator[Cause]:
+    for kind in ("finding", "settled"):
+        named, others = _by_mistake(mine.rows[kind])
+        for name, rows in named.items():
+            yield _cause(function, kind, f"looks like: {name}", rows, mine)
+        of_value = {(row.case, row.mode) for row in others if row.quantity == "value"}
+        for what, rows in _grouped(others, partial(_finding, of_value=of_value)).items():
+            yield _cause(function, kind, what, rows, mine)
+    for what, rows in _grouped(mine.rows["convention"], _convention).items():
+        yield _cause(function, "convention", what, rows, mine)
+    for what, rows in _grouped(mine.rows["unclaimed"], _not_claimed).items():
+        yield _cause(function, "unclaimed", what, rows, mine)
+
+
+def _by_mistake(
+    rows: Sequence[VerdictRow],
+) -> tuple[dict[str, list[VerdictRow]], list[VerdictRow]]:
+    """Return findings by the mistake that they look like, and those that look like none.
+
+    Where one answer looks like several mistakes, the one that explains the most findings is named.
+    """
+    names = {id(row): row.looks_like.split(OR) for row in rows if row.looks_like}
+    left = [row for row in rows if row.looks_like]
+    named: dict[str, list[VerdictRow]] = {}
+    least = max(1.0, _SHARE * len(rows)) if len(rows) > _FEW else 0.0
+    while left:
+        counts: dict[str, tuple[int, int]] = {}
+        for row in left:
+            for place, name in enumerate(names[id(row)]):
+                count, first = counts.get(name, (0, 0))
+                counts[name] = count + 1, first - place  # of equal ones the simpler one
+        best = max(counts, key=lambda name: counts[name])
+        mine = [row for row in left if best in names[id(row)]]
+        if len(mine) <= least and named:
+            break
+        named[best] = mine
+        left = [row for row in left if best not in names[id(row)]]
+    for name in list(named):
+        # What is 0 stays so, however many times too large it is.
+        larger = next((it for it in named if it.startswith(f"{name}, ")), "")
+        if larger:
+            named[larger] += named.pop(name)
+    return named, [row for row in rows if not row.looks_like] + left
+
+
+def _grouped(
+    rows: Iterable[VerdictRow], key: Callable[[VerdictRow], str]
+) -> dict[str, list[VerdictRow]]:
+    grouped: dict[str, list[VerdictRow]] = {}
+    for row in rows:
+        grouped.setdefault(key(row), []).append(row)
+    return grouped
+
+
+_SENTENCES = {
+    "inaccurate": "a wrong number",
+    "nonfinite": "NaN or infinity for a number, or the other way round",
+    "accepted": "no error, where one is due",
+    "crashed": "the process died",
+    "timed out": "no answer in time",
+}
+
+
+def _finding(row: VerdictRow, of_value: Collection[tuple[str, str]]) -> str:
+    """Return a finding in words that other findings of the same cause share.
+
+    Args:
+        row: the finding.
+        of_value: the questions whose value is a finding, which makes that of a gradient no other.
+    """
+    word = kind_of(row.verdict).word
+    follows = row.quantity == "value" or (row.case, row.mode) in of_value
+    quantity = "" if follows else f" in {row.quantity}"
+    if word == "raised":
+        return f"raises {_message(row)}"
+    if word == "relation":
+        return f"the relation {row.verdict.partition(':')[2]} does not hold{quantity}"
+    if word in ("mismatched", "spoils") and row.note:
+        return f"{word}{quantity}: {_message(row)}"
+    return _SENTENCES.get(word, row.verdict) + quantity
+
+
+def _message(row: VerdictRow) -> str:
+    """Return the message of an error with … for its numbers, which depend on the case."""
+    return _NUMBER.sub("…", row.note)
+
+
+def _convention(row: VerdictRow) -> str:
+    name = row.verdict.removeprefix(CONVENTION)
+    return f"convention {name}: {MEANINGS.get(name, 'a documented choice')}"
+
+
+def _not_claimed(row: VerdictRow) -> str:
+    message = _message(row).removeprefix(NOT_IMPLEMENTED).lstrip(": ")
+    return f"says that it is not implemented: {message}" if message else "is not implemented"
+
+
+def _cause(
+    function: Function, kind: CauseKind, what: str, rows: list[VerdictRow], mine: _Members
+) -> Cause:
+    verdicts = sorted({row.verdict for row in rows}, key=lambda it: -kind_of(it).rank)
+    quantities = {row.quantity for row in rows}
+    return Cause(
+        function,
+        kind,
+        what,
+        _confined(what, rows, mine),
+        tuple(sorted(quantities, key=lambda it: (it != "value", it))),
+        tuple(verdicts),
+        tuple(sorted({row.shared for row in rows if row.shared})),
+        len(rows),
+        min(rows, key=plainness),
+    )
+
+
+def _confined(what: str, rows: Sequence[VerdictRow], mine: _Members) -> str:
+    """Return what all questions of a cause have in common, and some others have not."""
+    questions = {(row.case, row.mode): row for row in rows}
+    here: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in questions.values():
+        for name, value in _features(row):
+            here[name][value] += 1
+    everywhere: dict[str, set[str]] = defaultdict(set)
+    for name, value in mine.features:
+        everywhere[name].add(value)
+    asked = mine.tally.questions
+    parts: list[str] = []
+    for name, values in here.items():
+        if name == "option":
+            # One counts that all questions of the cause have, and not all of the function.
+            shown = [
+                it
+                for it, count in values.items()
+                if count == len(questions) and mine.features[name, it] < asked and it not in what
+            ]
+        else:
+            # Other features count if most questions that have them are of the cause.
+            with_them = sum(mine.features[name, it] for it in values)
+            is_confined = everywhere[name] - set(values) and 2 * len(questions) >= with_them
+            shown = sorted(values, key=dtype_order) if is_confined else []
+        parts += [_and(shown)] if shown else []
+    return ", ".join(parts)
+
+
+def _and(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def plainness(row: VerdictRow) -> tuple[object, ...]:
+    """Return a key that is smallest for the finding that is easiest to read and to repeat."""
+    sizes = [int(part) for part in row.shape.split("x") if part.isdecimal()]
+    return (
+        row.mode != "eager",
+        not is_everyday(row.family),
+        row.family != "normal",
+        row.dtype != "float32",
+        row.dtype != "float64",
+        len(row.options),
+        math.prod(sizes),
+        row.quantity != "value",
+        row.case,
+    )
