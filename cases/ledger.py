@@ -101,6 +101,13 @@ def _tuple(value: Any) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _check_texts(name: str, what: str, value: Any) -> None:
+    """Refuse what is neither a text nor a list of texts."""
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise ValueError(f"{name}: `{what}` is {value!r}; it must be a text or a list of texts")
+
+
 def _entry(item: dict[str, Any]) -> Entry:
     # An unknown condition would never match, and a misspelt one would go unnoticed.
     unknown = item.get("when", {}).keys() - set(FACTS)
@@ -140,7 +147,8 @@ def entries_of(table: Any) -> tuple[Entry, ...]:
     """Return the entries of a table that a project keeps for its own functions.
 
     Args:
-        table: a parsed file, whose key `entry` holds a list of tables. An entry needs no `source`.
+        table: a parsed file, whose key `entry` holds a list of tables. An entry needs no `source`,
+            and its suite is `quick` unless it names another.
 
     Raises:
         ValueError: a key is missing or unknown, or an id comes twice.
@@ -158,7 +166,7 @@ def entries_of(table: Any) -> tuple[Entry, ...]:
         raise ValueError("`entry` is no list of tables; write [[entry]]")
     for item in items:
         _check_keys(item)
-    found = tuple(_entry({"source": "", **item}) for item in items)
+    found = tuple(_entry({"source": "", "suite": "quick", **item}) for item in items)
     ids = [entry.id for entry in found]
     if twice := {one for one in ids if ids.count(one) > 1}:
         raise ValueError(f"two entries have the id {min(twice)!r}")
@@ -173,8 +181,12 @@ def _check_keys(item: dict[str, Any]) -> None:
     allowed = [field.name for field in fields(Entry)]
     if unknown := sorted(item.keys() - set(allowed)):
         raise ValueError(f"{name}: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
-    if not isinstance(item.get("when", {}), dict):
+    when = item.get("when", {})
+    if not isinstance(when, dict):
         raise ValueError(f"{name}: `when` is no table of conditions")  # noqa: TRY004
+    several = {key: item[key] for key in ("implementations", "verdicts")} | when
+    for key, value in several.items():
+        _check_texts(name, key, value)
 
 
 @cache

@@ -38,7 +38,7 @@ def loaded_by(code: str, packages: tuple[str, ...] = FRAMEWORKS) -> set[str]:
 @pytest.mark.parametrize(
     "code",
     [
-        "import lossdiff",
+        "import lossdiff, lossdiff.pytest_plugin",
         "import lossdiff; [getattr(lossdiff, name) for name in lossdiff.__all__]",
         "import lossdiff._cli.main, lossdiff.__main__",
         "import lossdiff._cli.check, lossdiff._cli.bench, lossdiff._cli.merge",
@@ -55,8 +55,8 @@ def test_importing_ours_imports_no_framework(code: str) -> None:
     assert loaded_by(code) == set()
 
 
-def test_the_package_imports_nothing_but_errors() -> None:
-    assert loaded_by("import lossdiff", SLOW) == set()
+def test_the_package_and_its_plug_in_for_pytest_import_nothing_but_errors() -> None:
+    assert loaded_by("import lossdiff, lossdiff.pytest_plugin", (*SLOW, "pytest")) == set()
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["chek"]])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .catalogues import catalogues
 from .findings import Findings
 from .identity import ASKED, difference, digests, identity, users_files
+from .inquiry import Inquiry
 from .introductions import introduced
 from .merge import merge
 from .plan import Plan
@@ -18,6 +19,7 @@ __all__ = [
     "ASKED",
     "Engine",
     "Findings",
+    "Inquiry",
     "Plan",
     "catalogues",
     "difference",

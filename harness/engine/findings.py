@@ -8,7 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from ...backends.claim import Claim
-from ...cases.ledger import ledger
+from ...cases.ledger import Entry, ledger
 from ...cases.model import Case
 from ..judging import Remark, Verdict
 from ..relations import RelationCheck
@@ -29,8 +29,18 @@ class Findings:
         matched: ids of the entries that describe a finding of the run.
     """
 
-    def __init__(self, device: str, *, strict: bool = False) -> None:
+    def __init__(
+        self, device: str, *, strict: bool = False, expected: tuple[Entry, ...] = ()
+    ) -> None:
+        """Begin to count.
+
+        Args:
+            device: `cpu` or `gpu`.
+            strict: whether a finding that the framework shares fails a run.
+            expected: what the user knows of the functions, beside the package's own ledger.
+        """
         self._device = device
+        self._entries = (*expected, *ledger())
         self._strict = strict
         self._claims: dict[tuple[str, str], Claim] = {}  # by framework and name
         self._versions: dict[str, dict[str, str]] = {}  # by framework
@@ -47,7 +57,7 @@ class Findings:
         for row in run.rows(VerdictRow):
             self._count(row)
             if row.known:
-                entries = _entries(row, Case.parse(row.case), versions.get(row.framework, {}))
+                entries = self._named(row, Case.parse(row.case), versions.get(row.framework, {}))
                 self.matched.update(entries)
 
     def meet(self, framework: str, catalogue: Catalogue) -> None:
@@ -134,12 +144,31 @@ class Findings:
         )
         # The ledger is searched with a finished row: its entries may refer to any of the fields.
         if verdict.is_finding:
-            entries = _entries(row, case, self._versions.get(claim.framework, {}))
+            entries = self._named(row, case, self._versions.get(claim.framework, {}))
             self.matched.update(entries)
             if entries:
                 row = replace(row, known=True, ledger=entries[0])
         self._count(row)
         return row
+
+    def _named(self, row: VerdictRow, case: Case, versions: dict[str, str]) -> list[str]:
+        """Return the ids of the ledger's entries that describe a finding."""
+        facts = {
+            "operation": row.operation,
+            "family": row.family,
+            "target": case.target,
+            "dtype": row.dtype,
+            "mode": row.mode,
+            "quantity": row.quantity,
+            "shape": row.shape,
+            "layout": case.layout,
+            "note": row.note,
+        } | {name: str(value) for name, value in vars(case.options).items()}
+        return [
+            entry.id
+            for entry in self._entries
+            if entry.names(row.implementation, row.verdict, facts, versions)
+        ]
 
     def _count(self, row: VerdictRow) -> None:
         self.verdicts[kind_of(row.verdict).word] += 1
@@ -161,23 +190,3 @@ def _verdict_of(check: RelationCheck) -> Verdict:
         got=check.right,
         detail=Remark(check.note),
     )
-
-
-def _entries(row: VerdictRow, case: Case, versions: dict[str, str]) -> list[str]:
-    """Return the ids of the ledger's entries that describe a finding."""
-    facts = {
-        "operation": row.operation,
-        "family": row.family,
-        "target": case.target,
-        "dtype": row.dtype,
-        "mode": row.mode,
-        "quantity": row.quantity,
-        "shape": row.shape,
-        "layout": case.layout,
-        "note": row.note,
-    } | {name: str(value) for name, value in vars(case.options).items()}
-    return [
-        entry.id
-        for entry in ledger()
-        if entry.names(row.implementation, row.verdict, facts, versions)
-    ]

@@ -1,8 +1,9 @@
 """Judge softmax, cross-entropy and their relatives against an exact oracle.
 
-`ask` asks every framework on your own arrays, `exact` gives the right answer, and `tolerance` how
-far a sound computation may be from it. `LossdiffError` is the base class of all errors. The names
-are imported when they are first used, and no framework before it is asked.
+`assert_agrees` and `check_implementation` judge a function of yours, `ask` asks every framework on
+your own arrays, `exact` gives the right answer and `tolerance` how far a sound computation may be
+from it. `LossdiffError` is the base class of all errors. The names are imported when they are first
+used, and no framework before it is asked.
 """
 
 from __future__ import annotations
@@ -14,24 +15,37 @@ from .errors import LossdiffError
 
 if TYPE_CHECKING:
     from ._api.asking import ask
+    from ._api.checking import assert_agrees, check_implementation
     from ._api.exactly import exact, tolerance
+    from ._api.questions import Question, parametrize
+    from ._api.result import Result
     from ._api.runs import open_run
     from .harness.own import implements
 
 __all__ = [
     "LossdiffError",
+    "Question",
+    "Result",
     "ask",
+    "assert_agrees",
+    "check_implementation",
     "exact",
     "implements",
     "open_run",
+    "parametrize",
     "tolerance",
 ]
 
 _HOMES = {
+    "Question": "._api.questions",
+    "Result": "._api.result",
     "ask": "._api.asking",
+    "assert_agrees": "._api.checking",
+    "check_implementation": "._api.checking",
     "exact": "._api.exactly",
     "implements": ".harness.own",
     "open_run": "._api.runs",
+    "parametrize": "._api.questions",
     "tolerance": "._api.exactly",
 }
 

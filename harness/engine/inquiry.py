@@ -1,0 +1,132 @@
+"""Put questions to functions in this process: evaluate, judge, and compare with the framework.
+
+This is what a call in Python does. `Engine` does the same in workers, which a function cannot take
+down with it.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from ...backends import EAGER
+from ...backends.base import Backend, Implementation
+from ...cases.ledger import Entry
+from ...cases.model import Case
+from ..answers import Observation
+from ..judging import Verdict
+from ..own import alike
+from ..runfile import RunFile, VerdictRow
+from ..workers import Catalogue, evaluate, probe
+from .findings import Findings
+from .judgement import Judge, Judgement
+
+
+class Inquiry:
+    """The questions to functions of one framework; use it in a `with` statement.
+
+    Attributes:
+        findings: the counts of the verdicts, and the entries that matched.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        modes: Sequence[str] = (EAGER,),
+        strict: bool = False,
+        expected: tuple[Entry, ...] = (),
+    ) -> None:
+        """Take a backend whose `extra` holds the user's functions.
+
+        Args:
+            backend: the framework.
+            modes: the modes in which each question is asked.
+            strict: whether a finding that the framework shares counts as unknown.
+            expected: what its user knows of the functions, beside the ledger.
+        """
+        self._backend, self._modes = backend, modes
+        self._within = ExitStack()
+        self._theirs: tuple[tuple[str, str], list[tuple[str, Observation, Judgement]]] = (
+            ("", ""),
+            [],
+        )
+        self.findings = Findings("cpu", strict=strict, expected=expected)
+
+    def __enter__(self) -> Self:
+        backend = self._backend
+        self._within.enter_context(backend.as_guest())
+        # Each collection would go through all that the framework has imported.
+        if gc.isenabled():
+            gc.disable()
+            self._within.callback(gc.enable)
+        self._judge = Judge(self._within.enter_context(RunFile.in_memory()), backend.device)
+        claims = tuple(found.claim for found in backend.implementations.values())
+        self.findings.meet(backend.framework, Catalogue(claims, backend.environment()))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._within.close()
+
+    def put(self, implementation: Implementation, case: Case) -> Iterator[VerdictRow]:
+        """Put a case to a function, and yield the rows of its verdicts.
+
+        Args:
+            implementation: one of the backend's.
+            case: the inputs and options.
+        """
+        if reason := implementation.unsupported(case):
+            yield self.findings.unclaimed_row(implementation.claim, case, reason)
+            return
+        for mode in self._modes:
+            observation = self.observed(implementation.name, mode, case)
+            judgement = self._judge.judge(implementation.claim, case, observation)
+            shared = {
+                quantity: name
+                for quantity, verdict in judgement.verdicts
+                if verdict.is_finding
+                and (name := self._shown_by(observation, case, quantity, verdict))
+            }
+            yield from self.findings.rows_of(judgement, shared)
+
+    def observed(self, name: str, mode: str, case: Case) -> Observation:
+        """Return the answer of a function to a case."""
+        observation = evaluate(self._backend, name, mode, case)
+        return probe(self._backend, mode, case, observation) if case.is_probed else observation
+
+    def judged(self, name: str, case: Case, observation: Observation) -> Judgement:
+        """Return the judged answer of one of the backend's functions."""
+        claim = self._backend.implementations[name].claim
+        return self._judge.judge(claim, case, observation)
+
+    def _shown_by(self, mine: Observation, case: Case, quantity: str, verdict: Verdict) -> str:
+        """Return the name of a native function that shows a finding alike; empty for none."""
+        exact = self._judge.solved(case).solution.quantities.get(quantity)
+        right = None if exact is None else exact.to_float()
+        for name, theirs, judgement in self._native(mine.mode, case):
+            other = dict(judgement.verdicts).get(quantity)
+            answers = mine.answers.get(quantity), theirs.answers.get(quantity)
+            if other is not None and alike(verdict, other, answers, right):
+                return name
+        return ""
+
+    def _native(self, mode: str, case: Case) -> list[tuple[str, Observation, Judgement]]:
+        """Return the answers of the framework's own functions to a case, computed once."""
+        if self._theirs[0] != (mode, case.id):
+            found = []
+            for name, implementation in self._backend.implementations.items():
+                is_native = implementation.kind == "native"
+                fits = is_native and implementation.operation == case.operation
+                if fits and not implementation.unsupported(case):
+                    theirs = self.observed(name, mode, case)
+                    found.append((name, theirs, self.judged(name, case, theirs)))
+            self._theirs = (mode, case.id), found
+        return self._theirs[1]

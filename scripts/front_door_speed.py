@@ -1,0 +1,96 @@
+"""Measure how long one check in Python takes beyond the import of its framework.
+
+`python scripts/front_door_speed.py` asks functions of a user's, in this process, the suite `quick`,
+and prints the seconds of each beside the limits: 3 for one function and operation, 15 for ten.
+Each framework has a process of its own, in which it is imported, and has computed one gradient,
+before the clock starts; our own import is on the clock.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+ONE, TEN = 3.0, 15.0
+_WARM = {
+    "numpy": "import numpy, scipy.special",
+    "torch": "import torch; x = torch.ones(3, requires_grad=True); "
+    "torch.autograd.grad(x.softmax(0), x, torch.ones(3))",
+    "jax": "import jax, optax; jax.grad(lambda x: jax.nn.softmax(x)[0])(jax.numpy.ones(3))",
+    "tensorflow": "import tensorflow as tf; tf.nn.softmax([1.0])",
+}
+_OWN = {
+    "numpy": """
+def cross_entropy(logits, target, reduction="mean"):
+    shifted = logits - logits.max(1, keepdims=True)
+    log_p = shifted - numpy.log(numpy.exp(shifted).sum(1, keepdims=True))
+    rows = -numpy.take_along_axis(log_p, target[:, None], 1)[:, 0]
+    return {"none": rows, "mean": rows.mean(), "sum": rows.sum()}[reduction]
+def softmax(x, axis=-1):
+    e = numpy.exp(x - x.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+""",
+    "torch": """
+import torch.nn.functional as F
+def cross_entropy(logits, target, weight=None, ignore_index=-100, label_smoothing=0.0,
+                  reduction="mean"):
+    return F.cross_entropy(logits, target, weight, ignore_index=ignore_index,
+                           label_smoothing=label_smoothing, reduction=reduction)
+def softmax(x, dim=-1):
+    return F.softmax(x, dim)
+""",
+    "jax": """
+import jax.numpy as jnp
+def cross_entropy(logits, target, reduction="mean"):
+    log_p = jax.nn.log_softmax(logits, 1)
+    rows = -jnp.take_along_axis(log_p, target[:, None], 1)[:, 0]
+    return {"none": lambda: rows, "mean": rows.mean, "sum": rows.sum}[reduction]()
+def softmax(x, axis=-1):
+    return jax.nn.softmax(x, axis)
+""",
+    "tensorflow": """
+def cross_entropy(logits, target, reduction="mean"):
+    rows = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
+    reduce = {"none": tf.identity, "mean": tf.reduce_mean, "sum": tf.reduce_sum}
+    return reduce[reduction](rows)
+def softmax(x, axis=-1):
+    return tf.nn.softmax(x, axis)
+""",
+}
+_TIMED = """
+import time
+begin = time.perf_counter()
+import lossdiff
+asked = 0
+for name in {names}:
+    result = lossdiff.check_implementation(globals()[name], name, framework={framework!r})
+    asked += result.questions
+print(time.perf_counter() - begin, asked)
+"""
+
+
+def main() -> None:
+    """Print a line for each framework."""
+    chosen = sys.argv[1:] or list(_OWN)
+    print(f"limits: {ONE:g} s for one, {TEN:g} s for ten")
+    for framework in chosen:
+        for names in (["cross_entropy"], ["cross_entropy", "softmax"] * 5):
+            limit = ONE if len(names) == 1 else TEN
+            timed = _TIMED.format(names=names, framework=framework)
+            code = "\n".join([_WARM[framework], _OWN[framework], timed])
+            began = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            )
+            seconds, asked = done.stdout.split()[-2:]
+            whole = time.perf_counter() - began
+            took = float(seconds)
+            print(
+                f"{framework:12} {len(names):2} {took:6.2f} s, {took / limit:5.2f} of the limit; "
+                f"{asked} questions; {whole:.1f} s with imports"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""Judge a function of the user's: `check_implementation` and `assert_agrees`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..backends import EAGER, FRAMEWORKS
+from ..backends.base import Backend
+from ..cases.model import Case
+from ..cases.operations import OPERATIONS
+from ..errors import ArgumentTypeError, ArgumentValueError, NoAnswerError
+from ..harness.engine import Inquiry
+from ..harness.own import (
+    Candidate,
+    Declaration,
+    Failed,
+    Left,
+    Taken,
+    declaration_of,
+    learn,
+    questions_for,
+)
+from ..harness.runfile import WorkerRow
+from .expected import Expected, expected_of
+from .frameworks import backend_of, framework_for, named
+from .isolated import checked_in_workers
+from .recording import record
+from .result import Result
+
+SUITES = ("quick", "full")
+
+
+def check_implementation(
+    function: Callable[..., Any],
+    operation: str,
+    *,
+    framework: str | None = None,
+    suite: str = "quick",
+    modes: Sequence[str] = (EAGER,),
+    strict: bool = False,
+    isolate: bool = False,
+    seed: int = 0,
+    expected: str | Path | None = None,
+    **declared: Any,
+) -> Result:
+    """Ask a function the questions of its claim, and judge each answer against the exact one.
+
+    It runs in this process; a function that may end or hang it is better asked with `isolate`.
+
+    Args:
+        function: a function, a callable object, or a class whose instances are callable.
+        operation: the operation that it computes; `lossdiff list operations` names them.
+        framework: the framework whose arrays it takes; it may be left out where it is seen from
+            the function.
+        suite: `quick`, or `full` for some hundred times as many questions.
+        modes: the modes in which the framework runs it.
+        strict: whether a finding that the framework's own function shares counts.
+        isolate: whether it runs in a worker process, which imports it from its file or module.
+        seed: other seeds ask the same questions with other numbers.
+        expected: a file of expected findings; None for `lossdiff.toml` or `pyproject.toml` in the
+            current folder or above it, where there is one.
+        declared: what is said of the function, by the keywords of `lossdiff.implements`:
+            `targets={"index"}`, `reduction="none"`, `rename={"label_smoothing": "eps"}`, …
+
+    Returns:
+        The verdicts; `result.ok` says whether there is no finding.
+
+    Raises:
+        CallError: an argument is wrong, or the function does not answer one plain question.
+        DeclarationError: what is said of it names something that does not exist.
+        FrameworkAbsentError: the framework is not installed.
+
+    >>> import numpy as np
+    >>> def softmax(x, axis=-1):
+    ...     e = np.exp(x)
+    ...     return e / e.sum(axis, keepdims=True)
+    >>> result = check_implementation(softmax, "softmax", framework="numpy")
+    >>> result.ok, result.findings[0].verdict
+    (False, 'nonfinite')
+    """
+    _check_callable(function)
+    named("operation", operation, OPERATIONS)
+    named("suite", suite, SUITES)
+    framework = framework_for(function, framework)
+    for mode in _several("modes", modes):
+        named(f"mode of {framework}", mode, FRAMEWORKS[framework].mode_names)
+    declaration = declaration_of(operation, **declared)
+    known = expected_of(expected)
+    if isolate:
+        return checked_in_workers(
+            function, operation, framework, declared, suite=suite, modes=modes, seed=seed,
+            strict=strict, expected=known,
+        )  # fmt: skip
+    backend = backend_of(framework)
+    with backend.as_guest():
+        taken = taken_from(function, declaration, backend)
+        cases = questions_for(taken.implementation.claim, suite=suite, seed=seed)
+        return judged(
+            backend, taken, cases, modes=modes, strict=strict, expected=known, suite=suite
+        )
+
+
+def assert_agrees(
+    function: Callable[..., Any],
+    operation: str,
+    *,
+    framework: str | None = None,
+    suite: str = "quick",
+    modes: Sequence[str] = (EAGER,),
+    strict: bool = False,
+    isolate: bool = False,
+    seed: int = 0,
+    expected: str | Path | None = None,
+    **declared: Any,
+) -> None:
+    """Raise an AssertionError that shows the findings, if a function has one.
+
+    Args:
+        function: as for `check_implementation`, like all other arguments.
+        operation: the operation that it computes.
+        framework: the framework whose arrays it takes.
+        suite: `quick` or `full`.
+        modes: the modes in which the framework runs it.
+        strict: whether a finding that the framework's own function shares counts.
+        isolate: whether it runs in a worker process.
+        seed: other seeds ask with other numbers.
+        expected: a file of expected findings.
+        declared: what is said of the function.
+
+    Raises:
+        AssertionError: the function has a finding; the message is the table of them.
+        CallError: an argument is wrong, or the function does not answer one plain question.
+        FrameworkAbsentError: the framework is not installed.
+
+    >>> from scipy.special import softmax
+    >>> assert_agrees(softmax, "softmax", framework="numpy", dtypes={"float32", "float64"})
+    """
+    __tracebackhide__ = True
+    result = check_implementation(
+        function,
+        operation,
+        framework=framework,
+        suite=suite,
+        modes=modes,
+        strict=strict,
+        isolate=isolate,
+        seed=seed,
+        expected=expected,
+        **declared,
+    )
+    if not result.ok:
+        raise AssertionError(f"\n{result}")
+
+
+def taken_from(function: Callable[..., Any], declaration: Declaration, backend: Backend) -> Taken:
+    """Learn how a function is called, and add it to a backend.
+
+    Raises:
+        NoAnswerError: it does not answer one plain question.
+        ArgumentValueError: its signature cannot be understood.
+    """
+    candidate = Candidate(name_of(function), function, declaration.operation, declaration)
+    learnt = learn(candidate, backend)
+    if isinstance(learnt, Left):
+        raise ArgumentValueError(f"{learnt.name} is not taken: {learnt.reason}")
+    if isinstance(learnt, Failed):
+        raise NoAnswerError(
+            f"{learnt.name} does not answer {learnt.question}\n{learnt.traceback.rstrip()}"
+        )
+    taken = _renamed(learnt, backend)
+    backend.extra.append(taken.implementation)
+    backend.__dict__.pop("implementations", None)  # they are listed once
+    return taken
+
+
+def _renamed(taken: Taken, backend: Backend) -> Taken:
+    """Return a function under a name that none of the framework's functions has."""
+    own = taken.implementation
+    if own.name not in backend.implementations:
+        return taken
+    claim = replace(own.claim, name=f"{own.name} (given)")
+    return replace(taken, implementation=replace(own, claim=claim))
+
+
+def judged(
+    backend: Backend,
+    taken: Taken,
+    cases: Sequence[Case],
+    *,
+    modes: Sequence[str] = (EAGER,),
+    strict: bool = False,
+    expected: Expected,
+    suite: str = "",
+) -> Result:
+    """Put cases to a function that was taken, and return the result.
+
+    Args:
+        backend: the framework, whose `extra` holds the function.
+        taken: the function.
+        cases: the questions.
+        modes: the modes in which each is asked.
+        strict: whether a finding that the framework shares counts.
+        expected: the findings that its project expects.
+        suite: the suite, if the cases are all of it; only then is an entry that matches nothing
+            known to be stale.
+    """
+    with Inquiry(backend, modes=modes, strict=strict, expected=expected.entries) as inquiry:
+        rows = [row for case in cases for row in inquiry.put(taken.implementation, case)]
+        stale = expected.stale(inquiry.findings.matched, taken.implementation.claim, suite)
+    record(rows, WorkerRow(backend.framework, backend.device, backend.environment()))
+    return Result(
+        tuple(rows), taken.implementation.claim, taken.remarks, strict=strict, stale=stale
+    )
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return the name that the user knows a function by: `mine.softmax_loss`."""
+    inner = getattr(function, "func", function)
+    name = getattr(inner, "__qualname__", None) or type(inner).__qualname__
+    module = getattr(inner, "__module__", None) or type(inner).__module__
+    name = name.rpartition("<locals>.")[2]
+    return name if module in ("__main__", "builtins") else f"{module}.{name}"
+
+
+def _check_callable(function: object) -> None:
+    if not callable(function):
+        kind = type(function).__name__
+        raise ArgumentTypeError(f"a {kind} is no function; give the function itself, uncalled")
+
+
+def _several(what: str, given: Sequence[str]) -> Sequence[str]:
+    if isinstance(given, str) or not given:
+        raise ArgumentTypeError(f"{what} is {given!r}; it must be a tuple, such as ({EAGER!r},)")
+    return given

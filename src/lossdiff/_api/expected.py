@@ -1,0 +1,105 @@
+"""Read the expected findings that a project keeps beside its own code.
+
+They stand in `lossdiff.toml`, or below `[tool.lossdiff]` in `pyproject.toml`, as `[[entry]]` tables
+in the form of the package's own ledger; `docs/python.md` shows one. An entry that matches nothing
+is reported, so that none is left when its fault is repaired.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from ..backends.claim import Claim
+from ..cases.ledger import Entry, entries_of
+from ..errors import ExpectedError, SchemaError
+from ..outputs import shown
+
+NAMES = ("lossdiff.toml", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The findings that a project expects.
+
+    Attributes:
+        entries: the entries of the file.
+        path: the file; None where there is none.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    path: Path | None = None
+
+    def stale(self, matched: Collection[str], claim: Claim, suite: str) -> tuple[str, ...]:
+        """Return the ids of the entries about a function that matched none of its findings.
+
+        Args:
+            matched: the ids of the entries that matched.
+            claim: the function that was asked everything.
+            suite: the suite; entries of another one are left alone.
+        """
+        return tuple(
+            entry.id
+            for entry in self.entries
+            if entry.suite == suite and entry.id not in matched and concerns(entry, claim)
+        )
+
+
+NOTHING_EXPECTED = Expected()
+
+
+def concerns(entry: Entry, claim: Claim) -> bool:
+    """Return whether an entry is about a function, whatever its verdicts."""
+    operations = entry.when.get("operation", ("*",))
+    return any(fnmatchcase(claim.name, it) for it in entry.implementations) and any(
+        fnmatchcase(claim.operation, it) for it in operations
+    )
+
+
+def expected_of(given: str | Path | None, folder: Path | None = None) -> Expected:
+    """Return the expected findings of a file, or those of the nearest folder that has any.
+
+    Args:
+        given: a file; None to look for one, from `folder` upwards.
+        folder: where the search begins; the current folder by default.
+
+    Raises:
+        ExpectedError: the file cannot be read, or an entry has no such form.
+    """
+    if given is not None:
+        found = _read(Path(given))
+        if found is None:
+            raise ExpectedError(f"{shown(Path(given))} holds no expected findings: no [[entry]]")
+        return found
+    for path in _candidates((folder or Path.cwd()).resolve()):
+        found = _read(path) if path.is_file() else None
+        if found is not None:
+            return found
+    return NOTHING_EXPECTED
+
+
+def _candidates(folder: Path) -> Iterator[Path]:
+    for above in (folder, *folder.parents):
+        for name in NAMES:
+            yield above / name
+
+
+def _read(path: Path) -> Expected | None:
+    """Return what a file says; None for a project file that says nothing about it."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ExpectedError(f"cannot read {shown(path)}: {reason}") from error
+    is_project = path.name == NAMES[1]
+    table: Any = document.get("tool", {}).get("lossdiff") if is_project else document
+    if table is None:
+        return None
+    try:
+        return Expected(entries_of(table), path)
+    except (SchemaError, ValueError) as error:
+        raise ExpectedError(f"{shown(path)}: {error}") from error

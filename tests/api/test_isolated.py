@@ -1,0 +1,35 @@
+"""A worker imports a function from its file or its module, and from nowhere else."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lossdiff
+from lossdiff._api.isolated import place_of_function
+from lossdiff.errors import ArgumentValueError
+
+from .test_checking import softmax
+
+
+def test_a_function_of_a_file_is_found_by_its_path() -> None:
+    place, _, name = place_of_function(softmax).rpartition(":")
+
+    assert Path(place) == Path(__file__).with_name("test_checking.py").resolve()
+    assert name == "softmax"
+
+
+def test_a_function_that_is_installed_is_found_by_its_module() -> None:
+    assert place_of_function(statistics.fmean) == "statistics:fmean"
+
+
+def test_what_no_worker_can_import_is_refused_with_one_line() -> None:
+    def inner(x: Any) -> Any:
+        return x
+
+    for given, name in ((inner, "inner"), (lambda x: x, "lambda"), (object().__str__, "__str__")):
+        with pytest.raises(ArgumentValueError, match=f"cannot import .*{name}"):
+            lossdiff.check_implementation(given, "softmax", framework="numpy", isolate=True)

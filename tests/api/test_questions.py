@@ -1,0 +1,68 @@
+"""A question can be put to a function outside of pytest, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import lossdiff
+from lossdiff.errors import ArgumentValueError, DeclarationError
+
+from .test_checking import softmax, softmax_unshifted
+
+CASE = "softmax/float32/4x10/exp_overflow/-/0"
+
+
+def test_a_question_is_the_line_of_a_finding_again() -> None:
+    question = lossdiff.Question(CASE, "numpy")
+
+    question.check(softmax)
+    with pytest.raises(AssertionError) as caught:
+        question.check(softmax_unshifted)
+    again = f"again: lossdiff.Question({CASE!r}, 'numpy').check(softmax_unshifted)"
+    assert again in str(caught.value)
+
+
+def test_a_question_has_its_arrays() -> None:
+    assert lossdiff.Question(CASE, "numpy").case.inputs().values.shape == (4, 10)
+
+
+def test_what_is_declared_chooses_the_questions() -> None:
+    mark = lossdiff.parametrize(
+        "cross_entropy", framework="numpy", targets={"soft"}, reduction="none"
+    )
+
+    name, questions = mark.args
+    cases = [question.case for question in questions]
+    assert name == "question"
+    assert mark.kwargs["ids"] == [case.id for case in cases]
+    assert {case.target_kind for case in cases} == {"soft"}
+    assert {case.options.reduction for case in cases} == {"none"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "line"),
+    [
+        ({"operation": "softmx", "framework": "numpy"}, ArgumentValueError, "no operation"),
+        ({"operation": "softmax", "framework": "nump"}, ArgumentValueError, "no framework"),
+        (
+            {"operation": "softmax", "framework": "numpy", "suite": "worked"},
+            ArgumentValueError, "'worked' is no suite",
+        ),
+        (
+            {"operation": "softmax", "framework": "numpy", "ranks": "2"},
+            DeclarationError, "ranks is '2'",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wrong_argument_is_refused_with_one_line(
+    arguments: dict[str, Any], kind: type[Exception], line: str
+) -> None:
+    with pytest.raises(kind, match=line):
+        lossdiff.parametrize(**arguments)
+
+
+def test_what_is_no_case_is_refused_with_one_line() -> None:
+    with pytest.raises(ArgumentValueError, match="is not the id of a case"):
+        lossdiff.Question("softmax", "numpy").check(softmax)
