@@ -64,6 +64,8 @@ class Failure:
 
 
 Answers = dict[str, "NDArray[Any] | Failure"]  # by quantity
+# How a function answers a question whose fault is taken out; empty where it was not asked.
+WithoutFault = Literal["", "number", "nan", "error"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,8 @@ class Observation:
         spoils: what the call has changed in its process, in words; empty if nothing.
         mutates: the arguments to whose arrays the calls wrote, by the contract's names.
         others: the answers to the same question, put in other ways.
+        without_fault: how a user's function that gives an error or a NaN answers the same question
+            with the fault taken out, see `cases.faultless`.
     """
 
     case: str
@@ -123,6 +127,7 @@ class Observation:
     spoils: str = ""
     mutates: tuple[Argument, ...] = ()
     others: tuple[OtherAnswer, ...] = ()
+    without_fault: WithoutFault = ""
 
 
 def name_of(error: BaseException) -> str:
@@ -147,6 +152,20 @@ def one_line(error: Any) -> str:
     if isinstance(error, BaseException):
         text = f"{name_of(error)}: {text}"
     return printable(text[:300])
+
+
+def kind_of_answer(value: NDArray[Any] | Failure) -> WithoutFault:
+    """Return whether a value is an error, holds a NaN, or holds numbers alone.
+
+    >>> kind_of_answer(np.zeros(2)), kind_of_answer(np.array([np.nan]))
+    ('number', 'nan')
+    """
+    if isinstance(value, Failure):
+        return "error" if value.kind == "raised" else ""
+    try:
+        return "nan" if bool(np.isnan(value.astype(np.float64)).any()) else "number"
+    except (TypeError, ValueError):
+        return "number"
 
 
 def fingerprint(answer: NDArray[Any]) -> str:

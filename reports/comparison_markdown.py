@@ -123,12 +123,25 @@ def _coverage(found: Comparison) -> Iterable[str]:
     if coverage.unreached:
         yield "Not reached, which is no regression:"
         yield _lost(coverage.unreached)
+    if found.is_empty:
+        yield f"{_only('base', coverage.vanished)}; {_only('new run', coverage.appeared)}."
+        return
     if coverage.vanished:
         yield "Vanished:"
         yield _lost(coverage.vanished)
     if coverage.appeared:
         yield "Appeared, which is no regression:"
         yield _lost(coverage.appeared)
+
+
+def _only(run: str, items: Sequence[CoverageChange]) -> str:
+    """Return in words what only one of two runs has, which share nothing."""
+    numbers = Counter[str]()
+    for it in items:
+        numbers[it.what] += it.count
+    what = " and ".join(f"{number:,} {what}" for what, number in numbers.items()) or "nothing"
+    names = counted(len({it.implementation for it in items}), "implementation")
+    return f"the {run} has {what} of {names}"
 
 
 def _lost(items: Sequence[CoverageChange]) -> str:

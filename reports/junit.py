@@ -47,13 +47,15 @@ def _answers(found: Comparison) -> TestSuite:
 
 def _coverage(found: Comparison) -> TestSuite:
     suite = TestSuite("coverage")
+    # Of runs that share nothing nothing has vanished: that they do is said once.
     lost = [
         f"{it.count} {it.what} of {it.implementation} {it.mode} vanished, {it.example}"
-        for it in found.coverage.vanished
+        for it in (() if found.is_empty else found.coverage.vanished)
     ]
     case = case_of("nothing vanished", "coverage", lost)
     # What could not be compared is no failure, but the reader has to see it.
-    if unsaid := found.coverage.incomparable or found.incomplete:
+    alone = "no answer and no benchmark is in both runs" if found.is_empty else ""
+    if unsaid := found.coverage.incomparable or found.incomplete or alone:
         case.result = [*case.result, skipped(unsaid)]
     suite.add_testcase(case)
     return suite

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
 
@@ -12,8 +12,8 @@ import numpy as np
 from ...backends.claim import Claim
 from ...cases.model import Case, forget_inputs
 from ...cases.stored import worked_examples
-from ..answers import Answers, Failure, Observation, OtherAnswer
-from ..judging import SolvedCase, Verdict, judge, solved_case
+from ..answers import Failure, Observation
+from ..judging import OwnRules, SolvedCase, Verdict, judge, judge_own, solved_case
 from ..relations import (
     RelationCheck,
     ThreadDeterminism,
@@ -94,10 +94,10 @@ class Judge:
         looks: dict[str, str] = {}
         if not threads:
             solved = self.solved(case)
-            verdicts = list(_verdicts(solved, observation.answers))
+            verdicts = list(_verdicts(solved, claim, observation))
             if claim.kind == "user":
                 looks = self._looks.of(claim.name, solved, observation.answers, verdicts)
-            checks += _other_checks(solved, dict(verdicts), observation.others)
+            checks += _other_checks(solved, claim, observation, dict(verdicts))
             rows += self._kept(solved, claim, observation)
             if observation.probe is not None:
                 checks += check_probe(case, claim, observation.probe)
@@ -144,31 +144,47 @@ class Judge:
         return rows
 
 
-def _verdicts(solved: SolvedCase, answers: Answers) -> list[tuple[str, Verdict]]:
+def _verdicts(
+    solved: SolvedCase, claim: Claim, observation: Observation
+) -> list[tuple[str, Verdict]]:
     """Return the verdict on each quantity, without gradients that the contract does not define."""
     solution = solved.solution
     return [
-        (quantity, judge(solved, quantity, answer))
-        for quantity, answer in answers.items()
+        (quantity, _judged(solved, claim, observation, quantity, answer))
+        for quantity, answer in observation.answers.items()
         if solution.refusal or quantity in solution.quantities
     ]
 
 
+def _judged(
+    solved: SolvedCase,
+    claim: Claim,
+    observation: Observation,
+    quantity: str,
+    answer: np.ndarray | Failure,
+) -> Verdict:
+    if claim.kind == "user":
+        limits = claim.limits
+        rules = OwnRules(limits.result_dtype, limits.clip, observation.without_fault)
+        return judge_own(solved, quantity, answer, rules)
+    return judge(solved, quantity, answer)
+
+
 def _other_checks(
-    solved: SolvedCase, verdicts: dict[str, Verdict], others: Iterable[OtherAnswer]
+    solved: SolvedCase, claim: Claim, observation: Observation, verdicts: dict[str, Verdict]
 ) -> Iterator[RelationCheck]:
     """Yield the checks of the answers to a question that was put in other ways.
 
     Other bits are no finding. A finding is one that the first answer does not have: where that is
     wrong itself, it says so.
     """
-    for other in others:
+    for other in observation.others:
         first = verdicts.get(other.quantity)
         if first is None:
             continue
         note = ""
         if other.answer is not None and not first.is_finding:
-            verdict = judge(solved, other.quantity, other.answer)
+            verdict = _judged(solved, claim, observation, other.quantity, other.answer)
             note = f"{verdict.word}: {verdict.note}" if verdict.is_finding else ""
         size = inf if note else 0.0
         yield RelationCheck(other.relation, other.quantity, not note, size, size, note=note)

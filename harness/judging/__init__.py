@@ -10,6 +10,7 @@ from __future__ import annotations
 from .conventions import MEANINGS
 from .judge import judge
 from .looks_like import OR, looks_like
+from .own_rules import OwnRules, judge_own
 from .solved_case import SolvedCase, solved_case
 from .verdict import DtypeMismatch, Refusal, Remark, ShapeMismatch, Verdict
 
@@ -17,12 +18,14 @@ __all__ = [
     "MEANINGS",
     "OR",
     "DtypeMismatch",
+    "OwnRules",
     "Refusal",
     "Remark",
     "ShapeMismatch",
     "SolvedCase",
     "Verdict",
     "judge",
+    "judge_own",
     "looks_like",
     "solved_case",
 ]

@@ -41,6 +41,8 @@ MEANINGS: dict[str, str] = {
     "first (NumPy, JAX, and PyTorch for soft targets)",
     "dtype_of_logits": "the gradient by the target has the dtype of the logits, not that of the "
     "target",
+    "computed_in_float32": "the result of 16-bit arguments is float32, and right as such",
+    "clip_declared": "probabilities are clipped to its own declared ε",
     "dtypes_refused": "arguments of different dtypes, or an index target that is not int64, are "
     "refused (TensorFlow, PyTorch)",
     "undefined_nan": "no agreed answer; NaN was given",

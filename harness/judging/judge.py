@@ -70,7 +70,7 @@ def _on_array(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> Verdic
     """Return the verdict under the contract, or under a convention that the answer follows."""
     if solved.solution.refusal:
         return _by_convention(solved, quantity, answer) or _accepted(solved.solution, answer)
-    verdict = _judge_against(solved, solved.solution, quantity, answer)
+    verdict = judge_under(solved, solved.solution, quantity, answer)
     # No convention changes a shape or a dtype, beyond those that `_of_another_dtype` knows.
     if verdict.is_finding and verdict.kind is not VerdictKind.MISMATCHED:
         return _by_convention(solved, quantity, answer) or verdict
@@ -100,7 +100,7 @@ def _by_convention(
             continue
         if _lacks_a_nan(solved, solution, quantity, answer):
             continue
-        verdict = _judge_against(solved, solution, quantity, answer)
+        verdict = judge_under(solved, solution, quantity, answer)
         # In 16 bits `narrow` forgives so much that any convention would be met by accident.
         met_closely = not verdict.is_finding and verdict.kind is not VerdictKind.NARROW
         if met_closely and not (defines and verdict.is_undefined):
@@ -127,7 +127,7 @@ def _lacks_a_nan(
     return bool((expected & ~np.isnan(answer.astype(np.float64))).any())
 
 
-def _judge_against(
+def judge_under(
     solved: SolvedCase, solution: Solution, quantity: str, answer: NDArray[Any]
 ) -> Verdict:
     """Return the verdict under one convention: shape first, then dtype, then numbers."""

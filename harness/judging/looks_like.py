@@ -23,7 +23,7 @@ from .problem import problem_of
 from .rounded import logarithm_of_rounded, rounded_inside
 from .scales import constant_ratio
 from .solved_case import SolvedCase
-from .steps import Formula
+from .steps import Formula, Steps
 from .traced import Approx
 
 OR = " or "  # between the names of mistakes that give the same answer
@@ -68,6 +68,23 @@ def looks_like(
         if not names and not is_all:
             names = _fitting(solved, quantity, answer, None)
     return OR.join(dict.fromkeys(names[:_SHOWN]))
+
+
+def fits(solved: SolvedCase, quantity: str, answer: NDArray[Any], steps: Steps) -> bool:
+    """Return whether a computation by other steps gives an answer, and nearer than the right one.
+
+    Args:
+        solved: the case with its right answers.
+        quantity: `value`, `gradient_logits` or `gradient_target`.
+        answer: the array that came back.
+        steps: the steps.
+    """
+    if not _can_be_compared(solved, quantity, answer):
+        return False
+    with np.errstate(all="ignore"):
+        problem = problem_of(solved.case, solved.inputs, _widest(solved)[0])
+        approx = Formula(problem, steps).answer(quantity)
+        return approx is not None and _Test(solved, quantity, answer).fits(approx)
 
 
 def _can_be_compared(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> bool:

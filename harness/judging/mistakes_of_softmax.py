@@ -259,7 +259,7 @@ def _added_in_logarithm(epsilon: float) -> Steps:
     )
 
 
-def _clipped(epsilon: float) -> Steps:
+def clipped(epsilon: float) -> Steps:
     def limited(problem: Problem, p: Traced) -> Traced:
         low, high = (float(problem.inner.round(it)) for it in (epsilon, 1 - epsilon))
         return clip(p, low, high)
@@ -290,7 +290,7 @@ for _epsilon in _EPSILONS:
     )
     OF_SOFTMAX.mistake(
         f"probabilities are clipped to [{_epsilon:g}, 1 − {_epsilon:g}]", of_logarithms
-    )(partial(_clipped, _epsilon))
+    )(partial(clipped, _epsilon))
     OF_SOFTMAX.mistake(f"probabilities below {_epsilon:g} are raised to it", of_logarithms)(
         partial(_floored, _epsilon)
     )

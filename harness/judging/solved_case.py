@@ -52,6 +52,17 @@ class SolvedCase:
             if not (solution := self._solved(convention)).refusal
         ]
 
+    def under(self, convention: Convention) -> Solution:
+        """Return the right answer under any convention, computed once."""
+        if convention not in self._under:
+            self._under[convention] = self._solved(convention)
+        return self._under[convention]
+
+    @cached_property
+    def _under(self) -> dict[Convention, Solution]:
+        """The right answers so far under conventions that are not tried on every answer."""
+        return {}
+
     @property
     def accepts_errors(self) -> bool:
         """Whether an error is as good as any answer: nothing is agreed on, or a target is NaN."""

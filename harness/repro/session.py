@@ -16,7 +16,7 @@ from ...backends import FRAMEWORKS
 from ...cases.model import Case
 from ...errors import DeviceAbsentError, LostError, SessionError, SourceError
 from ..answers import Failure
-from ..judging import Remark, SolvedCase, Verdict, judge, solved_case
+from ..judging import OwnRules, Remark, SolvedCase, Verdict, judge, judge_own, solved_case
 from ..workers import (
     AnswerRequest,
     AnswerSelector,
@@ -113,7 +113,13 @@ class Session:
         if not solution.refusal and selector.quantity not in solution.quantities:
             missing = Remark(f"the case has no {selector.quantity}")
             return Verdict("unsupported", detail=missing)
-        return judge(question, selector.quantity, self.answer(case, selector, timeout))
+        answer = self.answer(case, selector, timeout)
+        own = {claim.name: claim.limits for claim in self.catalogue.own}
+        if selector.implementation in own:
+            limits = own[selector.implementation]
+            rules = OwnRules(limits.result_dtype, limits.clip)
+            return judge_own(question, selector.quantity, answer, rules)
+        return judge(question, selector.quantity, answer)
 
     def answer(
         self, case: Case, selector: AnswerSelector, timeout: float = 120.0

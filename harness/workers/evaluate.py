@@ -19,8 +19,19 @@ from numpy.typing import NDArray
 from ...backends import EAGER
 from ...backends.base import Backend, Call, Forward, ForwardBackward, SecondOrder, call_for
 from ...cases.dtypes import format_of
+from ...cases.faultless import without_fault
 from ...cases.model import Case, Inputs
-from ..answers import HVP_LOGITS, Answers, Argument, Failure, Observation, Quantity, one_line
+from ..answers import (
+    HVP_LOGITS,
+    VALUE,
+    Answers,
+    Argument,
+    Failure,
+    Observation,
+    Quantity,
+    kind_of_answer,
+    one_line,
+)
 from ..oracle import Floats
 from .given import Given
 
@@ -123,6 +134,26 @@ def evaluate(backend: Backend, name: str, mode: str, case: Case) -> Observation:
     said = dict.fromkeys(one_line(str(warning.message)) for warning in caught)
     sent = {quantity: judged_part(answer, case) for quantity, answer in found.answers.items()}
     return Observation(case.id, name, mode, sent, seconds, "; ".join(said), mutates=found.mutates)
+
+
+def asked_without_fault(backend: Backend, case: Case, observation: Observation) -> Observation:
+    """Return an observation with how the same question is answered with its fault taken out.
+
+    Only an error or a NaN makes this question worth asking: it may be what any question gets.
+
+    Args:
+        backend: the framework.
+        case: the inputs and options.
+        observation: the answer to them.
+    """
+    if kind_of_answer(observation.answers["value"]) not in ("error", "nan"):
+        return observation
+    plain = without_fault(case)
+    name, mode = observation.implementation, observation.mode
+    if plain is None or backend.implementations[name].unsupported(plain):
+        return observation
+    value = evaluate_quantity(backend, name, mode, plain, VALUE, all_gradients=False)
+    return replace(observation, without_fault=kind_of_answer(value))
 
 
 def evaluate_quantity(

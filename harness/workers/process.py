@@ -31,7 +31,7 @@ from ..answers import Observation, one_line
 from ..own import Left, learnt_of
 from .condition import Condition
 from .environment import environment_for, processor, quiet
-from .evaluate import CALLS, evaluate, evaluate_quantity, wrt_for
+from .evaluate import CALLS, asked_without_fault, evaluate, evaluate_quantity, wrt_for
 from .frames import read_frame, write_frame
 from .messages import (
     AnswerRequest,
@@ -181,6 +181,8 @@ def answered(backend: Backend, question: Question) -> Observation:
     """
     name, mode, case = question
     observation = with_other_calls(backend, case, evaluate(backend, name, mode, case))
+    if backend.implementations[name].claim.kind == "user":
+        observation = asked_without_fault(backend, case, observation)
     return probe(backend, mode, case, observation) if case.is_probed else observation
 
 

@@ -27,6 +27,7 @@ from ..answers import (
     OtherCall,
     ProbeAnswers,
     Quantity,
+    WithoutFault,
 )
 from .messages import Question
 
@@ -78,6 +79,7 @@ class PackedObservation(Struct, frozen=True):
     spoils: str = ""
     mutates: tuple[Argument, ...] = ()
     others: tuple[PackedOther, ...] = ()
+    without_fault: WithoutFault = ""
 
 
 class Changes(Struct, frozen=True):
@@ -250,6 +252,7 @@ def pack_observation(observation: Observation) -> PackedObservation:
         observation.spoils,
         observation.mutates,
         others,
+        observation.without_fault,
     )
 
 
@@ -293,4 +296,5 @@ def unpack_observation(packed: PackedObservation, question: Question) -> Observa
         packed.spoils,
         packed.mutates,
         others,
+        packed.without_fault,
     )

@@ -322,6 +322,23 @@ def test_exit_statuses(make: Make, capsys: pytest.CaptureFixture[str], tmp_path:
     assert "there is no run file" in capsys.readouterr().err
 
 
+def test_of_runs_that_share_nothing_nothing_is_called_vanished(
+    make: Make, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    other = make(lambda row: replace(row, implementation=f"other.{row.framework}"))
+
+    status = cli.run(["compare", str(make()), str(other), "--junit", str(tmp_path / "c.xml")])
+
+    out, err = capsys.readouterr()
+    reason = "no answer and no benchmark is in both runs"
+    assert (status, err) == (3, f"lossdiff: nothing could be compared; {reason}\n")
+    assert "anished" not in out
+    assert "the base has 8 answers of 4 implementations; the new run has 8 answers" in out
+    xml = (tmp_path / "c.xml").read_text("utf-8")
+    assert "<failure" not in xml
+    assert reason in xml
+
+
 def test_markdown_and_junit_say_the_same(make: Make, tmp_path: Path) -> None:
     text, xml = tmp_path / "out" / "c.md", tmp_path / "out" / "c.xml"
     paths = [str(make(seed=1)), str(make(of(SLOW, verdict="nonfinite"), seed=2, slower=0.2))]

@@ -16,7 +16,7 @@ from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
 from lossdiff.harness.answers import Failure, Observation
-from lossdiff.harness.workers.evaluate import evaluate, second_derivative
+from lossdiff.harness.workers.evaluate import asked_without_fault, evaluate, second_derivative
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load
 
@@ -49,6 +49,26 @@ def backend_with(
 def asked_of(backend: Backend, case: Case = SOFTMAX) -> Observation:
     """Ask the one softmax more."""
     return evaluate(backend, "mine.softmax", "eager", case)
+
+
+@pytest.mark.parametrize(
+    ("family", "function", "without"),
+    [
+        ("normal", lambda x: x * np.nan, ""),  # there is no fault to take out
+        ("nan", lambda x: x, "number"),
+        ("nan", lambda x: x * np.nan, "nan"),
+        ("nan", lambda _: 1 / 0, "error"),
+    ],
+)
+def test_an_error_or_a_nan_is_asked_again_without_the_fault(
+    family: str, function: Callable[[Any], Any], without: str
+) -> None:
+    backend = backend_with("numpy", function)
+    case = Case.parse(f"softmax/float32/4x10/{family}/-/0")
+
+    observation = asked_without_fault(backend, case, asked_of(backend, case))
+
+    assert observation.without_fault == without
 
 
 # --- answers ---------------------------------------------------------------------------------

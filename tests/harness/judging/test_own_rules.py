@@ -1,0 +1,167 @@
+"""What is fair of a function that nobody documents: its numbers first, its errors only if meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from lossdiff.cases.dtypes import FORMATS
+from lossdiff.cases.model import Case
+from lossdiff.harness.answers import Failure
+from lossdiff.harness.judging import (
+    DtypeMismatch,
+    OwnRules,
+    SolvedCase,
+    judge,
+    judge_own,
+    solved_case,
+)
+
+PLAIN = "cross_entropy/index.random/{}/4x10/normal/{}/0"
+REFUSED = "cross_entropy/index.too_large/float32/4x10/normal/-/0"
+RAISED = Failure("raised", "RuntimeError: not implemented for 'Half'", "RuntimeError")
+
+
+def question(text: str) -> SolvedCase:
+    return solved_case(Case.parse(text))
+
+
+def right(solved: SolvedCase, quantity: str = "value") -> Any:
+    """Return the right answer as float64."""
+    return solved.solution.quantities[quantity].to_float()
+
+
+# --- errors ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        (REFUSED, "refused"),
+        (PLAIN.format("float32", "weight=positive:float64"), "convention:dtypes_refused"),
+        ("softmax/float32/4x10/all_neg_inf/-/0", "convention:undefined_error"),
+    ],
+)
+def test_an_error_counts_only_if_the_question_is_answered_without_its_fault(
+    text: str, meant: str
+) -> None:
+    solved = question(text)
+
+    assert judge_own(solved, "value", RAISED, OwnRules(without_fault="number")).word == meant
+    assert judge_own(solved, "value", RAISED).word == meant
+    assert judge_own(solved, "value", RAISED, OwnRules(without_fault="error")).word == "raised"
+
+
+def test_what_is_not_implemented_is_not_claimed() -> None:
+    failure = Failure("raised", "NotImplementedError: float16", "NotImplementedError")
+
+    verdict = judge_own(question(PLAIN.format("float32", "-")), "value", failure)
+
+    assert (verdict.word, verdict.note) == ("unsupported", "NotImplementedError: float16")
+
+
+def test_a_convention_is_not_named_by_a_nan_that_any_question_gets() -> None:
+    solved, nan = question(REFUSED), np.asarray(np.nan, np.float32)
+
+    assert judge_own(solved, "value", nan, OwnRules(without_fault="number")).word == (
+        "convention:bad_index_is_nan"
+    )
+    assert judge_own(solved, "value", nan, OwnRules(without_fault="nan")).word == "accepted"
+
+
+# --- dtypes ----------------------------------------------------------------------------------
+
+
+def test_a_wrong_dtype_does_not_hide_wrong_numbers() -> None:
+    solved = question(PLAIN.format("float32", "-"))
+
+    verdict = judge_own(solved, "value", np.asarray(right(solved) * 2, np.float64))
+
+    assert verdict.word == "inaccurate"
+    assert "dtype float64, where float32 is due" in verdict.note
+
+
+def test_right_numbers_of_a_wrong_dtype_are_mismatched_and_said_to_be_right() -> None:
+    solved = question(PLAIN.format("float32", "-"))
+    once = np.asarray(right(solved), np.float32).astype(np.float64)
+
+    verdict = judge_own(solved, "value", once)
+
+    assert verdict.word == "mismatched"
+    assert isinstance(verdict.detail, DtypeMismatch)
+    assert verdict.detail.numbers == "exact"
+
+
+def test_the_convention_of_numbers_of_a_wrong_dtype_is_said() -> None:
+    solved = question(PLAIN.format("float32", "weight=positive"))
+    rows = dict(solved.alternatives)["mean_over_rows"].quantities["value"].to_float()
+
+    verdict = judge_own(solved, "value", np.asarray(rows, np.float64))
+
+    assert verdict.word == "mismatched"
+    assert "its numbers: convention:mean_over_rows" in verdict.note
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_float32_result_of_16_bits_is_a_convention_if_it_is_right_as_such(dtype: str) -> None:
+    solved = question(PLAIN.format(dtype, "-"))
+    exact = np.asarray(right(solved), np.float32)
+    narrow = FORMATS[dtype].round(right(solved)).astype(np.float32)
+
+    assert judge_own(solved, "value", exact).word == "convention:computed_in_float32"
+    assert judge_own(solved, "value", narrow).word == "mismatched"
+
+
+def test_a_declared_dtype_is_due() -> None:
+    solved, rules = question(PLAIN.format("bfloat16", "-")), OwnRules(result_dtype="float32")
+    wide = np.asarray(right(solved), np.float32)
+
+    assert judge_own(solved, "value", wide, rules).word == "exact"
+    assert judge_own(solved, "value", wide * 2, rules).word == "inaccurate"
+    narrow = wide.astype(ml_dtypes.bfloat16)
+    assert judge_own(solved, "value", narrow, rules).word == "mismatched"
+    gradient = FORMATS["bfloat16"].round(right(solved, "gradient_logits"))
+    assert not judge_own(solved, "gradient_logits", gradient, rules).is_finding
+
+
+# --- conventions -----------------------------------------------------------------------------
+
+
+def test_two_conventions_at_once_are_tried() -> None:
+    text = "cross_entropy_probs/index.random/float64/4x10/probs_edge/weight=positive/0"
+    solved = question(text)
+    x, labels = solved.inputs.values, solved.inputs.target
+    assert labels is not None
+    assert solved.inputs.weight is not None
+    clipped = np.clip(x / x.sum(1, keepdims=True), 1e-7, 1 - 1e-7)[np.arange(4), labels]
+    counted = np.asarray((solved.inputs.weight[labels] * -np.log(clipped)).mean())
+
+    assert judge(solved, "value", counted).word in ("inaccurate", "convention:mean_over_rows")
+    word = judge_own(solved, "value", counted).word
+    assert word.startswith("convention:")
+    assert "mean_over_rows" in word
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "binary_cross_entropy/multi_label.binary/float64/4x10/probs_zero_one/reduction=none/0",
+        "cross_entropy/index.random/float64/4x10/normal_100/reduction=none/0",
+    ],
+)
+def test_its_own_documented_clip_is_a_convention(text: str) -> None:
+    solved, rules = question(text), OwnRules(clip=1e-4)
+    x, target = solved.inputs.values, solved.inputs.target
+    assert target is not None
+    if solved.case.contract.domain == "probs":
+        p = np.clip(x, 1e-4, 1 - 1e-4)
+        loss = -(target * np.log(p) + (1 - target) * np.log1p(-p))
+    else:
+        e = np.exp(x - x.max(1, keepdims=True))
+        p = np.clip(e / e.sum(1, keepdims=True), 1e-4, 1 - 1e-4)
+        loss = -np.log(p[np.arange(4), target])
+
+    assert judge_own(solved, "value", loss).is_finding
+    assert judge_own(solved, "value", loss, rules).word == "convention:clip_declared"
