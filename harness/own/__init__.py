@@ -5,6 +5,7 @@ from .declaration import Declaration, Declared, Implements, declaration_of, impl
 from .finding import found_in
 from .learning import SIBLINGS, learn
 from .learnt import Learnt, failing, learnt_of, restored
+from .loading import folder_of
 from .names import NAMES, Meaning
 from .parameters import PARAMETERS
 from .places import Place, place_of
@@ -28,6 +29,7 @@ __all__ = [
     "alike",
     "declaration_of",
     "failing",
+    "folder_of",
     "found_in",
     "implements",
     "learn",

@@ -61,6 +61,21 @@ def _place_of_path_finder() -> int:
     return sys.meta_path.index(PathFinder) if PathFinder in sys.meta_path else len(sys.meta_path)
 
 
+def folder_of(name: str) -> str:
+    """Return the folder that a top-level module was found in because a user's file is there.
+
+    Args:
+        name: the name of the module; the folder is empty if it is installed, or not imported.
+    """
+    module = sys.modules.get(name)
+    file, paths = getattr(module, "__file__", None), getattr(module, "__path__", None)
+    for folder in map(Path, FOLDERS.folders):
+        is_file = file in (str(folder / f"{name}.py"), str(folder / name / "__init__.py"))
+        if is_file or (file is None and str(folder / name) in list(paths or ())):
+            return str(folder)
+    return ""
+
+
 def load_module(place: Place) -> ModuleType:
     """Import the file or the module of a place; what is imported already is not imported again.
 

@@ -163,10 +163,13 @@ class _Writer:
     def _imports(self, body: str) -> str:
         settings = self._settings()
         lines = {"import sys", *self._dialect.imports, *self._source.imports}
-        lines |= {*modules_needed(body), *(["import os"] if settings else [])}
+        lines |= {
+            *modules_needed(body),
+            *(["import os"] if "os.environ" in "".join(settings) else []),
+        }
         lines |= {"import ml_dtypes"} if "ml_dtypes." in body else set()
         lines |= {"import threading"} if "threading." in body else set()
-        lines |= {"import os"} if "os._exit" in body else set()
+        lines |= {"import os"} if "os._exit" in body or "os.environ" in "".join(settings) else set()
         # Settings are read when a framework is imported: `os` and the settings come before it.
         future = {line for line in lines if line.startswith("from __future__")}
         standard = sorted((line for line in lines - future if _is_standard(line)), key=_order)
@@ -180,7 +183,8 @@ class _Writer:
         settings = self._dialect.environment(
             self._asker.device, self._asker.catalogue.environment, self._source.imports
         )
-        return [f'os.environ["{name}"] = {_quoted(value)}' for name, value in settings.items()]
+        lines = [f'os.environ["{name}"] = {_quoted(value)}' for name, value in settings.items()]
+        return [*lines, *(f"sys.path.insert(0, {_quoted(it)})" for it in self._source.folders)]
 
     def _arrays(self) -> Iterator[str]:
         # Cotangent and direction are those of the judgement, rounded to the dtype of the values.

@@ -28,12 +28,14 @@ class Source:
         definitions: functions and constants, in their original order and wording.
         call: the expression of the value.
         gradient: the expression of a hand-written gradient; empty for none.
+        folders: where modules that the user has beside the file are.
     """
 
     imports: tuple[str, ...]
     definitions: tuple[str, ...]
     call: str
     gradient: str = ""
+    folders: tuple[str, ...] = ()
 
 
 def source_of(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...backends.claim import Calling
 from ...cases.operations import Options
 from ...errors import SourceError
-from ..own import Candidate
+from ..own import Candidate, folder_of
 from .source_text import Source, source_of, source_of_expressions
 
 _ARRAYS = ("weight", "pos_weight")
@@ -76,10 +77,27 @@ def users_source(
         raise SourceError(f"{candidate.name} has the classes on the last axis: no script shows it")
     text = _text_of(candidate, calling, arrays, options)
     if not (wants_gradient and candidate.vjp) and _is_plain(expression, calling):
-        return source_of(module, expression, text.positional, {**text.named, **text.settings})
+        named = {**text.named, **text.settings}
+        return _with_folders(source_of(module, expression, text.positional, named))
     value, gradient = _expressions(text, candidate, calling, arrays, options)
     gradient = gradient if wants_gradient else ""
-    return source_of_expressions(module, value, gradient, set(arrays.values()))
+    found = source_of_expressions(module, value, gradient, set(arrays.values()))
+    return _with_folders(found)
+
+
+def _with_folders(source: Source) -> Source:
+    """Return a source with the folders in which the user's own modules are found."""
+    names = {
+        name.partition(".")[0]
+        for node in ast.walk(ast.parse("\n".join(source.imports)))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else _modules(node))
+    }
+    return replace(source, folders=tuple(sorted(set(filter(None, map(folder_of, names))))))
+
+
+def _modules(node: ast.Import) -> list[str]:
+    return [it.name for it in node.names]
 
 
 def _is_plain(expression: str, calling: Calling) -> bool:

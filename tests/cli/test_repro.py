@@ -64,7 +64,8 @@ def test_a_run_without_a_users_file_is_shown(lossdiff: Any, said: str | None) ->
 
 
 def test_another_answer_can_be_named_and_written(lossdiff: Any, run_file: Path) -> None:
-    named = ["--impl", "answers.softmax_raises", "--quantity", "value", "--mode", "eager"]
+    name = "answers.softmax_of_the_first_row"
+    named = ["--impl", name, "--quantity", "value", "--mode", "eager"]
 
     ended = lossdiff(
         "repro", run_file, softmax_case(run_file), *named, *ANSWERS, "--no-shrink", "-o", "a.py"
@@ -72,14 +73,14 @@ def test_another_answer_can_be_named_and_written(lossdiff: Any, run_file: Path) 
 
     assert (ended.status, ended.out) == (Status.OK, f"{Path('a.py').resolve()}\n")
     text = Path("a.py").read_text(encoding="utf-8")
-    assert "# answers.softmax_raises, value: raised" in text
+    assert f"# {name}, value: mismatched" in text
     assert "shrunk" not in text + ended.err
 
 
 @pytest.mark.parametrize(
     ("option", "value", "expected"),
     [
-        ("--impl", "answers.softmax_rises", "did you mean answers.softmax_raises"),
+        ("--impl", "answers.softmax_is_wrnog", "did you mean answers.softmax_is_wrong"),
         ("--mode", "jit", "unknown mode 'jit'; allowed: eager"),
         ("--quantity", "values", "unknown quantity 'values'; did you mean value? allowed: value"),
     ],

@@ -93,10 +93,10 @@ def test_a_case_is_selected_by_its_id(lossdiff: Any, run_file: Path) -> None:
     everything = chosen(lossdiff, run_file)
     case = everything[0]["case"]
 
-    found = chosen(lossdiff, run_file, "--case", case, "--impl", "answers.softmax_raises")
+    found = chosen(lossdiff, run_file, "--case", case, "--impl", "answers.softmax_is_wrong")
 
     assert {(row["case"], row["implementation"]) for row in found} == {
-        (case, "answers.softmax_raises")
+        (case, "answers.softmax_is_wrong")
     }
 
 

@@ -8,6 +8,7 @@ from textwrap import dedent
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
+from lossdiff.backends.claim import Calling
 from lossdiff.harness.own import Learnt, found_in, learnt_of
 from lossdiff.harness.workers.source_text import Source
 from lossdiff.harness.workers.users_source import users_source
@@ -131,3 +132,17 @@ def test_classes_on_the_last_axis_have_no_script_yet(tmp_path: Path) -> None:
     assert source(tmp_path, selected).call.startswith("fused(")
     with pytest.raises(SourceError, match="classes on the last axis"):
         source(tmp_path, selected, axes=3)
+
+
+def test_what_lies_beside_the_file_is_looked_for_there(tmp_path: Path) -> None:
+    (tmp_path / "parts_of_text.py").write_text("def halved(x): return x / 2")
+    (tmp_path / "beside.py").write_text(
+        "from parts_of_text import halved\nimport numpy as np\ndef exp(x): return np.exp(halved(x))"
+    )
+    (candidate,), _ = found_in(f"{tmp_path / 'beside.py'}", "numpy")
+
+    found = users_source(
+        candidate, Calling((("values", "x"),)), {"values": "x"}, {}, axes=2, wants_gradient=False
+    )
+
+    assert found.folders == (str(tmp_path),)
