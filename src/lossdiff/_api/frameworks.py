@@ -9,7 +9,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
@@ -130,14 +130,15 @@ def _plain_function(function: object) -> object:
 
 
 def _modules_of(function: object) -> Iterator[str]:
-    code, space = getattr(function, "__code__", None), getattr(function, "__globals__", {})
+    code = getattr(function, "__code__", None)
     if code is None:
         return
+    space = getattr(function, "__globals__", {}) | _closed_over(function)
     codes = [code]
     while codes:
         one = codes.pop()
         codes += [part for part in one.co_consts if hasattr(part, "co_names")]
-        for name in one.co_names:
+        for name in (*one.co_names, *one.co_freevars):
             found = space.get(name)
             if isinstance(found, ModuleType):
                 yield found.__name__
@@ -145,6 +146,16 @@ def _modules_of(function: object) -> Iterator[str]:
                 yield getattr(found, "__module__", None) or ""
             elif name in sys.modules:  # an import inside of the function
                 yield name
+
+
+def _closed_over(function: Any) -> dict[str, Any]:
+    """Return the variables of the functions around a function, by name."""
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
+    found = {}
+    for name, cell in cells:
+        with suppress(ValueError):  # one that has no value yet
+            found[name] = cell.cell_contents
+    return found
 
 
 def _imported() -> set[str]:
