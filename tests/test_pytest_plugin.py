@@ -56,7 +56,8 @@ def test_each_question_is_an_item_whose_id_is_that_of_the_case(output: str) -> N
 
 def test_a_failure_prints_the_case_and_the_line_that_repeats_it(output: str) -> None:
     assert "test_unshifted[softmax/float32/" in output
-    assert "again: lossdiff.Question('softmax/float32/" in output
+    assert "again, in Python:" in output
+    assert "'softmax/float32/" in output
     assert ".check(softmax_unshifted)" in output
 
 

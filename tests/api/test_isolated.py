@@ -12,7 +12,7 @@ import lossdiff
 from lossdiff._api.isolated import place_of_function
 from lossdiff.errors import ArgumentValueError
 
-from .test_checking import softmax
+from .test_checking import softmax, softmax_unshifted
 
 
 def test_a_function_of_a_file_is_found_by_its_path() -> None:
@@ -33,3 +33,13 @@ def test_what_no_worker_can_import_is_refused_with_one_line() -> None:
     for given, name in ((inner, "inner"), (lambda x: x, "lambda"), (object().__str__, "__str__")):
         with pytest.raises(ArgumentValueError, match=f"cannot import .*{name}"):
             lossdiff.check_implementation(given, "softmax", framework="numpy", isolate=True)
+
+
+def test_a_function_is_judged_in_a_worker_as_check_does_it() -> None:
+    result = lossdiff.check_implementation(
+        softmax_unshifted, "softmax", framework="numpy", isolate=True, dtypes={"float32"}, ranks={2}
+    )
+
+    assert {row.dtype for row in result.verdicts if row.verdict != "unsupported"} == {"float32"}
+    assert {row.verdict for row in result.findings} == {"nonfinite", "relation:shift"}
+    assert "looks like: no shift" in str(result)

@@ -89,18 +89,21 @@ def check_implementation(
         named(f"mode of {framework}", mode, FRAMEWORKS[framework].mode_names)
     declaration = declaration_of(operation, **declared)
     known = expected_of(expected)
+    about: dict[str, Any] = {"declared": tuple(sorted(declared.items())), "called": called(function)}
     if isolate:
-        return checked_in_workers(
+        result = checked_in_workers(
             function, operation, framework, declared, suite=suite, modes=modes, seed=seed,
             strict=strict, expected=known,
         )  # fmt: skip
+        return replace(result, **about)
     backend = backend_of(framework)
     with backend.as_guest():
         taken = taken_from(function, declaration, backend)
         cases = questions_for(taken.implementation.claim, suite=suite, seed=seed)
-        return judged(
+        result = judged(
             backend, taken, cases, modes=modes, strict=strict, expected=known, suite=suite
         )
+    return replace(result, **about)
 
 
 def assert_agrees(
@@ -229,6 +232,12 @@ def _check_callable(function: object) -> None:
     if not callable(function):
         kind = type(function).__name__
         raise ArgumentTypeError(f"a {kind} is no function; give the function itself, uncalled")
+
+
+def called(function: Callable[..., Any]) -> str:
+    """Return a function's own name, as it stands in a line of program text."""
+    name: str = getattr(function, "__name__", "f")
+    return name if name.isidentifier() else "f"
 
 
 def _several(what: str, given: Sequence[str]) -> Sequence[str]:

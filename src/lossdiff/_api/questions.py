@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..backends import FRAMEWORKS
@@ -16,7 +16,7 @@ from ..cases.operations import OPERATIONS
 from ..errors import ArgumentValueError, FrameworkAbsentError
 from ..harness.own import Declaration, Taken, declaration_of, questions_for
 from .checking import SUITES as ASKED
-from .checking import judged, taken_from
+from .checking import called, judged, taken_from
 from .expected import expected_of
 from .frameworks import backend_of, named
 
@@ -76,14 +76,9 @@ class Question:
             _skip(f"{taken.implementation.name} {reason}")
             return
         result = judged(backend, taken, [case], expected=expected_of(None))
+        result = replace(result, declared=self.declared, called=called(function))
         if result.findings:
-            raise AssertionError(f"\n{result}\n{self.again(function)}")
-
-    def again(self, function: Callable[..., Any]) -> str:
-        """Return the line that repeats the question."""
-        name = getattr(function, "__name__", "my_loss")
-        said = f", {self.declared!r}" if self.declared else ""
-        return f"again: lossdiff.Question({self.id!r}, {self.framework!r}{said}).check({name})"
+            raise AssertionError(f"\n{result}")
 
 
 def parametrize(

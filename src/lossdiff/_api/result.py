@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,9 +11,11 @@ from rich.text import Text
 
 from ..backends.claim import Claim
 from ..harness.runfile import VerdictRow
-from ..harness.verdicts import is_finding, kind_of
+from ..harness.verdicts import is_finding
 from ..printing import printable
-from .shown import frame_of, html_of, rendered
+from ..reports.cause_lines import lines_of
+from ..reports.causes import causes
+from .shown import WIDTH, frame_of, html_of, rendered
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Result:
         remarks: sentences about what was found out of it.
         strict: whether a finding that the framework's own function shares counts.
         stale: the ids of the expected findings about this function that were not found.
+        declared: pairs of what was said of the function.
+        called: the function's own name, for the line that repeats a finding.
     """
 
     verdicts: tuple[VerdictRow, ...]
@@ -33,6 +37,8 @@ class Result:
     remarks: tuple[str, ...] = ()
     strict: bool = False
     stale: tuple[str, ...] = ()
+    declared: tuple[tuple[str, Any], ...] = ()
+    called: str = "f"
 
     @property
     def findings(self) -> tuple[VerdictRow, ...]:
@@ -72,7 +78,7 @@ class Result:
         return frame_of(self.verdicts)
 
     def __rich__(self) -> RenderableType:
-        return Group(*(Text(line) for line in self._lines()))
+        return Group(*(Text(printable(line)) for line in self._lines()))
 
     def __str__(self) -> str:
         return rendered(self)
@@ -80,45 +86,42 @@ class Result:
     def _repr_html_(self) -> str:
         return html_of(self)
 
-    def _lines(self) -> list[str]:
-        """Return the result line by line: what was asked, the causes, and what is missing."""
-        lines = [self._head(), *(f"  {remark}" for remark in self.remarks)]
-        lines += _lines_of(self.findings)
-        if self.shared and not self.strict:
-            names = ", ".join(sorted({row.shared for row in self.shared}))
-            lines.append(f"shared with {names}: {len(self.shared)} findings, which do not count")
-        if self.known:
-            lines.append(f"known: {len(self.known)} findings, which do not count")
-        lines += [f"expected, and not found: {name}" for name in self.stale]
+    def _lines(self) -> Iterator[str]:
+        """Yield the result line by line: the causes, worst first, and what is missing."""
+        rows = [replace(row, shared="") for row in self.verdicts] if self.strict else self.verdicts
+        found = causes(rows, {self.claim.name: self.claim.options})
+        yield from lines_of(found, "", WIDTH)
+        for remark in self.remarks:
+            yield f"  {remark}"
+        worst = next((cause for cause in found if cause.kind == "finding"), None)
+        if worst is not None:
+            yield "again, in Python:"
+            yield from again(worst.plainest.case, self.claim.framework, self.declared, self.called)
+        for name in self.stale:
+            yield f"expected, and not found: {name}"
         if not self.questions:
-            lines.append("nothing was asked: no question is within the claim")
-        return [printable(line) for line in lines]
-
-    def _head(self) -> str:
-        claim = self.claim
-        number = len(self.findings)
-        found = f"{number} finding{'' if number == 1 else 's'}" if number else "no findings"
-        return (
-            f"{claim.name} as {claim.operation} ({claim.framework}): "
-            f"{self.questions} questions, {found}"
-        )
+            yield "nothing was asked: no question is within the claim"
 
 
-def _lines_of(findings: tuple[VerdictRow, ...]) -> Iterator[str]:
-    """Yield the findings by verdict and quantity, the worst kind first, with the plainest case."""
-    kinds: dict[tuple[str, str], list[VerdictRow]] = {}
-    for row in findings:
-        kinds.setdefault((row.verdict, row.quantity), []).append(row)
-    for (verdict, quantity), rows in sorted(
-        kinds.items(), key=lambda item: -kind_of(item[0][0]).rank
-    ):
-        row = min(rows, key=lambda row: (len(row.options), len(row.case)))
-        times = "once" if len(rows) == 1 else f"{len(rows)} times"
-        yield f"{verdict} in {quantity}, {times}"
-        if row.exact:
-            yield f"    right {row.exact}, given {row.got}"
-        if row.note:
-            yield f"    {row.note}"
-        if row.looks_like:
-            yield f"    looks like: {row.looks_like}"
-        yield f"    {row.case}"
+def again(
+    case: str, framework: str, declared: tuple[tuple[str, Any], ...], called: str
+) -> list[str]:
+    """Return the lines that put a question again.
+
+    >>> again("softmax/float32/1x3/zeros/-/0", "mine", (), "loss")
+    ["lossdiff.Question('softmax/float32/1x3/zeros/-/0', 'mine').check(loss)"]
+    """
+    others = [repr(framework), *([repr(declared)] if declared else [])]
+    line = f"lossdiff.Question({', '.join([repr(case), *others])}).check({called})"
+    if len(line) <= WIDTH:
+        return [line]
+    # An id that is longer than a line is written as texts that follow each other.
+    size = WIDTH - 10
+    pieces = [repr(case[at : at + size]) for at in range(0, len(case), size)]
+    pieces[-1] += ","
+    rest = [f"{part}," for part in others]
+    return [
+        "lossdiff.Question(",
+        *(f"    {part}" for part in (*pieces, *rest)),
+        f").check({called})",
+    ]
