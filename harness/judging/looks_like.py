@@ -58,7 +58,7 @@ def looks_like(
     >>> from lossdiff.cases.model import Case
     >>> from lossdiff.harness.judging import solved_case
     >>> solved = solved_case(Case.parse("softmax/float32/1x2/two_units/-/0"))
-    >>> looks_like(solved, "value", np.array([[0.40232968, 0.5976703]], np.float32))
+    >>> looks_like(solved, "value", np.array([[0.40234498, 0.59765502]], np.float32))
     'softmax applied twice'
     """
     if not _can_be_compared(solved, quantity, answer):
@@ -101,12 +101,19 @@ def _fitting(
     test = _Test(solved, quantity, answer)
     if not test.is_wrong:
         return []
+    has_finite = bool(np.isfinite(solved.inputs.values.astype(np.float64)).all())
+    if not test.has_wrong_numbers:
+        # A probability that underflows has an infinite logarithm.
+        if has_finite and (rounded := list(logarithm_of_rounded(solved, quantity, answer))):
+            return rounded
     names: list[str] = []
     dropped: list[tuple[str, Approx]] = []
     for it in _tried(solved, quantity, likely):
         given = list(_answers(solved, it, quantity))
-        # What is wrong only in not being finite tells nothing but that something overflowed.
-        if (it.overflows or test.has_wrong_numbers) and any(map(test.fits, given)):
+        # What is wrong only in not being finite tells nothing but that something overflowed, and
+        # not even that where an input is infinite.
+        tells = test.has_wrong_numbers or it.infinities or (it.overflows and has_finite)
+        if tells and any(map(test.fits, given)):
             names.append(it.name)
         elif it.drops:
             dropped += [(f"{it.name}, ", approx) for approx in given]

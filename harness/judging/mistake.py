@@ -26,6 +26,7 @@ class Mistake:
         quantities: the quantities that it changes.
         overflows: whether it depends on the range of intermediate numbers.
         drops: whether it leaves out an option; a constant factor may be wrong on top of it.
+        infinities: whether it is about infinite inputs, which most arithmetic makes NaN of.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Mistake:
     quantities: tuple[str, ...] = ALL
     overflows: bool = False
     drops: bool = False
+    infinities: bool = False
 
 
 class Table(list[Mistake]):
@@ -47,6 +49,7 @@ class Table(list[Mistake]):
         quantities: tuple[str, ...] = ALL,
         overflows: bool = False,
         drops: bool = False,
+        infinities: bool = False,
     ) -> Callable[[Make], Make]:
         """Return a decorator that lists a function as a mistake.
 
@@ -56,10 +59,11 @@ class Table(list[Mistake]):
             quantities: the quantities that it changes.
             overflows: whether it depends on the range of intermediate numbers.
             drops: whether it leaves out an option.
+            infinities: whether it is about infinite inputs.
         """
 
         def listed(make: Make) -> Make:
-            self.append(Mistake(name, make, applies, quantities, overflows, drops))
+            self.append(Mistake(name, make, applies, quantities, overflows, drops, infinities))
             return make
 
         return listed

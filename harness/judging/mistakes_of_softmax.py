@@ -152,6 +152,7 @@ def naive_sigmoid() -> Steps:
     "a target of 0 times an infinite logarithm is NaN",
     of_class_losses,
     overflows=True,
+    infinities=True,
 )
 def zero_times_infinity() -> Steps:
     return changed(product=lambda weight, loss: weight * loss)

@@ -56,9 +56,6 @@ class Extent:
                     self.limits = replace(self.limits, targets_sum_to_1=True)
         if taken == {"multi_label"}:
             self._find_hard_labels(guess)
-        elif len(contract.targets) > 1:
-            kinds = " and ".join(it.replace("_", "-") for it in contract.targets if it in taken)
-            self.remarks.append(f"it takes {kinds} targets")
         return frozenset(taken)
 
     def _takes(self, guess: Guess) -> bool:

@@ -89,7 +89,10 @@ def check_implementation(
         named(f"mode of {framework}", mode, FRAMEWORKS[framework].mode_names)
     declaration = declaration_of(operation, **declared)
     known = expected_of(expected)
-    about: dict[str, Any] = {"declared": tuple(sorted(declared.items())), "called": called(function)}
+    about: dict[str, Any] = {
+        "declared": tuple(sorted(declared.items())),
+        "called": called(function),
+    }
     if isolate:
         result = checked_in_workers(
             function, operation, framework, declared, suite=suite, modes=modes, seed=seed,

@@ -280,9 +280,9 @@ def _(given: Inputs, _case: Case) -> Array:
 
 
 @planted("softmax applied twice", f"{CE}-/0", "gradient_logits")
-def _(given: Inputs, _case: Case) -> Array:
+def _(given: Inputs, case: Case) -> Array:
     p = softmax(logits(given))
-    g = (softmax(p) - one_hot(given)) / 4
+    g = case.cotangent(()) * (softmax(p) - one_hot(given)) / 4
     return p * (g - (p * g).sum(1, keepdims=True))
 
 
