@@ -20,7 +20,7 @@ from ..answers import Observation
 from ..judging import Verdict
 from ..own import alike
 from ..runfile import RunFile, VerdictRow
-from ..workers import Catalogue, evaluate, probe
+from ..workers import Catalogue, Question, answered
 from .findings import Findings
 from .judgement import Judge, Judgement
 
@@ -99,8 +99,7 @@ class Inquiry:
 
     def observed(self, name: str, mode: str, case: Case) -> Observation:
         """Return the answer of a function to a case."""
-        observation = evaluate(self._backend, name, mode, case)
-        return probe(self._backend, mode, case, observation) if case.is_probed else observation
+        return answered(self._backend, Question(name, mode, case))
 
     def judged(self, name: str, case: Case, observation: Observation) -> Judgement:
         """Return the judged answer of one of the backend's functions."""

@@ -21,7 +21,6 @@ from .messages import (
     Setup,
     SourceRequest,
 )
-from .probe import probe
 from .process import answered, limit_threads, load
 from .source_text import Source
 from .supervisor import BatchResult, Incident, Worker, WorkerHandle, why_no_start
@@ -55,7 +54,6 @@ __all__ = [
     "jobs_by_default",
     "limit_threads",
     "load",
-    "probe",
     "quiet",
     "share_of_memory",
     "unpack",

@@ -201,3 +201,17 @@ def test_a_graph_of_tensorflow_whose_gradient_changes_is_found() -> None:
     assert ("gradient_logits", "relation:second_backward") in words(
         findings(own, [plain("logsumexp")])
     )
+
+
+def test_a_function_that_is_judged_in_python_is_asked_in_the_same_ways() -> None:
+    import lossdiff
+
+    def scales_in_place(gradient: Any, incoming: Any) -> Any:
+        gradient.data.mul_(incoming)
+        return gradient
+
+    result = lossdiff.check_implementation(
+        loss_of(scales_in_place), "cross_entropy", framework="torch", targets={"index"}
+    )
+
+    assert "relation:second_backward" in {row.verdict for row in result.verdicts}
