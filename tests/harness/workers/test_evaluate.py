@@ -128,8 +128,6 @@ WRONG = {
     "returns_none_with_gradient": "mismatched",
     "returns_a_list": "mismatched",
     "returns_a_text": "mismatched",
-    "returns_a_number": "mismatched",
-    "returns_two": "mismatched",
     "returns_objects": "mismatched",
     "returns_texts": "mismatched",
     "returns_complex_numbers": "mismatched",
@@ -141,6 +139,19 @@ WRONG = {
     "ends_a_generator": "raised",
     "raises_the_unprintable": "raised",
 }
+
+
+def test_a_number_of_python_is_an_answer_without_axes() -> None:
+    value = asked("answers.softmax_returns_a_number").answers["value"]
+
+    assert not isinstance(value, Failure)
+    assert value.shape == ()
+
+
+def test_of_a_tuple_the_first_array_is_the_answer() -> None:
+    value = asked("answers.softmax_returns_two").answers["value"]
+
+    np.testing.assert_allclose(value.sum(-1), 1, 1e-6)
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -160,7 +171,6 @@ def test_what_is_no_array_and_what_is_raised_is_a_failure(name: str) -> None:
         ("raises_the_unprintable", "UnprintableError: its message cannot be read"),
         ("leaves", "SystemExit: 0"),
         ("returns_none", "TypeError: returned NoneType, not a NumPy array"),
-        ("returns_two", "TypeError: returned tuple, not a NumPy array"),
         ("returns_objects", "dtype object, which holds no real numbers"),
         ("returns_complex_numbers", "dtype complex128, which holds no real numbers"),
     ],
