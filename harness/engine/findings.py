@@ -40,7 +40,7 @@ class Findings:
             expected: what the user knows of the functions, beside the package's own ledger.
         """
         self._device = device
-        self._entries = (*expected, *ledger())
+        self._expected = expected
         self._strict = strict
         self._claims: dict[tuple[str, str], Claim] = {}  # by framework and name
         self._versions: dict[str, dict[str, str]] = {}  # by framework
@@ -59,6 +59,11 @@ class Findings:
             if row.known:
                 entries = self._named(row, Case.parse(row.case), versions.get(row.framework, {}))
                 self.matched.update(entries)
+
+    @property
+    def own_claims(self) -> list[Claim]:
+        """The claims of the user's functions."""
+        return [claim for claim in self._claims.values() if claim.kind == "user"]
 
     def meet(self, framework: str, catalogue: Catalogue) -> None:
         """Store the claims and versions of a worker."""
@@ -166,7 +171,7 @@ class Findings:
         } | {name: str(value) for name, value in vars(case.options).items()}
         return [
             entry.id
-            for entry in self._entries
+            for entry in (*self._expected, *ledger())
             if entry.names(row.implementation, row.verdict, facts, versions)
         ]
 

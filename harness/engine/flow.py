@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ...backends.claim import Claim
+from ...cases.ledger import Entry
 from ...cases.model import Case
 from ..answers import Observation
 from ..relations import compared
@@ -25,10 +26,12 @@ class Flow:
         searches: the searches for the domain of validity, whose answers decide the next questions.
     """
 
-    def __init__(self, run: RunFile, suite: str, device: str) -> None:
+    def __init__(
+        self, run: RunFile, suite: str, device: str, expected: tuple[Entry, ...] = ()
+    ) -> None:
         self._run = run
         self.judge = Judge(run, device)
-        self.findings = Findings(device)
+        self.findings = Findings(device, expected=expected)
         self.writer = RunWriter(run, device)
         self.searches = ValiditySearches(suite, device, self.judge.solved)
 

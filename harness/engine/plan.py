@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ...backends import FRAMEWORKS, Framework, Mode
 from ...backends.claim import Claim
+from ...cases.ledger import Entry
 from ...cases.suites import Suite
 from ..own import Learnt
 
@@ -35,6 +36,7 @@ class Plan:
         only_own: whether a user's functions alone are asked, each the questions that are made for
             its claim, and the frameworks' own ones only where they may show the same finding.
         seed: the number of the draw of the suite.
+        expected: the findings that the user expects, beside the ledger.
     """
 
     suite: Suite
@@ -50,6 +52,7 @@ class Plan:
     shard: tuple[int, int] = (1, 1)
     only_own: bool = False
     seed: int = 0
+    expected: tuple[Entry, ...] = ()
     learnt: dict[str, tuple[Learnt, ...]] = field(default_factory=dict)
 
     def asks(self, claim: Claim) -> bool:

@@ -121,7 +121,7 @@ class Engine:
     ) -> None:
         """Take a plan, to be executed on a cluster if there is one, otherwise on this machine."""
         self._plan, self._run, self._progress, self._cluster = plan, run, progress, cluster
-        self._flow = Flow(run, plan.suite.name, plan.device)
+        self._flow = Flow(run, plan.suite.name, plan.device, plan.expected)
         self._gate = StartGate(run, plan.extra)
         self._events: SimpleQueue[_Started | _Answered | _Woken] = SimpleQueue()
         self._members: list[_Member] = []

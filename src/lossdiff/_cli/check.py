@@ -9,9 +9,10 @@ from typing import Any
 import click
 from platformdirs import user_cache_path
 
+from .._api.expected import NOTHING_EXPECTED, Expected, expected_of
 from ..cases.casefile import read_case
 from ..cases.suites import SUITES, selected, suite
-from ..harness.engine import identity, sharded
+from ..harness.engine import Findings, identity, sharded
 from .execution import conclude, execute, opened
 from .names import Name, Shard
 from .numbers import SEED, Whole
@@ -74,6 +75,15 @@ from .summaries import Summaries, summary_options
     is_flag=True,
     help="With --impl: ask every implementation of every framework, too.",
 )
+@click.option(
+    "--expected",
+    "expected_file",
+    default=None,
+    metavar="FILE.toml",
+    type=click.Path(path_type=Path),
+    help="Findings of your own functions that are expected; by default those of lossdiff.toml or "
+    "pyproject.toml, in this folder or above it.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option("--no-cache", is_flag=True, help="Have compilers forget what they have compiled.")
 @selection_options
@@ -88,6 +98,7 @@ def command(
     shard: tuple[int, int],
     scheduler: str,
     ask_all: bool,
+    expected_file: Path | None,
     resume: bool,
     no_cache: bool,
     dry_run: bool,
@@ -107,6 +118,8 @@ def command(
     if plan.extra and not ask_all:
         named = tuple(name for name in plan.frameworks if name in plan.extra)
         plan = replace(plan, frameworks=named, only_own=True, seed=seed)
+    expected = expected_of(expected_file) if expected_file or plan.extra else NOTHING_EXPECTED
+    plan = replace(plan, expected=expected.entries)
     plan, has_failed = met(plan) if not scheduler else (plan, False)
     if dry_run:
         return Status.FINDINGS if has_failed else Status.OK
@@ -116,5 +129,12 @@ def command(
         run.add_given(plan.suite.cases)
         findings = execute(plan, run, scheduler)
         whole_suite = suite_name if is_complete(plan) else ""
-        status = conclude(run, findings, complete=whole_suite, summaries=summaries)
+        stale = _stale(expected, findings, suite_name) if shard == (1, 1) else ()
+        status = conclude(run, findings, complete=whole_suite, summaries=summaries, expected=stale)
         return max(status, Status.FINDINGS if has_failed else Status.OK)
+
+
+def _stale(expected: Expected, findings: Findings, suite_name: str) -> tuple[str, ...]:
+    """Return the expected findings about the user's functions that were not found."""
+    found = [expected.stale(findings.matched, claim, suite_name) for claim in findings.own_claims]
+    return tuple(dict.fromkeys(name for names in found for name in names))

@@ -116,7 +116,7 @@ def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
     """
     if run.meta.get("finished") and not run.count(WorkerRow, "absent != ''"):
         echo(f"{shown(run.path)} is complete: there is nothing left to ask", err=True)
-        findings = Findings(plan.device)
+        findings = Findings(plan.device, expected=plan.expected)
         findings.recall(run)
         return findings
     run.set_meta(finished="")
@@ -134,7 +134,12 @@ def _now() -> str:
 
 
 def conclude(
-    run: RunFile, findings: Findings, *, complete: str = "", summaries: Summaries = NONE
+    run: RunFile,
+    findings: Findings,
+    *,
+    complete: str = "",
+    summaries: Summaries = NONE,
+    expected: tuple[str, ...] = (),
 ) -> Status:
     """Print the summary of a run, write what else says it, and return the exit status.
 
@@ -144,6 +149,7 @@ def conclude(
         complete: the suite, if every framework was asked all of it, else empty. Only then is an
             entry of the ledger that matches nothing known to be stale.
         summaries: the files that say the same.
+        expected: the ids of the expected findings that this run should have found.
 
     Raises:
         RunFileError: the run is no longer where it was written.
@@ -156,6 +162,7 @@ def conclude(
     echo(f"run file: {shown(run.path)}")
     nothing = _nothing_asked(run, findings)
     stale = [] if nothing else _stale(findings, complete)
+    stale += [] if nothing else [name for name in expected if name not in findings.matched]
     wrong = f"ledger entries that match nothing: {', '.join(stale)}" if stale else nothing
     summaries.write(run, [wrong] if wrong else [])
     if wrong:
