@@ -238,6 +238,10 @@ class Backend(ABC):
         """Return the cheapest function that waits for results of this type; None for no wait."""
         return None if self.is_synchronous else self.synchronize
 
+    def overwrite(self, array: Any, values: NDArray[Any]) -> bool:
+        """Write values into an array, and return True; False where arrays cannot be written."""
+        return False
+
     def copied(self, array: Any) -> Any:
         """Return a copy on the device, by which the bandwidth of a GPU's memory is measured."""
         raise NotImplementedError(f"{self.framework} copies nothing on a GPU")

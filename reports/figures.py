@@ -61,18 +61,18 @@ def timing_figure(table: TimingTable, frameworks: Sequence[str]) -> dict[str, An
     return cast("dict[str, Any]", json.loads(figure.to_json()))
 
 
-def _like(line: TimingLine) -> tuple[bool, str]:
-    return line.row.agrees, line.row.direction
+def _like(line: TimingLine) -> tuple[str, str]:
+    return line.fault, line.row.direction
 
 
 def _trace(lines: list[TimingLine], places: dict[str, int], look: int) -> go.Scatter:
-    """Return the dots of one framework and direction which are all right, or all wrong."""
-    # A wrong answer is a cross and a backward pass is hollow, in the colour of the framework: each
-    # property has a channel of its own.
-    row = lines[0].row
-    shape = _SHAPES[look] if row.agrees else "x"
+    """Return the dots of one framework and direction, all of the same fault or of none."""
+    # What takes no rank is a cross and a backward pass is hollow, in the colour of the framework:
+    # each property has a channel of its own.
+    row, fault = lines[0].row, lines[0].fault
+    shape = "x" if fault else _SHAPES[look]
     return go.Scatter(
-        name=escape(f"{row.framework}, {row.direction}{'' if row.agrees else ', wrong'}"),
+        name=escape(f"{row.framework}, {row.direction}{f', {fault}' if fault else ''}"),
         mode="markers+text",
         x=[line.row.median for line in lines],
         y=[places[line.label] for line in lines],
@@ -103,14 +103,15 @@ def _hover(line: TimingLine) -> str:
             f"median {seconds(row.median)}, passes from {seconds(row.low)} to {seconds(row.high)}",
             f"IQR {seconds(row.iqr)}, {row.rounds} rounds in {row.passes} passes",
             f"first call {seconds(row.first_call)}",
-            f"verdict: {escape(row.verdict)}" + ("" if row.agrees else ": out of the ranking"),
+            f"verdict: {escape(row.verdict)}"
+            + (f", {line.fault}: out of the ranking" if line.fault else ""),
         ]
     )
 
 
 def _struck(label: str, lines: Iterable[TimingLine]) -> str:
-    """Return the label, struck out if no answer under it is right."""
-    right = any(line.row.agrees for line in lines if line.label == label)
+    """Return the label, struck out if nothing under it takes a rank."""
+    right = any(not line.fault for line in lines if line.label == label)
     return escape(label) if right else f"<s>{escape(label)}</s>"
 
 

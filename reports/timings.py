@@ -32,14 +32,22 @@ class TimingLine:
 
     Attributes:
         row: the timing as measured.
-        rank: its rank among the right answers of its direction; None for a wrong answer.
-        slower: the ratio of its median to that of the fastest right answer; None for a wrong
-            answer.
+        rank: its rank among the right answers of its direction; None for a wrong answer, and for
+            an implausible time.
+        slower: the ratio of its median to that of the fastest that has a rank; None where it has
+            none.
     """
 
     row: TimingRow
     rank: int | None
     slower: float | None
+
+    @property
+    def fault(self) -> str:
+        """Why it takes no rank, in a word; empty if it does."""
+        if not self.row.agrees:
+            return "wrong"
+        return "implausible" if self.row.is_implausible else ""
 
     @property
     def mark(self) -> Mark:
@@ -99,10 +107,10 @@ def _ranked(rows: list[TimingRow]) -> tuple[TimingLine, ...]:
     for direction in sorted({row.direction for row in rows}):
         here = sorted((r for r in rows if r.direction == direction), key=lambda r: r.median)
         # The list is sorted by time, so that the first right answer is the fastest.
-        right = [row for row in here if row.agrees]
+        right = [row for row in here if row.agrees and not row.is_implausible]
         lines += [
             TimingLine(row, place, row.median / right[0].median if right[0].median else None)
             for place, row in enumerate(right, start=1)
         ]
-        lines += [TimingLine(row, None, None) for row in here if not row.agrees]
+        lines += [TimingLine(row, None, None) for row in here if row not in right]
     return tuple(lines)

@@ -45,6 +45,10 @@ class NumpyBackend(Backend):
     def is_synchronous(self) -> bool:
         return True
 
+    def overwrite(self, array: NDArray[Any], values: NDArray[Any]) -> bool:
+        array[...] = values
+        return True
+
     def moveaxis(self, array: Any, source: int, destination: int) -> Any:
         return np.moveaxis(array, source, destination)
 

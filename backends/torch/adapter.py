@@ -127,6 +127,11 @@ class TorchBackend(Backend):
         # With dynamic shapes, a second shape would get a more general program than the first.
         return torch.compile(call, dynamic=False) if mode == "compile" else call.direct()
 
+    def overwrite(self, array: torch.Tensor, values: NDArray[Any]) -> bool:
+        with torch.no_grad():
+            array.copy_(self.to_array(values))
+        return True
+
     def copied(self, array: torch.Tensor) -> torch.Tensor:
         return array.clone()
 

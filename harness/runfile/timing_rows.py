@@ -38,6 +38,8 @@ class TimingRow:
         memory_of: what measured the memory: `process`, `allocator`, or a compiler such as `xla`.
         verdict: the worst verdict of the timed quantities on these inputs.
         agrees: whether that verdict is no finding.
+        least: seconds below which the median is implausible: half of what copying as many bytes
+            takes on that machine. None if unknown.
     """
 
     case: str
@@ -68,8 +70,14 @@ class TimingRow:
     memory_of: str
     verdict: str
     agrees: bool
+    least: Positive | None = None
 
     table: ClassVar[str] = "timings"
+
+    @property
+    def is_implausible(self) -> bool:
+        """Whether no call can have computed this in so short a time."""
+        return self.least is not None and self.median < self.least
 
     @property
     def of_copy(self) -> float | None:
@@ -92,6 +100,7 @@ class PassRow:
         fingerprints: digest of the bits of each result that was timed, by quantity. Where only a
             part of an array is judged, `value:whole` has the digest of the whole.
         verdict: the worst verdict on these results.
+        least: as in `TimingRow`.
     """
 
     process: Ordinal
@@ -111,6 +120,7 @@ class PassRow:
     memory_of: str
     fingerprints: dict[str, str]
     verdict: str
+    least: Positive | None = None
 
     table: ClassVar[str] = "passes"
 

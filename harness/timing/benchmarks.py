@@ -14,8 +14,11 @@ from ...backends.claim import Claim
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case
 from ...cases.suites import Suite
+from ...errors import BenchError
 from ..runfile import RunFile, VerdictRow
+from ..workers import GIB, share_of_memory
 
+Shape = tuple[int, ...]
 Threads = Literal["one", "all"]
 Cache = Literal["hot", "cold"]
 DIRECTIONS = ("forward", "forward+backward")
@@ -37,6 +40,9 @@ _MORE_SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
 _TARGETS = {"cross_entropy": "index", "binary_cross_entropy_with_logits": "multi_label"}
 _UNTIMED = ("unsupported", "raised", "crashed", "timed out", "mismatched")
 _LABEL = 8  # bytes of an int64 label
+# Bytes of an element while inputs are drawn, and the arrays of a call in the dtype of the logits:
+# the inputs twice, the cotangent, the result, the gradient, and some temporaries.
+_DRAWN, _ARRAYS = 16, 8
 # Fewer bytes are read in less time than the overhead of a call takes, and thousands of copies would
 # be needed to be cold.
 _LEAST_COLD = 2**18
@@ -115,7 +121,10 @@ def work_of(case: Case, direction: str) -> Work:
 
 
 def bench_suite(
-    operations: Sequence[str] = (), dtype: str = "float32", name: str = "quick"
+    operations: Sequence[str] = (),
+    dtype: str = "float32",
+    name: str = "quick",
+    shapes: Sequence[Shape] = (),
 ) -> Suite:
     """Return the cases that are timed: everyday logits of several sizes.
 
@@ -123,18 +132,36 @@ def bench_suite(
         operations: names of operations; all that are timed, if empty.
         dtype: of the logits.
         name: an element of `BENCH_SUITES`; `full` adds the largest sizes.
+        shapes: the shapes of the logits, instead of those of the suite.
+
+    Raises:
+        BenchError: the arrays of a shape would not fit into the memory.
     """
+    for shape in shapes:
+        _check_memory(shape, dtype)
     cases = []
-    for operation, shapes in _SIZES.items():
+    for operation, usual in _SIZES.items():
         if operations and operation not in operations:
             continue
         kind: Any = _TARGETS.get(operation)
         family = {"index": "random", "multi_label": "binary"}.get(kind, "")
         more = _MORE_SIZES.get(operation, ()) if name == "full" else ()
         cases += [
-            Case(operation, "normal", shape, dtype, kind, family) for shape in (*shapes, *more)
+            Case(operation, "normal", shape, dtype, kind, family)
+            for shape in dict.fromkeys(shapes or (*usual, *more))
         ]
     return Suite("bench", tuple(cases), compiled=True, whole=True)
+
+
+def _check_memory(shape: Shape, dtype: str) -> None:
+    needed = math.prod(shape) * (_DRAWN + _ARRAYS * FORMATS[dtype].dtype.itemsize)
+    most = share_of_memory(1)
+    if needed > most:
+        raise BenchError(
+            f"--shape {'x'.join(map(str, shape))} needs about {needed / GIB:.1f} GiB in {dtype}, "
+            f"and there are {most / GIB:.1f} GiB; at most "
+            f"{most * math.prod(shape) // needed} elements fit"
+        )
 
 
 def is_timed(claim: Claim) -> bool:

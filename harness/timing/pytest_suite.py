@@ -12,9 +12,9 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from lossdiff.cases.model import Case
 from lossdiff.harness.answers import fingerprint
 from lossdiff.harness.timing import machine
 from lossdiff.harness.timing.benchmarks import Benchmark, copies_of
+from lossdiff.harness.timing.fresh import copying_time, refuse_kept_results
 from lossdiff.harness.timing.plan import ProcessPlan
 from lossdiff.harness.timing.progress import STARTING, TimingProgress
 from lossdiff.harness.timing.under_clock import calling
@@ -75,8 +76,6 @@ class LoadedFramework:
         inputs: the inputs of a case, as NumPy arrays.
         compiled: the callable of an implementation, mode, case and direction. It is compiled once:
             hot and cold inputs are timed with the same program.
-        sets: the sets of inputs of a case and cache state, on the device. Only the last ones are
-            kept, since many copies of large inputs do not fit the memory twice.
     """
 
     def __init__(self, plan: ProcessPlan) -> None:
@@ -88,7 +87,7 @@ class LoadedFramework:
             os.register_at_fork(after_in_parent=self._note_fork)
         self.inputs = cache(Case.inputs)
         self.compiled = cache(self._compile)
-        self.sets = lru_cache(maxsize=1)(self._copy_inputs)
+        self._copied = cache(copying_time)
         self._calibrations: dict[Benchmark, Calibration] = {}
 
     def prepare(self, item: Benchmark | None = None) -> None:
@@ -135,15 +134,32 @@ class LoadedFramework:
         make = self.backend.timed if direction == "forward" else self.backend.forward_backward
         return make(call, mode)
 
-    def _copy_inputs(self, case: Case, state: str) -> list[list[Any]]:
-        """Return the cotangent and the inputs; where cold, in more copies than the cache holds."""
-        inputs = self.inputs(case)
-        given: list[Any] = [getattr(inputs, name) for name in ARGUMENTS]
-        given = [array for array in given if array is not None]
-        cold = copies_of(sum(array.nbytes for array in given), self.cache_bytes)
-        given.insert(0, case.cotangent(result_shape(case)).astype(inputs.values.dtype))
-        copies = cold if state == "cold" else 1
+    def sets(self, item: Benchmark) -> list[list[Any]]:
+        """Return the arguments of a benchmark on the device: for it alone, as it may write to them.
+
+        Where they are cold, there are more copies than the cache holds.
+        """
+        case = Case.parse(item.case)
+        given = self._given(case)
+        copies = copies_of(_size(given), self.cache_bytes) if item.cache == "cold" else 1
+        if item.direction != "forward":
+            cotangent = case.cotangent(result_shape(case))
+            given.insert(0, cotangent.astype(self.inputs(case).values.dtype))
         return [[self.backend.to_array(array.copy()) for array in given] for _ in range(copies)]
+
+    def _given(self, case: Case) -> list[NDArray[Any]]:
+        inputs = self.inputs(case)
+        return [it for name in ARGUMENTS if (it := getattr(inputs, name)) is not None]
+
+    def copying_time(self, item: Benchmark) -> float | None:
+        """Return the seconds in which this process copies the inputs while the cache holds them.
+
+        It is None where they are cold, or on a GPU: there the bandwidth says it.
+        """
+        if item.cache == "cold" or self.plan.device != "cpu":
+            return None
+        seconds = self._copied(tuple(it.nbytes for it in self._given(Case.parse(item.case))))
+        return seconds / machine.cores()
 
     def calibration(self, item: Benchmark, timed: Callable[[], object]) -> Calibration:
         """Return the calibration of a benchmark: found in its first turn, kept for the others."""
@@ -187,7 +203,7 @@ def turns_of(plan: ProcessPlan) -> list[tuple[int, Benchmark]]:
     """Return all benchmarks in several turns, each in another random order.
 
     A busy moment of the machine then slows many benchmarks down a little, and none a lot.
-    Benchmarks with the same inputs stay together, so that one set of them is held at a time.
+    Benchmarks of one case and state of the cache stay together: they are compared.
     """
     dice, benchmarks = random.Random(plan.seed), plan.process.benchmarks  # noqa: S311 -- no secret
     turns: list[tuple[int, Benchmark]] = []
@@ -234,8 +250,7 @@ def test_time(benchmark: Any, loaded: LoadedFramework, turn: int, item: Benchmar
     """Time a benchmark in one turn, and note what its calls returned."""
     backend, case = loaded.backend, Case.parse(item.case)
     loaded.prepare(item)
-    # The cotangent comes first, and a forward call does not take it.
-    sets = [given[item.direction == "forward" :] for given in loaded.sets(case, item.cache)]
+    sets = loaded.sets(item)
     loaded.reach(item)
     function = loaded.compiled(item.implementation, item.mode, case, item.direction)
     about = {**vars(item), "kind": "time", "copies": len(sets)}
@@ -243,6 +258,10 @@ def test_time(benchmark: Any, loaded: LoadedFramework, turn: int, item: Benchmar
         about |= _first_call(loaded, function, sets[0], item)
         loaded.reach(item)
         about["fingerprints"] = _fingerprints(loaded, function(*sets[-1]), item, case)
+        loaded.reach(item)
+        (fresh,) = loaded.sets(replace(item, cache="hot"))
+        refuse_kept_results(backend, case, function, fresh, int(item.direction != "forward"))
+        about["copied"] = loaded.copying_time(item)
     loaded.reach(item)
     timed = _timed(backend, function, sets)
     calibration = loaded.calibration(item, timed)
@@ -259,6 +278,10 @@ def _timed(backend: Backend, function: Any, sets: list[list[Any]]) -> Callable[[
     result = function(*sets[0])
     backend.synchronize(result)  # otherwise it would still be computed while others are timed
     return calling(function, sets, backend.wait_for(result))
+
+
+def _size(arrays: Sequence[NDArray[Any]]) -> int:
+    return sum(array.nbytes for array in arrays)
 
 
 def _seconds(timed: Callable[[], object]) -> float:

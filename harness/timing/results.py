@@ -20,6 +20,7 @@ from ..judging import judge, solved_case
 from ..runfile import MemoryRow, PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
 from ..verdicts import is_finding, kind_of
 from .benchmarks import work_of
+from .fresh import least_time
 from .plan import ProcessPlan
 
 
@@ -126,8 +127,18 @@ class ProcessResult:
             memory_of=about["memory_of"],
             fingerprints=about["fingerprints"],
             verdict=worst,
+            least=self._least(about),
             **{name: about[name] for name in _KEY},
         )
+
+    def _least(self, about: dict[str, Any]) -> float | None:
+        """Return the seconds below which a time of a benchmark is implausible; None if unknown."""
+        case, copied = Case.parse(about["case"]), about["copied"]
+        read = work_of(case, "forward").read  # of the inputs, which were copied
+        if copied is None and self.process.bandwidth:  # which counts each byte twice
+            copied = 2 * read / self.process.bandwidth
+        moved = work_of(case, about["direction"]).moved
+        return least_time(copied, read, moved) if copied and read else None
 
     def _verdicts(self, run: RunFile, about: dict[str, Any]) -> Iterator[str]:
         """Yield the verdicts on these bits; bits that the run has not judged are judged here."""
@@ -213,6 +224,7 @@ def _summary(rows: Sequence[PassRow], kind: str, processes: Sequence[ProcessRow]
         memory_of=memory[0].memory_of if memory else "",
         verdict=worst,
         agrees=not is_finding(worst),
+        least=min((row.least for row in rows if row.least is not None), default=None),
     )
 
 

@@ -150,3 +150,39 @@ def softmax_spoils_its_neighbours(logits):
 
 def softmax_is_spoiled(logits):
     return factor * softmax(logits)
+
+
+_KEPT = {}
+
+
+def softmax_keeps_by_identity(logits):
+    if id(logits) not in _KEPT:
+        _KEPT[id(logits)] = logits, softmax(logits)  # the input lives on, and its id with it
+    return _KEPT[id(logits)][1]
+
+
+def softmax_keeps_by_address(logits):
+    place = logits.__array_interface__["data"][0], logits.shape
+    if place not in _KEPT:
+        _KEPT[place] = logits, softmax(logits)
+    return _KEPT[place][1].copy()
+
+
+def softmax_uses_one_buffer(logits):
+    buffer = _KEPT.setdefault(("buffer", logits.shape), np.empty_like(logits))
+    buffer[...] = softmax(logits)
+    return buffer
+
+
+def softmax_overwrites(logits):
+    logits -= logits.max(-1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(-1, keepdims=True)
+    return logits
+
+
+def softmax_keeps_by_first_element(logits):
+    first = float(logits[0, 0])
+    if first not in _KEPT:
+        _KEPT[first] = softmax(logits)
+    return _KEPT[first]

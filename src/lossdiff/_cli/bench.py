@@ -26,7 +26,7 @@ from ..harness.timing import (
 from ..harness.verdicts import is_finding
 from .execution import conclude, execute, opened
 from .names import Name
-from .numbers import SEED, Whole
+from .numbers import SEED, Shape, Whole
 from .options import dry_run_option, output_option, plan_of, selection_options
 from .output import PlainConsole
 from .own_functions import met
@@ -46,6 +46,9 @@ def timing_options(command: C) -> C:
             click.option("--suite", "suite_name", default="quick", show_default=True,
                          metavar="NAME", type=Name("suite", BENCH_SUITES),
                          help="quick, or full with a language model's size."),
+            click.option("--shape", "shapes", multiple=True, metavar="NxC", type=Shape(),
+                         help="Of the logits, such as 4096x32000, instead of the suite's; "
+                              "repeatable."),
             click.option("--passes", default=9, show_default=True, metavar="N",
                          type=Whole(least=1, most=10_000),
                          help="How often all is timed, in fresh processes; "
@@ -83,6 +86,7 @@ def command(
     operations: tuple[str, ...],
     dtype: str,
     suite_name: str,
+    shapes: tuple[tuple[int, ...], ...],
     passes: int,
     threads: tuple[Any, ...],
     label: str,
@@ -93,13 +97,14 @@ def command(
 ) -> int:
     """Judge and time every framework; the JSON of pytest-benchmark is kept beside the run."""
     # No cache: the first call is timed too, and must compile.
-    suite_ = bench_suite(operations, dtype, suite_name)
+    suite_ = bench_suite(operations, dtype, suite_name, shapes)
+    names = ", ".join("x".join(map(str, shape)) for shape in shapes)
     plan = plan_of(suite_, only=is_timed, cache="", **selection)
     plan, has_failed = met(plan)
     if dry_run:
         return Status.FINDINGS if has_failed else Status.OK
     with opened(output, identity(plan, plan.suite, seed=seed)) as run:
-        run.set_meta(benchmarks=suite_name, label=label, commit=commit(), timed="")
+        run.set_meta(benchmarks=names or suite_name, label=label, commit=commit(), timed="")
         findings = execute(plan, run)
         status = conclude(run, findings)
         if status == Status.NOTHING:
@@ -146,8 +151,18 @@ def time_run(run: RunFile, timing: Timing) -> int:
     )
     run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))
     count = sum(1 for _ in run.rows(TimingRow))
+    for row in run.rows(TimingRow):
+        if row.is_implausible:
+            console.print(_implausible(row), highlight=False, markup=False, soft_wrap=True)
     console.print(f"{count} benchmarks in {timing.passes} passes", highlight=False)
     return left_out + _changed(run, console)
+
+
+def _implausible(row: TimingRow) -> str:
+    return (
+        f"{row.implementation} {row.mode} {row.direction} takes {row.median:.2g} s, implausible: "
+        f"copying as many bytes takes {2 * (row.least or 0):.2g} s ({row.case})"
+    )
 
 
 def commit() -> str:

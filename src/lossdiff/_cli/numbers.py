@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 SECONDS = 1e6  # eleven days
+_DIGITS = 12  # of an axis
+_AXES = 2, 8  # least and most
 
 
 class Finite(click.FloatRange):
@@ -49,6 +51,25 @@ class Whole(click.IntRange):
         if found > self._most:
             self.fail(f"{found} is more than {self._most}", param, ctx)
         return found
+
+
+class Shape(click.ParamType[Any]):
+    """The type of a parameter `NxC`: the shape of logits, the classes last or at axis 1."""
+
+    name = "shape"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        axes = str(value).split("x")
+        fits = all(axis.isascii() and axis.isdecimal() and len(axis) <= _DIGITS for axis in axes)
+        if not fits or not _AXES[0] <= len(axes) <= _AXES[1] or not all(map(int, axes)):
+            self.fail(
+                f"{value!r} is no shape: rows and classes, from 1 on, such as 4096x32000",
+                param,
+                ctx,
+            )
+        return tuple(map(int, axes))
 
 
 SEED = Whole(most=2**63 - 1)

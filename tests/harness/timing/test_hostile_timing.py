@@ -218,3 +218,44 @@ def test_a_file_of_another_kind_is_refused_before_anything_is_timed(tmp_path: Pa
         timed(tmp_path, "softmax", passes=2)
 
     assert place.read_text() == "precious"
+
+
+# --- inputs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["softmax_keeps_by_identity", "softmax_keeps_by_address"])
+def test_a_function_that_keeps_results_is_not_timed(name: str, tmp_path: Path) -> None:
+    reason = "RuntimeError: it keeps results: it returns an old one after its inputs have changed"
+
+    assert timed(tmp_path, name, "softmax") == ({"softmax": 1}, {name: reason})
+
+
+def test_a_function_that_fills_the_same_buffer_again_is_timed(tmp_path: Path) -> None:
+    assert timed(tmp_path, "softmax_uses_one_buffer") == ({"softmax_uses_one_buffer": 1}, {})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_only_the_one_that_overwrites_its_inputs_is_blamed(seed: int, tmp_path: Path) -> None:
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([NATIVE, replace(NATIVE, implementation="under_clock.softmax_overwrites")])
+        time_passes(run, ["numpy"], Timing(1, extra={"numpy": (str(HOSTILE),)}, seed=seed),
+                    lambda _: None)  # fmt: skip
+        verdicts = {row.implementation: row.verdict for row in run.rows(TimingRow)}
+
+    assert verdicts == {
+        "scipy.special.softmax": "within bound", "under_clock.softmax_overwrites": "inaccurate",
+    }  # fmt: skip
+
+
+def test_a_time_in_which_not_even_its_inputs_are_copied_is_implausible(tmp_path: Path) -> None:
+    large = replace(NATIVE, case="softmax/float32/2000x100/normal/-/0")
+    names = ("softmax", "softmax_keeps_by_first_element")
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([replace(large, implementation=f"under_clock.{name}") for name in names])
+        timing = Timing(1, extra={"numpy": (str(HOSTILE),)})
+        time_passes(run, ["numpy"], timing, lambda _: None)
+        found = {row.implementation: row.is_implausible for row in run.rows(TimingRow)}
+
+    assert found == {
+        "under_clock.softmax": False, "under_clock.softmax_keeps_by_first_element": True,
+    }  # fmt: skip
