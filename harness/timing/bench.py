@@ -15,16 +15,16 @@ import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-from ...errors import BenchError
+from ...errors import BenchError, LossdiffError
 from ..own import Learnt
 from ..runfile import MemoryRow, ProcessRow, RunFile, VerdictRow
-from ..workers import Limits, environment_for, quiet, share_of_memory
+from ..workers import Limits, Setup, environment_for, introduce, quiet, share_of_memory
 from . import machine
 from .benchmarks import Threads, benchmarks_of
 from .blame import Batch, Blame
@@ -97,6 +97,7 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
     """
     if find_spec("pytest_benchmark") is None:
         raise BenchError("pytest-benchmark is not installed; pip install 'lossdiff[bench]'")
+    timing = introduced(timing, frameworks)
     processes = schedule(run, frameworks, timing)
     for process in processes:
         check_place(_place(run, process, timing))
@@ -114,6 +115,22 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
     finally:
         run.add(summaries(run))
     return blame.count
+
+
+def introduced(timing: Timing, frameworks: Sequence[str]) -> Timing:
+    """Return how a run is timed with what is known of the user's own implementations.
+
+    A timing process does not ask them plain questions: it must call nothing that is not timed.
+    Files that cannot be used are reported by the process that needs them.
+    """
+    learnt = dict(timing.learnt)
+    for name in frameworks:
+        files = tuple(timing.extra.get(name, ()))
+        if files and name not in learnt:
+            with suppress(LossdiffError):
+                met = introduce(Setup(name, timing.device, files), timing.limits)
+                learnt[name] = met.learnt
+    return replace(timing, learnt=learnt)
 
 
 def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[TimedProcess]:

@@ -369,6 +369,21 @@ def test_modules_functions_and_scripts_of_torch_are_taken(tmp_path: Path) -> Non
     ]
 
 
+def test_functions_of_c_that_a_file_imports_refuse_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="asks objects of torch")
+    load_backend("torch")
+    path = tmp_path / "of_c.py"
+    path.write_text(
+        "from torch import exp, log_softmax as lsm, sigmoid\n"
+        "def nll(log_probs, labels): return -log_probs.gather(1, labels[:, None]).mean()\n"
+    )
+
+    candidates, some = found_in(str(path), "torch")
+
+    assert [(it.name, it.operation) for it in candidates] == [("of_c.nll", "nll_loss")]
+    assert [it.name for it in some] == ["of_c.exp", "of_c.sigmoid"]
+
+
 def test_functions_with_gradients_of_jax_are_taken(tmp_path: Path) -> None:
     text = """
         from functools import partial
