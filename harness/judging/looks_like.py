@@ -102,9 +102,10 @@ def _fitting(
     if not test.is_wrong:
         return []
     has_finite = bool(np.isfinite(solved.inputs.values.astype(np.float64)).all())
-    if not test.has_wrong_numbers:
+    if has_finite and not test.has_wrong_numbers:
         # A probability that underflows has an infinite logarithm.
-        if has_finite and (rounded := list(logarithm_of_rounded(solved, quantity, answer))):
+        rounded = list(logarithm_of_rounded(solved, quantity, answer))
+        if rounded:
             return rounded
     names: list[str] = []
     dropped: list[tuple[str, Approx]] = []
