@@ -45,6 +45,8 @@ MEANINGS: dict[str, str] = {
     "clip_declared": "probabilities are clipped to its own declared ε",
     "dtypes_refused": "arguments of different dtypes, or an index target that is not int64, are "
     "refused (TensorFlow, PyTorch)",
+    "unchecked": "numbers outside [0, 1] are taken for probabilities, without an error (of users' "
+    "functions alone)",
     "undefined_nan": "no agreed answer; NaN was given",
     "undefined_zero": "no agreed answer; 0 was given",
     "undefined_inf": "no agreed answer; an infinity was given",

@@ -32,6 +32,7 @@ _OF_NAN = f"{CONVENTION}bad_index_is_nan"
 _OF_NOTHING = "nothing_counts_as_zero"
 DECLARED_CLIP = "clip_declared"
 IN_FLOAT32 = "computed_in_float32"
+UNCHECKED = "unchecked"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ def judge_own(
         return _accepted(solved, verdict)
     if rules.result_dtype and quantity == VALUE:
         return _of_declared_dtype(solved, quantity, answer, rules, verdict)
+    if _is_unchecked(solved, verdict):
+        return replace(verdict, word=CONVENTION + UNCHECKED)
     verdict = _numbers_first(solved, quantity, answer, verdict)
     return _under_more_conventions(solved, quantity, answer, rules, verdict)
 
@@ -92,6 +95,15 @@ def _accepted(solved: SolvedCase, verdict: Verdict) -> Verdict:
     word = VerdictKind.ACCEPTED.word
     assert solved.solution.refusal  # noqa: S101 -- or the convention would not be tried
     return replace(verdict, word=word, exact="an error", detail=remark)
+
+
+def _is_unchecked(solved: SolvedCase, verdict: Verdict) -> bool:
+    """Return whether numbers were taken that are no probabilities.
+
+    A loss of a few lines checks no numbers, which costs time and is its caller's business.
+    """
+    broken = solved.solution.broken_rule
+    return verdict.kind is VerdictKind.ACCEPTED and broken in ("probability", "target probability")
 
 
 # --- dtypes ----------------------------------------------------------------------------------

@@ -71,7 +71,9 @@ def questions_for(claim: Claim, *, suite: str = "quick", seed: int = 0) -> list[
         drawn = [*scope.plain(), *scope.difficult()]
         found += [replace(case, seed=seed) for case in drawn]
         found += [*scope.listed(), *scope.blocks()]
-    found = [_with_divisor(case) for case in found if not claim.unsupported(case)]
+    # Arguments of different dtypes are no part of a claim.
+    found = [it for it in found if not (it.mixes_dtypes or claim.unsupported(it))]
+    found = [_with_divisor(case) for case in found]
     return list(ordered(suite, found).cases)
 
 

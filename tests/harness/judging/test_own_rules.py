@@ -165,3 +165,16 @@ def test_its_own_documented_clip_is_a_convention(text: str) -> None:
 
     assert judge_own(solved, "value", loss).is_finding
     assert judge_own(solved, "value", loss, rules).word == "convention:clip_declared"
+
+
+def test_a_loss_that_checks_no_probabilities_follows_a_convention_and_one_of_labels_does_not() -> (
+    None
+):
+    unchecked = solved_case(
+        Case.parse("binary_cross_entropy/multi_label.above_one/float32/4x10/probs/-/0")
+    )
+    labels = solved_case(Case.parse("cross_entropy/index.too_large/float32/4x10/normal/-/0"))
+
+    answer = np.array(77.25, np.float32)
+    assert judge_own(unchecked, "value", answer).word == "convention:unchecked"
+    assert judge_own(labels, "value", answer).word == "accepted"
