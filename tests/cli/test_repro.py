@@ -222,9 +222,9 @@ def test_a_case_that_would_not_fit_is_refused_before_it_is_drawn(
 
 
 def test_a_process_that_takes_too_much_memory_is_ended(lossdiff: Any, run_file: Path) -> None:
-    named = ["--impl", "numpy.textbook.softmax_over_axis_0", "--memory", "0.01"]
+    limited = (*ANSWERS, "--memory", "0.01")
 
-    ended = lossdiff("repro", run_file, softmax_case(run_file), *named)
+    ended = lossdiff("repro", run_file, softmax_case(run_file), *limited)
 
     assert ended.status == Status.NOTHING
     assert ended.error.startswith("lossdiff: numpy does not start: ")
