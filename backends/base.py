@@ -318,8 +318,8 @@ def call_for(implementation: Implementation, case: Case, inputs: Inputs) -> Call
     static = {name: value for name, value in case.options.given().items() if name not in ARGUMENTS}
     wrt: tuple[str, ...] = ("values",)
     limits = implementation.claim.limits
-    if case.family.startswith("worked:"):
-        wrt = ()  # the tutorials print values
+    if case.family.startswith("worked:") or inputs.is_whole:
+        wrt = ()  # the tutorials print values, and whole numbers have no gradient
     elif case.target_kind in ("soft", "multi_label") and limits.gradient_by_target:
         wrt = ("values", "target")
     return Call(implementation, tuple(static.items()), arguments, wrt, result_shape(case))

@@ -23,6 +23,7 @@ from .npz import NOT_ARRAYS, read_arrays
 from .operations import OPERATIONS, Operation, Options
 
 _WEIGHTS = ("weight", "pos_weight")
+_EXACT = 2.0**53  # every whole number up to it is a float64
 
 
 def read_case(path: Path) -> Case:
@@ -34,7 +35,8 @@ def read_case(path: Path) -> Case:
     Returns:
         A case of the family `file:DIGEST`, which carries its arrays. `logits`, `probs` or
         `log_probs` has shape (N, C), (N, C, d1) and so on, or any shape for functions of one
-        array; all arrays but index targets are rounded to the case's dtype.
+        array. Whole numbers stay what they are, unless `spec` has a `dtype`; all other arrays but
+        index targets are rounded to the case's dtype.
 
     Raises:
         CaseFileError: the file is missing, damaged, or does not describe a case.
@@ -68,7 +70,9 @@ def _case(arrays: dict[str, Array]) -> Case:
     operation = _one_of("operation", spec.get("operation"), OPERATIONS)
     contract = OPERATIONS[operation]
     values = _values(arrays, contract)
-    dtype = spec.get("dtype", values.dtype.name)
+    # Whole numbers are asked as they are, and have no dtype in which the answer is due.
+    is_whole = values.dtype.kind in "iu" and "dtype" not in spec
+    dtype = spec.get("dtype", "float64" if values.dtype.kind in "iu" else values.dtype.name)
     _one_of("dtype", dtype, FORMATS)
     kind = spec.get("target_kind")
     if contract.is_loss:
@@ -81,7 +85,7 @@ def _case(arrays: dict[str, Array]) -> Case:
         _check_shape(name, arrays[name], values.shape[1:2])
         options = replace(options, **{name: "given"})  # type: ignore[arg-type]
     given = Inputs(
-        FORMATS[dtype].round(values),
+        values if is_whole else FORMATS[dtype].round(values.astype(np.float64)),
         _target(arrays.get("target"), kind, dtype),
         *(_numbers(name, arrays[name], dtype) if name in arrays else None for name in _WEIGHTS),
     )
@@ -142,8 +146,12 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
             f"`{contract.domain}` has dtype {values.dtype}, shape {values.shape}; "
             f"allowed: {', '.join(FORMATS)}; {shape}"
         )
-    # Whole numbers are allowed for convenience; other dtypes of floats have no format.
-    return values if format_of(values.dtype) else values.astype(np.float64)
+    if values.dtype.kind in "iu" and (np.abs(values.astype(np.float64)) > _EXACT).any():
+        raise SchemaError(
+            f"`{contract.domain}` has whole numbers beyond 2^53, of which the right answer is not "
+            "computed"
+        )
+    return values
 
 
 def _target_shape(values: Array, kind: Any) -> tuple[int, ...]:

@@ -41,7 +41,7 @@ class Inputs:
 
     Attributes:
         values: the first argument (logits, log_probs or probs), shape (N, C, d1, …, dk), or any
-            shape for functions of one array; in the case's dtype.
+            shape for functions of one array; in the case's dtype, or whole numbers.
         target: class indices of shape (N, d1, …, dk), int64, or probabilities in the shape and
             dtype of `values`; the case may name another dtype.
         weight: shape (C,), in the case's dtype, if its family names no other.
@@ -52,6 +52,11 @@ class Inputs:
     target: Array | None = None
     weight: Array | None = None
     pos_weight: Array | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the first argument has a dtype of integers, and therefore no gradient."""
+        return self.values.dtype.kind in "iu"
 
 
 @dataclass(frozen=True)

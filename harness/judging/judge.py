@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...cases.dtypes import format_of
+from ...cases.dtypes import FORMATS, format_of
 from ...cases.model import Inputs
 from ..answers import Failure, fingerprint
 from ..oracle import Solution
@@ -44,6 +44,8 @@ def judge(solved: SolvedCase, quantity: str, answer: NDArray[Any] | Failure) -> 
     """
     if isinstance(answer, Failure):
         return _on_failure(solved, answer)
+    if solved.inputs.is_whole and format_of(answer.dtype):
+        solved = solved.in_dtype(answer.dtype.name)  # any floating dtype is due
     # Many functions give the same bits, and equal bits get the same verdict.
     key = (quantity, fingerprint(answer))
     if key not in solved.judged:
@@ -59,7 +61,7 @@ def _on_failure(solved: SolvedCase, failure: Failure) -> Verdict:
     if solution.refusal:
         detail = Refusal(solution.broken_rule, solution.refusal, failure)
         return Verdict(VerdictKind.REFUSED.word, detail=detail)
-    if solved.case.mixes_dtypes:
+    if solved.case.mixes_dtypes or solved.inputs.is_whole:
         return Verdict(f"{CONVENTION}dtypes_refused", detail=failure)
     if solved.accepts_errors:
         return Verdict(f"{UNDEFINED}error", detail=failure)
@@ -135,10 +137,9 @@ def judge_under(
     if answer.shape != exact.shape:
         detail = ShapeMismatch(answer.shape, exact.shape)
         return Verdict(VerdictKind.MISMATCHED.word, detail=detail)
-    expected, form = _expected_dtype(solved.inputs, quantity), format_of(answer.dtype)
+    expected, form = _expected_dtype(solved, quantity), format_of(answer.dtype)
     if form is None:
-        mismatch = DtypeMismatch(answer.dtype.name, expected.name)
-        return Verdict(VerdictKind.MISMATCHED.word, detail=mismatch)
+        return _without_format(solved, solution, quantity, answer)
     verdict = Verdict(VerdictKind.EXACT.word, detail=Remark("an empty array"))
     if answer.size:
         errors = ElementErrors.of(exact, answer.astype(np.float64), form)
@@ -148,15 +149,31 @@ def judge_under(
     return _of_another_dtype(solved, answer.dtype, expected, verdict)
 
 
-def _expected_dtype(inputs: Inputs, quantity: str) -> np.dtype[Any]:
+def _without_format(
+    solved: SolvedCase, solution: Solution, quantity: str, answer: NDArray[Any]
+) -> Verdict:
+    """Return the verdict on whole numbers, or on numbers that have no format."""
+    expected = _expected_dtype(solved, quantity)
+    if answer.dtype.kind not in "biu" or not answer.size:
+        mismatch = DtypeMismatch(answer.dtype.name, expected.name)
+        return Verdict(VerdictKind.MISMATCHED.word, detail=mismatch)
+    numbers = answer.astype(np.float64)
+    errors = ElementErrors.of(solution.quantities[quantity], numbers, FORMATS["float64"])
+    verdict = errors.verdict(solved, solution, quantity)
+    mismatch = DtypeMismatch(answer.dtype.name, expected.name, numbers=verdict.word)
+    return replace(verdict, word=VerdictKind.MISMATCHED.word, detail=mismatch)
+
+
+def _expected_dtype(solved: SolvedCase, quantity: str) -> np.dtype[Any]:
     """Return the dtype of a result: that of the argument with respect to which it is the gradient.
 
-    A value has the dtype of the first argument.
+    A value has the dtype of the first argument, unless that has whole numbers.
     """
+    inputs = solved.inputs
     if quantity == "gradient_target":
         assert inputs.target is not None  # noqa: S101 -- or there would be no such quantity
         return inputs.target.dtype
-    return inputs.values.dtype
+    return FORMATS[solved.case.dtype].dtype if inputs.is_whole else inputs.values.dtype
 
 
 def _of_another_dtype(

@@ -74,6 +74,18 @@ class SolvedCase:
         has_nan = target is not None and bool(np.isnan(target.astype(np.float64)).any())
         return without_classes or has_nan or bool(value.size and np.isnan(value).all())
 
+    def in_dtype(self, dtype: str) -> SolvedCase:
+        """Return the same case with answers that are due in another dtype."""
+        if dtype == self.case.dtype:
+            return self
+        if dtype not in self._in_dtypes:
+            self._in_dtypes[dtype] = SolvedCase(replace(self.case, dtype=dtype), self.inputs)
+        return self._in_dtypes[dtype]
+
+    @cached_property
+    def _in_dtypes(self) -> dict[str, SolvedCase]:
+        return {}
+
     def bound(self, solution: Solution, quantity: str, algorithm: Algorithm) -> Floats:
         """Return the largest error of an algorithm, computed once.
 

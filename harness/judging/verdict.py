@@ -36,9 +36,9 @@ class DtypeMismatch:
 
     Attributes:
         got, expected: the names of the two dtypes.
-        arguments: the name and dtype of each floating argument; empty where `got` holds no real
-            numbers, which then cannot be judged.
-        numbers: the verdict on the numbers regardless of their dtype.
+        arguments: the name and dtype of each floating argument; empty where `got` is no floating
+            dtype.
+        numbers: the verdict on the numbers regardless of their dtype; empty if it has no numbers.
         is_convention: whether a convention names this dtype.
     """
 
@@ -59,9 +59,9 @@ class DtypeMismatch:
             return f"dtype {self.got}, where {self.expected} is due"
         if self.is_convention:
             return f"{self.got} from {named}, where {self.expected} is due: {self.numbers}"
+        origin = f", from {named}" if named else ""
         return (
-            f"dtype {self.got}, where {self.expected} is due, from {named}; "
-            f"its numbers: {self.numbers}"
+            f"dtype {self.got}, where {self.expected} is due{origin}; its numbers: {self.numbers}"
         )
 
 

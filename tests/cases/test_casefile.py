@@ -178,8 +178,25 @@ def test_without_one_the_dtype_is_that_of_the_logits(path: Path, dtype: str) -> 
     assert case.dtype == dtype
 
 
-def test_whole_numbers_are_taken_as_float64(path: Path) -> None:
-    assert asked(path, {"operation": "softmax"}, logits=np.arange(4)).dtype == "float64"
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])
+def test_whole_numbers_are_asked_as_they_are(path: Path, dtype: str) -> None:
+    case = asked(path, {"operation": "softmax"}, logits=np.arange(4, dtype=dtype))
+
+    assert case.inputs().values.dtype == dtype
+    assert (case.dtype, case.inputs().is_whole) == ("float64", True)
+
+
+def test_whole_numbers_are_rounded_if_that_is_asked_for(path: Path) -> None:
+    spec = {"operation": "softmax", "dtype": "float32"}
+
+    assert asked(path, spec, logits=np.arange(4)).inputs().values.dtype == np.float32
+
+
+def test_whole_numbers_that_float64_does_not_have_are_refused(path: Path) -> None:
+    asked(path, {"operation": "softmax"}, logits=np.array([2**53]))
+
+    spec = json.dumps({"operation": "softmax"})
+    assert "whole numbers beyond 2^53" in refusal(path, spec=spec, logits=np.array([2**53 + 2]))
 
 
 def test_logits_may_have_more_axes(path: Path) -> None:

@@ -210,6 +210,31 @@ def test_only_different_dtypes_may_be_refused(name: str, kind: Any, expected: st
     assert (verdict.word, verdict.note) == (expected, "no such kernel")
 
 
+WHOLE = Inputs(np.array([[1, 2, 3, 6]]))
+ASKED = SolvedCase(Case("softmax", "file:abc", (1, 4), "float64", given=WHOLE), WHOLE)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_answer_to_whole_numbers_may_have_any_floating_dtype(dtype: Any) -> None:
+    scaled = ASKED.solution.quantities["value"]
+    exact = np.ldexp(scaled.hi, scaled.exponent)
+
+    assert kind_of(judge(ASKED, "value", exact.astype(dtype)).word).category == "agrees"
+    assert judge(ASKED, "value", (exact + 0.01).astype(dtype)).word == "inaccurate"
+
+
+def test_an_answer_in_whole_numbers_is_mismatched_and_its_numbers_are_judged() -> None:
+    verdict = judge(ASKED, "value", np.array([[0, 0, 0, 0]]))
+
+    assert (verdict.word, verdict.note, verdict.got) == (
+        "mismatched", "dtype int64, where float64 is due; its numbers: inaccurate", "0.0"
+    )  # fmt: skip
+
+
+def test_whole_numbers_may_be_refused() -> None:
+    assert judge(ASKED, "value", Failure("raised", "no")).word == "convention:dtypes_refused"
+
+
 def test_a_dtype_without_real_numbers_is_mismatched() -> None:
     kinds = (np.int64, np.bool_, ml_dtypes.float8_e5m2)
     words = {word(MIXED, "value", lambda got, kind=kind: got.astype(kind))[0] for kind in kinds}  # type: ignore[misc]

@@ -213,7 +213,10 @@ def test_the_fingerprint_tells_equal_bits_from_others() -> None:
             lambda got: np.zeros_like(got, np.float16),
             "dtype float16, where float32 is due, from values float32; its numbers: inaccurate",
         ),
-        (lambda got: got.astype(np.int64), "dtype int64, where float32 is due"),
+        (
+            lambda got: got.astype(np.int64),
+            "dtype int64, where float32 is due; its numbers: inaccurate",
+        ),
         (lambda got: got[None], "shape (1, 4, 10), where (4, 10) is due"),
         (lambda got: got.T, "shape (10, 4), where (4, 10) is due"),
         (lambda got: got.sum(), "shape (), where (4, 10) is due"),
