@@ -9,11 +9,10 @@ from pathlib import Path
 
 from junitparser import TestSuite
 
-from .findings import Alarm
+from .causes import Function
 from .junit_xml import case_of, skipped, write_suites
 from .numbers import counted
-from .outcome import Outcome, measure
-from .survey import Asked
+from .outcome import Outcome, wrong
 
 
 def write_junit(outcome: Outcome, out: Path) -> None:
@@ -35,21 +34,19 @@ def _framework(outcome: Outcome, name: str) -> TestSuite:
     """Return a case for each function, which fails with its new findings."""
     suite = TestSuite(name)
     # A function that passes is listed as well: a server shows by its absence that it was not asked.
-    lines: dict[Asked, list[str]] = {
-        asked: [] for asked in outcome.asked if asked.framework == name
+    lines: dict[Function, list[str]] = {
+        Function(it.name, it.framework, it.operation): []
+        for it in outcome.asked
+        if it.framework == name
     }
-    for alarm in outcome.new:
-        if alarm.asked in lines:
-            lines[alarm.asked] += _lines(alarm)
+    for line in wrong(outcome):
+        if line.function in lines:
+            times = counted(line.times, "time")
+            lines[line.function] += [f"{line.what}, {times}: {line.example}", f"  {line.case}"]
     suite.add_testcases(
         [case_of(it.name, f"{name}.{it.operation}", found) for it, found in lines.items()]
     )
     return suite
-
-
-def _lines(alarm: Alarm) -> list[str]:
-    times = counted(alarm.count, "time")
-    return [f"{alarm.verdict}, {times}: {measure(alarm)}", f"  {alarm.worst.case}"]
 
 
 def _run(outcome: Outcome) -> TestSuite:

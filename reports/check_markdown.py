@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .findings import Alarm
 from .markdown import cell, table
 from .numbers import count, counted
-from .outcome import Outcome, headline, measure
+from .outcome import Line, Outcome, headline, wrong
 
 _SHOWN = 20  # lines of a table; a job page holds no more than a megabyte
 
@@ -27,20 +26,20 @@ def markdown(outcome: Outcome) -> str:
 
 
 def _wrong(outcome: Outcome) -> Iterable[str]:
-    if outcome.new:
-        rows = [_row(alarm) for alarm in outcome.new[:_SHOWN]]
-        yield table(["", "implementation", "what", "for example", "times"], rows)
-    if len(outcome.new) > _SHOWN:
-        yield counted(len(outcome.new) - _SHOWN, "more kind", "more kinds") + " in the run file."
+    lines = wrong(outcome)
+    if lines:
+        rows = [_row(line) for line in lines[:_SHOWN]]
+        yield table(["function", "what", "for example", "case", "times"], rows)
+    if len(lines) > _SHOWN:
+        yield counted(len(lines) - _SHOWN, "more kind", "more kinds") + " in the run file."
     for remark in outcome.remarks:
         yield cell(remark)
     for worker in outcome.absent:
         yield cell(f"{worker.framework} on {worker.device} was not asked: {worker.absent}")
 
 
-def _row(alarm: Alarm) -> list[str]:
-    name, case = alarm.asked.name, alarm.worst.case
-    return [f"**{alarm.verdict}**", name, measure(alarm), case, count(alarm.count)]
+def _row(line: Line) -> list[str]:
+    return [line.function.name, f"**{line.what}**", line.example, line.case, count(line.times)]
 
 
 def _frameworks(outcome: Outcome) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..harness.runfile import RunFile, VerdictRow
+from .causes import Cause, CauseCollector, Causes, Function
 from .findings import Alarm, alarms, groups
 from .legend import mark_of
-from .numbers import count, counted, three
+from .numbers import count, counted
 from .survey import Asked, Found, Survey
 from .tables import FrameworkLine, Shares, Worker, framework_lines, shares_of, workers
 
@@ -22,6 +24,7 @@ class Outcome:
         shares: the number of verdicts of each class.
         frameworks: the same for each framework.
         new: the new findings, by implementation and verdict, the worst first.
+        causes: the causes of the findings on users' functions, those of each the worst first.
         absent: the workers that could not be started.
         cases: the number of cases that were asked.
         remarks: what is wrong with the run as a whole, such as entries of the ledger that match
@@ -32,6 +35,7 @@ class Outcome:
     shares: Shares
     frameworks: Sequence[FrameworkLine]
     new: Sequence[Alarm]
+    causes: Causes
     absent: Sequence[Worker]
     cases: int
     remarks: Sequence[str] = ()
@@ -44,24 +48,26 @@ def outcome_of(run: RunFile, remarks: Sequence[str] = ()) -> Outcome:
         run: an open run file.
         remarks: what is wrong with the run as a whole.
     """
-    survey = Survey([run])
+    survey, own = Survey([run]), CauseCollector()
     # The findings are grouped while they are read: a run may have millions of verdicts.
-    new = alarms(groups(_findings(run, survey)))
+    new = alarms(groups(_findings(run, survey, own)))
     absent = [worker for worker in workers([run]) if worker.absent]
     return Outcome(
         survey.asked,
         shares_of(survey, survey.places),
         framework_lines(survey),
         new,
+        own.causes(),
         absent,
         run.asked_cases(),
         remarks,
     )
 
 
-def _findings(run: RunFile, survey: Survey) -> Iterator[Found]:
+def _findings(run: RunFile, survey: Survey, own: CauseCollector) -> Iterator[Found]:
     for row in run.rows(VerdictRow):
         place = survey.count(row)
+        own.add(row)
         if mark_of(row.verdict).group == "finding":
             yield Found(row, place, run)
 
@@ -77,10 +83,49 @@ def headline(outcome: Outcome) -> str:
     return f"{found}{known} in {asked}"
 
 
-def measure(alarm: Alarm) -> str:
-    """Return what came back in the worst case, and what is right."""
-    row = alarm.worst
-    if not row.got:
-        return row.note
-    times = "" if alarm.ratio is None else f", {three(alarm.ratio)} times the bound"
-    return f"{row.quantity}: right {row.exact}, given {row.got}{times}"
+class Line(NamedTuple):
+    """What is wrong with a function: a new finding with others of its kind or cause.
+
+    Attributes:
+        function: the name, the framework and the operation of the function.
+        what: the cause, or the verdict where none is known.
+        example: what came back for the case, and what is right.
+        case: the id of the case.
+        times: the number of findings.
+    """
+
+    function: Function
+    what: str
+    example: str
+    case: str
+    times: int
+
+
+def wrong(outcome: Outcome) -> list[Line]:
+    """Return what is wrong: with users' functions by cause, and with others by verdict."""
+    own = [
+        Line(it.function, _said(it), _measure(it.plainest), it.plainest.case, it.count)
+        for it in outcome.causes
+        if it.kind == "finding"
+    ]
+    others = [
+        Line(_function(it), it.verdict, _measure(it.worst), it.worst.case, it.count)
+        for it in outcome.new
+        if it.asked.kind != "user"
+    ]
+    return [*own, *others]
+
+
+def _function(alarm: Alarm) -> Function:
+    return Function(alarm.asked.name, alarm.asked.framework, alarm.asked.operation)
+
+
+def _said(cause: Cause) -> str:
+    return cause.what + (f", with {cause.where}" if cause.where else "")
+
+
+def _measure(row: VerdictRow) -> str:
+    """Return what came back for a case, and what is right."""
+    if not row.exact and not row.got:
+        return f"{row.quantity}: {row.note}"
+    return f"{f'{row.quantity} {row.where}'.strip()}: right {row.exact}, given {row.got}"
