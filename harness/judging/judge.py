@@ -100,7 +100,7 @@ def _by_convention(
     for name, solution in solved.alternatives:
         if quantity not in solution.quantities:
             continue
-        if _lacks_a_nan(solved, solution, quantity, answer):
+        if lacks_a_nan(solved, solution, quantity, answer):
             continue
         verdict = judge_under(solved, solution, quantity, answer)
         # In 16 bits `narrow` forgives so much that any convention would be met by accident.
@@ -112,7 +112,7 @@ def _by_convention(
     return min(met, key=lambda item: item[:2])[2] if met else None
 
 
-def _lacks_a_nan(
+def lacks_a_nan(
     solved: SolvedCase, solution: Solution, quantity: str, answer: NDArray[Any]
 ) -> bool:
     """Return whether the answer lacks a NaN that the convention demands and the contract does not.

@@ -20,7 +20,7 @@ from ..answers import VALUE, Failure, WithoutFault
 from ..oracle import CONTRACT, Convention
 from ..verdicts import CONVENTION, UNDEFINED, VerdictKind
 from .conventions import conventions_for
-from .judge import judge, judge_under
+from .judge import judge, judge_under, lacks_a_nan
 from .looks_like import fits
 from .mistakes_of_softmax import clipped
 from .solved_case import SolvedCase
@@ -186,7 +186,9 @@ def _under_more_conventions(
         return verdict
     for name, convention in _more_conventions(solved, rules):
         solution = solved.under(convention)
-        if not solution.refusal and quantity in solution.quantities:
+        if solution.refusal or quantity not in solution.quantities:
+            continue
+        if not lacks_a_nan(solved, solution, quantity, answer):
             found = judge_under(solved, solution, quantity, answer)
             if not found.is_finding and found.kind is not VerdictKind.NARROW:
                 return replace(found, word=CONVENTION + name, detail=Remark(found.word))
