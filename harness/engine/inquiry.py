@@ -88,13 +88,15 @@ class Inquiry:
             return
         for mode in self._modes:
             observation = self.observed(implementation.name, mode, case)
-            judgement = self._judge.judge(implementation.claim, case, observation)
+            claim = implementation.claim
+            judgement = self._judge.judge(claim, case, observation, looks=False)
             shared = {
                 quantity: name
                 for quantity, verdict in judgement.verdicts
                 if verdict.is_finding
                 and (name := self._shown_by(observation, case, quantity, verdict))
             }
+            judgement = self._judge.look(judgement, observation, shared)
             yield from self.findings.rows_of(judgement, shared)
 
     def observed(self, name: str, mode: str, case: Case) -> Observation:

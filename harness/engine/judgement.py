@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import inf
 
 import numpy as np
@@ -77,7 +77,13 @@ class Judge:
         self.determinism = ThreadDeterminism(run)
 
     def judge(
-        self, claim: Claim, case: Case, observation: Observation, threads: int = 0
+        self,
+        claim: Claim,
+        case: Case,
+        observation: Observation,
+        threads: int = 0,
+        *,
+        looks: bool = True,
     ) -> Judgement:
         """Judge the answers to one question.
 
@@ -87,16 +93,17 @@ class Judge:
             observation: the answers.
             threads: threads that the call was limited to; 0 for the framework's default. Answers on
                 one thread are not judged again: their bits are compared with the earlier ones.
+            looks: whether it is found out what findings on users' functions look like.
         """
         checks: list[RelationCheck] = []
         rows: list[Row] = []
         verdicts: list[tuple[str, Verdict]] = []
-        looks: dict[str, str] = {}
+        seen: dict[str, str] = {}
         if not threads:
             solved = self.solved(case)
             verdicts = list(_verdicts(solved, claim, observation))
-            if claim.kind == "user":
-                looks = self._looks.of(claim.name, solved, observation.answers, verdicts)
+            if claim.kind == "user" and looks:
+                seen = self._looks.of(claim.name, solved, observation.answers, verdicts)
             checks += _other_checks(solved, claim, observation, dict(verdicts))
             rows += self._kept(solved, claim, observation)
             if observation.probe is not None:
@@ -115,9 +122,24 @@ class Judge:
             observation.seconds,
             threads,
             observation.spoils,
-            looks,
+            seen,
             observation.mutates,
         )
+
+    def look(
+        self, judgement: Judgement, observation: Observation, without: Collection[str]
+    ) -> Judgement:
+        """Return a judgement that says what its findings look like.
+
+        Args:
+            judgement: was made without.
+            observation: the answers that were judged.
+            without: the quantities whose findings are left out.
+        """
+        wanted = [(name, verdict) for name, verdict in judgement.verdicts if name not in without]
+        solved, answers = self.solved(judgement.case), observation.answers
+        looks = self._looks.of(judgement.claim.name, solved, answers, wanted)
+        return replace(judgement, looks_like=looks)
 
     def solved(self, case: Case) -> SolvedCase:
         """Return a case with its exact answers; those of the last cases are kept."""
