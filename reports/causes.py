@@ -320,7 +320,8 @@ def _message(row: VerdictRow) -> str:
 
 def _convention(row: VerdictRow) -> str:
     name = row.verdict.removeprefix(CONVENTION)
-    return f"convention {name}: {MEANINGS.get(name, 'a documented choice')}"
+    words = [MEANINGS.get(part, "a documented choice") for part in name.split("+")]
+    return f"convention {name}: {'; '.join(words)}"
 
 
 def _not_claimed(row: VerdictRow) -> str:

@@ -18,8 +18,9 @@ from ..oracle import Convention
 
 # What each convention means, by the NAME in its verdict; names of frameworks are examples.
 MEANINGS: dict[str, str] = {
-    "mean_over_rows": "the mean divides by the number of rows, not by the sum of the weights "
-    "of the rows that count (Keras: sum_over_batch_size)",
+    "mean_over_rows": "the mean divides by the number of all rows, as Keras does "
+    "(sum_over_batch_size), and not by the sum of the weights of the rows that count, as "
+    "torch.nn.functional.cross_entropy does",
     "mean_over_nonzero_weights": "the mean divides by the number of rows whose weight is not 0 "
     "(TensorFlow: SUM_BY_NONZERO_WEIGHTS)",
     "mean_over_weights": "the mean of one-hot, soft or multi-label targets divides by the sum of "

@@ -219,3 +219,10 @@ def test_many_verdicts_are_grouped_quickly() -> None:
 
     assert causes(given)[0].count == 20_000
     assert time.process_time() - begin < 2
+
+
+def test_two_conventions_at_once_are_both_said_in_words() -> None:
+    text = said(rows(2, verdict="convention:mean_over_rows+clip_1e-7"))
+
+    assert "number of all rows, as Keras does" in text
+    assert "; probabilities are clipped to [1e-7, 1 - 1e-7] first" in text
