@@ -3,4 +3,5 @@
 from catalyst.contrib.losses import NaiveCrossEntropyLoss
 from lossdiff import implements
 
-implements("cross_entropy", targets={"one_hot", "soft"}, ranks={2})(NaiveCrossEntropyLoss)
+claim = implements("cross_entropy", targets={"soft"}, ranks={2}, reduction="mean")
+claim(NaiveCrossEntropyLoss)
