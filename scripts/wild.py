@@ -57,7 +57,6 @@ WILD = (
     Wild("rax", "0.4.0", "jax", "rax_losses.py"),
     Wild("scikit-learn", "1.9.1", "numpy", "sklearn_losses.py"),
     Wild("paddlepaddle", "3.3.1", "numpy", "paddle_losses.py"),
-    Wild("tinygrad", "0.14.0", "numpy", "tinygrad_losses.py"),
     Wild("timm", "1.0.31", "torch", "timm_losses.py"),
     Wild("monai", "1.6.1", "torch", "monai_losses.py"),
     Wild("fastai", "2.8.12", "torch", "fastai_losses.py"),
