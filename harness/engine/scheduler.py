@@ -260,7 +260,8 @@ class Engine:
 
     def _open(self, pool: WorkerPool, catalogue: Catalogue) -> None:
         """Determine the questions of a pool, now that its claims are known."""
-        if not pool.files and not pool.threads:  # with one thread the environment is another
+        # With one thread the environment is another.
+        if not pool.threads and (not pool.files or self._plan.only_own):
             self._introduce(WorkerRow(pool.framework, self._plan.device, catalogue.environment))
         if catalogue.spoiled:
             what = f"{', '.join(pool.files)} spoils at its import: {', '.join(catalogue.spoiled)}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...backends.base import Backend
 from ...backends.claim import Calling
 from ...cases.operations import Options
+from .taken import Candidate
 
 Arrays = tuple[Any, ...]
 _ARRAYS = ("weight", "pos_weight")
@@ -60,6 +62,44 @@ def bound_vjp(
     return from_pair if calling.returns == "value_and_gradient" else from_object
 
 
+def gradient_of(
+    candidate: Candidate, calling: Calling, backend: Backend
+) -> Callable[..., Any] | None:
+    """Return the gradient of a candidate that is not differentiated; None if it has none."""
+    if candidate.vjp is not None:
+        return bound_by_hand(candidate.vjp, calling)
+    return bound_vjp(candidate.function, calling, backend)
+
+
+def bound_by_hand(vjp: Callable[..., Any], calling: Calling) -> Callable[..., Any]:
+    """Return a gradient that is written by hand, with options under the function's own names.
+
+    Args:
+        vjp: `(cotangent, values, [target], *, options) -> gradients`.
+        calling: how the function is called whose gradient it is.
+    """
+    taken = parameters_of(vjp)
+    defaults = {it: getattr(_DEFAULTS, it) for it, _ in calling.options if it not in _ARRAYS}
+
+    def call(cotangent: Any, *arrays: Any, **options: Any) -> Any:
+        passed = _named(calling, {**defaults, **options})
+        given = {name: it for name, it in passed.items() if taken is None or name in taken}
+        return vjp(cotangent, *arrays, **given)
+
+    return call
+
+
+def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
+    """Return the names of a function's parameters; None if it takes any or does not say them."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return None
+    if any(it.kind is it.VAR_KEYWORD for it in parameters.values()):
+        return None
+    return frozenset(parameters)
+
+
 def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> Callable[..., Any]:
     """Return `(values, [target], *, options)` as the user's function returns it.
 
@@ -67,7 +107,6 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
     """
     names = dict(calling.options)
     defaults = {it: getattr(_DEFAULTS, it) for it in names if it not in _ARRAYS}
-    spelling = {(option, value): own for option, value, own in calling.spelling}
     always = dict(calling.always)
     last = calling.layout == "classes_last"
 
@@ -78,11 +117,7 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
         given = {"values": values, "target": target}
         positional = [given[role] for role, parameter in calling.arguments if not parameter]
         named = {parameter: given[role] for role, parameter in calling.arguments if parameter}
-        passed = {
-            names[option]: spelling.get((option, value), value)
-            for option, value in {**defaults, **options}.items()
-            if option in names
-        }
+        passed = _named(calling, {**defaults, **options})
         if not calling.constructs:
             return function(*positional, **named, **passed, **always)
         made = function(**passed, **always)
@@ -91,6 +126,17 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
         return made.forward(*positional, **named), made
 
     return call
+
+
+def _named(calling: Calling, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of the contract under the function's own names and in its own spelling."""
+    names = dict(calling.options)
+    spelling = {(option, value): own for option, value, own in calling.spelling}
+    return {
+        names[option]: value if option in _ARRAYS else spelling.get((option, value), value)
+        for option, value in options.items()
+        if option in names
+    }
 
 
 def _last(array: Any, backend: Backend) -> Any:

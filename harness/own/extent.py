@@ -12,7 +12,7 @@ from typing import Any
 from ...backends.claim import Limits
 from ...cases.operations import OPERATIONS
 from ..answers import one_line
-from .plain_question import SHAPE, Asker, Guess, Reply
+from .plain_question import SHAPE, Asker, Guess, Reply, exact_value
 
 _EVERYDAY: dict[str, Any] = {"weight": "positive", "label_smoothing": 0.1}
 _OTHER_RANKS = {1: (10,), 3: (2, 3, 5)}
@@ -121,11 +121,11 @@ class Extent:
             if not reply.is_near and contract.is_loss and self._ask_shape(moved, shape).is_near:
                 guess, reply = moved, Reply(is_near=True)
                 self.remarks.append("it takes the classes on the last axis")
-            if reply.is_near:
-                taken.add(rank)
-            else:
-                reason = "other numbers" if reply.error is None else one_line(reply.error)
+            reason = self._refused(guess, shape, reply)
+            if reason:
                 why.setdefault(reason, []).append(str(rank))
+            else:
+                taken.add(rank)
         if why:
             self.limits = replace(self.limits, ranks=frozenset(taken))
         self.remarks += [
@@ -133,6 +133,13 @@ class Extent:
             for reason, ranks in why.items()
         ]
         return guess
+
+    def _refused(self, guess: Guess, shape: tuple[int, ...], reply: Reply) -> str:
+        """Return why a shape is not asked: an error, or a result of another shape."""
+        if reply.value is None:
+            return "" if reply.error is None else one_line(reply.error)
+        due = exact_value(self.asker.case(guess, shape)).shape
+        return "" if reply.value.shape == due else f"a result of shape {reply.value.shape}"
 
     def _ask_shape(self, guess: Guess, shape: tuple[int, ...]) -> Reply:
         return self.asker.ask(guess, self.asker.case(guess, shape))

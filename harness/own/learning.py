@@ -16,7 +16,7 @@ from ...backends.base import Backend, Implementation
 from ...backends.claim import Calling, Claim
 from ...cases.operations import OPERATIONS, Options, Reduction, TargetKind
 from ..answers import one_line
-from .calling import bound, bound_vjp
+from .calling import bound, gradient_of
 from .extent import Extent
 from .parameters import OPTIONS, SPELLINGS
 from .plain_question import REDUCTIONS, Array, Asker, Guess, Reply, exact_value, reduced
@@ -91,7 +91,7 @@ class _Learner:
         implementation = Implementation(
             claim,
             bound(function, guess.calling, backend),
-            self._candidate.vjp or bound_vjp(function, guess.calling, backend),
+            gradient_of(self._candidate, guess.calling, backend),
             guess.calling,
         )
         return Taken(implementation, (*self._remarks, *extent.remarks))

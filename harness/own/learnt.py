@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ...backends.base import Backend, Implementation
 from ...backends.claim import Calling, Claim
 from ...cases.operations import OPERATIONS
-from .calling import bound, bound_vjp
+from .calling import bound, gradient_of
 from .learning import learn
 from .signature import read
 from .taken import Candidate, Failed, Left, Taken
@@ -78,6 +78,6 @@ def restored(candidate: Candidate, learnt: Learnt, backend: Backend) -> Implemen
     return Implementation(
         learnt.claim,
         bound(function, calling, backend),
-        candidate.vjp or bound_vjp(function, calling, backend),
+        gradient_of(candidate, calling, backend),
         calling,
     )

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from lossdiff.backends.base import operation_of
+from lossdiff.harness.own.declaration import REGISTER, Declaration, Declared
 from scipy import special
 
 from . import sound, steps
@@ -65,14 +66,17 @@ def altered(*edits: Edit) -> ModuleType:
 
 
 def functions_of(table: Iterable[Row]) -> dict[str, Any]:
-    """Return what a module of implementations holds: the functions, gradients and `targets`."""
-    made: dict[str, Any] = {"targets": {}}
+    """Return what a module of implementations holds: functions, gradients, `targets`, claims."""
+    declared: list[Declared] = []  # their names would say otherwise of a few
+    made: dict[str, Any] = {"targets": {}, REGISTER: declared}
     for name, _, edits, *_ in table:
         operation = operation_of(name)
         if operation is None or name in made:
             raise ValueError(f"{name} begins with no operation, or is there twice")
         module = altered(*edits)
         made[name] = getattr(module, operation.name)
+        targets = frozenset(sound.targets.get(operation.name, operation.targets))
+        declared.append(Declared(made[name], Declaration(operation.name, targets)))
         made[f"{name}_vjp"] = getattr(module, f"{operation.name}_vjp")
         if operation.name in sound.targets:
             made["targets"][name] = sound.targets[operation.name]

@@ -320,3 +320,32 @@ def test_a_function_that_cannot_be_compiled_is_learnt_eagerly() -> None:
         return e / e.sum(-1, keepdims=True)
 
     assert taken(softmax, "softmax", load_backend("jax")).implementation.operation == "softmax"
+
+
+def test_weights_are_passed_beside_options_with_a_spelling(numpy: Backend) -> None:
+    def loss(x: Any, t: Any, weight: Any = None, reduction: str = "mean") -> Any:
+        each = losses(x, t) * (1 if weight is None else weight[t])
+        return {"none": each, "mean": each.mean(), "sum": each.sum()}[reduction]
+
+    made = taken(loss, "cross_entropy", numpy).implementation
+
+    weight = np.array([1.0, 2.0, 3.0])
+    got = value(made, weight=weight, reduction="sum")
+    assert np.allclose(got, (losses(LOGITS, LABELS) * weight[LABELS]).sum())
+
+
+def test_a_gradient_by_hand_has_the_functions_own_names(numpy: Backend) -> None:
+    def softmax(x: Any, dim: int = 0) -> Any:
+        e = np.exp(x - x.max(dim, keepdims=True))
+        return e / e.sum(dim, keepdims=True)
+
+    def softmax_vjp(cotangent: Any, x: Any, dim: int = 0) -> Any:
+        p = softmax(x, dim)
+        return (p * (cotangent - (p * cotangent).sum(dim, keepdims=True)),)
+
+    found = learn(Candidate("mine", softmax, "softmax", Declaration(), vjp=softmax_vjp), numpy)
+
+    assert isinstance(found, Taken)
+    assert found.implementation.vjp is not None
+    (gradient,) = found.implementation.vjp(LOGITS, LOGITS)
+    assert np.allclose(gradient, softmax_vjp(LOGITS, LOGITS, 1)[0])
