@@ -29,7 +29,7 @@ def _wrong(outcome: Outcome) -> Iterable[str]:
     lines = wrong(outcome)
     if lines:
         rows = [_row(line) for line in lines[:_SHOWN]]
-        yield table(["function", "what", "for example", "case", "times"], rows)
+        yield table(["name", "what", "for example", "case", "times"], rows)
     if len(lines) > _SHOWN:
         yield counted(len(lines) - _SHOWN, "more kind", "more kinds") + " in the run file."
     for remark in outcome.remarks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import psutil
 import pytest
 from lossdiff.cases.model import Case
 from lossdiff.harness.answers import Failure, fingerprint
+from lossdiff.harness.own import Failed, failing
 from lossdiff.harness.workers.child import Received
 from lossdiff.harness.workers.messages import Question, Setup
 from lossdiff.harness.workers.supervisor import BatchResult, WorkerHandle
@@ -222,8 +224,15 @@ def test_a_sound_function_beside_a_hostile_one_answers_as_it_does_alone(
     assert due in (None, found[f"spoiling.{name}"].spoils)
 
 
+def unasked(file: Path) -> Setup:
+    """Return a worker of a file whose functions were asked no plain question: some end it."""
+    names = re.findall(r"^(?:def )?(softmax\w*)(?:\(| =)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    failed = [Failed(f"{file.stem}.{name}", "softmax", "", "") for name in names]
+    return Setup("numpy", extra=(str(file),), learnt=tuple(failing(it, "numpy") for it in failed))
+
+
 def test_who_loses_its_answer_and_goes_on_is_blamed_and_not_the_next_ones() -> None:
-    made = Asked(Setup("numpy", extra=(str(REACHING),)))
+    made = Asked(unasked(REACHING))
     with Watchdog(made.handle.poll):
         names = "softmax_sends_every_file_nowhere", "softmax", "softmax"
         waiting = [[Question(f"reaching.{name}", "eager", CASE)] for name in names]
@@ -248,7 +257,7 @@ LEAVING = [
 
 @pytest.mark.parametrize("name", LEAVING)
 def test_who_meets_what_another_one_has_left_behind_is_not_blamed(name: str) -> None:
-    made = Asked(Setup("numpy", extra=(str(REACHING),)))
+    made = Asked(unasked(REACHING))
     culprit = Question(f"reaching.softmax_{name}", "eager", CASE)
     victims = [
         Question(f"reaching.softmax_{one}", "eager", CASE) for one in ("collects_garbage", "waits")
