@@ -108,7 +108,8 @@ def test_who_follows_a_convention_is_said_to(
 
 
 def test_every_convention_has_somebody_who_follows_it() -> None:
-    assert {convention for convention, *_ in FOLLOWED} == set(MEANINGS)
+    of_users = {"clip_declared", "computed_in_float32", "unchecked"}  # see `test_own_rules`
+    assert {convention for convention, *_ in FOLLOWED} == set(MEANINGS) - of_users
 
 
 def test_every_framework_follows_one() -> None:

@@ -226,7 +226,9 @@ def test_a_sound_function_beside_a_hostile_one_answers_as_it_does_alone(
 
 def unasked(file: Path) -> Setup:
     """Return a worker of a file whose functions were asked no plain question: some end it."""
-    names = re.findall(r"^(?:def )?(softmax\w*)(?:\(| =)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    names = re.findall(
+        r"^(?:def )?(softmax\w*)(?:\(| =)", file.read_text(encoding="utf-8"), re.MULTILINE
+    )
     failed = [Failed(f"{file.stem}.{name}", "softmax", "", "") for name in names]
     return Setup("numpy", extra=(str(file),), learnt=tuple(failing(it, "numpy") for it in failed))
 
