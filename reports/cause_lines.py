@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+from ..cases.checked import decoded
+from ..harness.runfile import RunFile
 from .causes import Cause, Causes, Function, Tally
 from .legend import VerdictClass
 from .numbers import counted
 
+Places = Mapping[str, Sequence[str]]
+NOWHERE: Places = MappingProxyType({})
 WIDTH = 80
 _SHOWN = 6  # causes of one function; the further ones are counted
 _GROUPS: dict[str, VerdictClass] = {
@@ -25,7 +31,9 @@ class CauseLine(NamedTuple):
     group: VerdictClass | None = None
 
 
-def lines_of(causes: Causes, run: str = "RUN.sqlite", width: int = WIDTH) -> list[str]:
+def lines_of(
+    causes: Causes, run: str = "RUN.sqlite", width: int = WIDTH, places: Places = NOWHERE
+) -> list[str]:
     """Return the causes of findings as lines of plain text.
 
     Args:
@@ -33,15 +41,23 @@ def lines_of(causes: Causes, run: str = "RUN.sqlite", width: int = WIDTH) -> lis
         run: the run file as it is named in the line that repeats a finding; empty leaves that line
             out.
         width: columns, at least 40.
+        places: the files and modules of the functions, by framework, which that line names.
 
     Returns:
         A line for each function with the number of its questions, then its causes, the worst
         first: what it is, the right number and the given one, and how it is repeated.
     """
-    return [line.text for line in cause_lines(causes, run, width)]
+    return [line.text for line in cause_lines(causes, run, width, places)]
 
 
-def cause_lines(causes: Causes, run: str, width: int = WIDTH) -> Iterator[CauseLine]:
+def places_of(run: RunFile) -> dict[str, tuple[str, ...]]:
+    """Return the files and modules of the user's functions in a run, by framework."""
+    return decoded(run.meta.get("implementations") or "{}", dict[str, tuple[str, ...]])
+
+
+def cause_lines(
+    causes: Causes, run: str, width: int = WIDTH, places: Places = NOWHERE
+) -> Iterator[CauseLine]:
     """Yield the lines of `lines_of` with the class of each."""
     for function, tally in causes.tallies.items():
         mine = [cause for cause in causes if cause.function == function]
@@ -49,7 +65,7 @@ def cause_lines(causes: Causes, run: str, width: int = WIDTH) -> Iterator[CauseL
         for option, reason in tally.unjudged.items():
             yield from _wrapped(f"{option}: not judged, because {reason}", width, "  ", None)
         for cause in mine[:_SHOWN]:
-            yield from _cause(cause, run, width)
+            yield from _cause(cause, run, width, places)
         if len(mine) > _SHOWN:
             yield CauseLine(f"  and {counted(len(mine) - _SHOWN, 'further cause')}")
 
@@ -66,7 +82,7 @@ def _head(function: Function, tally: Tally, mine: list[Cause]) -> str:
     return f"{function.name} ({function.operation}): {questions}, {', '.join(parts)}"
 
 
-def _cause(cause: Cause, run: str, width: int) -> Iterator[CauseLine]:
+def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[CauseLine]:
     row = cause.plainest
     where = f", with {cause.where}" if cause.where else ""
     many = counted(cause.count, "finding" if cause.kind in ("finding", "settled") else "answer")
@@ -74,7 +90,11 @@ def _cause(cause: Cause, run: str, width: int) -> Iterator[CauseLine]:
     yield from _wrapped(head, width, "  ", _GROUPS[cause.kind])
     if cause.shared:
         yield from _wrapped(f"so does {', '.join(cause.shared)}", width, "    ", None)
-    if cause.kind in ("convention", "unclaimed"):
+    # What the framework shows, too, is no fault of the function: one example is enough.
+    is_theirs = bool(cause.shared) and cause.kind == "settled"
+    if is_theirs:
+        yield from _wrapped(f"such as {row.case}", width, "    ", None)
+    if is_theirs or cause.kind in ("convention", "unclaimed"):
         return
     only = " only" if cause.is_of_gradient else ""
     yield from _wrapped(f"{', '.join(cause.quantities)}{only}", width, "    ", None)
@@ -85,13 +105,15 @@ def _cause(cause: Cause, run: str, width: int) -> Iterator[CauseLine]:
     elif row.note:
         yield from _wrapped(row.note, width, "    ", None)
     if run:
-        yield from _command(cause, run, width)
+        yield from _command(cause, run, width, places)
 
 
-def _command(cause: Cause, run: str, width: int) -> Iterator[CauseLine]:
+def _command(cause: Cause, run: str, width: int, places: Places) -> Iterator[CauseLine]:
     """Yield the command that repeats a finding; a backslash continues its line."""
     row = cause.plainest
-    parts = ["lossdiff repro", run, _quoted(row.case), f"--impl {_quoted(row.implementation)}"]
+    place = _place_of(row.implementation, places.get(row.framework, ()))
+    named = f"{row.implementation}={place}" if place else row.implementation
+    parts = ["lossdiff repro", run, _quoted(row.case), f"--impl {_quoted(named)}"]
     if row.mode != "eager":
         parts.append(f"--mode {row.mode}")
     parts.append(f"--quantity {row.quantity}")
@@ -108,6 +130,21 @@ def _command(cause: Cause, run: str, width: int) -> Iterator[CauseLine]:
         else:
             lines[-1] += f" {part}"
     yield from map(CauseLine, lines)
+
+
+def _place_of(implementation: str, places: Sequence[str]) -> str:
+    """Return the place of a function: the one whose file or module its name begins with."""
+    for place in places:
+        source = place.partition(".py")[0] if ".py" in place else place.partition(":")[0]
+        own = source.rpartition("/")[2] if ".py" in place else source
+        if implementation.startswith((f"{own}.", f"{own.rpartition('.')[2]}.")):
+            return _shortened(place)
+    return _shortened(places[0]) if len(places) == 1 else ""
+
+
+def _shortened(place: str) -> str:
+    """Return a place as it is named from the current folder."""
+    return place.removeprefix(f"{Path.cwd()}/")
 
 
 def _quoted(name: str) -> str:

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..harness.runfile import RunFile, VerdictRow
 from ..outputs import shown
-from .cause_lines import cause_lines
+from .cause_lines import cause_lines, places_of
 from .causes import CauseCollector, Causes
 from .domain import Domain, DomainLine, domain_of
 from .findings import Alarm, alarms, groups
@@ -50,7 +50,7 @@ def summary(run: RunFile) -> RenderableType:
         for worker in workers([run])
         if worker.absent
     ]
-    parts += _own(own.causes(), run.path)
+    parts += _own(own.causes(), run)
     domain = domain_of([run])
     if total.total or not domain.rows:
         parts.append(_conclusion(run.asked_cases(), total))
@@ -92,11 +92,11 @@ def _findings_of(run: RunFile, found: Survey, own: CauseCollector) -> Iterator[F
             yield Found(row, place, run)
 
 
-def _own(causes: Causes, path: Path) -> list[RenderableType]:
+def _own(causes: Causes, run: RunFile) -> list[RenderableType]:
     """Return lines on users' functions: what is wrong with each, by its cause."""
     return [
         Text(line.text, _STYLES[line.group] if line.group else "")
-        for line in cause_lines(causes, shown(path))
+        for line in cause_lines(causes, shown(run.path), places=places_of(run))
     ]
 
 

@@ -95,13 +95,13 @@ def _summarise(run: RunFile, chosen: Selection) -> None:
 
 def _write_causes(run: RunFile, chosen: Selection, width: int) -> None:
     """Print what is wrong with users' functions, by its cause."""
-    from ..reports.cause_lines import cause_lines
+    from ..reports.cause_lines import cause_lines, places_of
     from ..reports.causes import causes
 
     own = chosen.narrowed("kind = 'user'")
     found = causes(run.rows(VerdictRow, own.where, own.arguments))
     if found.tallies:
-        _write(cause_lines(found, shown(run.path), width))
+        _write(cause_lines(found, shown(run.path), width, places_of(run)))
         echo()
 
 
