@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from lossdiff.cases.onnx_suite import collected
 from lossdiff.cases.suites import suite
+from lossdiff.harness.engine import Findings
 
 from lossdiff._cli import check
 from lossdiff._cli.status import Status
@@ -57,8 +58,13 @@ def test_stale_entries_are_looked_for_in_complete_runs(
     lossdiff: Any, monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: bool
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(check, "execute", lambda *_: None)
-    monkeypatch.setattr(check, "conclude", lambda *_, complete="": seen.append(complete))
+
+    def conclude(*_: object, complete: str = "", **__: object) -> Status:
+        seen.append(complete)
+        return Status.OK
+
+    monkeypatch.setattr(check, "execute", lambda *_: Findings("cpu"))
+    monkeypatch.setattr(check, "conclude", conclude)
 
     lossdiff("check", "--suite", "full", *arguments)
 

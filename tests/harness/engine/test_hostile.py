@@ -63,13 +63,14 @@ def test_whatever_is_returned_or_raised_is_judged_and_the_run_goes_on(tmp_path: 
         "ends_a_generator",
     )  # fmt: skip
     agrees = (
-        "changes_its_input", "returns_two", "warns", "without_a_gradient_by_hand",
+        "returns_two", "warns", "without_a_gradient_by_hand",
         "with_a_failing_gradient",
         "with_a_wrong_gradient",
     )  # fmt: skip
     assert verdicts(rows) == {
         "softmax": "agrees",
         "softmax_is_wrong": "inaccurate",
+        "softmax_changes_its_input": "mutates:logits",
         **{f"softmax_{name}": "mismatched" for name in mismatched},
         **{f"softmax_{name}": "raised" for name in raised},
         **{f"softmax_{name}": "agrees" for name in agrees},
