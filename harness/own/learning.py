@@ -18,7 +18,7 @@ from ...cases.operations import OPERATIONS, Options, Reduction, TargetKind
 from ..answers import one_line
 from .calling import bound, gradient_of
 from .extent import Extent
-from .parameters import OPTIONS, SPELLINGS
+from .parameters import FLAGS, OPTIONS, SPELLINGS
 from .plain_question import REDUCTIONS, Array, Asker, Guess, Reply, exact_value, reduced
 from .signature import Reading, read
 from .taken import Candidate, Failed, Left, Taken
@@ -222,9 +222,13 @@ class _Learner:
         ]
         fitting = [it for it, reply in replies if reply.is_near]
         answered = [it for it, reply in replies if reply.error is None]
-        if fitting or answered:
+        # A flag such as `size_average` has no third value: what it gives then is no mistake.
+        is_flag = dict(guess.calling.options)["reduction"] in FLAGS
+        if fitting or (answered and not is_flag):
             return (fitting or answered)[0]
-        self._remarks.append(f"it has no reduction {reduction!r}: {one_line(replies[0][1].error)}")
+        error = replies[0][1].error
+        why = "" if error is None else f": {one_line(error)}"
+        self._remarks.append(f"it has no reduction {reduction!r}{why}")
         lacks = (*self._limits.lacks, ("reduction", reduction))
         self._limits = replace(self._limits, lacks=lacks)
         return guess

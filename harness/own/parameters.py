@@ -56,6 +56,7 @@ SPELLINGS: dict[str, tuple[Fixed, ...]] = {
     "none": ("none", None),
     "sum": ("sum", False),
 }
+FLAGS = ("size_average", "average")  # of the names of a reduction: true for a mean
 # Parameters that say whether the first argument holds logits.
 LOGITS_FLAGS = ("from_logits", "is_logits", "with_logits", "apply_softmax", "apply_sigmoid")
 # All of them, for readers.

@@ -41,6 +41,7 @@ _PLAIN_DTYPES = ("float32", "float64")
 # The sizes of the axes besides that of the classes, by the number of axes; the first that fits.
 _RANKS: dict[int, tuple[int, ...]] = {2: (4,), 3: (2, 5), 1: (), 4: (2, 2, 2), 5: (2, 2, 2, 2)}
 _CLASSES = 10
+_PLAIN_RANK = 2
 _MANY_ROWS = 65600  # CUDA's grid has at most 65535 blocks on its second and third axis
 _FEW_CLASSES = 2  # of so many rows; the exact answer takes its time
 _TRIES = 16
@@ -74,6 +75,7 @@ def questions_for(claim: Claim, *, suite: str = "quick", seed: int = 0) -> list[
         found += [*scope.listed(), *scope.blocks()]
     # Arguments of different dtypes are no part of a claim.
     found = [it for it in found if not (it.mixes_dtypes or claim.unsupported(it))]
+    found = [it for it in found if not _is_ambiguous(it)]
     found = [_with_divisor(case) for case in found]
     return list(ordered(suite, found).cases)
 
@@ -273,6 +275,15 @@ class _Scope:
             return replace(case, options=replace(case.options, reduction="none"))
         # A float32 sum of so many terms, one after another, may be as wrong as a missing row.
         return replace(case, dtype="float64") if "float64" in self.dtypes else case
+
+
+def _is_ambiguous(case: Case) -> bool:
+    """Return whether weights of a binary loss may belong to another axis than the contract's.
+
+    Of three axes, most losses of elements broadcast weights from the last one.
+    """
+    is_weighted = case.options.weight is not None or case.options.pos_weight is not None
+    return is_weighted and not case.contract.reads_classes and len(case.shape) > _PLAIN_RANK
 
 
 def _with_divisor(case: Case) -> Case:

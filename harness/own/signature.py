@@ -63,6 +63,7 @@ class _Reader:
     required: set[str] = field(default_factory=set)
     always: dict[str, Fixed] = field(default_factory=dict)
     lacks: list[str] = field(default_factory=list)
+    spelling: list[tuple[str, Fixed, Fixed]] = field(default_factory=list)
     defaults: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
@@ -135,6 +136,9 @@ class _Reader:
                 self.required.add(option)
             return
         own = getattr(Options(), option)
+        if default is None and option not in (*_ARRAYS, "reduction", "axis"):
+            self.spelling.append((option, own, None))  # its own word for doing nothing
+            return
         if option not in _ARRAYS and not _same(option, default, own):
             said = (
                 f"its own default {parameter.name}={default!r} does not count: options are passed"
@@ -234,6 +238,7 @@ def _reading(
         Calling(
             arguments=tuple((role, "" if by_position else it.name) for role, it in ordered),
             options=tuple(reader.options.items()),
+            spelling=tuple(reader.spelling),
             always=tuple(reader.always.items()),
             layout=candidate.declaration.layout,
             returns="forward_backward" if kind == "forward_backward" else "value",

@@ -349,3 +349,23 @@ def test_a_gradient_by_hand_has_the_functions_own_names(numpy: Backend) -> None:
     assert found.implementation.vjp is not None
     (gradient,) = found.implementation.vjp(LOGITS, LOGITS)
     assert np.allclose(gradient, softmax_vjp(LOGITS, LOGITS, 1)[0])
+
+
+def test_a_flag_for_the_mean_has_no_third_value(numpy: Backend) -> None:
+    def loss(x: Any, t: Any, size_average: bool = True) -> Any:
+        return losses(x, t).mean() if size_average else losses(x, t).sum()
+
+    assert taken(loss, "cross_entropy", numpy).implementation.claim.limits.lacks == (
+        ("reduction", "none"),
+    )
+
+
+def test_nothing_is_passed_as_the_function_itself_says_it(numpy: Backend) -> None:
+    def loss(x: Any, t: Any, smooth: float | None = None) -> Any:
+        if smooth is None:
+            return losses(x, t)
+        return (1 - smooth) * losses(x, t) - smooth * log_softmax(x).mean(1) + 1e9 * (smooth == 0)
+
+    made = taken(loss, "cross_entropy", numpy).implementation
+
+    assert np.allclose(value(made), losses(LOGITS, LABELS))
