@@ -15,7 +15,7 @@ from itertools import product
 from ...backends import EAGER, FRAMEWORKS
 from ...backends.claim import Claim
 from ...cases.model import Case
-from ...cases.operations import DTYPES, OPERATIONS, TargetKind
+from ...cases.operations import DTYPES, OPERATIONS, Options, TargetKind
 from ...cases.sweeps import SWEEPS, Sweep, family_of
 from ..answers import Observation
 from ..judging import SolvedCase, Verdict, judge
@@ -28,6 +28,7 @@ _TARGETS: tuple[tuple[TargetKind, str], ...] = (
     ("index", "random"),
     ("one_hot", "random"),
     ("multi_label", "binary"),
+    ("soft", "soft"),
 )
 _BY_SIZE = ("float16", "bfloat16")  # where a count can outgrow the accumulator
 
@@ -117,7 +118,13 @@ class ValiditySearch:
         taken = (item for item in _TARGETS if item[0] in self.claim.targets)
         kind, family = next(taken, (None, ""))
         values, shape = family_of(self.sweep, magnitude), self.sweep.shape(magnitude)
-        return Case(self.claim.operation, values, shape, self.dtype, kind, family)
+        options = Options(**dict(self.claim.limits.fixed))  # type: ignore[arg-type]
+        return Case(self.claim.operation, values, shape, self.dtype, kind, family, options)
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the function claims the cases of the search."""
+        return not self.claim.unsupported(self.case(min(self.sweep.levels_in(self.dtype))))
 
     def row(self, device: str) -> DomainRow:
         """Return the row of both limits.
@@ -211,9 +218,10 @@ class ValiditySearches:
             return
         for mode, dtype, sweep in product(modes, self._scope.dtypes, SWEEPS.values()):
             found = [
-                ValiditySearch(claim, mode, dtype, sweep)
+                search
                 for claim in sorted(claims, key=lambda claim: (claim.operation, claim.name))
                 if self._scope.has(claim, mode, dtype, sweep)
+                and (search := ValiditySearch(claim, mode, dtype, sweep)).is_claimed
             ]
             for search in found:
                 search.seen.update(self._answered.pop(search.key, {}))

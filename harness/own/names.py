@@ -95,7 +95,8 @@ def _words(text: str) -> frozenset[str]:
 NAMES = _meanings()
 # Words that may stand before a name and do not change what it names.
 _BEFORE = _words("""
-    my our own custom user fused fast faster stable stabilized numerically safe robust naive simple
+    my our own custom user masked
+    fused fast faster stable stabilized numerically safe robust naive simple
     plain manual vanilla basic efficient optimized vectorized chunked blocked tiled online streaming
     parallel batched batch ref reference exact weighted smooth smoothed compiled scripted jitted
     new old loss activation compute calc

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from lossdiff.backends.claim import Claim
+from lossdiff.backends.claim import Claim, Limits
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES, OPERATIONS
 from lossdiff.cases.sweeps import SWEEPS
@@ -315,3 +315,17 @@ def test_who_was_not_asked_has_no_row() -> None:
     list(made.together([SOFTMAX], ["eager"]))
 
     assert made.rows() == []
+
+
+def test_a_search_stays_within_the_claim_of_a_function() -> None:
+    claim = replace(
+        LOSS, targets=frozenset({"soft"}), limits=Limits(fixed=(("reduction", "none"),))
+    )
+
+    search = ValiditySearch(claim, "eager", "float32", SWEEPS["spread"])
+
+    case = search.case(10.0)
+    assert (case.target_kind, case.options.reduction) == ("soft", "none")
+    assert search.is_claimed
+    far = replace(claim, limits=Limits(ranks=frozenset({5})))
+    assert not ValiditySearch(far, "eager", "float32", SWEEPS["spread"]).is_claimed
