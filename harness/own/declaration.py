@@ -28,7 +28,6 @@ class Declaration:
         limits: what it does not do.
         rename: pairs of an option or argument of the contract and the function's parameter for it.
         layout: the place of the classes among the axes of its arrays.
-        reference: the exact loss in mpmath, for an operation that the contract does not have.
     """
 
     operation: str = ""
@@ -36,7 +35,6 @@ class Declaration:
     limits: Limits = NO_LIMITS
     rename: tuple[tuple[str, str], ...] = ()
     layout: Layout = "classes_first"
-    reference: Callable[..., Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,6 @@ def implements(
     targets_sum_to_1: bool = False,
     gradient_by_target: bool = True,
     rename: Mapping[str, str] | None = None,
-    reference: Callable[..., Any] | None = None,
     **fixed: Any,
 ) -> Implements:
     """Return a decorator that says which operation a function computes, and returns it unchanged.
@@ -102,7 +99,6 @@ def implements(
         targets_sum_to_1: whether the targets of each row sum to 1.
         gradient_by_target: whether it has a gradient with respect to the target.
         rename: the function's parameters for options, `{"label_smoothing": "eps"}`.
-        reference: the exact loss in mpmath, for what the contract does not have.
         fixed: options that have one value in it: `reduction="none"`, `label_smoothing=0.1`.
 
     Raises:
@@ -125,7 +121,6 @@ def implements(
         targets_sum_to_1=targets_sum_to_1,
         gradient_by_target=gradient_by_target,
         rename=rename,
-        reference=reference,
         **fixed,
     )
     return Implements(declaration, sys._getframe(1).f_globals)  # noqa: SLF001 -- who calls
@@ -137,7 +132,6 @@ def declaration_of(
     targets: Collection[str] | None = None,
     layout: Layout = "classes_first",
     rename: Mapping[str, str] | None = None,
-    reference: Callable[..., Any] | None = None,
     **said: Any,
 ) -> Declaration:
     """Return what is said of a function by the keywords of `implements`.
@@ -147,7 +141,6 @@ def declaration_of(
         targets: the kinds of target that it takes; None if they are to be found out.
         layout: the place of the classes.
         rename: the function's parameters for options.
-        reference: the exact loss in mpmath.
         said: the fields of `Limits`, and the options that have one value.
 
     Raises:
@@ -165,7 +158,6 @@ def declaration_of(
         Limits(**limits, fixed=tuple(said.items())),
         tuple((rename or {}).items()),
         layout,
-        reference,
     )
     check(declaration)
     return declaration

@@ -111,8 +111,6 @@ def _source(module: str, file: str | None) -> str:
 
 def _said(declared: Mapping[str, Any]) -> str:
     """Return what is said of a function as it stands in a place: `(reduction='none')`."""
-    if callable(declared.get("reference")):
-        raise ArgumentValueError("a reference cannot be sent to a worker; leave out isolate")
     plain = {name: set(it) if isinstance(it, frozenset) else it for name, it in declared.items()}
     return f"({', '.join(f'{name}={value!r}' for name, value in plain.items())})" if plain else ""
 
