@@ -152,6 +152,7 @@ def _order(cause: Cause) -> tuple[int, int, int]:
 # --- what was asked of one function ----------------------------------------------------------
 
 _LACKS = "has no "
+_MOST_ROWS = 20_000  # of one function and kind; the counts of causes end there
 
 
 class _Members:
@@ -179,10 +180,15 @@ class _Members:
         if kind.category == "finding":
             self.tally.settled += row.is_settled
             self.tally.findings += not row.is_settled
-            self.rows["settled" if row.is_settled else "finding"].append(row)
+            self._keep("settled" if row.is_settled else "finding", row)
         elif row.verdict.startswith(CONVENTION) and not row.verdict.startswith(UNDEFINED):
-            self.rows["convention"].append(row)
+            self._keep("convention", row)
         self._note(row)
+
+    def _keep(self, kind: CauseKind, row: VerdictRow) -> None:
+        """Keep a row for the causes; of very many the first ones tell enough."""
+        if len(self.rows[kind]) < _MOST_ROWS:
+            self.rows[kind].append(row)
 
     def _add_unclaimed(self, row: VerdictRow) -> None:
         self.tally.unclaimed += row.quantity == "value"

@@ -46,7 +46,8 @@ import numpy as np
 
 
 def softmax_unnormalised(logits):
-    while Path(__file__).with_name("held").exists():
+    is_plain = logits.shape in ((4, 10), (10,), (2, 3, 5))  # asked before the run begins
+    while Path(__file__).with_name("held").exists() and not is_plain:
         time.sleep(0.05)
     return np.exp(logits - logits.max(-1, keepdims=True))
 """
@@ -91,7 +92,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, small_benchmarks: None) -> 
 def command_of(kind: str) -> tuple[str, ...]:
     """Return the command that a run of this kind goes on with."""
     has_users = kind in ("users", "resumed", "interrupted")
-    return (*CHECK, *(("--impl", "numpy=mine.py") if has_users else ()))
+    return (*CHECK, *(("--impl", "numpy=mine.py", "--all") if has_users else ()))
 
 
 def _interrupt(path: Path) -> None:

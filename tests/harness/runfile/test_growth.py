@@ -109,7 +109,7 @@ def row(number: int) -> VerdictRow:
     """Return one of many findings, all of one kind."""
     return VerdictRow(
         f"softmax/float32/4x10/normal/-/{number}", "softmax", None, "normal", "4x10", "float32",
-        {}, "acme.softmax", "torch", "user", "eager", "cpu", "value", "inaccurate",
+        {}, "acme.softmax", "torch", "native", "eager", "cpu", "value", "inaccurate",
         ratio=float(number),
     )  # fmt: skip
 

@@ -195,7 +195,7 @@ SPOILS = {
 
 @pytest.fixture(scope="module")
 def pairs() -> Iterator[Asked]:
-    made = Asked(Setup("numpy", extra=(str(SPOILING),)))
+    made = Asked(unasked(SPOILING))
     with Watchdog(made.handle.poll):
         yield made
     made.handle.stop()
