@@ -139,5 +139,5 @@ softmax_removes_its_folder = _then(
 softmax_is_nice = _then(lambda: os.nice(5))
 softmax_closes_streams = _then(lambda: os.closerange(0, 3))
 softmax_ends_badly = _then(lambda: atexit.register(os._exit, 0))
-softmax_warns_as_errors = _then(lambda: warnings.simplefilter("error"))
+softmax_makes_warnings_fatal = _then(lambda: warnings.simplefilter("error"))
 softmax_forks = _then(os.fork)

@@ -65,6 +65,10 @@ def _stubs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(suites, "_PART", 64)
     monkeypatch.setattr(packed, "_BLOCK", 64)
     monkeypatch.setattr(packed, "_ids", lru_cache(maxsize=4)(packed._ids.__wrapped__))
+    # These caches are bounded, too, and fill up slowly.
+    monkeypatch.setattr(model, "_options_text", lru_cache(maxsize=4)(model._options_text.__wrapped__))
+    monkeypatch.setattr(model, "_parse_options", lru_cache(maxsize=4)(model._parse_options.__wrapped__))
+    monkeypatch.setattr(existence, "_options_exist", lru_cache(maxsize=4)(existence._options_exist.__wrapped__))
     monkeypatch.setattr(judgement_module, "_ELEMENTS", 4000)
     monkeypatch.setattr(writer_module, "_ROWS", 50)
     monkeypatch.setattr(judgement_module, "solved_case", stub_question)

@@ -106,7 +106,7 @@ class Asked:
 @pytest.fixture
 def asked(tmp_path: Path) -> Iterator[Asked]:
     (tmp_path / "mine.py").write_text(MINE)
-    made = Asked(Setup("numpy", extra=(str(tmp_path / "mine.py"),)))
+    made = Asked(unasked(tmp_path / "mine.py"))
     with Watchdog(made.handle.poll):
         yield made
     made.handle.stop()
