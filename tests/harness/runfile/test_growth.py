@@ -123,4 +123,5 @@ def test_summing_up_more_findings_takes_no_more_memory(tmp_path: Path) -> None:
             run.add([row(number) for number in range(count)])
             peaks.append(peak_of(lambda run=run: summary(run)))  # type: ignore[misc]
 
-    assert peaks[2] < 1.1 * peaks[1]
+    # A finding that is kept takes kilobytes; how far garbage grows differs by some in all.
+    assert peaks[2] - peaks[1] < BYTES_OF_A_CASE * (MANY - FEW)
