@@ -49,6 +49,23 @@ def read_arrays(stream: IO[bytes], largest: int = LARGEST) -> dict[str, Array]:
         raise SchemaError("", NOT_ARRAYS) from error
 
 
+def plain_array(content: bytes) -> Array:
+    """Return the array of an `.npy` file, of any dtype.
+
+    Args:
+        content: the file.
+
+    Raises:
+        SchemaError: it is not an array of plain numbers, or not as large as it declares.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            stream = io.BytesIO(content)
+            return _content(stream, *_header(stream))
+    except Exception as error:  # as above
+        raise SchemaError("", "is not an array of plain numbers") from error
+
+
 def read_array(content: bytes) -> Array:
     """Return the array of an `.npy` file of float64.
 
@@ -59,10 +76,8 @@ def read_array(content: bytes) -> Array:
         SchemaError: it is not an array of float64, or not as large as it declares.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):
-            stream = io.BytesIO(content)
-            array = _content(stream, *_header(stream))
-    except Exception as error:  # as above
+        array = plain_array(content)
+    except SchemaError as error:
         raise SchemaError("", "is not an array of float64") from error
     if array.dtype != np.float64:
         raise SchemaError("", "is not an array of float64")

@@ -257,7 +257,7 @@ def test_devices_are_written_as_they_are() -> None:
     assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
 
 
-@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
 def test_standard_output_is_written_where_it_has_got_to(tmp_path: Path, name: str) -> None:
     """Redirected to a file it looks like one, which must be neither replaced nor written over."""
     code = (
@@ -266,7 +266,7 @@ def test_standard_output_is_written_where_it_has_got_to(tmp_path: Path, name: st
     )
     file = tmp_path / "log"
     with file.open("w") as stream:
-        subprocess.run([sys.executable, "-c", code], stdout=stream, check=True)
+        subprocess.run([sys.executable, "-c", code], stdout=stream, check=True, cwd=tmp_path)
 
     assert file.read_text() == "before\npage; after\n"
     assert list(tmp_path.iterdir()) == [file]
@@ -291,6 +291,22 @@ def test_a_run_needs_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nam
 
     with pytest.raises(OutputError, match="is a device or pipe: a run needs a file"):
         check_output(Path(name), Kind.RUN)
+
+
+@pytest.mark.parametrize("exists", ["nothing", "a folder", "a run"])
+def test_a_minus_sign_is_standard_output_whatever_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if exists == "a folder":
+        (tmp_path / "-").mkdir()
+    elif exists == "a run":
+        a_run(tmp_path / "-")
+
+    with pytest.raises(OutputError, match=r"^- is standard output: a run needs a file"):
+        check_output(Path("-"), Kind.RUN)
+    for outputs in ([Path("-"), tmp_path / "-"], [tmp_path / "-", Path("-")]):
+        check_apart(outputs)
 
 
 @pytest.mark.parametrize(

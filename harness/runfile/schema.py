@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -123,6 +124,9 @@ SCHEMA = "\n".join(
 )
 
 
+_CELLS = {row: attrgetter(*columns_of(row)) for row in ROWS}
+
+
 def encode(row: Row) -> list[Any]:
     """Return the values of a row's columns.
 
@@ -134,7 +138,7 @@ def encode(row: Row) -> list[Any]:
     """
     values = [
         value if not isinstance(value, str) or value.isascii() else storable(value)
-        for value in vars(row).values()
+        for value in _CELLS[type(row)](row)  # which a row may hold in another order
     ]
     for place in _JSON_PLACES[type(row)]:
         values[place] = json.dumps(values[place])

@@ -9,7 +9,6 @@ died.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
@@ -21,7 +20,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-from ...errors import BenchError, LossdiffError
+from ...errors import BenchError, LossdiffError, SchemaError
 from ..own import Learnt
 from ..runfile import MemoryRow, ProcessRow, RunFile, VerdictRow
 from ..workers import Limits, Setup, environment_for, introduce, quiet, share_of_memory
@@ -30,7 +29,8 @@ from .benchmarks import Threads, benchmarks_of
 from .blame import Batch, Blame
 from .child import private_folder, run_child
 from .keep import check_place, keep, place_beside
-from .plan import PEAK, PLAN_VARIABLE, ProcessPlan, TimedProcess
+from .peak_memory import peak_in
+from .plan import PLAN_VARIABLE, ProcessPlan, TimedProcess
 from .progress import FINISHING
 from .results import ProcessResult, summaries
 
@@ -241,12 +241,12 @@ def _time(session: _Session, process: TimedProcess) -> list[Batch]:
             try:
                 result = ProcessResult.read(written, plan, load, started)
                 rows = result.passes(run)
-            except (OSError, ValueError, LookupError, TypeError):
+            except (OSError, ValueError, LookupError, SchemaError):
                 reason = "the times of its process cannot be read"
                 end = replace(end, finished=False, benchmark=FINISHING, reason=reason)
         spoiled = blame.is_spoiled(process, rows)
         if end.finished and result is not None and not spoiled:
-            keep(written, place)
+            keep(result.text, place)
     again = blame.apart(process) if spoiled else blame.settle(process, end)
     if end.finished and result is not None and not spoiled:
         run.add([result.process, *blame.cleared(process, rows)])
@@ -292,11 +292,12 @@ def _measure_peaks(session: _Session, processes: Sequence[TimedProcess], say: Sa
         with _started(plan) as file:
             command = ["-m", f"{__package__}.peak_memory"]
             end = run_child(command, file.parent, _environment_of_peak(file), session.timing.limits)
-            peak = (
-                json.loads(file.with_name(PEAK).read_text(encoding="utf-8"))
-                if end.finished
-                else None
-            )
+            peak = None
+            if end.finished:
+                try:
+                    peak = peak_in(file.parent)
+                except (OSError, SchemaError):
+                    end = replace(end, finished=False, reason="its memory cannot be read")
         if not end.finished:
             session.blame.leave_out(item, end.reason, "measured for its memory")
         elif peak is not None:

@@ -23,7 +23,7 @@ from ...errors import BenchError
 from .. import guard
 from ..workers import GIB, START_TIMEOUT, Limits
 from . import machine
-from .progress import TimingProgress, failures_in
+from .progress import TimingProgress, content_of, failures_in
 
 _EVERY = 0.1  # seconds between two looks at the process
 _SIGNALLED = 128  # a status above it is that of a process which a signal has ended
@@ -133,7 +133,9 @@ def _death(status: int) -> str:
 
 def _said(folder: Path) -> str:
     """Return what the process printed last, before it began to work."""
-    lines = (folder / "output").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines: list[str] = []
+    with suppress(OSError):
+        lines = content_of(folder / "output").decode(errors="replace").strip().splitlines()
     # pytest starts the lines of an error with an E; without one, the last line is shown.
     reasons = [line[1:].strip() for line in lines if line.startswith("E ")] or lines[-1:]
     return " ".join(reasons[-1:])

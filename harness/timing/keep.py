@@ -28,11 +28,11 @@ def check_place(place: Path) -> None:
         check_output(place, Kind.BENCHMARK)
 
 
-def keep(file: Path, place: Path) -> None:
-    """Copy a file of pytest-benchmark to its place, where it appears whole or not at all.
+def keep(text: str, place: Path) -> None:
+    """Write a file of pytest-benchmark to its place, where it appears whole or not at all.
 
     Args:
-        file: the file.
+        text: the content of the file.
         place: where it is to be. Nobody has named it, so that a symbolic link there is none of
             the user's: it is replaced, and not followed.
 
@@ -44,4 +44,4 @@ def keep(file: Path, place: Path) -> None:
             place.unlink()
     except OSError as error:
         raise OutputError(f"cannot write {shown(place)}: {error.strerror or error}") from error
-    write_output(place, Kind.BENCHMARK, file.read_text(encoding="utf-8"))
+    write_output(place, Kind.BENCHMARK, text)

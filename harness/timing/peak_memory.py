@@ -1,8 +1,8 @@
 """Measure the peak memory of one benchmark in a fresh process.
 
-The process reads its plan as `pytest_suite` does. Into the file `peak` beside the plan it writes
-the peak growth of the resident memory during the first call, in bytes. The growth includes tracing
-and compiling, but not the imports.
+The process reads its plan as `pytest_suite` does. Into the file `peak` beside the plan it writes,
+as JSON, the peak growth of the resident memory during the first call, in bytes. The growth includes
+tracing and compiling, but not the imports.
 """
 
 from __future__ import annotations
@@ -10,14 +10,31 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+from msgspec import Meta
 
 from ...backends.base import ARGUMENTS, call_for
+from ...cases.checked import decoded
 from ...cases.model import Case
 from ..workers import START_TIMEOUT, limit_threads, load
 from .machine import forget_peak, resident
 from .plan import PEAK, ProcessPlan
-from .progress import FINISHING, STARTING, TimingProgress, note_failure, silence
+from .progress import (
+    FINISHING,
+    STARTING,
+    TimingProgress,
+    content_of,
+    note_failure,
+    silence,
+)
+
+
+class _Peak(TypedDict):
+    """What the file holds; None where the system reports nothing."""
+
+    bytes: Annotated[int, Meta(ge=0)] | None
 
 
 def main() -> None:
@@ -30,11 +47,24 @@ def main() -> None:
     try:
         peak = _measured(plan, progress)
         progress.reach(FINISHING, START_TIMEOUT)
-        (folder / PEAK).write_text(json.dumps(peak), encoding="utf-8")
+        (folder / PEAK).write_text(json.dumps({"bytes": peak}), encoding="utf-8")
     except BaseException as error:  # noqa: BLE001 -- a user's function may raise anything
         note_failure(folder, progress.benchmark, error)
         os._exit(1)
     progress.finish()
+
+
+def peak_in(folder: Path) -> int | None:
+    """Return the peak memory that a process has written; None where the system reports none.
+
+    Args:
+        folder: the private folder of the process.
+
+    Raises:
+        OSError: a user's function has removed the file, or made it very large.
+        SchemaError: it holds no number of bytes.
+    """
+    return decoded(content_of(folder / PEAK), _Peak)["bytes"]
 
 
 def _measured(plan: ProcessPlan, progress: TimingProgress) -> int | None:

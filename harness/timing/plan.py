@@ -12,9 +12,11 @@ import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from ...cases.checked import checked, decoded
 from ..own import Learnt
 from ..workers import Setup
 from .benchmarks import Benchmark, Threads
@@ -93,20 +95,13 @@ class ProcessPlan:
 
     @classmethod
     def from_json(cls, text: str) -> ProcessPlan:
-        """Return the plan that `to_json` wrote."""
-        fields = json.loads(text)
-        benchmarks = tuple(Benchmark(**item) for item in fields["process"]["benchmarks"])
-        return cls(
-            **{
-                **fields,
-                "process": TimedProcess(**{**fields["process"], "benchmarks": benchmarks}),
-                "extra": tuple(fields["extra"]),
-                "path": tuple(fields["path"]),
-                "known": frozenset(fields["known"]),
-                "scratch": Path(fields["scratch"]),
-                "learnt": msgspec.convert(fields["learnt"], tuple[Learnt, ...] | None),
-            }
-        )
+        """Return the plan that `to_json` wrote.
+
+        Raises:
+            SchemaError: it is another text.
+        """
+        fields = decoded(text, dict[str, Any])
+        return checked({**fields, "scratch": Path(str(fields.get("scratch", "")))}, cls)
 
     @classmethod
     def from_environment(cls) -> ProcessPlan:

@@ -6,20 +6,42 @@ integers without a lock, so that a process may die at any moment and nothing run
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import mmap
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
-from ...errors import LossdiffError
+from ...cases.checked import decoded
+from ...errors import LossdiffError, SchemaError
 from ..answers import one_line
 
 STARTING, FINISHING = -1, -2  # stand for a benchmark before the first and after the last one
 _PROCESS, _STEP, _BENCHMARK, _LIMIT, _COPIED, _FINISHED = range(6)
 _BYTES = 8 * 6
 _END = 60.0  # seconds in which a finished process must be gone
+_LARGEST = 2**26  # bytes of a file that a timing process leaves
+# A pipe is not waited for, and a link is not followed; Windows has neither flag.
+_AS_IT_IS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+def content_of(file: Path) -> bytes:
+    """Return the content of a file that a timing process has left.
+
+    Raises:
+        OSError: a user's function has removed it, made it very large, or put something else there.
+    """
+    descriptor = os.open(file, _AS_IT_IS | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        content = stream.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise OSError(errno.EFBIG, "it is too large")
+    return content
 
 
 class _ReadCells:
@@ -32,7 +54,9 @@ class _ReadCells:
         self._file, self._last = file, [0] * (_BYTES // 8)
 
     def __getitem__(self, place: int) -> int:
-        found = self._file.read_bytes()
+        found = b""
+        with suppress(OSError):
+            found = content_of(self._file)
         if len(found) == _BYTES:
             self._last = memoryview(found).cast("q").tolist()
         elif self._last[_BENCHMARK] != FINISHING:
@@ -132,10 +156,10 @@ def failures_in(folder: Path) -> dict[int, str]:
     """Return the first failure of each benchmark in a process, by its index."""
     found: dict[int, str] = {}
     with suppress(OSError):
-        for line in (folder / "failures").read_text(encoding="utf-8").splitlines():
-            with suppress(ValueError):
-                benchmark, reason = json.loads(line)
-                found.setdefault(benchmark, reason)
+        for line in content_of(folder / "failures").splitlines():
+            with suppress(SchemaError):
+                benchmark, reason = decoded(line, tuple[int, str])
+                found.setdefault(benchmark, one_line(reason))
     return found
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import statistics
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import numpy as np
+from msgspec import Meta
 
-from ...cases.checked import decoded
+from ...cases.checked import checked, decoded
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case
-from ...errors import BenchError, SchemaError
-from ...outputs import shown
+from ...cases.npz import plain_array
 from ..judging import judge, solved_case
 from ..runfile import MemoryRow, PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
 from ..verdicts import is_finding, kind_of
-from .benchmarks import work_of
+from .benchmarks import Benchmark, work_of
 from .fresh import least_time
 from .plan import ProcessPlan
+from .progress import content_of
 
 
 class _Stats(TypedDict):
@@ -36,6 +39,33 @@ class _Item(TypedDict):
 
     extra_info: dict[str, Any]
     stats: _Stats
+
+
+class _Copy(TypedDict):
+    """What is known of the copy that the bandwidth is measured with."""
+
+    moved: Annotated[int, Meta(gt=0)]
+    threads: int
+    environment: dict[str, Any]
+
+
+class _Turn(_Stats):
+    """What is known of one turn of a benchmark; the first turn says more of it."""
+
+    case: str
+    implementation: str
+    framework: str
+    mode: str
+    device: str
+    direction: str
+    threads: str
+    cache: str
+    device_times: list[float]
+    first_call: NotRequired[float | None]
+    memory: NotRequired[int | None]
+    memory_of: NotRequired[str]
+    fingerprints: NotRequired[dict[str, str]]
+    copied: NotRequired[float | None]
 
 
 class _Document(TypedDict):
@@ -53,13 +83,15 @@ class ProcessResult:
 
     Attributes:
         process: the row of the process itself.
-        items: pytest-benchmark's entries of the benchmarks.
+        turns: what pytest-benchmark says of each turn of each benchmark of the plan.
         scratch: the folder of the results whose bits had not been judged.
+        text: the JSON.
     """
 
     process: ProcessRow
-    items: tuple[_Item, ...]
+    turns: dict[Benchmark, list[_Turn]]
     scratch: Path
+    text: str
 
     @classmethod
     def read(cls, file: Path, plan: ProcessPlan, load: float | None, started: str) -> ProcessResult:
@@ -70,32 +102,36 @@ class ProcessResult:
             plan: the plan of the process.
             load: load average before the process began; None where there is none.
             started: when it began, ISO 8601.
+
+        Raises:
+            OSError, LookupError, ValueError, SchemaError: a user's function has changed the file.
         """
         kinds: dict[str, list[_Item]] = {"copy": [], "compute": [], "time": []}
-        try:
-            found = decoded(file.read_bytes(), _Document, from_python=True)
-        except SchemaError as error:
-            raise BenchError(f"{shown(file)} of pytest-benchmark is damaged: {error}") from error
-        for item in found["benchmarks"]:
-            kinds[item["extra_info"]["kind"]].append(item)
+        text = content_of(file).decode()
+        for item in decoded(text, _Document, from_python=True)["benchmarks"]:
+            kinds[str(item["extra_info"]["kind"])].append(item)
         copies = [time for item in kinds["copy"] for time in item["stats"]["data"]]
-        fact = kinds["copy"][0]["extra_info"] if copies else {}
-        process = ProcessRow(
-            number=plan.process.number,
-            pass_number=plan.process.pass_number,
-            framework=plan.process.framework,
-            device=plan.device,
-            threads=plan.process.threads,
-            thread_count=fact.get("threads", 0),
-            bandwidth=fact["moved"] / statistics.median(copies) if copies else None,
-            copies=copies,
-            compute=[time for item in kinds["compute"] for time in item["stats"]["data"]],
-            load=load,
-            started=started,
-            environment=fact.get("environment", {}),
-            source=file.name,
-        )
-        return cls(process, tuple(kinds["time"]), plan.scratch)
+        fact = checked(kinds["copy"][0]["extra_info"], _Copy) if copies else None
+        process = {
+            "number": plan.process.number,
+            "pass_number": plan.process.pass_number,
+            "framework": plan.process.framework,
+            "device": plan.device,
+            "threads": plan.process.threads,
+            "thread_count": fact["threads"] if fact else 0,
+            "bandwidth": fact["moved"] / statistics.median(copies) if fact else None,
+            "copies": copies,
+            "compute": [time for item in kinds["compute"] for time in item["stats"]["data"]],
+            "load": load,
+            "started": started,
+            "environment": fact["environment"] if fact else {},
+            "source": file.name,
+        }
+        turns: dict[Benchmark, list[_Turn]] = {it: [] for it in plan.process.benchmarks}
+        for item in kinds["time"]:
+            turn = checked({**item["extra_info"], **item["stats"]}, _Turn)
+            turns[Benchmark(**{it.name: turn[it.name] for it in fields(Benchmark)})].append(turn)  # type: ignore[literal-required]
+        return cls(checked(process, ProcessRow), turns, plan.scratch, text)
 
     def passes(self, run: RunFile) -> list[PassRow]:
         """Return one row for each benchmark, with the verdict on the results that were timed.
@@ -103,65 +139,79 @@ class ProcessResult:
         Args:
             run: the run file, with its verdicts.
         """
-        turns: dict[tuple[str, ...], list[_Item]] = {}
-        for item in self.items:
-            turns.setdefault(tuple(item["extra_info"][name] for name in _KEY), []).append(item)
+        judged = _Judged(run, {item.case for item in self.turns})
         # A benchmark that failed in its first turn has no verdict, and therefore no time.
         return [
-            self._pass(run, items)
-            for items in turns.values()
-            if "fingerprints" in items[0]["extra_info"]
+            self._pass(judged, item, turns)
+            for item, turns in self.turns.items()
+            if turns and "fingerprints" in turns[0]
         ]
 
-    def _pass(self, run: RunFile, items: Sequence[_Item]) -> PassRow:
-        about = items[0]["extra_info"]
-        worst = max(self._verdicts(run, about), key=lambda word: kind_of(word).rank)
-        events = [time for item in items for time in item["extra_info"]["device_times"]]
-        return PassRow(
-            process=self.process.number,
-            times=[time for item in items for time in item["stats"]["data"]],
-            iterations=[item["stats"]["iterations"] for item in items],
-            first_call=about["first_call"],
-            device_time=statistics.median(events) if events else None,
-            memory=about["memory"],
-            memory_of=about["memory_of"],
-            fingerprints=about["fingerprints"],
-            verdict=worst,
-            least=self._least(about),
-            **{name: about[name] for name in _KEY},
-        )
+    def _pass(self, judged: _Judged, item: Benchmark, turns: Sequence[_Turn]) -> PassRow:
+        first = turns[0]
+        worst = max(self._verdicts(judged, item, first["fingerprints"]), key=_rank)
+        events = [time for turn in turns for time in turn["device_times"]]
+        row = {
+            **vars(item),
+            "process": self.process.number,
+            "times": [time for turn in turns for time in turn["data"]],
+            "iterations": [turn["iterations"] for turn in turns],
+            "first_call": first["first_call"],
+            "device_time": statistics.median(events) if events else None,
+            "memory": first["memory"],
+            "memory_of": first["memory_of"],
+            "fingerprints": first["fingerprints"],
+            "verdict": worst,
+            "least": self._least(item, first["copied"]),
+        }
+        return checked(row, PassRow)
 
-    def _least(self, about: dict[str, Any]) -> float | None:
+    def _least(self, item: Benchmark, copied: float | None) -> float | None:
         """Return the seconds below which a time of a benchmark is implausible; None if unknown."""
-        case, copied = Case.parse(about["case"]), about["copied"]
+        case = Case.parse(item.case)
         read = work_of(case, "forward").read  # of the inputs, which were copied
         if copied is None and self.process.bandwidth:  # which counts each byte twice
             copied = 2 * read / self.process.bandwidth
-        moved = work_of(case, about["direction"]).moved
+        moved = work_of(case, item.direction).moved
         return least_time(copied, read, moved) if copied and read else None
 
-    def _verdicts(self, run: RunFile, about: dict[str, Any]) -> Iterator[str]:
+    def _verdicts(
+        self, judged: _Judged, item: Benchmark, fingerprints: dict[str, str]
+    ) -> Iterator[str]:
         """Yield the verdicts on these bits; bits that the run has not judged are judged here."""
-        case = about["case"]
-        for quantity, digest in about["fingerprints"].items():
+        for quantity, digest in fingerprints.items():
             if ":" in quantity:  # the fingerprint of a whole array, of which a part is judged
                 continue
-            asked = (case, quantity, about["implementation"], about["mode"])
             # Verdicts without a fingerprint, such as that of a relation which does not hold, are
             # about the implementation and apply to all its results.
-            yield from _words(run, "implementation = ? AND mode = ? AND fingerprint = ''", asked)
-            same = _words(run, "fingerprint = ?", (case, quantity, digest))
-            yield from same or [_judged(case, quantity, self.scratch / f"{digest}.npy")]
+            yield from judged.words[item.case, quantity, item.implementation, item.mode]
+            same = judged.words[item.case, quantity, digest]
+            yield from same or [_judged(item.case, quantity, self.scratch / f"{digest}.npy")]
 
 
-def _words(run: RunFile, condition: str, arguments: tuple[str, ...]) -> list[str]:
-    where = f'"case" = ? AND quantity = ? AND {condition}'
-    return [row.verdict for row in run.rows(VerdictRow, where, arguments)]
+class _Judged:
+    """The verdicts of a run on the cases that are timed, which are read once for each process.
+
+    Attributes:
+        words: by case, quantity and the fingerprint of the bits; by case, quantity, implementation
+            and mode where the verdict is on no bits.
+    """
+
+    def __init__(self, run: RunFile, cases: Collection[str]) -> None:
+        self.words: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+        where = '"case" IN (SELECT value FROM json_each(?))'
+        for row in run.rows(VerdictRow, where, (json.dumps(sorted(cases)),)):
+            about = (row.fingerprint,) if row.fingerprint else (row.implementation, row.mode)
+            self.words[row.case, row.quantity, *about].append(row.verdict)
+
+
+def _rank(word: str) -> int:
+    return kind_of(word).rank
 
 
 @lru_cache(maxsize=4096)  # the same bits come back in every pass
 def _judged(case_id: str, quantity: str, file: Path) -> str:
-    case, array = Case.parse(case_id), np.load(file)
+    case, array = Case.parse(case_id), plain_array(content_of(file))
     if case.dtype == "bfloat16" and array.dtype == np.uint16:
         array = array.view(FORMATS["bfloat16"].dtype)
     return judge(solved_case(case), quantity, array).word

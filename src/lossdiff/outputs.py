@@ -30,7 +30,7 @@ from .printing import printable
 _HEAD = 16384  # bytes of a file that tell its kind
 _SQLITE = b"SQLite format 3\0"
 _BESIDE = re.compile(r"(.+)(?:-wal|-shm|-journal|\.new)|\.(.+)\.lock", re.DOTALL)
-_STANDARD = re.compile(r"/dev/(?:stdout|stderr)|/(?:dev|proc/self)/fd/[12]")
+_STANDARD = re.compile(r"-|/dev/(?:stdout|stderr)|/(?:dev|proc/self)/fd/[12]")
 
 
 class Kind(Enum):
@@ -162,7 +162,7 @@ def check_apart(outputs: Sequence[Path], inputs: Sequence[Path] = ()) -> None:
 def is_same(one: Path, other: Path) -> bool:
     """Return whether two paths lead to one file, which may not be there yet."""
     try:
-        if not is_file(one):
+        if not (is_file(one) and is_file(other)):
             return False  # two texts may go to one pipe
         return target_of(one) == target_of(other) or one.samefile(other)
     except OSError:
@@ -193,10 +193,11 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _check_special(path: Path, kind: Kind) -> None:
-    if path.is_dir():
+    if not _is_standard(path) and path.is_dir():
         raise OutputError(f"'{shown(path)}' is a directory: name a file in it")
     if kind is Kind.RUN:
-        raise OutputError(f"{shown(path)} is a device or pipe: a run needs a file")
+        what = "standard output" if os.fspath(path) == "-" else "a device or pipe"
+        raise OutputError(f"{shown(path)} is {what}: a run needs a file")
 
 
 def _check_name(path: Path, place: Path) -> None:
@@ -244,7 +245,10 @@ def _what_begins(head: bytes) -> str:
 
 
 def _is_standard(path: Path) -> bool:
-    """Return whether a path names standard output or standard error of this process."""
+    """Return whether a path names standard output or standard error of this process.
+
+    `-` is standard output, as it is for other programs.
+    """
     # Redirected to a file they look like one, but belong to whoever has opened it.
     return _STANDARD.fullmatch(os.fspath(path)) is not None
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from lossdiff.harness.runfile.file import RunFile
 
 from lossdiff._cli import merge, repro
 from lossdiff._cli.status import Status
+from lossdiff.outputs import Kind
 
 from ..test_outputs import TEXTS, a_database, no_room_for, tree
 from .command import NUMPY, Ended, never
@@ -261,6 +264,36 @@ def test_a_run_needs_a_file(begins_no_work: Any, command: str, name: str) -> Non
     os.mkfifo("pipe")
 
     assert f"{name} is a device or pipe" in refused(begins_no_work(*COMMANDS[command], name))
+
+
+@pytest.mark.parametrize("command", WRITE_RUNS)
+def test_a_run_is_not_written_to_standard_output(begins_no_work: Any, command: str) -> None:
+    assert "- is standard output: a run" in refused(begins_no_work(*COMMANDS[command], "-"))
+
+
+@pytest.mark.parametrize("command", ["report", "markdown", "junit"])
+def test_a_minus_sign_is_standard_output(
+    run_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Neither a file of that name is made, nor one that is there written."""
+    if command == "report":
+        pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+    monkeypatch.chdir(tmp_path)
+    options = [str(run_file) if option == RUN else option for option in COMMANDS[command]]
+    before = tree(Path())
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "lossdiff", *options, "-"], capture_output=True, check=True
+    )
+
+    assert tree(Path()) == before
+    kind = {"report": Kind.PAGE, "markdown": Kind.MARKDOWN, "junit": Kind.JUNIT}[command]
+    assert kind.begins(ended.stdout)
+
+
+def test_a_file_called_minus_can_be_named(lossdiff: Any, run_file: Path) -> None:
+    assert lossdiff("compare", run_file, run_file, "--markdown", "./-").status == Status.OK
+    assert Kind.MARKDOWN.begins(Path("-").read_bytes())
 
 
 # --- what happens to a run while it is asked -------------------------------------------------

@@ -98,7 +98,9 @@ class OutputPath(OwnType):
         # A path would lose the end that tells a folder.
         if os.path.basename(name) in ("", os.curdir, os.pardir):  # noqa: PTH119
             self.fail(f"{option} {shown(name)} is a directory: name a file in it", param, ctx)
-        return Path(name)
+        # `-` is standard output; a path would make one of the name `./-`, too.
+        path = Path(name)
+        return path.absolute() if os.fspath(path) == "-" != name else path
 
 
 def write_or_print(text: str, output: Path | None, kind: Kind) -> None:

@@ -391,9 +391,12 @@ def test_bits_that_nobody_judged_are_judged(run: RunFile, tmp_path: Path) -> Non
     for array, expected in ((good, "exact"), (good + np.float32(0.01), "inaccurate")):
         digest = fingerprint(array)
         np.save(tmp_path / f"{digest}.npy", array)
-        about = {"case": SOFTMAX, "implementation": "x", "mode": "eager",
-                 "fingerprints": {"value": digest}}  # fmt: skip
-        assert list(ProcessResult(PROCESS, (), tmp_path)._verdicts(run, about)) == [expected]
+        (item, *_) = PLAN.process.benchmarks
+        turn = {"data": [1.0], "iterations": 1, "device_times": [], "first_call": None,
+                "memory": None, "memory_of": "", "copied": None,
+                "fingerprints": {"value": digest}}  # fmt: skip
+        (row,) = ProcessResult(PROCESS, {item: [turn]}, tmp_path, "").passes(run)
+        assert row.verdict == expected
 
 
 def test_the_least_that_must_be_moved_is_inputs_and_results() -> None:
