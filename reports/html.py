@@ -16,7 +16,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from ..harness.runfile import RunFile
 from ..outputs import Kind, write_output
@@ -25,18 +24,18 @@ from . import numbers, tables
 from .conventions import convention_lines, meanings
 from .domain import Domain, domain_of, meaning
 from .domain_chart import domain_charts
-from .figures import CONFIG, key, timing_figure
+from .figures import key, time_axis
 from .findings import alarms, groups
 from .legend import CLASSES, MARKS, mark_of
 from .payload import payload, to_json
 from .relations import equivalence_rows, latest, relation_tables, repeat_tables
 from .survey import TEXTBOOK, Survey, survey
 from .textbook import breaks, formulas
-from .timings import TimingTable, timing_tables
+from .timings import TimingTable, threads_of, timing_tables
 from .trends import trends_of
 
 _TEMPLATES = "lossdiff.reports.templates"
-_SCRIPTS = ("state.js", "matrix.js", "findings.js", "charts.js", "domain.js", "report.js")
+_SCRIPTS = ("state.js", "matrix.js", "findings.js", "domain.js", "report.js")
 _FIRST_NEW = 6
 
 
@@ -60,24 +59,23 @@ def render(runs: Sequence[RunFile]) -> str:
     """Return the HTML page that shows some runs together."""
     found = survey(runs)
     timed, domain = timing_tables(runs), domain_of(runs)
-    frameworks = _frameworks(timed, domain)
+    colours = key(_frameworks(timed, domain))
     # The scripts are one function, so that their names do not become properties of the window.
-    # Plotly has more than 4 MB, and is left out of a page without charts.
     script = "\n".join(["(() => {", '"use strict";', *map(_packaged, _SCRIPTS), "})();"])
-    scripts = [get_plotlyjs(), script] if timed or domain.rows else [script]
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
-            policy=_policy(scripts),
+            policy=_policy(script),
             style=Markup(_packaged("report.css")),  # noqa: S704 -- our own file
-            scripts=[Markup(text) for text in scripts],  # noqa: S704 -- our own files, and Plotly
+            script=Markup(script),  # noqa: S704 -- our own files
             data=Markup(to_json(payload(found))),  # noqa: S704 -- to_json escapes what ends a script
-            charts=Markup(to_json(_charts(timed, domain, frameworks))),  # noqa: S704 -- the same
+            charts=Markup(to_json(domain_charts(domain) | {"colours": colours})),  # noqa: S704
             timings=timed,
+            timed_with=threads_of(runs),
             trends=trends_of(runs) if len(runs) > 1 else None,
             domain=domain,
-            key=key(frameworks),
+            colours=colours,
             **_sections(found),
         )
     )
@@ -119,26 +117,15 @@ def _frameworks(timed: Sequence[TimingTable], domain: Domain) -> list[str]:
     )
 
 
-def _charts(
-    timed: Sequence[TimingTable], domain: Domain, frameworks: Sequence[str]
-) -> dict[str, Any]:
-    return {
-        "config": CONFIG,
-        "figures": [timing_figure(table, frameworks) for table in timed],
-        "domain": domain_charts(domain, frameworks),
-    }
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    """Return a Content-Security-Policy under which only these scripts run.
+def _policy(script: str) -> str:
+    """Return a Content-Security-Policy under which only this script runs.
 
     Texts in a run file may come from others. If one of them got into the page unescaped, the
     browser would still run no script and fetch nothing.
     """
-    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
-    allowed = " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
 
@@ -176,6 +163,7 @@ def _environment() -> Environment:
         "marks": list(MARKS.values()),
         "classes": CLASSES,
         "grows": meaning,
+        "time_axis": time_axis,
     }
     return environment
 

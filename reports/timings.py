@@ -6,13 +6,19 @@ counts as the fastest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import groupby
+from typing import Any, NamedTuple
 
-from ..harness.runfile import RunFile, TimingRow
+from ..harness.runfile import ProcessRow, RunFile, TimingRow
 from .legend import Mark, mark_of
-from .survey import way_of
+from .numbers import counted, seconds, three
+from .survey import dtype_order, way_of
+
+_FIRST = ("cross_entropy", "softmax", "log_softmax")  # what most readers come for
+_EAGER = "eager"
 
 
 class Contest(NamedTuple):
@@ -65,9 +71,35 @@ class TimingLine:
         return None if share is None or self.row.cache == "hot" else 100 * share
 
     @property
+    def package(self) -> str:
+        """The package that its users import: the first part of its name."""
+        return self.row.implementation.partition(".")[0]
+
+    @property
+    def title(self) -> str:
+        """The package, with the mode if the call is compiled."""
+        row = self.row
+        return self.package + ("" if row.mode == _EAGER else f" ({row.mode})")
+
+    @property
+    def told(self) -> str:
+        """What is measured beside the median, in a sentence."""
+        row = self.row
+        return (
+            f"median {seconds(row.median)}, passes from {seconds(row.low)} to {seconds(row.high)}, "
+            f"IQR {seconds(row.iqr)}, {counted(row.rounds, 'round')} in "
+            f"{counted(row.passes, 'pass', 'passes')}"
+        )
+
+    @property
     def label(self) -> str:
         """The implementation with its mode and device."""
-        return f"{self.row.implementation} · {way_of(self.row.mode, self.row.device)}"
+        return f"{self.row.implementation} · {self.way}"
+
+    @property
+    def way(self) -> str:
+        """The mode, with the device if it is not the CPU."""
+        return way_of(self.row.mode, self.row.device)
 
 
 @dataclass(frozen=True)
@@ -76,6 +108,26 @@ class TimingTable:
 
     contest: Contest
     lines: tuple[TimingLine, ...]
+
+    @property
+    def stories(self) -> tuple[str, ...]:
+        """For each direction a line that says how far apart the frameworks are."""
+        found = (_story(list(lines)) for _, lines in groupby(self.lines, _direction))
+        return tuple(filter(None, found))
+
+
+def threads_of(runs: Sequence[RunFile]) -> str:
+    """Return with how many threads each framework was timed, in words; empty if nobody was."""
+    counts: dict[str, set[int]] = {}
+    for run in runs:
+        for row in run.rows(ProcessRow):
+            counts.setdefault(row.threads, set()).add(row.thread_count)
+    words = {"one": "one thread"}
+    for name, numbers in counts.items():
+        if name != "one":
+            known = " or ".join(str(number) for number in sorted(numbers) if number)
+            words[name] = f"all threads of the machine{f' ({known})' if known else ''}"
+    return " and with ".join(words[name] for name in sorted(counts, reverse=True))
 
 
 def timing_tables(runs: Sequence[RunFile]) -> tuple[TimingTable, ...]:
@@ -99,7 +151,7 @@ def timing_tables(runs: Sequence[RunFile]) -> tuple[TimingTable, ...]:
     for row in latest.values():
         contest = Contest(*(getattr(row, name) for name in Contest._fields))
         contests.setdefault(contest, []).append(row)
-    return tuple(TimingTable(key, _ranked(contests[key])) for key in sorted(contests))
+    return tuple(TimingTable(key, _ranked(contests[key])) for key in sorted(contests, key=_place))
 
 
 def _ranked(rows: list[TimingRow]) -> tuple[TimingLine, ...]:
@@ -114,3 +166,31 @@ def _ranked(rows: list[TimingRow]) -> tuple[TimingLine, ...]:
         ]
         lines += [TimingLine(row, None, None) for row in here if row not in right]
     return tuple(lines)
+
+
+def _place(contest: Contest) -> tuple[Any, ...]:
+    """Return the sort key of a contest: cross-entropy first, and of each operation the largest."""
+    operation = contest.operation
+    known = _FIRST.index(operation) if operation in _FIRST else len(_FIRST)
+    sizes = [int(part) for part in contest.shape.split("x") if part.isdigit()]
+    return known, operation, dtype_order(contest.dtype), -math.prod(sizes), contest
+
+
+def _direction(line: TimingLine) -> str:
+    return line.row.direction
+
+
+def _story(lines: Sequence[TimingLine]) -> str:
+    """Return how the best of the slowest package compares with the fastest; empty for one alone."""
+    best: dict[str, TimingLine] = {}
+    for line in lines:
+        if line.rank is not None:
+            best.setdefault(line.package, line)
+    if len(best) < 2:
+        return ""
+    fast, *_, slow = best.values()
+    times = three(slow.slower)
+    return (
+        f"{slow.title}: {slow.row.direction} takes {times} times that of {fast.title}, "
+        f"{seconds(slow.row.median)} against {seconds(fast.row.median)}"
+    )

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 # None of this is needed to print what there is.
-SLOW = ("numpy", "scipy", "rich", "plotly", "jinja2", "msgspec")
+SLOW = ("numpy", "scipy", "rich", "jinja2", "msgspec")
 # onnx is no framework, but it is imported for its own suite alone.
 FRAMEWORKS = ("torch", "jax", "jaxlib", "optax", "tensorflow", "keras", "onnx")
 OWN = {
@@ -70,7 +70,7 @@ def test_the_command_line_says_what_there_is_at_once(arguments: list[str]) -> No
 def test_a_list_loads_neither_reports_nor_statistics(what: str) -> None:
     code = f"from lossdiff._cli.main import run; run(['list', '{what}'])"
 
-    assert loaded_by(code, ("plotly", "jinja2", "scipy.stats")) == set()
+    assert loaded_by(code, ("jinja2", "scipy.stats")) == set()
 
 
 @pytest.mark.onnx

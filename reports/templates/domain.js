@@ -1,49 +1,49 @@
 // The domain of validity: one chart at a time, and tables that are sorted and filtered.
+const charts = read("charts");
 const pick = byId("pick"), plot = byId("domain-chart");
 const searches = [...document.querySelectorAll("#domain [data-framework]")].map((part) => ({
   part, dtypes: part.dataset.dtype.split(" "), ways: part.dataset.way.split("|"), text: part.textContent, ...part.dataset,
 }));
 
-function domainFigure() {
+function domainChart() {
   const { operation, sweep, dtype } = pick.elements;
-  return charts.domain.figures[[operation.value, sweep.value, dtype.value].join("/")];
+  return charts.charts[[operation.value, sweep.value, dtype.value].join("/")];
 }
 
-// A label that is too long for the page loses its middle.
-function shortened(text, room) {
-  const [, value, name] = text.match(/^(<b>.*?<\/b> )?(.*)$/s);
-  const left = room - (value || "").length;
-  return name.length <= left ? text : (value || "") + name.slice(0, left / 2 - 1) + "…" + name.slice(1 - left / 2);
-}
+const percent = (style, value) => ({ style: `${style}:${value}%` });
 
 function drawDomain() {
   if (!pick) return;
-  const figure = domainFigure();
-  plot.hidden = !figure;
-  byId("domain-none").hidden = Boolean(figure);
-  if (!figure) return;
-  const layout = themed(figure.layout), narrow = innerWidth < 600;
-  const paper = getComputedStyle(document.body).getPropertyValue("--paper").trim(), ink = layout.font.color;
-  const { hovertext } = figure.data[0], size = narrow ? 10 : 12;
-  const data = figure.data.map((trace) => {
-    const made = { ...trace, hovertext };
-    if (trace.mode === "text") {
-      made.textfont = { size };
-      made.text = trace.text.map((text) => shortened(text, Math.floor(plot.clientWidth / (size * 0.56))));
-    } else if (trace.mode === "markers") made.marker = { ...trace.marker, color: ink };
-    else made.marker = { ...trace.marker, pattern: { ...trace.marker.pattern, fgcolor: paper } };
-    return made;
-  });
-  Plotly.react(plot, data, layout, charts.config);
+  const chart = domainChart();
+  plot.hidden = !chart;
+  byId("domain-none").hidden = Boolean(chart);
+  if (!chart) return;
+  const scale = el("div", { class: "scale" });
+  for (const [at, text] of chart.ticks) scale.append(el("i", percent("left", at), text));
+  plot.replaceChildren(...chart.bars.flatMap((bar, i) => [
+    chart.never && !bar[5] && (i === 0 || chart.bars[i - 1][5]) ? el("p", { class: "never" }, chart.never + " ▸") : "",
+    drawBar(bar, chart.ticks),
+  ]).filter(Boolean), scale);
+}
+
+function drawBar([name, framework, textbook, sound, end, broken, found], ticks) {
+  const track = el("div", { class: "track", style: `--dot:${charts.colours[framework]}` });
+  for (const [at] of ticks) track.append(el("i", { class: "line", ...percent("left", at) }));
+  track.append(
+    el("i", { class: "pale bar", ...percent("width", end) }),
+    el("i", { class: "bar" + (textbook ? " hollow" : ""), ...percent("width", sound) }),
+    el("i", { class: "end", ...percent("left", end) }, broken ? "✖" : "▸"));
+  return el("div", { class: "reach", title: `${name}: ${found}` },
+    el("p", {}, broken ? el("b", {}, broken + " ") : "", breakable(name)), track);
 }
 
 function pickable() {
-  const keys = Object.keys(charts.domain.figures).map((key) => key.split("/"));
-  const first = charts.domain.first.split("/");
+  const keys = Object.keys(charts.charts).map((key) => key.split("/"));
+  const first = charts.first.split("/");
   ["operation", "sweep", "dtype"].forEach((name, place) => {
     const select = pick.elements[name];
     for (const value of new Set(keys.map((key) => key[place]))) {
-      select.append(el("option", { value, title: charts.domain.meanings[value] }, value));
+      select.append(el("option", { value, title: charts.meanings[value] }, value));
     }
     select.value = first[place];
   });
@@ -91,9 +91,3 @@ function filterDomain() {
 
 document.querySelectorAll("table.sortable").forEach(sortable);
 if (pick) pickable();
-scheme.addEventListener("change", drawDomain);
-let redraw = 0;
-addEventListener("resize", () => {
-  clearTimeout(redraw);
-  redraw = setTimeout(drawDomain, 200);
-});

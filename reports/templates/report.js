@@ -47,7 +47,6 @@ function follow() {
 
 refresh();
 follow();
-parts.forEach(drawChart);
 drawDomain();
 root.dataset.fits = String(root.scrollWidth <= innerWidth);
 root.dataset.ready = "true";

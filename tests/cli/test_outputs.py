@@ -97,7 +97,7 @@ def test_what_a_command_has_not_written_stays_bit_for_bit(
     begins_no_work: Any, command: str, standing: str
 ) -> None:
     if command == "report":
-        pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+        pytest.importorskip("jinja2", reason="pip install 'lossdiff[report]'")
     FOREIGN[standing](Path("there"))
     before = tree(Path())
 
@@ -126,7 +126,7 @@ def test_a_name_that_cannot_be_written_is_refused_before_the_work(
     begins_no_work: Any, command: str, name: str, expected: str
 ) -> None:
     if command == "report":
-        pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+        pytest.importorskip("jinja2", reason="pip install 'lossdiff[report]'")
     before = tree(Path())
 
     assert expected in refused(begins_no_work(*COMMANDS[command], name))
@@ -147,7 +147,7 @@ def test_an_odd_name_is_a_name_and_can_be_printed(
     lossdiff: Any, run_file: Path, command: str, name: str
 ) -> None:
     if command == "report":
-        pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+        pytest.importorskip("jinja2", reason="pip install 'lossdiff[report]'")
     shutil.copy(run_file, RUN)
     Path("x[").mkdir()
     options = COMMANDS[command]
@@ -173,7 +173,7 @@ def test_an_earlier_output_is_replaced_and_a_link_stays(
     lossdiff: Any, run_file: Path, command: str, through: str
 ) -> None:
     if command == "report":
-        pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+        pytest.importorskip("jinja2", reason="pip install 'lossdiff[report]'")
     shutil.copy(run_file, RUN)
     place, link = Path("deep/there").resolve(), Path("link")
     link.symlink_to(place)
@@ -205,7 +205,7 @@ def test_two_outputs_must_not_be_one_file(begins_no_work: Any) -> None:
 @pytest.mark.parametrize("command", ["merge", "report", "markdown", "junit", "repro"])
 def test_an_output_is_none_of_the_inputs(begins_no_work: Any, command: str, name: str) -> None:
     if command == "report":
-        pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+        pytest.importorskip("jinja2", reason="pip install 'lossdiff[report]'")
     Path("link").symlink_to(RUN)
     os.link(RUN, "hard")
     before = tree(Path())
@@ -221,7 +221,7 @@ def test_on_a_full_disk_an_older_output_stays(
     lossdiff: Any, run_file: Path, command: str, standing: str
 ) -> None:
     if command == "report":
-        pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+        pytest.importorskip("jinja2", reason="pip install 'lossdiff[report]'")
     shutil.copy(run_file, RUN)
     if standing != "nothing":
         FOREIGN[OWN[command]](Path("there"))
@@ -250,7 +250,7 @@ def test_on_a_full_disk_an_older_run_stays(lossdiff: Any, run_file: Path, comman
 @pytest.mark.parametrize("command", ["report", "markdown", "junit"])
 def test_devices_are_written_as_they_are(lossdiff: Any, run_file: Path, command: str) -> None:
     if command == "report":
-        pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+        pytest.importorskip("jinja2", reason="pip install 'lossdiff[report]'")
 
     options = [run_file if option == RUN else option for option in COMMANDS[command]]
 

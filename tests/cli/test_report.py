@@ -14,7 +14,7 @@ from .command import write
 
 
 def test_a_report_is_one_file(lossdiff: Any, run_file: Path) -> None:
-    pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+    pytest.importorskip("jinja2", reason="pip install 'lossdiff[report]'")
 
     ended = lossdiff("report", run_file, "-o", "deep/page.html")
 
@@ -36,7 +36,7 @@ def test_without_its_extra_a_report_says_what_to_install(
 
 
 def test_a_report_that_cannot_be_written_ends_with_2(lossdiff: Any, run_file: Path) -> None:
-    pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+    pytest.importorskip("jinja2", reason="pip install 'lossdiff[report]'")
     file = write("file", "")
 
     ended = lossdiff("report", run_file, "-o", f"{file}/page.html")

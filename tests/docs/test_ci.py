@@ -137,7 +137,7 @@ def check_step(folder: Path, **inputs: str) -> subprocess.CompletedProcess[str]:
 def test_the_step_that_checks_ends_as_the_check_and_leaves_everything(
     text: str, status: Status, tmp_path: Path
 ) -> None:
-    pytest.importorskip("plotly", reason="pip install 'lossdiff[report]'")
+    pytest.importorskip("jinja2", reason="pip install 'lossdiff[report]'")
     (tmp_path / "my losses.py").write_text(text, encoding="utf-8")
     (tmp_path / "page.md").write_text("# of an earlier step\n", encoding="utf-8")
 

@@ -6,7 +6,6 @@ from lossdiff.harness.runfile.file import RunFile
 from lossdiff.reports import numbers
 from lossdiff.reports.columns import column_name, column_of
 from lossdiff.reports.excerpts import excerpt
-from lossdiff.reports.figures import timing_figure
 from lossdiff.reports.findings import detailed, groups
 from lossdiff.reports.legend import mark_of
 from lossdiff.reports.survey import survey
@@ -113,12 +112,3 @@ def test_timings_rank_right_answers_only(run: RunFile) -> None:
         assert [line.rank for line in forward] == [1, 2, 3, None]
         assert not forward[-1].row.agrees
         assert forward[-1].row.median < forward[0].row.median
-
-
-def test_a_chart_crosses_out_what_is_wrong_and_escapes_names(run: RunFile) -> None:
-    table = timing_tables([run])[0]
-    figure = timing_figure(table, ["<b>jax</b>", "jax", "numpy", "tensorflow", "torch"])
-    wrong = [trace for trace in figure["data"] if trace["marker"]["symbol"] == "x"]
-    assert [trace["name"] for trace in wrong] == ["numpy, forward, wrong"]
-    assert figure["layout"]["xaxis"]["type"] == "log"
-    assert len(str(figure)) < 10_000

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 
 import numpy as np
 import pytest
@@ -87,11 +87,21 @@ def run_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @dataclass
+class Plot:
+    """The dot and the bar of one row: places in percent, and what is told when one points at it."""
+
+    told: str
+    dot: float = math.nan
+    range: tuple[float, float] = (math.nan, math.nan)
+
+
+@dataclass
 class Shown:
     """One table: its summary, and its rows, each with the heading that it stands under."""
 
     summary: str = ""
     rows: list[tuple[str, list[str]]] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
 
 
 class Section(HTMLParser):
@@ -100,7 +110,7 @@ class Section(HTMLParser):
     def __init__(self, page: str) -> None:
         super().__init__()
         self.tables: list[Shown] = []
-        self.beside = self.charts = ""
+        self.beside = self.lead = ""
         self._inside, self._place, self._under = False, "", ""
         self.feed(page)
 
@@ -108,8 +118,6 @@ class Section(HTMLParser):
         given = dict(attrs)
         if tag == "section":
             self._inside = given.get("id") == "timings"
-        if given.get("id") == "charts":
-            self._place = "charts"
         if not self._inside:
             return
         if tag == "details":
@@ -120,22 +128,38 @@ class Section(HTMLParser):
             self._under = "" if self._place == "sub" else self._under
             if self._place == "row":
                 self.tables[-1].rows.append((self._under, []))
-        elif tag in ("td", "th") and self._place == "row":
-            self.tables[-1].rows[-1][1].append("")
-        elif tag in ("summary", "thead"):
-            self._place = tag
-        elif tag == "small" and self._place == "row":
-            self.tables[-1].rows[-1][1][-1] += " "
+        elif self._place == "row":
+            self._cell(tag, given)
+        elif tag in ("summary", "thead", "p"):
+            self._place = given.get("class") or "" if tag == "p" else tag
+
+    def _cell(self, tag: str, given: dict[str, str | None]) -> None:
+        table = self.tables[-1]
+        if tag in ("td", "th"):
+            table.rows[-1][1].append("")
+            if "title" in given:
+                table.plots.append(Plot(given["title"] or ""))
+        elif tag == "i" and "class" in given:  # an axis has bare ones
+            self._plot(given["class"] or "", given["style"] or "")
+        elif tag == "small":
+            table.rows[-1][1][-1] += " "
+
+    def _plot(self, what: str, style: str) -> None:
+        places = [float(it) for it in re.findall(r"[\d.]+", style)]
+        if what == "range":
+            self.tables[-1].plots[-1].range = (places[0], places[0] + places[1])
+        else:
+            self.tables[-1].plots[-1].dot = places[0]
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in ("tr", "summary", "thead", "script"):
+        if tag in ("tr", "summary", "thead", "p"):
             self._place = ""
         if tag == "section":
             self._inside = False
 
     def handle_data(self, data: str) -> None:
-        if self._place == "charts":
-            self.charts += data
+        if self._inside and self._place == "lead":
+            self.lead += data
         elif self._inside and self._place == "sub":
             self._under += data
         elif self._inside and self._place == "summary":
@@ -248,9 +272,9 @@ def test_every_number_of_a_line_is_made_of_its_rounds(section: Section, run_file
             framework = cells[1].split()[-3]
             raw = raw_of(run_file, framework, case, direction, cache)
             rounds, bandwidth = sum(map(len, raw.rounds)), median(raw.copies)
-            time, _, device = cells[3].partition("device")
-            low, _, high = cells[4].partition(" – ")
-            of_copy, _, by = cells[6].partition("%")
+            time, _, device = cells[4].partition("device")
+            low, _, high = cells[8].partition(" – ")
+            of_copy, _, by = cells[9].partition("%")
             assert reads(time, raw.time)
             assert reads(device or "–", median(raw.device_times) if raw.device_times else None)
             assert reads(low, min(raw.medians))
@@ -259,11 +283,11 @@ def test_every_number_of_a_line_is_made_of_its_rounds(section: Section, run_file
                 assert reads(of_copy, 100 * moved / raw.time / bandwidth)
                 assert reads(by.removeprefix(" of ").strip().removeprefix("of "), bandwidth)
             else:
-                assert cells[6].strip() == "–"
-            assert reads(cells[7], rounds)
-            assert reads(cells[8], median(raw.first_calls))
-            assert reads(re.sub("xla|process", "", cells[9]), raw.memory)
-            assert len(cells) == 10
+                assert cells[9].strip() == "–"
+            assert reads(cells[10], rounds)
+            assert reads(cells[7], median(raw.first_calls))
+            assert reads(re.sub("xla|process", "", cells[6]), raw.memory)
+            assert len(cells) == 11
 
 
 def test_ranks_and_ratios_are_those_of_the_right_answers(section: Section, run_file: Path) -> None:
@@ -277,32 +301,52 @@ def test_ranks_and_ratios_are_those_of_the_right_answers(section: Section, run_f
             assert reads(cells[5], None if raw.wrong else raw.time / right[0])
 
 
-def test_the_charts_show_the_same(section: Section, run_file: Path) -> None:
-    figures = json.loads(section.charts)["figures"]
-    for table, figure in zip(section.tables, figures, strict=True):
-        case = next(it for it in CASES if it.partition("/")[0] == table.summary.split()[0])
-        cache = "cold" if " cold," in table.summary else "hot"
-        for trace in figure["data"]:
-            framework, direction = trace["name"].split(", ")[:2]
-            raw = raw_of(run_file, framework, case, direction, cache)
-            ends = trace["error_x"]
-            assert trace["x"] == [raw.time]
-            assert ends["array"] == pytest.approx([max(raw.medians) - raw.time])
-            assert ends["arrayminus"] == pytest.approx([raw.time - min(raw.medians)])
-            _hover(trace["hovertext"][0].split("<br>"), raw)
+def test_dots_and_bars_stand_where_their_times_are(section: Section, run_file: Path) -> None:
+    for table, found in itertools.groupby(contests(section), key=lambda it: (it[0], it[2])):
+        plots = iter(next(it for it in section.tables if _is_of(it, *table)).plots)
+        places: list[tuple[float, float]] = []
+        for case, direction, cache, _, lines in found:
+            for cells, plot in zip(lines, plots, strict=False):
+                raw = raw_of(run_file, cells[1].split()[-3], case, direction, cache)
+                _told(plot.told, raw)
+                ends = (min(raw.medians), max(raw.medians))
+                places += zip(
+                    map(math.log, (raw.time, *ends)), (plot.dot, *plot.range), strict=True
+                )
+        (one, at), (other, end) = min(places), max(places)
+        for log, place in places:
+            assert place == pytest.approx(at + (log - one) / (other - one) * (end - at), abs=0.05)
 
 
-def _hover(lines: Sequence[str], raw: Raw) -> None:
-    said: dict[str, Any] = dict(zip(("who", "median", "spread", "first", "verdict"), lines,
-                                    strict=True))  # fmt: skip
-    time, low, high = re.match(r"median (.*), passes from (.*) to (.*)", said["median"]).groups()  # type: ignore[union-attr]
-    iqr, rounds, number = re.match(  # type: ignore[union-attr]
-        r"IQR (.*), (\d+) rounds in (\d+) passes", said["spread"]
-    ).groups()
+def _is_of(table: Shown, case: str, cache: str) -> bool:
+    return table.summary.split()[0] == case.partition("/")[0] and f" {cache}," in table.summary
+
+
+def _told(told: str, raw: Raw) -> None:
+    said = r"median (.*), passes from (.*) to (.*), IQR (.*), (\d+) rounds in (\d+) passes"
+    match = re.fullmatch(said, told)
+    assert match
+    time, low, high, iqr, rounds, number = match.groups()
     spreads = [quantiles(one, n=4, method="inclusive") for one in raw.rounds]
     assert reads(time, raw.time)
     assert reads(low, min(raw.medians))
     assert reads(high, max(raw.medians))
     assert reads(iqr, median(three - one for one, _, three in spreads))
     assert (int(rounds), int(number)) == (sum(map(len, raw.rounds)), len(raw.rounds))
-    assert reads(said["first"].removeprefix("first call "), median(raw.first_calls))
+
+
+def test_cross_entropy_comes_first_and_its_story_is_that_of_its_rows(
+    section: Section, run_file: Path
+) -> None:
+    case = next(it for it in CASES if it.startswith("cross_entropy"))
+    assert section.tables[0].summary.startswith("cross_entropy")
+    for direction in CASES[case]:
+        slow, fast = (raw_of(run_file, name, case, direction, "hot") for name in ("torch", "jax"))
+        slow, fast = sorted((slow, fast), key=lambda raw: -raw.time)
+        told = re.search(
+            rf"(\w+): {re.escape(direction)} takes (\S+) times that of (\w+)", section.lead
+        )
+        assert told
+        assert float(told[2]) == pytest.approx(slow.time / fast.time, rel=0.006)
+        assert {told[1], told[3]} == {"torch", "jax"}
+    assert "one thread" in section.beside
