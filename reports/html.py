@@ -20,7 +20,8 @@ from markupsafe import Markup
 from ..harness.runfile import RunFile
 from ..outputs import Kind, write_output
 from ..printing import printable
-from . import numbers, tables
+from . import accuracy, numbers, tables
+from .compared import compared
 from .conventions import convention_lines, meanings
 from .domain import Domain, domain_of, meaning
 from .domain_chart import domain_charts
@@ -100,6 +101,8 @@ def _sections(found: Survey) -> dict[str, Any]:
         "explained": tables.explained_lines(found),
         "conventions": convention_lines(found),
         "meanings": meanings(found),
+        "compared": compared(found.runs),
+        "plot": accuracy.PLOT,
         "worked": tables.worked_lines(found.runs),
         "equivalences": equivalence_rows(related),
         "relations": relation_tables(found, related),

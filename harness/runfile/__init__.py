@@ -14,9 +14,10 @@ from .resume_rows import AnswerRow, BlobRow, CompletedRow, IncidentRow, PendingR
 from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
 from .schema import Row, array_of, packed
 from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
-from .views import CaseView, NamesView, PassView, VerdictView, WordView
+from .views import AccuracyView, CaseView, NamesView, PassView, VerdictView, WordView
 
 __all__ = [
+    "AccuracyView",
     "Answer",
     "AnswerKey",
     "AnswerRow",

@@ -55,6 +55,30 @@ class VerdictView:
 
 
 @dataclass(frozen=True)
+class AccuracyView:
+    """What a comparison of functions with each other needs of a verdict; as in `VerdictRow`."""
+
+    case: str
+    target_kind: str | None
+    dtype: str
+    implementation: str
+    framework: str
+    kind: str
+    mode: str
+    device: str
+    quantity: str
+    verdict: str
+    ulp: Size | None
+    ratio: Size | None
+    exact: str
+    got: str
+    fingerprint: str
+
+    by_the_million: ClassVar[bool] = True  # see `decoding`
+    table: ClassVar[str] = VerdictRow.table
+
+
+@dataclass(frozen=True)
 class PassView:
     """What a comparison of two runs needs of one benchmark in one pass; fields as in `PassRow`."""
 
@@ -106,5 +130,12 @@ class CaseView:
     table: ClassVar[str] = VerdictRow.table
 
 
-View = VerdictView | PassView | WordView | NamesView | CaseView
-VIEWS: tuple[type[View], ...] = (VerdictView, PassView, WordView, NamesView, CaseView)
+View = VerdictView | AccuracyView | PassView | WordView | NamesView | CaseView
+VIEWS: tuple[type[View], ...] = (
+    VerdictView,
+    AccuracyView,
+    PassView,
+    WordView,
+    NamesView,
+    CaseView,
+)

@@ -1,0 +1,120 @@
+"""Read the answers of the main functions of an operation, to compare them with each other.
+
+The main functions are those that a framework ships, a user's own, and, where a framework ships
+none for a kind of target, the recipes that stand for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ..cases.faultless import without_fault
+from ..cases.model import Case
+from ..cases.operations import OPERATIONS
+from ..harness.runfile import AccuracyView, RunFile
+from ..harness.verdicts import UNDEFINED, kind_of
+from .survey import TEXTBOOK, way_of
+
+_QUANTITIES = ("value", "gradient_logits")
+# Verdicts about more than one answer, which stand beside the verdict on the answer itself.
+_BESIDE = ("relation", "nondeterministic", "mutates", "spoils")
+_ASKED = "operation = ? AND kind != ? AND verdict != 'unsupported'"
+_FIRST = "cross_entropy"  # what most readers look for
+EAGER = "eager"
+
+
+class Member(NamedTuple):
+    """One function in one mode on one device."""
+
+    framework: str
+    name: str
+    kind: str
+    way: str
+
+
+class Point(NamedTuple):
+    """One array that functions answer."""
+
+    case: str
+    quantity: str
+
+
+@dataclass
+class Field:
+    """The answers of the main functions of one operation and kind of target.
+
+    Attributes:
+        operation: the operation.
+        target_kind: the kind of the target; empty for none.
+        answers: the verdict on each array, by the function and the array.
+        dtypes: the dtype of each case.
+    """
+
+    operation: str
+    target_kind: str
+    answers: dict[Member, dict[Point, AccuracyView]] = field(default_factory=dict)
+    dtypes: dict[str, str] = field(default_factory=dict)
+
+    def drop_recipes(self) -> None:
+        """Drop the recipes of frameworks that ship a function for this kind of target."""
+        shipping = {it.framework for it in self.answers if it.kind == "native"}
+        for member in [it for it in self.answers if it.kind == "recipe"]:
+            if member.framework in shipping:
+                del self.answers[member]
+
+    def members(self, quantity: str, dtype: str) -> dict[Member, set[str]]:
+        """Return the cases of one dtype that each function answers with one quantity.
+
+        Only ordinary questions count, which have one agreed answer that is a number.
+        """
+        found = {
+            member: {
+                point.case
+                for point in points
+                if point.quantity == quantity and self.dtypes[point.case] == dtype
+            }
+            for member, points in self.answers.items()
+        }
+        ordinary = {
+            case for case in set().union(*found.values()) if self._is_ordinary(case, quantity)
+        }
+        return {member: cases & ordinary for member, cases in found.items() if cases & ordinary}
+
+    def _is_ordinary(self, case: str, quantity: str) -> bool:
+        point = Point(case, quantity)
+        given = [points[point].verdict for points in self.answers.values() if point in points]
+        return not any(it.startswith(UNDEFINED) for it in given) and _is_faultless(case)
+
+
+def _is_faultless(case: str) -> bool:
+    try:
+        return without_fault(Case.parse(case)) is None
+    except ValueError:  # its arrays come from a file, and nothing is known of them
+        return True
+
+
+def fields(runs: Sequence[RunFile]) -> Iterator[Field]:
+    """Yield the answers by operation and kind of target, those of cross-entropy first.
+
+    The answers of one operation are in memory at a time.
+
+    Args:
+        runs: run files; if two contain the same answer, that of the later one counts.
+    """
+    for operation in sorted(OPERATIONS, key=lambda name: name != _FIRST):
+        found: dict[str, Field] = {}
+        for run in runs:
+            for row in run.rows(AccuracyView, _ASKED, (operation, TEXTBOOK)):
+                if row.quantity in _QUANTITIES and kind_of(row.verdict).word not in _BESIDE:
+                    kind = row.target_kind or ""
+                    here = found.setdefault(kind, Field(operation, kind))
+                    way = way_of(row.mode, row.device)
+                    member = Member(row.framework, row.implementation, row.kind, way)
+                    here.answers.setdefault(member, {})[Point(row.case, row.quantity)] = row
+                    here.dtypes[row.case] = row.dtype
+        for kind in ("", *OPERATIONS[operation].targets):
+            if kind in found:
+                found[kind].drop_recipes()
+                yield found[kind]
