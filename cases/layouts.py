@@ -85,6 +85,19 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
+def locked(array: Array) -> Array:
+    """Return a copy of an array, in C order, that nobody can write to.
+
+    The flag `writeable` alone could be set again, and says nothing of the array that a view shows.
+    The memory of this one is that of a `bytes`.
+
+    >>> locked(np.zeros(2)).flags.writeable = True
+    Traceback (most recent call last):
+    ValueError: cannot set WRITEABLE flag to True of this array
+    """
+    return np.frombuffer(array.tobytes(), array.dtype).reshape(array.shape)
+
+
 def laid_out(array: Array, layout: str) -> Array:
     """Return a copy of an array in a layout.
 

@@ -15,6 +15,7 @@ import numpy as np
 from .dtypes import FORMATS, Array
 from .existence import exists
 from .families import VALUES
+from .layouts import locked
 from .operations import OPERATIONS, Operation, Options, TargetKind
 from .stored import stored_values
 from .stream import Floats, Stream
@@ -338,7 +339,9 @@ def _inputs(case: Case) -> Inputs:
         target = _shaped(case, drawn, rest, axis)
         if case.target_family in WRONG_SHAPES:
             target = WRONG_SHAPES[case.target_family].change(target)
-    return Inputs(values, target, *(_weights(case, name) for name in ("weight", "pos_weight")))
+    # They are kept for further calls, for which no caller may change them.
+    others = (target, _weights(case, "weight"), _weights(case, "pos_weight"))
+    return Inputs(locked(values), *(None if it is None else locked(it) for it in others))
 
 
 def _target(case: Case, stream: Stream, values: Floats, stored: Array | None) -> Array:

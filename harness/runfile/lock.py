@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ...errors import OutputError, RunFileError
 from ...outputs import check_folder, shown, target_of
 
@@ -39,6 +37,8 @@ def writing(path: Path) -> Iterator[None]:
     Raises:
         RunFileError: another process writes the file, or its folder cannot be written.
     """
+    from filelock import FileLock, Timeout  # a worker, which writes no run, does not import it
+
     place = target_of(path)
     lock = place.with_name(f".{place.name}.lock")
     try:

@@ -159,9 +159,7 @@ def bound(arguments: Iterable[Any]) -> list[Any]:
     return [storable(value) if isinstance(value, str) else value for value in arguments]
 
 
-_DECODERS: dict[type[Any], RowDecoder] = {
-    row: RowDecoder(row, BOOL_COLUMNS[row], JSON_COLUMNS[row]) for row in _READ
-}
+_DECODERS: dict[type[Any], RowDecoder] = {}
 
 
 def decode(row: type[R], record: Sequence[Any]) -> R:
@@ -185,7 +183,12 @@ def decoded_from(row: type[R], cursor: sqlite3.Cursor) -> Iterator[R]:
 
 
 def _decoder_of(row: type[Any]) -> RowDecoder:
-    return _DECODERS.get(row) or RowDecoder(row, (), ())
+    # Made when it is first used: most processes read few kinds of rows, and a worker none.
+    found = _DECODERS.get(row)
+    if found is None:
+        bools, texts = BOOL_COLUMNS.get(row, ()), JSON_COLUMNS.get(row, ())
+        found = _DECODERS[row] = RowDecoder(row, bools, texts)
+    return found
 
 
 def packed(array: NDArray[np.generic]) -> bytes:

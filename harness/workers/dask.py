@@ -10,7 +10,6 @@ declares a framework, or the GPU, only the workers that declare it are used for 
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import logging
 import os
@@ -224,6 +223,8 @@ class Cluster:
         Raises:
             ClusterError: distributed is not installed, no scheduler answers, or it has no workers.
         """
+        import asyncio
+
         try:
             from distributed import Client
             from distributed.comm import connect

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+import numpy as np
 import pytest
+from lossdiff.cases.factors import LAYOUTS
 
 import lossdiff
 from lossdiff.errors import ArgumentValueError, DeclarationError
 
 from .test_checking import softmax, softmax_unshifted
 
+EVERYDAY = "softmax/float32/4x10/normal/-/0"
 CASE = "softmax/float32/4x10/exp_overflow/-/0"
 
 
@@ -31,6 +35,32 @@ def test_a_question_is_the_line_of_a_finding_again() -> None:
 
 def test_a_question_has_its_arrays() -> None:
     assert lossdiff.Question(CASE, "numpy").case.inputs().values.shape == (4, 10)
+
+
+@pytest.mark.parametrize("layout", ["", *LAYOUTS])
+def test_a_function_changes_no_arrays_of_the_next_one(layout: str) -> None:
+    """It writes to its argument, to what that is a view of, and to those of the question itself."""
+    text = f"softmax/float32/4x10~{layout}/normal/-/0" if layout else EVERYDAY
+
+    def zero(array: Any) -> None:
+        with contextlib.suppress(ValueError):
+            array.flags.writeable = True
+            array[...] = 0
+        if isinstance(array.base, np.ndarray):
+            zero(array.base)
+
+    def softmax_zeroes_all(x: Any) -> Any:
+        right = softmax(x)
+        zero(x)
+        zero(lossdiff.Question(text, "numpy").case.inputs().values)
+        return right
+
+    before = lossdiff.Question(text, "numpy").case.inputs().values.copy()
+    with pytest.raises(AssertionError, match=r"mutates:logits"):
+        lossdiff.Question(text, "numpy").check(softmax_zeroes_all)
+
+    assert np.array_equal(before, lossdiff.Question(text, "numpy").case.inputs().values)
+    lossdiff.Question(text, "numpy").check(softmax)
 
 
 def test_what_is_declared_chooses_the_questions() -> None:

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from lossdiff.cases.factors import LAYOUTS as REASONS
-from lossdiff.cases.layouts import LAYOUTS, laid_out
+from lossdiff.cases.layouts import LAYOUTS, laid_out, locked
 from lossdiff.cases.model import Case
 
 DTYPES = (np.float32, ml_dtypes.bfloat16, np.int64)
@@ -23,6 +23,22 @@ def test_the_numbers_stay_and_the_array_is_a_copy(layout: str, dtype: Any) -> No
     assert (other.dtype, other.shape) == (array.dtype, array.shape)
     assert np.array_equal(other.astype(float), array.astype(float))
     assert not np.shares_memory(other, array)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (2, 3)], ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nobody_can_write_to_what_is_locked(shape: tuple[int, ...], dtype: Any) -> None:
+    array = np.ones(shape).astype(dtype)
+    made = locked(array)
+
+    assert (made.dtype, made.shape) == (array.dtype, array.shape)
+    assert made.tobytes() == array.tobytes()
+    assert not np.shares_memory(made, array)
+    for it in (made, made[...], made.T, made.base):
+        with pytest.raises((ValueError, TypeError)):
+            it[...] = 0
+        with pytest.raises((ValueError, AttributeError)):
+            it.flags.writeable = True
 
 
 def test_each_layout_is_what_its_name_says() -> None:
