@@ -32,7 +32,7 @@ from .payload import payload, to_json
 from .relations import equivalence_rows, latest, relation_tables, repeat_tables
 from .survey import TEXTBOOK, Survey, survey
 from .textbook import breaks, formulas
-from .timings import TimingTable, threads_of, timing_tables
+from .timings import TimingTable, left_out, threads_of, timing_tables
 from .trends import trends_of
 
 _TEMPLATES = "lossdiff.reports.templates"
@@ -74,6 +74,7 @@ def render(runs: Sequence[RunFile]) -> str:
             charts=Markup(to_json(domain_charts(domain) | {"colours": colours})),  # noqa: S704
             timings=timed,
             timed_with=threads_of(runs),
+            left_out=left_out(runs),
             trends=trends_of(runs) if len(runs) > 1 else None,
             domain=domain,
             colours=colours,

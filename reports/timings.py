@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from ..harness.runfile import ProcessRow, RunFile, TimingRow
+from ..harness.runfile import IncidentRow, ProcessRow, RunFile, TimingRow
 from .legend import Mark, mark_of
 from .numbers import counted, seconds, three
 from .survey import dtype_order, way_of
 
 _FIRST = ("cross_entropy", "softmax", "log_softmax")  # what most readers come for
 _EAGER = "eager"
+_SHOWN = 100  # calls that were left out; a run of hostile functions may have very many
 
 
 class Contest(NamedTuple):
@@ -128,6 +129,26 @@ def threads_of(runs: Sequence[RunFile]) -> str:
             known = " or ".join(str(number) for number in sorted(numbers) if number)
             words[name] = f"all threads of the machine{f' ({known})' if known else ''}"
     return " and with ".join(words[name] for name in sorted(counts, reverse=True))
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The calls that `bench` has left out.
+
+    Attributes:
+        rows: the first of them, each with its reason.
+        more: how many others there are.
+    """
+
+    rows: tuple[IncidentRow, ...]
+    more: int
+
+
+def left_out(runs: Sequence[RunFile]) -> LeftOut:
+    """Return the calls that could not be timed, or not be measured for their memory."""
+    found = [row for run in runs for row in run.rows(IncidentRow) if row.direction]
+    different = list(dict.fromkeys(found))
+    return LeftOut(tuple(different[:_SHOWN]), len(different[_SHOWN:]))
 
 
 def timing_tables(runs: Sequence[RunFile]) -> tuple[TimingTable, ...]:

@@ -141,6 +141,12 @@ class IncidentRow:
 
     table: ClassVar[str] = "incidents"
 
+    @property
+    def direction(self) -> str:
+        """The direction of a call that `bench` has left out; empty of a question of a run."""
+        first = self.outcome.partition(" ")[0]
+        return first if first in ("forward", "forward+backward") else ""
+
 
 ProgressRow = CompletedRow | ValidityPointRow | AnswerRow | PendingRow | BlobRow | IncidentRow
 PROGRESS_ROWS: tuple[type[ProgressRow], ...] = (

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from lossdiff.harness.runfile.file import RunFile
+from lossdiff.harness.runfile.resume_rows import IncidentRow
 from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import VERDICTS, kind_of
 from lossdiff.reports.html import render, write_report
@@ -188,6 +189,33 @@ def test_textbook_formulas_break_where_the_native_function_does_not(page: Reader
     assert "softmax_unshifted" in text
     assert "Breaks on 3 of 7 families; holds on normal, subnormal, neg_inf, nan" in text
     assert "none of them breaks on these" in text
+
+
+def test_the_page_lists_what_bench_has_left_out(tmp_path: Path) -> None:
+    """An incident of a worker is none: its question has a verdict."""
+    case = "softmax/float32/4x10/normal/-/0"
+    hangs, raises = (
+        IncidentRow("numpy", "cpu", f"mine.{name}", "eager", case, what, outcome)
+        for name, what, outcome in (
+            ("softmax", "no result within 3 s", "forward is not timed"),
+            ("softmax_b", "ValueError: <b>enough</b>", "forward+backward is not timed any further"),
+        )
+    )
+    asked = replace(hangs, implementation="mine.softmax_c", outcome="asked again, alone")
+    many = [replace(hangs, implementation=f"mine.softmax_{place}") for place in range(1000)]
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([hangs, raises, asked])
+        few = Reader(render([run, run])).sections["timings"]
+        run.add(many)
+        all_ = Reader(render([run])).sections["timings"]
+
+    text = " ".join(few.split())
+    assert "Nothing was timed in this run." in text
+    assert text.count("no result within 3 s") == 1
+    assert "forward+backward is not timed any furtherValueError: <b>enough</b>" in text
+    assert "mine.softmax_c" not in text
+    assert "more, in the table" not in text
+    assert "And 902 more, in the table incidents" in " ".join(all_.split())
 
 
 def test_a_wrong_answer_has_no_rank_in_the_timings(page: Reader) -> None:
