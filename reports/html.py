@@ -25,6 +25,7 @@ from .compared import compared
 from .conventions import convention_lines, meanings
 from .domain import Domain, domain_of, meaning
 from .domain_chart import domain_charts
+from .edges import edge_table
 from .figures import key, time_axis
 from .findings import alarms, groups
 from .legend import CLASSES, MARKS, mark_of
@@ -100,6 +101,7 @@ def _sections(found: Survey) -> dict[str, Any]:
         "first": _FIRST_NEW,
         "kinds": len(finding_groups),
         "explained": tables.explained_lines(found),
+        "edges": edge_table(found.runs),
         "conventions": convention_lines(found),
         "meanings": meanings(found),
         "compared": compared(found.runs),

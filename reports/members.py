@@ -19,7 +19,7 @@ from .survey import TEXTBOOK, way_of
 
 _QUANTITIES = ("value", "gradient_logits")
 # Verdicts about more than one answer, which stand beside the verdict on the answer itself.
-_BESIDE = ("relation", "nondeterministic", "mutates", "spoils")
+BESIDE = ("relation", "nondeterministic", "mutates", "spoils")
 _ASKED = "operation = ? AND kind != ? AND verdict != 'unsupported'"
 _FIRST = "cross_entropy"  # what most readers look for
 EAGER = "eager"
@@ -107,7 +107,7 @@ def fields(runs: Sequence[RunFile]) -> Iterator[Field]:
         found: dict[str, Field] = {}
         for run in runs:
             for row in run.rows(AccuracyView, _ASKED, (operation, TEXTBOOK)):
-                if row.quantity in _QUANTITIES and kind_of(row.verdict).word not in _BESIDE:
+                if row.quantity in _QUANTITIES and kind_of(row.verdict).word not in BESIDE:
                     kind = row.target_kind or ""
                     here = found.setdefault(kind, Field(operation, kind))
                     way = way_of(row.mode, row.device)
