@@ -1,6 +1,7 @@
 """Assign each case to a column of the matrix: its family of inputs, or of targets.
 
-A family of targets has a column of its own if it decides the answer more than the values do.
+A family of targets has a column of its own if it decides the answer more than the values do. What
+is no valid input has columns of its own, so that it does not colour those of ordinary questions.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..cases.families import VALUES
+from ..cases.targets import WRONG_SHAPES
 
 # These target families decide the answer whatever the values are.
 TARGETS = {
@@ -21,7 +23,11 @@ TARGETS = {
     "above_one": "a label of 2: an error is due",
     "soft_nan": "a soft target that holds a NaN: no agreed answer in its row",
     "binary_nan": "a label that is NaN: no agreed answer for its element",
+    "above": "a probability above 1 as target: an error is due",
+    **{name: f"{shape.why}: an error is due" for name, shape in WRONG_SHAPES.items()},
 }
+_INVALID_TARGETS = ("too_large", "negative", "soft_negative", "above", "above_one", *WRONG_SHAPES)
+_INVALID_VALUES = ("probs_outside",)
 _EVERYDAY = (
     "normal", "normal_10", "zeros", "ties", "dominant", "scaled", "one_large", "two_units", "grid",
 )  # fmt: skip
@@ -34,12 +40,14 @@ _STORED = {
     "digits": "logits of a classifier of digits, in training",
     "file": "cases from files",
 }
+INVALID = "invalid input"
 GROUPS = (
     "everyday",
     "far and large",
     "not finite",
     "probabilities",
     "targets and shapes",
+    INVALID,
     "data",
     "other",
 )
@@ -99,7 +107,9 @@ def column_of(name: str) -> Column:
     if name == EMPTY:
         return Column(name, "targets and shapes", "no rows or no classes at all")
     if name.startswith("target "):
-        return Column(name, "targets and shapes", TARGETS[name.removeprefix("target ")])
+        target = name.removeprefix("target ")
+        group = INVALID if target in _INVALID_TARGETS else "targets and shapes"
+        return Column(name, group, TARGETS[target])
     if name in _STORED:
         return Column(name, "data", _STORED[name])
     if name not in VALUES:
@@ -112,5 +122,7 @@ def _group(name: str) -> str:
         return "everyday"
     if name in _NOT_FINITE:
         return "not finite"
+    if name in _INVALID_VALUES:
+        return INVALID
     # Families are grouped by difficulty; what is in no list above is grouped by its domain.
     return "far and large" if VALUES[name].domain == "logits" else "probabilities"

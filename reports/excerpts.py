@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -67,14 +68,18 @@ def _excerpt(case: Case, inputs: Inputs, index: tuple[int, ...]) -> Excerpt | No
         return Excerpt((_number(values.ravel()[0]),), 0, 1, None, "", "")
     # Elementwise operations have no classes; the last axis serves as their row.
     axis = case.class_axis if case.contract.reads_classes else values.ndim - 1
+    if not index:
+        index = _telling_row(values, axis)
     outer, worst = _split(index, values.ndim, axis)
     row = np.moveaxis(values, axis, -1)[outer]
-    # The worst element is in the middle of the excerpt, except near the ends of the row.
-    start = max(0, min((worst or 0) - SHOWN // 2, row.size - SHOWN))
+    # The worst element is in the middle of the excerpt, except near the ends of the row. Where the
+    # verdict is about a whole row, the element that decides it most stands for it.
+    middle = _telling(row) if worst is None else worst
+    start = max(0, min(middle - SHOWN // 2, row.size - SHOWN))
     numbers = tuple(map(_number, row[start : start + SHOWN]))
     target = _target(inputs, axis, outer, start)
     rows = values.size // row.size
-    which = "" if rows == 1 else f"row {list(outer)}" if index else f"first of {rows} rows"
+    which = "" if rows == 1 else f"row {list(outer)}"
     return Excerpt(numbers, start, row.size, worst, target, which)
 
 
@@ -89,6 +94,19 @@ def _split(index: tuple[int, ...], ndim: int, axis: int) -> tuple[tuple[int, ...
     if len(index) == ndim - 1:
         return index, None
     return (0,) * (ndim - 1), None
+
+
+def _telling(numbers: np.ndarray[Any, Any]) -> int:
+    """Return the position of the first NaN or infinity, else of the largest magnitude."""
+    sizes = np.abs(numbers.astype(np.float64))
+    return int(np.argmax(np.where(np.isfinite(sizes), sizes, np.inf)))
+
+
+def _telling_row(values: np.ndarray[Any, Any], axis: int) -> tuple[int, ...]:
+    """Return the index of the row that decides an answer most: the one with that element."""
+    place = np.unravel_index(_telling(values.ravel()), values.shape)
+    index = tuple(map(int, place))
+    return index[:axis] + index[axis + 1 :] if values.ndim > 1 else ()
 
 
 def _target(inputs: Inputs, axis: int, outer: tuple[int, ...], start: int) -> str:

@@ -37,7 +37,11 @@ from .timings import TimingTable, left_out, threads_of, timing_tables
 from .trends import trends_of
 
 _TEMPLATES = "lossdiff.reports.templates"
-_SCRIPTS = ("state.js", "matrix.js", "findings.js", "domain.js", "report.js")
+_STYLES = ("report.css", "panel.css", "print.css")
+_SCRIPTS = (
+    "state.js", "address.js", "matrix.js", "panel.js", "findings.js", "domain.js", "sift.js",
+    "report.js",
+)  # fmt: skip
 _FIRST_NEW = 6
 
 
@@ -69,7 +73,7 @@ def render(runs: Sequence[RunFile]) -> str:
         .get_template("report.html.j2")
         .render(
             policy=_policy(script),
-            style=Markup(_packaged("report.css")),  # noqa: S704 -- our own file
+            style=Markup("".join(map(_packaged, _STYLES))),  # noqa: S704 -- our own files
             script=Markup(script),  # noqa: S704 -- our own files
             data=Markup(to_json(payload(found))),  # noqa: S704 -- to_json escapes what ends a script
             charts=Markup(to_json(domain_charts(domain) | {"colours": colours})),  # noqa: S704

@@ -11,12 +11,16 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ..cases.dtypes import FORMATS
 from .excerpts import Excerpt, excerpt
 from .findings import detailed, measured
 from .legend import mark_of
-from .survey import KINDS, Found, Place, Survey, Tally, dtype_order
+from .survey import KINDS, TEXTBOOK, Found, Place, Survey, Tally, dtype_order
+from .witnesses import witnesses
 
+EXAMPLES = 9000  # cells that hold no finding show one of their answers as long as there is room
 _NOTE, _TEXT = 400, 60  # characters of a note, and of another text
+_NARROW = 16  # bits of a number that is told apart from those of float32 and float64
 # `</script>` and `<!--` would end the element or change its meaning. The line separators U+2028 and
 # U+2029 are allowed in JSON, but were no part of strings in older JavaScript.
 _SCRIPT = str.maketrans(
@@ -50,6 +54,7 @@ class _Axes:
     """The axes of the matrix; calling it returns a place as four positions on them."""
 
     def __init__(self, survey: Survey) -> None:
+        self.runs = list(survey.runs)
         self.asked = survey.asked
         self.columns = survey.columns
         self.dtypes = sorted({place.dtype for place in survey.places}, key=dtype_order)
@@ -73,18 +78,21 @@ def payload(survey: Survey) -> dict[str, Any]:
         survey: the surveyed runs.
 
     Returns:
-        Lists and dictionaries of numbers and texts, which `matrix.js` and `findings.js` read by
-        position.
+        Lists and dictionaries of numbers and texts, which `state.js` reads by position.
     """
     # The tables of texts are complete only when everything that refers to them has been made, so
     # the cells and findings are computed before the dictionary is.
     axes, verdicts, texts = _Axes(survey), _Names(), _Names()
     details = detailed(survey)
+    examples = _examples(survey)
+    shown = [*details, *examples]
     cells = [
         [*axes(place), _size(tally.ratio), *_counts(tally, verdicts)]
         for place, tally in survey.places.items()
     ]
     findings = [_finding(found, axes, verdicts, texts) for found in details]
+    others = [_finding(found, axes, verdicts, texts) for found in examples]
+    who = _witnesses(survey, shown, verdicts, texts)
     return {
         "columns": [[column.name, column.group, column.why] for column in axes.columns],
         "asked": [list(asked) for asked in axes.asked],
@@ -93,10 +101,51 @@ def payload(survey: Survey) -> dict[str, Any]:
         "ways": axes.ways,
         "cells": cells,
         "findings": findings,
-        "inputs": _inputs(details, texts),
+        "examples": others,
+        "who": who,
+        "runs": [run.path.name for run in survey.runs],
+        "narrow": [dtype for dtype in axes.dtypes if _is_narrow(dtype)],
+        "inputs": _inputs(shown, texts),
         "texts": texts.texts,
         "verdicts": [_verdict(word) for word in verdicts.texts],
         "left_out": len(survey.findings) - len(details),
+    }
+
+
+def _is_narrow(dtype: str) -> bool:
+    return dtype in FORMATS and 8 * FORMATS[dtype].dtype.itemsize <= _NARROW
+
+
+def _examples(survey: Survey) -> list[Found]:
+    """Return the worst answer of each cell, dtype and verdict that is no finding.
+
+    The gravest verdicts come first, and textbook formulas last, as far as there is room.
+    """
+    items = sorted(
+        survey.examples.items(),
+        key=lambda item: (item[0].asked.kind == TEXTBOOK, -mark_of(item[1].row.verdict).severity),
+    )
+    return [found for _, found in items[:EXAMPLES]]
+
+
+def _witnesses(
+    survey: Survey, shown: Sequence[Found], verdicts: _Names, texts: _Names
+) -> dict[str, list[list[int]]]:
+    """Return who else was asked, by the numbers of case and quantity.
+
+    A list has the number of a verdict, then the numbers of the implementations. Textbook formulas,
+    which are there to be wrong, are left out.
+    """
+    places = {asked: n for n, asked in enumerate(survey.asked) if asked.kind != TEXTBOOK}
+    wanted = {(found.row.case, found.row.quantity) for found in shown}
+    found = witnesses(survey.runs, places, {case for case, _ in wanted})
+    return {
+        f"{texts(case)},{texts(quantity)}": [
+            [verdicts(word), *sorted(places[who] for who in members)]
+            for word, members in sorted(found.get((case, quantity), {}).items())
+            if mark_of(word).group != "neutral"
+        ]
+        for case, quantity in sorted(wanted)
     }
 
 
@@ -121,21 +170,22 @@ def _counts(tally: Tally, verdicts: _Names) -> list[int]:
 
 
 def _finding(found: Found, axes: _Axes, verdicts: _Names, texts: _Names) -> list[Any]:
-    # The order of the items is that in which `findings.js` reads them.
+    # The order of the items is that in which `state.js` reads them.
     row = found.row
-    sized = measured(row) is not None
+    sized = measured(row) is not None or mark_of(row.verdict).group != "finding"
     return [
         *axes(found.place),
         2 * verdicts(row.verdict) + row.is_settled,
         texts(row.case),
         texts(row.quantity),
-        _size(measured(row)),
+        _size(row.ratio if sized else None),
         _size(row.ulp if sized else None),
         _size(row.abs_error if sized else None),
         texts(row.where[:_TEXT]),
         row.exact[:_TEXT],
         row.got[:_TEXT],
         texts(row.note[:_NOTE]),
+        axes.runs.index(found.run),
     ]
 
 

@@ -86,6 +86,18 @@ class Found:
     run: RunFile
 
 
+class Example(NamedTuple):
+    """What is shown of a cell beside its findings: the worst of each dtype and verdict.
+
+    All verdicts that agree count as one, whose word is empty.
+    """
+
+    asked: Asked
+    column: str
+    dtype: str
+    verdict: str
+
+
 @dataclass
 class Explained:
     """The differences of one implementation with one explanation: the worst, and their number."""
@@ -113,6 +125,7 @@ class Survey:
         places: the cells of the matrix, by place.
         findings: every finding.
         explained: the explained differences except conventions.
+        examples: of all other verdicts but `unsupported` the worst of its cell, dtype and verdict.
         unsteady: the verdicts `nondeterministic`.
         cases: the ids of the cases.
         conventions: for each question, the verdict that shows the convention best.
@@ -123,6 +136,7 @@ class Survey:
     places: dict[Place, Tally] = field(default_factory=dict)
     findings: list[Found] = field(default_factory=list)
     explained: dict[tuple[Asked, str], Explained] = field(default_factory=dict)
+    examples: dict[Example, Found] = field(default_factory=dict)
     unsteady: list[VerdictRow] = field(default_factory=list)
     cases: set[str] = field(default_factory=set)
     conventions: dict[Question, VerdictRow] = field(default_factory=dict)
@@ -162,7 +176,14 @@ class Survey:
         mark = mark_of(row.verdict)
         if mark.group == "finding":
             self.findings.append(Found(row, place, run))
-        elif is_unsteady(row):
+            return
+        if mark.group != "neutral":
+            word = "" if mark.group == "agree" else row.verdict
+            example = Example(place.asked, place.column, place.dtype, word)
+            found = self.examples.get(example)
+            if found is None or _tells(row) > _tells(found.row):
+                self.examples[example] = Found(row, place, run)
+        if is_unsteady(row):
             self.unsteady.append(row)
         elif row.verdict.startswith("convention:"):
             question = Question(
@@ -176,8 +197,8 @@ class Survey:
             shown = self.conventions.setdefault(question, row)
             self.conventions[question] = max(shown, row, key=_shows)
         elif mark.group == "explained":
-            found = self.explained.setdefault((place.asked, row.verdict), Explained(row))
-            found.add(row, place)
+            explained = self.explained.setdefault((place.asked, row.verdict), Explained(row))
+            explained.add(row, place)
 
 
 def _shows(row: VerdictRow) -> tuple[bool, bool, bool, int]:
@@ -186,6 +207,11 @@ def _shows(row: VerdictRow) -> tuple[bool, bool, bool, int]:
     Best is one without an agreed answer, then a single number, float32, and few options.
     """
     return row.exact == NO_AGREED_ANSWER, not row.where, row.dtype == "float32", -len(row.options)
+
+
+def _tells(row: VerdictRow) -> tuple[bool, float]:
+    """Return how much a row tells of its verdict: one with both numbers, then the largest error."""
+    return bool(row.got), row.ratio or 0.0
 
 
 def filter_none(*values: float | None) -> list[float]:

@@ -1,9 +1,6 @@
 // The domain of validity: one chart at a time, and tables that are sorted and filtered.
 const charts = read("charts");
 const pick = byId("pick"), plot = byId("domain-chart");
-const searches = [...document.querySelectorAll("#domain [data-framework]")].map((part) => ({
-  part, dtypes: part.dataset.dtype.split(" "), ways: part.dataset.way.split("|"), text: part.textContent, ...part.dataset,
-}));
 
 function domainChart() {
   const { operation, sweep, dtype } = pick.elements;
@@ -71,22 +68,6 @@ function compared(a, b, isNumber) {
   if (!isNumber) return a.textContent.localeCompare(b.textContent, "en");
   const value = (cell) => (cell.dataset.sort === "" ? Infinity : Number(cell.dataset.sort));
   return value(a) === value(b) ? 0 : value(a) - value(b);
-}
-
-function fits(search) {
-  return (!filters.framework || search.framework === filters.framework)
-    && (!filters.operation || search.operation === filters.operation)
-    && (!filters.kind || search.kind === filters.kind)
-    && (!filters.dtype || search.dtypes.includes(filters.dtype))
-    && (!filters.way || search.ways.includes(filters.way))
-    && says(search.text, search.operation, search.framework);
-}
-
-function filterDomain() {
-  for (const search of searches) search.part.hidden = !fits(search);
-  for (const part of document.querySelectorAll("#domain .kept, #domain .searches")) {
-    part.hidden = !part.querySelector("[data-framework]:not([hidden])");
-  }
 }
 
 document.querySelectorAll("table.sortable").forEach(sortable);

@@ -30,23 +30,46 @@ function sums() {
   for (const [cell, code, count] of counted()) {
     if (!says(cell.asked.name, cell.asked.operation, cell.asked.framework, cell.column.name, codes[code].word) && !foundIn(cell, code)) continue;
     const key = cell.asked.id * columns.length + cell.column.id;
-    if (!found.has(key)) found.set(key, { counts: new Map(), ratio: null });
-    const sum = found.get(key);
+    if (!found.has(key)) found.set(key, { wide: nothing(), narrow: nothing() });
+    const sum = found.get(key)[narrow(cell) ? "narrow" : "wide"];
     sum.counts.set(code, (sum.counts.get(code) || 0) + count);
     if (cell.ratio !== null && !(sum.ratio > cell.ratio)) sum.ratio = cell.ratio;
   }
   return found;
 }
 
+function nothing() {
+  return { counts: new Map(), ratio: null };
+}
+
+// What all dtypes of 16 bits say is kept apart: it is no trouble of float32.
 function merged(all, who, what) {
-  const sum = { counts: new Map(), ratio: null };
+  const both = { wide: nothing(), narrow: nothing() };
   for (const a of who) for (const c of what) {
     const one = all.get(a.id * columns.length + c.id);
     if (!one) continue;
-    for (const [code, count] of one.counts) sum.counts.set(code, (sum.counts.get(code) || 0) + count);
-    if (one.ratio !== null && !(sum.ratio > one.ratio)) sum.ratio = one.ratio;
+    for (const width of ["wide", "narrow"]) {
+      const sum = both[width];
+      for (const [code, count] of one[width].counts) sum.counts.set(code, (sum.counts.get(code) || 0) + count);
+      if (one[width].ratio !== null && !(sum.ratio > one[width].ratio)) sum.ratio = one[width].ratio;
+    }
   }
-  return sum;
+  return both;
+}
+
+// The shares of what was judged, each at least so large that it is seen.
+const LEAST = 12;
+function shares(sum) {
+  const found = { explained: 0, known: 0, new: 0 };
+  let judged = 0;
+  for (const [code, count] of sum.counts) {
+    const { look } = codes[code];
+    if (look === "neutral") continue;
+    judged += count;
+    if (look in found) found[look] += count;
+  }
+  for (const look of Object.keys(found)) found[look] = found[look] && Math.max(LEAST, Math.round((100 * found[look]) / judged));
+  return found;
 }
 
 function worst(sum) {
@@ -75,7 +98,7 @@ function drawMatrix() {
   at = [Math.min(at[0], Math.max(walk.length - 1, 0)), Math.min(at[1], Math.max(heads.length - 1, 0))];
   if (walk.length) walk[at[0]][at[1]].tabIndex = 0;
   const total = merged(all, asked, columns);
-  const amount = [...total.counts.values()].reduce((a, b) => a + b, 0);
+  const amount = [...total.wide.counts.values(), ...total.narrow.counts.values()].reduce((a, b) => a + b, 0);
   byId("shown").textContent = `${groups.format(amount)} verdicts of ${groups.format(asked.filter(seen).length)} implementations`;
 }
 
@@ -104,7 +127,7 @@ function drawGroup(group, members, heads, all) {
   const button = el("button", { type: "button", "aria-expanded": String(!folded), "data-key": group.key }, group.key,
     el("small", {}, " " + members.length));
   button.addEventListener("click", () => toggle(foldedRows, group.key));
-  body.append(drawRow(el("th", { scope: "row", class: "who" }, button), "sum", group.key, members, heads, all));
+  body.append(drawRow(el("th", { scope: "row", class: "who" }, button), "sum", group.key, ["", "", group.key], members, heads, all));
   if (folded) return body;
   let operation = null;
   for (const who of members) {
@@ -114,27 +137,43 @@ function drawGroup(group, members, heads, all) {
     }
     const name = el("th", { scope: "row", class: "who", title: who.name }, el("code", {}, breakable(who.name)));
     if (who.kind !== "native" && !who.textbook) name.append(el("span", { class: "kind" }, who.kind));
-    body.append(drawRow(name, "", who.name, [who], heads, all));
+    body.append(drawRow(name, "", who.name, [who.name, who.operation, group.key], [who], heads, all));
   }
   return body;
 }
 
-function drawRow(name, style, label, members, heads, all) {
+function drawRow(name, style, label, key, members, heads, all) {
   const row = el("tr", { class: style }, name), line = [];
   heads.forEach((head, i) => {
-    const sum = merged(all, members, head.members);
-    const code = worst(sum);
+    const sums = merged(all, members, head.members);
+    const wide = worst(sums.wide), slim = worst(sums.narrow), code = wide === null ? slim : wide;
     const first = i === 0 || heads[i - 1].group !== head.group;
     const cell = el("td", { tabindex: -1, role: "gridcell" });
     cell.className = (code === null ? "blank" : codes[code].look) + (first ? " first" : "");
     cell.textContent = code === null ? "" : codes[code].symbol;
-    cell.setAttribute("aria-label", `${label}, ${head.label}: ${code === null ? "not asked" : verdictText(code)}`);
-    cell.about = { label, head, sum, code, members, place: [walk.length, i] };
+    if (code !== null) paint(cell, sums, wide === null ? sums.narrow : sums.wide, wide !== null && slim !== null);
+    const said = [wide === null ? "" : verdictText(wide), slim === null ? "" : `in 16 bits ${verdictText(slim)}`].filter(Boolean);
+    cell.setAttribute("aria-label", `${label}, ${head.label}: ${said.join("; ") || "not asked"}`);
+    cell.about = { label, head, sums, code, members, key: [...key, head.label], place: [walk.length, i] };
     line.push(cell);
     row.append(cell);
   });
   walk.push(line);
   return row;
+}
+
+// The height of a colour is a share; a line at the bottom is for 16 bits where they differ.
+function paint(cell, sums, main, both) {
+  const { explained, known, new: fresh } = shares(main);
+  const style = cell.style;
+  if (explained) style.setProperty("--e", Math.min(100, fresh + known + explained) + "%");
+  if (known) style.setProperty("--k", Math.min(100, fresh + known) + "%");
+  if (fresh) style.setProperty("--n", Math.min(100, fresh) + "%");
+  const slim = both ? worst(sums.narrow) : null;
+  if (slim !== null && codes[slim].rank > codes[worst(main)].rank && !["agree", "neutral"].includes(codes[slim].look)) {
+    cell.classList.add("slim");
+    style.setProperty("--slim", `var(--${codes[slim].look})`);
+  }
 }
 
 function toggle(set, key) {
@@ -145,15 +184,12 @@ function toggle(set, key) {
 }
 
 function showTip(cell) {
-  const { label, head, sum, code } = cell.about;
+  const { label, head, sums, code } = cell.about;
   if (code === null) return hideTip();
   tip.replaceChildren(el("b", {}, breakable(label)), el("p", {}, head.label, head.why ? el("small", {}, " " + head.why) : ""));
-  const list = el("ul");
-  for (const [c, count] of [...sum.counts].sort((a, b) => codes[b[0]].rank - codes[a[0]].rank)) {
-    list.append(el("li", {}, badge(c), ` ${groups.format(count)} ${verdictText(c)}`));
-  }
-  tip.append(list);
-  if (sum.ratio !== null) tip.append(el("p", {}, "largest error over the bound ", el("b", {}, number(sum.ratio))));
+  tip.append(tallyOf(sums.wide, sums.narrow));
+  const ratios = [sums.wide.ratio, sums.narrow.ratio].filter((ratio) => ratio !== null);
+  if (ratios.length) tip.append(el("p", {}, "largest error over the bound ", el("b", {}, number(Math.max(...ratios)))));
   tip.hidden = false;
   const box = cell.getBoundingClientRect(), own = tip.getBoundingClientRect();
   const below = box.bottom + own.height + 8 < innerHeight;
@@ -166,16 +202,31 @@ function hideTip() {
 }
 
 function choose(cell) {
-  const { label, head, members, code } = cell.about;
+  const { label, head, members, code, key, place } = cell.about;
   if (code === null) return;
+  walk[at[0]][at[1]].tabIndex = -1;
+  cell.tabIndex = 0;
+  at = place;
   filters.cell = {
-    label: `${label} × ${head.label}`,
+    key, label: `${label} × ${head.label}`,
     asked: new Set(members.map((who) => who.id)),
     columns: new Set(head.members.map((column) => column.id)),
   };
   hideTip();
   drawFindings();
-  byId("findings").scrollIntoView();
+  openPanel(cell.about);
+  remember("matrix");
+  panel.querySelector("h3").focus({ preventScroll: true });
+}
+
+// Open the cell that the address names: its row is unfolded for it.
+function reopen(key) {
+  const [of, , within] = key;
+  if (of && foldedRows.delete(within)) drawMatrix();
+  const cell = walk.flat().find((one) => one.about.key.every((part, i) => part === key[i]));
+  if (!cell) return;
+  cell.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+  choose(cell);
 }
 
 function step(event) {

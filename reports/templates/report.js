@@ -6,33 +6,65 @@ function fill(name, values) {
   for (const [value, label] of values) select.append(el("option", { value }, label));
 }
 
-const plain = (values) => [...new Set(values)].map((value) => [value, value]);
-const asking = [...asked, ...searches];
-fill("framework", plain(asking.map((who) => who.framework).sort()));
-fill("operation", plain(asking.map((who) => who.operation).sort()));
-fill("dtype", plain([...data.dtypes, ...searches.flatMap((search) => search.dtypes)]));
-fill("way", plain([...data.ways, ...searches.flatMap((search) => search.ways)].sort()));
-fill("kind", plain(asking.map((who) => who.kind).sort()));
+const listed = (name) => [...data.asked.keys()].map((id) => asked[id][name]);
+const among = (name) => sifted.flatMap(({ values }) => values[SIFTED.indexOf(name)] || []);
+const plain = (values) => [...new Set(values)].filter(Boolean).map((value) => [value, value]);
+for (const name of ["framework", "operation", "kind"]) fill(name, plain([...listed(name), ...among(name)].sort()));
+fill("dtype", plain([...data.dtypes, ...among("dtype")]));
+fill("way", plain([...data.ways, ...among("way")].sort()));
 fill("look", [["agree", "agree"], ["explained", "explained"], ["finding", "all findings"], ["new", "new findings"],
   ["known", "known findings"], ["neutral", "unsupported"]]);
 
 function refresh() {
-  for (const field of form.elements) if (field.name) filters[field.name] = field.value.trim();
+  for (const name of FIELDS) filters[name] = form.elements[name].value.trim();
+  const active = FIELDS.filter((name) => filters[name]).length;
+  byId("active").textContent = active ? `${active} active` : "";
+  byId("sieve").classList.toggle("active", active > 0);
   drawMatrix();
   drawFindings();
-  filterDomain();
+  sift();
 }
 
 let waiting = 0;
 form.addEventListener("input", () => {
   clearTimeout(waiting);
-  waiting = setTimeout(refresh, 120);
+  waiting = setTimeout(() => {
+    closePanel();
+    refresh();
+    remember();
+  }, 120);
 });
 form.addEventListener("reset", () => {
-  filters.cell = null;
-  setTimeout(refresh);
+  setTimeout(() => {
+    closePanel();
+    refresh();
+    remember();
+  });
 });
 form.addEventListener("submit", (event) => event.preventDefault());
+
+// What the address says is shown: its filters, its cell, and then its place.
+function obey() {
+  const { place, given } = addressed();
+  for (const name of FIELDS) {
+    const field = form.elements[name], value = given.get(name) || "";
+    if (field.tagName !== "SELECT" || [...field.options].some((option) => option.value === value)) field.value = value;
+  }
+  refresh();
+  const key = CELL.map((name) => given.get(name) || "");
+  if (key[2] && key[3]) reopen(key);
+  else {
+    closePanel();
+    land(place);
+  }
+}
+
+addEventListener("hashchange", () => {
+  const { place, given } = addressed();
+  if ([...given.keys()].length) return obey();
+  land(place);
+  remember(place);
+});
 
 function follow() {
   const links = [...document.querySelectorAll(".toc a")];
@@ -40,12 +72,22 @@ function follow() {
   const watch = new IntersectionObserver((entries) => {
     for (const { target, isIntersecting } of entries) isIntersecting ? seen.add(target.id) : seen.delete(target.id);
     const first = links.find((link) => seen.has(link.hash.slice(1)));
-    for (const link of links) link.toggleAttribute("aria-current", link === first);
+    for (const link of links) {
+      if (link !== first) link.removeAttribute("aria-current");
+      else link.setAttribute("aria-current", "location");
+    }
+    const list = first && first.closest("ol");
+    if (list && list.scrollWidth > list.clientWidth) list.scrollTo({ left: first.offsetLeft - list.clientWidth / 3 });
   }, { rootMargin: "-10% 0px -60% 0px" });
   for (const section of document.querySelectorAll("main > section")) watch.observe(section);
 }
 
-refresh();
+// On a narrow page the filters lie over it, and are opened when they are wanted.
+const roomy = matchMedia("(min-width: 75rem)");
+const arrange = () => { byId("sieve").open = roomy.matches; };
+roomy.addEventListener("change", arrange);
+arrange();
+obey();
 follow();
 drawDomain();
 root.dataset.fits = String(root.scrollWidth <= innerWidth);

@@ -30,16 +30,20 @@ const cells = data.cells.map(([a, c, d, w, ratio, ...counts]) => {
   return { asked: asked[a], column: columns[c], dtype: data.dtypes[d], way: data.ways[w], ratio: size(ratio), counts };
 });
 
-// data.findings: [asked, column, dtype, way, code, case, quantity, ratio, ulp, abs, where, exact, got, note]
-const findings = data.findings.map(([a, c, d, w, code, id, quantity, ratio, ulp, abs, where, exact, got, text]) => {
+// [asked, column, dtype, way, code, case, quantity, ratio, ulp, abs, where, exact, got, note, run]
+function answer([a, c, d, w, code, id, quantity, ratio, ulp, abs, where, exact, got, text, run]) {
   const t = data.texts;
   return {
     asked: asked[a], column: columns[c], dtype: data.dtypes[d], way: data.ways[w], code,
     case: t[id], quantity: t[quantity], ratio: size(ratio), ulp: size(ulp), abs: size(abs),
-    where: t[where], exact, got, note: t[text], inputs: data.inputs[id + "," + where],
+    where: t[where], exact, got, note: t[text], run: data.runs[run],
+    inputs: data.inputs[id + "," + where], who: data.who[id + "," + quantity],
   };
-});
+}
+const findings = data.findings.map(answer), examples = data.examples.map(answer);
 
+// The fields of the form, each a key of the address, and the cell that is open.
+const FIELDS = ["framework", "operation", "dtype", "way", "kind", "look", "text"];
 const filters = { framework: "", operation: "", dtype: "", way: "", kind: "", look: "", text: "", cell: null };
 
 function size(value) {

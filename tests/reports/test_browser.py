@@ -52,16 +52,74 @@ def test_an_empty_run_opens(tab: Page, tmp_path: Path) -> None:
     assert state(tab) == {"ready": "true", "fits": "true"}
 
 
-def test_a_cell_shows_its_counts_and_filters_the_findings(tab: Page, report: Path) -> None:
+def test_a_cell_shows_its_counts_and_what_is_behind_it(tab: Page, report: Path) -> None:
     tab.open(report, 1600)
     tab.eval("document.querySelector('#unfold').click()")
-    cell = "[...document.querySelectorAll('#grid tr:not(.sum) td.known')][0]"
+    cell = "document.querySelector('#grid tr:not(.sum) td.known[aria-label*=nonfinite]')"
     tab.eval(f"{cell}.focus()")
     assert "known: " in tab.eval("document.querySelector('#tip').textContent")
     label = tab.eval(f"{cell}.getAttribute('aria-label')")
     tab.eval(f"{cell}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'Enter', bubbles: true}}))")
-    assert label.split(",")[0] in tab.eval("document.querySelector('#chosen').textContent")
-    assert tab.eval("document.querySelectorAll('#list .finding').length") == 1
+    assert label.split(",")[0] in tab.eval("document.querySelector('#cell h3').textContent")
+    text = tab.eval("document.querySelector('#cell').textContent")
+    for part in ("right-221.48", "givennan", "input", "row [1]", "lossdiff repro sample.sqlite"):
+        assert part in text
+    assert "Who else, on the same question" in text
+    tab.eval("dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true}))")
+    assert tab.eval("document.querySelector('#cell').hidden")
+    assert tab.eval("document.activeElement.getAttribute('aria-label')") == label
+
+
+@pytest.mark.parametrize("look", ["agree", "explained"])
+def test_a_cell_without_a_finding_opens_too(tab: Page, report: Path, look: str) -> None:
+    tab.open(report, 1600)
+    tab.eval(f"document.querySelector('#grid tr:not(.sum) td.{look}').click()")
+    text = tab.eval("document.querySelector('#cell').textContent")
+    assert "input" in text
+    assert ("lossdiff repro" in text) == (look == "explained")
+    assert "errors" not in state(tab)
+
+
+def test_the_address_holds_the_filters_and_the_open_cell(tab: Page, report: Path) -> None:
+    tab.open(report, 1600)
+    sift(tab, "framework", "jax")
+    tab.eval("document.querySelector('#grid tr:not(.sum) td.explained').click()")
+    address = tab.eval("location.hash")
+    text, shown = (
+        tab.eval(f"document.querySelector('{it}').textContent") for it in ("#cell", "#shown")
+    )
+    tab.open(report, 1600)
+    tab.eval(f"location.hash = {address!r}; new Promise(r => setTimeout(r, 300))")
+    assert tab.eval("filters.elements.framework.value") == "jax"
+    assert tab.eval("document.querySelector('#cell').textContent") == text
+    assert tab.eval("document.querySelector('#shown').textContent") == shown
+    tab.eval("location.hash = '#timings'; new Promise(r => setTimeout(r, 300))")
+    assert tab.eval("location.hash").startswith("#timings?framework=jax")
+
+
+def test_an_address_that_says_nothing_known_is_harmless(tab: Page, report: Path) -> None:
+    tab.open(report, 1600)
+    for address in ("#none", "#matrix?framework=none&of=a&in=b&on=c", "#%E0%A4%A?%%%", "#?&=&"):
+        tab.eval(f"location.hash = {address!r}; new Promise(r => setTimeout(r, 100))")
+        assert state(tab) == {"ready": "true", "fits": "true"}
+
+
+def test_filters_reach_every_section(tab: Page, report: Path) -> None:
+    tab.open(report, 1600)
+    sift(tab, "framework", "jax")
+    shown = "[...document.querySelectorAll('main [data-framework]:not([hidden])')]"
+    assert set(tab.eval(f"{shown}.map(part => part.dataset.framework)")) == {"jax"}
+    sections = set(tab.eval(f"{shown}.map(part => part.closest('section').id)"))
+    assert sections >= {"domain", "timings"}
+
+
+def sift(tab: Page, name: str, value: str) -> None:
+    """Choose one value of a filter."""
+    tab.eval(
+        f"filters.elements.{name}.value = '{value}';"
+        "filters.dispatchEvent(new Event('input', {bubbles: true}));"
+        "new Promise(r => setTimeout(r, 400))"
+    )
 
 
 def test_arrow_keys_walk_the_matrix(tab: Page, report: Path) -> None:
@@ -83,11 +141,7 @@ def test_filters_hold_in_matrix_and_findings(
 ) -> None:
     tab.open(report, 1600)
     before = tab.eval("document.querySelector('#shown').textContent")
-    tab.eval(
-        f"filters.elements.{name}.value = '{value}';"
-        "filters.dispatchEvent(new Event('input', {bubbles: true}));"
-        "new Promise(r => setTimeout(r, 400))"
-    )
+    sift(tab, name, value)
     assert before != tab.eval("document.querySelector('#shown').textContent")
     if findings is not None:
         assert tab.eval("document.querySelectorAll('#list .finding').length") == findings
@@ -128,11 +182,7 @@ def choose(tab: Page, name: str, value: str) -> None:
 
 def test_the_filters_hold_in_the_domain(tab: Page, report: Path) -> None:
     tab.open(report, 1600)
-    tab.eval(
-        "filters.elements.framework.value = 'jax';"
-        "filters.dispatchEvent(new Event('input', {bubbles: true}));"
-        "new Promise(r => setTimeout(r, 400))"
-    )
+    sift(tab, "framework", "jax")
     shown = tab.eval(
         "[...document.querySelectorAll('#domain [data-framework]:not([hidden])')]"
         ".map(row => row.dataset.framework)"
