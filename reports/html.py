@@ -21,6 +21,7 @@ from ..harness.runfile import RunFile
 from ..outputs import Kind, write_output
 from ..printing import printable
 from . import accuracy, numbers, tables
+from .changes import changes_of
 from .compared import compared
 from .conventions import convention_lines, meanings
 from .domain import Domain, domain_of, meaning
@@ -28,7 +29,9 @@ from .domain_chart import domain_charts
 from .edges import edge_table
 from .figures import key, time_axis
 from .findings import alarms, groups
+from .headlines import headline_causes
 from .legend import CLASSES, MARKS, mark_of
+from .opening import opening
 from .payload import payload, to_json
 from .relations import equivalence_rows, latest, relation_tables, repeat_tables
 from .survey import TEXTBOOK, Survey, survey
@@ -101,6 +104,9 @@ def _sections(found: Survey) -> dict[str, Any]:
         "textbook": tables.shares_of(
             found, [place for place in found.places if place.asked.kind == TEXTBOOK]
         ),
+        "opening": opening(found) if found.places else None,
+        "headlines": headline_causes(found),
+        "changes": changes_of(found.runs),
         "alarms": new,
         "first": _FIRST_NEW,
         "kinds": len(finding_groups),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +16,7 @@ from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import VERDICTS, kind_of
 from lossdiff.reports.html import render, write_report
 from lossdiff.reports.legend import MARKS
+from lossdiff.reports.numbers import percent
 from lossdiff.reports.payload import to_json
 
 from lossdiff.errors import RunFileError
@@ -82,17 +84,46 @@ def test_sections_stand_in_the_order_of_reading(page: Reader) -> None:
     assert list(page.sections) == with_domain
 
 
-def test_headline_counts_what_the_run_holds(page: Reader, run: RunFile) -> None:
-    findings = {word for word, mark in MARKS.items() if mark.group == "finding"}
-    found = [row for row in run.rows(VerdictRow) if kind_of(row.verdict).word in findings]
+def test_the_first_screen_counts_what_the_run_holds(page: Reader, run: RunFile) -> None:
+    rows = [row for row in run.rows(VerdictRow) if row.kind != "textbook"]
+    groups = Counter(MARKS[kind_of(row.verdict).word].group for row in rows)
+    judged = groups.total() - groups["neutral"]
+    found = [row for row in run.rows(VerdictRow) if kind_of(row.verdict).category == "finding"]
     new = sum(not row.known for row in found)
-    known = sum(row.known for row in found)
     text = " ".join(page.sections["summary"].split())
-    assert f"{new:,} new findings to look at" in text
-    assert f"known findings{known:,}" in text
-    judged = count(run, "verdict != 'unsupported'")
-    assert f"{judged:,} verdicts, each against an exact answer; 1 question that" in text
-    assert "torch 2.13.0" in text
+    assert f"answers judged{judged:,}" in text
+    assert f"right{percent(groups['agree'], judged)}" in text
+    assert f"explained{percent(groups['explained'], judged)}" in text
+    assert f"wrong{groups['finding']:,}" in text
+    assert f"{new} new found by this run, and in no ledger" in text
+    assert "textbook formulas were asked as well" in text
+    assert "of jax, numpy, tensorflow and torch, each answer judged against an exact one" in text
+
+
+def test_two_runs_say_what_became_worse_and_better(sample_path: Path, tmp_path: Path) -> None:
+    rows = [replace(row, verdict="exact") for row in sample.verdicts() if row.verdict == "faithful"]
+    rows = [replace(rows[0], verdict="inaccurate"), *rows[1:]]
+    with (
+        RunFile.open(sample_path) as old,
+        RunFile.create(tmp_path / "new.sqlite") as new,
+    ):
+        new.add(rows)
+        text = " ".join(Reader(render([old, new])).sections["summary"].split())
+        assert "Since" not in Reader(render([new])).sections["summary"]
+    assert f"Since sample.sqlite {len(rows):,} answers in both runs." in text
+    assert "1 worse" in text
+    assert f"{rows[0].implementation}, {rows[0].mode}: faithful → inaccurate (1 answer" in text
+
+
+def test_parts_of_one_run_are_no_comparison(tmp_path: Path) -> None:
+    rows = list(sample.verdicts())
+    with (
+        RunFile.create(tmp_path / "a.sqlite") as one,
+        RunFile.create(tmp_path / "b.sqlite") as two,
+    ):
+        one.add([row for row in rows if row.dtype == "float32"])
+        two.add([row for row in rows if row.dtype != "float32"])
+        assert "Since" not in Reader(render([one, two])).sections["summary"]
 
 
 def test_every_verdict_is_counted_once_in_the_cells(page: Reader, run: RunFile) -> None:
