@@ -12,13 +12,23 @@ from collections.abc import Iterator
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
-from .framework import EAGER, Framework, Mode
+from .framework import EAGER, Framework, Library, Mode
 
 if TYPE_CHECKING:
     from .base import Backend
     from .dialect import ScriptDialect
 
-__all__ = ["EAGER", "FRAMEWORKS", "Framework", "Mode", "dialect_of", "load_backend"]
+__all__ = [
+    "EAGER",
+    "FRAMEWORKS",
+    "Framework",
+    "Library",
+    "Mode",
+    "dialect_of",
+    "libraries",
+    "library_of",
+    "load_backend",
+]
 
 ENTRY_POINTS = "lossdiff.backends"
 _FOLDERS = (
@@ -99,3 +109,30 @@ def dialect_of(framework: str) -> ScriptDialect:
     """
     dialect: ScriptDialect = import_module(f"{FRAMEWORKS[framework].package}.script").DIALECT
     return dialect
+
+
+def libraries() -> tuple[Library, ...]:
+    """Return the libraries of all frameworks, in their order.
+
+    >>> [library.label for library in libraries()][:4]
+    ['NumPy', 'PyTorch', 'JAX', 'Optax']
+    """
+    return tuple(
+        library
+        for framework in FRAMEWORKS.values()
+        for library in framework.libraries or (Library(framework.name, ()),)
+    )
+
+
+def library_of(implementation: str, framework: str) -> str:
+    """Return the library of a function, by the name that its users know.
+
+    Args:
+        implementation: the name of the function.
+        framework: the framework that computes it, whose name stands for an unknown library.
+
+    >>> library_of("optax.losses.softmax_cross_entropy", "jax")
+    'Optax'
+    """
+    known = FRAMEWORKS[framework].libraries if framework in FRAMEWORKS else ()
+    return next((it.label for it in known if it.holds(implementation)), framework)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from importlib import util
 from pathlib import Path
 
@@ -45,6 +46,38 @@ class Mode:
 
 
 @dataclass(frozen=True)
+class Library:
+    """A library that users know by its own name, and the functions that stand for it.
+
+    Attributes:
+        label: its name as its users write it.
+        names: patterns of the names of its functions.
+        main: patterns of the names of its main functions; of several functions that take a
+            question, the one that fits the earliest pattern stands for the library.
+
+    >>> Library("Mine", ("mine.*",), ("mine.losses.*",)).holds("mine.losses.nll")
+    True
+    """
+
+    label: str
+    names: tuple[str, ...]
+    main: tuple[str, ...] = ()
+
+    def holds(self, implementation: str) -> bool:
+        """Return whether a function is one of the library's."""
+        return any(fnmatchcase(implementation, pattern) for pattern in self.names)
+
+    def rank(self, implementation: str) -> int | None:
+        """Return the place of a function among the main ones, 0 for the first; None if it is none.
+
+        >>> Library("Mine", ("mine.*",), ("mine.nll", "mine.*")).rank("mine.loss")
+        1
+        """
+        fits = (fnmatchcase(implementation, pattern) for pattern in self.main)
+        return next((place for place, it in enumerate(fits) if it), None)
+
+
+@dataclass(frozen=True)
 class Framework:
     """A framework that has a backend.
 
@@ -59,6 +92,8 @@ class Framework:
             shape. JAX compiles each operator for each dtype and shape, which takes longer than
             all other frameworks together.
         weight: the duration of its run relative to the others; the heaviest begins first.
+        libraries: the libraries that it comes with, as users name them; without any, it is one of
+            its own name.
         benchmarked: patterns of the names that `bench` times, one name for each kernel: aliases
             and textbook formulas would only repeat it.
         dtypes: the dtypes that a user's function is asked unless it says others: what the
@@ -86,6 +121,7 @@ class Framework:
     modes: tuple[Mode, ...] = (Mode(EAGER),)
     workers: int = 1
     weight: int = 0
+    libraries: tuple[Library, ...] = ()
     benchmarked: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = DTYPES
     quickest: str = EAGER

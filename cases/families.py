@@ -360,3 +360,18 @@ def is_finite(family: str) -> bool:
     (False, True)
     """
     return family not in VALUES or VALUES[family].is_finite
+
+
+_EVERYDAY = (
+    "normal", "normal_10", "zeros", "ties", "dominant", "scaled", "one_large", "two_units", "grid",
+    "probs",
+)  # fmt: skip
+
+
+def is_everyday(family: str) -> bool:
+    """Return whether a family holds ordinary numbers, which any function is used with.
+
+    >>> is_everyday("normal"), is_everyday("finfo_max")
+    (True, False)
+    """
+    return family in _EVERYDAY

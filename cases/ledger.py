@@ -28,6 +28,7 @@ class Entry:
         implementations: patterns of names (`torch.nn.*Loss`).
         verdicts: the verdicts that it explains, or patterns of them (`relation:*`).
         reason: the cause of the finding.
+        title: the finding in a few plain words; the names of libraries may follow it.
         source: where it is discussed or documented; `to be reported` where nowhere yet.
         when: conditions: for some of `FACTS` the patterns of values for which the entry holds.
             Options are written as in a case id, `None` for an option that is not set.
@@ -46,6 +47,7 @@ class Entry:
     since: str = ""
     until: str = ""
     suite: str = "full"
+    title: str = ""
 
     def names(
         self, implementation: str, verdict: str, facts: dict[str, str], versions: dict[str, str]
@@ -124,6 +126,7 @@ def _entry(item: dict[str, Any]) -> Entry:
         since=item.get("since", ""),
         until=item.get("until", ""),
         suite=item.get("suite", "full"),
+        title=item.get("title", ""),
     )
     return checked(vars(entry), Entry)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from ..cases.checked import decoded
 from ..harness.runfile import RunFile
 from .causes import Cause, Causes, Function, Tally
+from .commands import repro_parts, shortened
 from .legend import VerdictClass
 from .numbers import counted
 
@@ -111,12 +111,7 @@ def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cause
 def _command(cause: Cause, run: str, width: int, places: Places) -> Iterator[CauseLine]:
     """Yield the command that repeats a finding; a backslash continues its line."""
     row = cause.plainest
-    place = _place_of(row.implementation, places.get(row.framework, ()))
-    named = f"{row.implementation}={place}" if place else row.implementation
-    parts = ["lossdiff repro", run, _quoted(row.case), f"--impl {_quoted(named)}"]
-    if row.mode != "eager":
-        parts.append(f"--mode {row.mode}")
-    parts.append(f"--quantity {row.quantity}")
+    parts = repro_parts(row, run, place_of(row.implementation, places.get(row.framework, ())))
     lines = ["    " + parts[0]]
     for part in parts[1:]:
         if len(part) + 8 > width:
@@ -132,26 +127,14 @@ def _command(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cau
     yield from map(CauseLine, lines)
 
 
-def _place_of(implementation: str, places: Sequence[str]) -> str:
+def place_of(implementation: str, places: Sequence[str]) -> str:
     """Return the place of a function: the one whose file or module its name begins with."""
     for place in places:
         source = place.partition(".py")[0] if ".py" in place else place.partition(":")[0]
         own = source.rpartition("/")[2] if ".py" in place else source
         if implementation.startswith((f"{own}.", f"{own.rpartition('.')[2]}.")):
-            return _shortened(place)
-    return _shortened(places[0]) if len(places) == 1 else ""
-
-
-def _shortened(place: str) -> str:
-    """Return a place as it is named from the current folder."""
-    return place.removeprefix(f"{Path.cwd()}/")
-
-
-def _quoted(name: str) -> str:
-    """Return a name as a shell takes it."""
-    plain = name.replace("'", "'\\''")
-    is_plain = all(c.isalnum() or c in "._-/=,:~@" for c in name)
-    return name if is_plain else f"'{plain}'"
+            return shortened(place)
+    return shortened(places[0]) if len(places) == 1 else ""
 
 
 def _wrapped(text: str, width: int, indent: str, group: VerdictClass | None) -> Iterator[CauseLine]:

@@ -8,7 +8,6 @@ function follows are causes too, and no findings. Nothing here is about a termin
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, NamedTuple
 
+from ..harness.causes import plainness
 from ..harness.judging import MEANINGS, OR
 from ..harness.runfile import VerdictRow
 from ..harness.verdicts import CONVENTION, UNDEFINED, kind_of
-from .columns import is_everyday
 from .survey import dtype_order
 
 CauseKind = Literal["finding", "settled", "convention", "unclaimed"]
@@ -384,19 +383,3 @@ def _confined(what: str, rows: Sequence[VerdictRow], mine: _Members) -> str:
 
 def _and(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def plainness(row: VerdictRow) -> tuple[object, ...]:
-    """Return a key that is smallest for the finding that is easiest to read and to repeat."""
-    sizes = [int(part) for part in row.shape.split("x") if part.isdecimal()]
-    return (
-        row.mode != "eager",
-        not is_everyday(row.family),
-        row.family != "normal",
-        row.dtype != "float32",
-        row.dtype != "float64",
-        len(row.options),
-        math.prod(sizes),
-        row.quantity != "value",
-        row.case,
-    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..cases.families import VALUES
+from ..cases.families import VALUES, is_everyday
 from ..cases.targets import WRONG_SHAPES
 
 # These target families decide the answer whatever the values are.
@@ -28,9 +28,6 @@ TARGETS = {
 }
 _INVALID_TARGETS = ("too_large", "negative", "soft_negative", "above", "above_one", *WRONG_SHAPES)
 _INVALID_VALUES = ("probs_outside",)
-_EVERYDAY = (
-    "normal", "normal_10", "zeros", "ties", "dominant", "scaled", "one_large", "two_units", "grid",
-)  # fmt: skip
 _NOT_FINITE = (
     "neg_inf", "neg_inf_but_one", "all_neg_inf", "pos_inf", "nan", "nan_where_ignored",
 )  # fmt: skip
@@ -76,11 +73,6 @@ class Column:
         return GROUPS.index(self.group), place, self.name
 
 
-def is_everyday(family: str) -> bool:
-    """Return whether a family holds ordinary numbers, which any function is used with."""
-    return family in _EVERYDAY or family == "probs"
-
-
 def column_name(family: str, case: str, shape: str) -> str:
     """Return the column of a case.
 
@@ -118,7 +110,7 @@ def column_of(name: str) -> Column:
 
 
 def _group(name: str) -> str:
-    if name in _EVERYDAY:
+    if name != "probs" and is_everyday(name):
         return "everyday"
     if name in _NOT_FINITE:
         return "not finite"

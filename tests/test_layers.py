@@ -57,14 +57,15 @@ ALLOWED = {
         "lossdiff.harness.verdicts",
         "lossdiff.harness.judging",
         "lossdiff.harness.runfile",
+        "lossdiff.harness.causes",
         "lossdiff.harness.comparing",
     ),
     "lossdiff": ("lossdiff",),
 }
 # Inside `harness` a package may import only what stands left of it.
 ORDER = (
-    "answers", "verdicts", "guard", "oracle", "bounds", "judging", "runfile", "relations",
-    "own", "workers", "engine", "timing", "comparing", "repro",
+    "answers", "verdicts", "guard", "oracle", "bounds", "judging", "runfile", "causes",
+    "relations", "own", "workers", "engine", "timing", "comparing", "repro",
 )  # fmt: skip
 # A framework's files lie in the folder of its name.
 OWN_PACKAGES = {name: framework.imports for name, framework in FRAMEWORKS.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..framework import EAGER, Framework, Mode
+from ..framework import EAGER, Framework, Library, Mode
 
 FRAMEWORK = Framework(
     "jax",
@@ -13,6 +13,14 @@ FRAMEWORK = Framework(
     quickest="jit",
     workers=2,
     weight=2,
+    libraries=(
+        Library("JAX", names=("jax.*",), main=("jax.nn.*", "jax.numpy.exp", "jax.recipes.*")),
+        Library(
+            "Optax",
+            names=("optax.*",),
+            main=("optax.losses.softmax_cross_entropy", "optax.losses.*"),
+        ),
+    ),
     benchmarked=(
         "jax.nn.*",
         "optax.losses.softmax_cross_entropy_with_integer_labels",

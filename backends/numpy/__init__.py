@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from ..framework import Framework
+from ..framework import Framework, Library
 
 FRAMEWORK = Framework(
     "numpy",
     __name__,
     imports=("numpy", "scipy"),
+    libraries=(
+        Library(
+            "NumPy",
+            names=("numpy.*", "scipy.*"),
+            main=("numpy.exp", "scipy.special.*", "numpy.recipes.*"),
+        ),
+    ),
     benchmarked=(
         "scipy.special.softmax",
         "scipy.special.log_softmax",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..framework import EAGER, Framework, Mode
+from ..framework import EAGER, Framework, Library, Mode
 
 FRAMEWORK = Framework(
     "tensorflow",
@@ -15,6 +15,18 @@ FRAMEWORK = Framework(
         Mode("xla", compiler="xla", dtypes=("float16", "float32")),
     ),
     weight=3,
+    libraries=(
+        Library(
+            "TensorFlow",
+            names=("tf.*",),
+            main=("tf.nn.s*", "tf.nn.*", "tf.math.*", "tf.recipes.*"),
+        ),
+        Library(
+            "Keras",
+            names=("keras.*",),
+            main=("keras.losses.*Crossentropy*", "keras.ops.*", "keras.recipes.*"),
+        ),
+    ),
     benchmarked=(
         "tf.nn.softmax",
         "tf.nn.log_softmax",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..framework import EAGER, Framework, Mode
+from ..framework import EAGER, Framework, Library, Mode
 
 FRAMEWORK = Framework(
     "torch",
@@ -11,6 +11,19 @@ FRAMEWORK = Framework(
     extra="torch",
     modes=(Mode(EAGER), Mode("compile", compiler="inductor", dtypes=("float32",))),
     weight=1,
+    libraries=(
+        Library(
+            "PyTorch",
+            names=("torch.*",),
+            main=(
+                "torch.nn.functional.binary_cross_entropy*",
+                "torch.nn.functional.*",
+                "torch.exp",
+                "torch.logsumexp",
+                "torch.recipes.*",
+            ),
+        ),
+    ),
     benchmarked=(
         "torch.nn.functional.softmax",
         "torch.nn.functional.log_softmax",

@@ -2,12 +2,14 @@
 
 `Session` evaluates one question at a time in a process of one framework, and `shrink` reduces a
 case while it gets the same verdict. `write_script` writes the program that shows the verdict, and
-`why_not_shown` tries it.
+`why_not_shown` tries it. `write_examples` shows each cause of findings by a small input.
 """
 
 from __future__ import annotations
 
 from ..workers import AnswerSelector
+from .again import asked_again
+from .examples import missing_examples, write_examples
 from .memory import check_fits, check_inputs
 from .script import Origin, write_script
 from .session import Session
@@ -19,9 +21,12 @@ __all__ = [
     "AnswerSelector",
     "Origin",
     "Session",
+    "asked_again",
     "check_fits",
     "check_inputs",
+    "missing_examples",
     "shrink",
     "why_not_shown",
+    "write_examples",
     "write_script",
 ]

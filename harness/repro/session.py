@@ -108,18 +108,24 @@ class Session:
             selector: the answer to judge.
             timeout: the seconds that the answer may take.
         """
+        return self.judged(case, selector, timeout)[1]
+
+    def judged(
+        self, case: Case, selector: AnswerSelector, timeout: float = 120.0
+    ) -> tuple[NDArray[Any] | Failure, Verdict]:
+        """Return the answer to a case with the verdict on it; see `verdict`."""
         question = self.question(case)
         solution = question.solution
         if not solution.refusal and selector.quantity not in solution.quantities:
-            missing = Remark(f"the case has no {selector.quantity}")
-            return Verdict("unsupported", detail=missing)
+            missing = f"the case has no {selector.quantity}"
+            return Failure("unsupported", missing), Verdict("unsupported", detail=Remark(missing))
         answer = self.answer(case, selector, timeout)
         own = {claim.name: claim.limits for claim in self.catalogue.own}
         if selector.implementation in own:
             limits = own[selector.implementation]
             rules = OwnRules(limits.result_dtype, limits.clip)
-            return judge_own(question, selector.quantity, answer, rules)
-        return judge(question, selector.quantity, answer)
+            return answer, judge_own(question, selector.quantity, answer, rules)
+        return answer, judge(question, selector.quantity, answer)
 
     def answer(
         self, case: Case, selector: AnswerSelector, timeout: float = 120.0

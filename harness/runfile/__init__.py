@@ -11,7 +11,15 @@ from .file import RunFile
 from .lock import writing
 from .place import draft_of, standing
 from .resume_rows import AnswerRow, BlobRow, CompletedRow, IncidentRow, PendingRow, ValidityPointRow
-from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
+from .rows import (
+    DomainRow,
+    ExampleAnswerRow,
+    ExampleRow,
+    RelationRow,
+    VerdictRow,
+    WorkedRow,
+    WorkerRow,
+)
 from .schema import Row, array_of, packed
 from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 from .views import AccuracyView, CaseView, NamesView, PassView, VerdictView, WordView
@@ -26,6 +34,8 @@ __all__ = [
     "CaseView",
     "CompletedRow",
     "DomainRow",
+    "ExampleAnswerRow",
+    "ExampleRow",
     "IncidentRow",
     "MemoryRow",
     "NamesView",

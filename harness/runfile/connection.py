@@ -11,7 +11,7 @@ from ...errors import OutputError, RunFileError
 from ...outputs import Kind, check_output, shown, target_of
 from .lock import InodeLock
 from .place import refuse_foreign_sides, refuse_special_sides
-from .schema import APPLICATION_ID, FORMAT, SCHEMA
+from .schema import APPLICATION_ID, FORMAT, SCHEMA, add_missing
 from .untrusted import protect, why_unread
 
 
@@ -27,6 +27,7 @@ def connected(place: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = NORMAL")
     # SQLite opens the log with the first reading, and not any more once the file was moved.
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    add_missing(connection, temporary=False)
     return connection
 
 
@@ -97,6 +98,11 @@ def opened(path: Path) -> tuple[sqlite3.Connection, int]:
     if mark != APPLICATION_ID:
         connection.close()
         raise RunFileError(f"{shown(path)} is not a lossdiff run file")
+    if version == FORMAT:
+        # A file that is damaged says so when it is read.
+        with suppress(sqlite3.Error, UnicodeDecodeError):
+            connection.execute("PRAGMA temp_store = MEMORY")
+            add_missing(connection, temporary=True)
     return connection, version
 
 

@@ -182,6 +182,63 @@ class DomainRow:
 
 
 @dataclass(frozen=True)
+class ExampleRow:
+    """The smallest input that was found to show a cause of findings; see `harness.repro`.
+
+    Attributes:
+        cause: the id of the cause; see `harness.causes`.
+        found: the id of the case in which it was found.
+        case: the id of the shrunk case.
+        implementation, framework, kind, mode, device: what was asked, and how it was run.
+        quantity, verdict: the finding, which the shrunk case shows, too.
+        inputs: the arrays of the shrunk case as text, by their names.
+        right: the right answer as text.
+    """
+
+    cause: str
+    found: str
+    case: str
+    implementation: str
+    framework: str
+    kind: str
+    mode: str
+    device: str
+    quantity: str
+    verdict: str
+    inputs: dict[str, str]
+    right: str
+
+    table: ClassVar[str] = "examples"
+    key: ClassVar[tuple[str, ...]] = ("cause",)
+
+
+@dataclass(frozen=True)
+class ExampleAnswerRow:
+    """What one function gives on the input of an `ExampleRow`.
+
+    Attributes:
+        cause: the id of the cause.
+        library: the name of the library as its users write it.
+        implementation, framework, kind, mode, device: what was asked, and how it was run.
+        verdict: the verdict on the quantity of the example.
+        given: the answer as text, or the error.
+    """
+
+    cause: str
+    library: str
+    implementation: str
+    framework: str
+    kind: str
+    mode: str
+    device: str
+    verdict: str
+    given: str
+
+    table: ClassVar[str] = "example_answers"
+    key: ClassVar[tuple[str, ...]] = ("cause", "framework", "implementation", "mode", "device")
+
+
+@dataclass(frozen=True)
 class WorkerRow:
     """The environment of one worker.
 

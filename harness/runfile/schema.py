@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from ...cases.npz import read_array
 from .decoding import RowDecoder
 from .resume_rows import PROGRESS_ROWS, ProgressRow
-from .rows import DomainRow, RelationRow, VerdictRow, WorkedRow, WorkerRow
+from .rows import (
+    DomainRow,
+    ExampleAnswerRow,
+    ExampleRow,
+    RelationRow,
+    VerdictRow,
+    WorkedRow,
+    WorkerRow,
+)
 from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 from .views import VIEWS, View
 
@@ -34,6 +42,8 @@ Row = (
     | ProcessRow
     | MemoryRow
     | WorkerRow
+    | ExampleRow
+    | ExampleAnswerRow
     | ProgressRow
 )
 R = TypeVar("R", bound=Row | View)
@@ -47,8 +57,12 @@ ROWS: tuple[type[Row], ...] = (
     ProcessRow,
     MemoryRow,
     WorkerRow,
+    ExampleRow,
+    ExampleAnswerRow,
     *PROGRESS_ROWS,
 )
+# Tables that came later than the format: a file without them is read as if they were empty.
+_LATER: tuple[type[Row], ...] = (ExampleRow, ExampleAnswerRow)
 _READ: tuple[type[Row | View], ...] = (*ROWS, *VIEWS)
 _COLUMNS: dict[type[Any], list[str]] = {row: [field.name for field in fields(row)] for row in _READ}
 
@@ -125,6 +139,22 @@ SCHEMA = "\n".join(
 
 
 _CELLS = {row: attrgetter(*columns_of(row)) for row in ROWS}
+
+
+def add_missing(connection: sqlite3.Connection, *, temporary: bool) -> None:
+    """Make the tables that came later than the format, where a file has none of that name.
+
+    Args:
+        connection: an open run file.
+        temporary: whether they are made beside the file, which is only read, and not in it.
+    """
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()}
+    for row in _LATER:
+        if row.table not in there:
+            statement = _create(row)
+            if temporary:
+                statement = statement.replace("CREATE TABLE", "CREATE TEMP TABLE", 1)
+            connection.execute(statement)
 
 
 def encode(row: Row) -> list[Any]:

@@ -53,6 +53,7 @@ def _is_shape(text: str) -> bool:
 # By column: what a value has to be, and whether it is that.
 CHECKS: dict[str, tuple[str, Check]] = {
     "case": ("the id of a case", is_case),
+    "found": ("the id of a case", is_case),
     "operation": ("an operation", OPERATIONS.__contains__),
     "target_kind": ("a kind of target", {None, *get_args(TargetKind)}.__contains__),
     "dtype": ("a dtype", FORMATS.__contains__),

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from ..errors import NothingToShowError
-from ..harness.answers import Failure
 from ..harness.judging import Verdict
 from ..harness.repro import (
     TIMEOUT,
     AnswerSelector,
     Origin,
     Session,
+    asked_again,
     check_fits,
     check_inputs,
     shrink,
@@ -250,24 +250,16 @@ def reproduce(
 
 
 def _asked_again(run: RunFile, session: Session, row: VerdictRow) -> tuple[AnswerSelector, Verdict]:
-    """Evaluate the quantity alone; if that gives another verdict, with all gradients as in the run.
+    """Evaluate the finding once more.
 
     Raises:
-        NothingToShowError: both give another verdict.
+        NothingToShowError: it gets another verdict.
     """
-    case = run.case(row.case)
     if row.implementation not in {claim.name for claim in session.catalogue.claims}:
         raise NothingToShowError(f"there is no {row.implementation} here")
-    # One quantity makes the shorter script, but some faults need all gradients in one call.
-    for all_gradients in (False, True):
-        selector = AnswerSelector(row.implementation, row.mode, row.quantity, all_gradients)
-        verdict = session.verdict(case, selector)
-        if isinstance(verdict.detail, Failure) and verdict.detail.is_of_value:
-            # There is no gradient because the value has a wrong shape: the value shows that.
-            selector = replace(selector, quantity="value")
-            verdict = session.verdict(case, selector)
-        if verdict.word == row.verdict:
-            return selector, verdict
+    selector, verdict = asked_again(session, run.case(row.case), row)
+    if verdict.word == row.verdict:
+        return selector, verdict
     then = [worker for worker in run.rows(WorkerRow) if worker.framework == row.framework]
     versions = [_versions(worker.environment) for worker in then]
     raise NothingToShowError(

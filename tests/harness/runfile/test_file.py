@@ -100,6 +100,7 @@ def test_lists_and_dicts_are_stored_as_json_and_bools_as_numbers() -> None:
         "PassRow": ("times", "iterations", "fingerprints"),
         "ProcessRow": ("copies", "compute", "environment"),
         "WorkerRow": ("environment",),
+        "ExampleRow": ("inputs",),
     }
     assert {
         row.__name__: names for row, names in BOOL_COLUMNS.items() if names and row in ROWS

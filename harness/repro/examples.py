@@ -1,0 +1,205 @@
+"""Show each cause of findings by a small input, and put that to the main function of each library.
+
+`check` does this once its questions are answered, because the frameworks are there then; whoever
+reads the run need not have them. A search ends after a number of questions, so that two runs of
+the same questions have the same examples; the limits of time are far beyond what it takes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...backends import EAGER, FRAMEWORKS, Library
+from ...backends.claim import Claim
+from ...cases.dtypes import FORMATS
+from ...cases.model import Case
+from ...errors import LossdiffError
+from ..answers import Failure
+from ..causes import FindingCause, causes_of_findings, findings_of, is_scripted
+from ..runfile import ExampleAnswerRow, ExampleRow, RunFile, VerdictRow, WorkerRow
+from ..workers import AnswerSelector
+from .again import asked_again
+from .array_lines import array_line
+from .session import Session
+from .shrink import shrink
+
+_QUESTIONS = 100  # candidates for one cause
+_SECONDS = 20.0  # for one cause
+_ANSWER = 10.0  # seconds for one answer
+_ALL = 300.0  # seconds for all causes; what is left then has no example
+_MOST = 80  # causes that get an example, the worst first
+_LARGEST = 2**20  # elements of a case that is shrunk
+_TEXT = 200  # characters of a message
+
+
+def missing_examples(run: RunFile) -> list[FindingCause]:
+    """Return the causes of a run that a small input can show and that have none yet.
+
+    Args:
+        run: an open run file.
+    """
+    there = {row.cause for row in run.rows(ExampleRow)}
+    started = {row.framework for row in run.rows(WorkerRow) if not row.absent}
+    found = [
+        cause
+        for cause in causes_of_findings(findings_of(run))
+        if is_scripted(cause.plainest.verdict) and cause.plainest.framework in started
+    ]
+    return [cause for cause in found[:_MOST] if cause.id not in there]
+
+
+def write_examples(
+    run: RunFile, causes: list[FindingCause], say: Callable[[int], None] = lambda _: None
+) -> None:
+    """Shrink the plainest finding of each cause, ask every library, and write both into the run.
+
+    A framework that does not start here, and a finding that does not show again, are left out.
+
+    Args:
+        run: the run, open for writing.
+        causes: the causes, as `missing_examples` returns them.
+        say: is told how many causes are done.
+    """
+    end = time.monotonic() + _ALL
+    with ExitStack() as stack:
+        sessions = _Sessions(run, stack)
+        for number, cause in enumerate(causes, 1):
+            if time.monotonic() > end:
+                return
+            run.add(list(_example(run, cause, sessions)))
+            say(number)
+
+
+class _Sessions:
+    """A session of each framework of a run, started when it is first needed."""
+
+    def __init__(self, run: RunFile, stack: ExitStack) -> None:
+        self._stack = stack
+        self._devices = {row.framework: row.device for row in run.rows(WorkerRow) if not row.absent}
+        self._started: dict[str, Session | None] = {}
+
+    def of(self, framework: str) -> Session | None:
+        """Return the session of a framework; None if it does not start here."""
+        if framework not in self._started:
+            try:
+                session = Session(framework, self._devices[framework])
+                self._started[framework] = self._stack.enter_context(session)
+            except LossdiffError:
+                self._started[framework] = None
+        return self._started[framework]
+
+    def __iter__(self) -> Iterator[Session]:
+        for framework in sorted(self._devices, key=list(FRAMEWORKS).index):
+            session = self.of(framework)
+            if session is not None:
+                yield session
+
+
+def _example(
+    run: RunFile, cause: FindingCause, sessions: _Sessions
+) -> Iterator[ExampleRow | ExampleAnswerRow]:
+    """Yield the rows of a cause; nothing if its finding does not show again."""
+    row, session = cause.plainest, sessions.of(cause.plainest.framework)
+    case = run.case(row.case)
+    if session is None or math.prod(case.shape) > _LARGEST or not _offers(session, row):
+        return
+    selector, verdict = asked_again(session, case, row, _ANSWER)
+    if verdict.word != row.verdict:
+        return
+    small = shrink(session, case, selector, verdict, timeout=_SECONDS, questions=_QUESTIONS).case
+    arrays = {name: array for name, array in vars(small.inputs()).items() if array is not None}
+    names = {"values": small.contract.domain}
+    yield ExampleRow(
+        cause.id,
+        row.case,
+        small.id,
+        row.implementation,
+        row.framework,
+        row.kind,
+        row.mode,
+        session.device,
+        selector.quantity,
+        row.verdict,
+        {names.get(name, name): array_line(array) for name, array in arrays.items()},
+        _right(session, small, selector.quantity),
+    )
+    yield from _answers(cause, small, selector, sessions)
+
+
+def _offers(session: Session, row: VerdictRow) -> bool:
+    return row.implementation in {claim.name for claim in session.catalogue.claims}
+
+
+def _right(session: Session, case: Case, quantity: str) -> str:
+    solution = session.question(case).solution
+    if solution.refusal:
+        return "an error"
+    exact = solution.quantities[quantity].hi
+    with np.errstate(over="ignore"):
+        rounded = FORMATS[case.dtype].round(exact)
+    # A NaN marks what has no agreed answer.
+    return array_line(rounded).replace("nan", "any")
+
+
+# --- what every library gives ----------------------------------------------------------------
+
+
+def _answers(
+    cause: FindingCause, case: Case, selector: AnswerSelector, sessions: _Sessions
+) -> Iterator[ExampleAnswerRow]:
+    """Yield the answers of the function with the finding, and of each library's main function."""
+    shown = cause.plainest
+    for session in sessions:
+        for library in FRAMEWORKS[session.framework].libraries:
+            asked = _main(session, library, case)
+            if library.holds(shown.implementation):
+                asked = {**asked, shown.implementation: shown.kind}
+            for name, kind in asked.items():
+                is_shown = name == shown.implementation
+                mode = selector.mode if is_shown else EAGER
+                one = replace(selector, implementation=name, mode=mode)
+                given, verdict = session.judged(case, one, _ANSWER)
+                yield ExampleAnswerRow(
+                    cause.id,
+                    library.label,
+                    name,
+                    session.framework,
+                    kind,
+                    mode,
+                    session.device,
+                    verdict.word,
+                    _said(given, case),
+                )
+
+
+def _main(session: Session, library: Library, case: Case) -> dict[str, str]:
+    """Return the main function of a library that takes a case, with its kind; or nothing."""
+    ranked = [
+        (rank, place, claim)
+        for place, claim in enumerate(session.catalogue.claims)
+        if (rank := _rank(library, claim, case)) is not None
+    ]
+    if not ranked:
+        return {}
+    _, _, claim = min(ranked, key=lambda it: it[:2])
+    return {claim.name: claim.kind}
+
+
+def _rank(library: Library, claim: Claim, case: Case) -> int | None:
+    if claim.operation != case.operation or claim.unsupported(case):
+        return None
+    return library.rank(claim.name)
+
+
+def _said(given: NDArray[np.generic] | Failure, case: Case) -> str:
+    if isinstance(given, Failure):
+        return given.message[:_TEXT]
+    dtype = "" if given.dtype.name == case.dtype else f" ({given.dtype.name})"
+    return array_line(given) + dtype

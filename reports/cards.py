@@ -1,0 +1,280 @@
+"""Compute the cards of the page: one for each cause of findings, with its answers and its command.
+
+A card says what is wrong, where it is discussed, on which smallest input it shows, what every
+library gives on that input, what it touches, and how it is repeated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ..cases.ledger import Entry, ledger
+from ..cases.model import Case
+from ..harness.causes import (
+    FindingCause,
+    Section,
+    Touched,
+    causes_of_findings,
+    library_rank,
+)
+from ..harness.runfile import ExampleAnswerRow, ExampleRow, RunFile, VerdictRow
+from ..harness.verdicts import kind_of
+from ..outputs import shown
+from .commands import command_for
+from .legend import mark_of
+from .survey import KINDS, Survey, dtype_order, options_text
+
+HEADLINES = 5
+_LINK = re.compile(r"https?://[^\s;,]+")
+_UNREPORTED = "to be reported"
+_SCRIPTS = "docs/to_report"
+_FEW = 2  # dtypes that a title names
+
+
+class Given(NamedTuple):
+    """What one function gives on the input of a card.
+
+    Attributes:
+        library: its library, as users write it.
+        implementation, mode: what was asked, and how it was run.
+        text: the answer, or the error.
+        verdict: the verdict on it.
+        is_wrong: whether that is a finding.
+    """
+
+    library: str
+    implementation: str
+    mode: str
+    text: str
+    verdict: str
+    is_wrong: bool
+
+
+@dataclass(frozen=True)
+class Example:
+    """The smallest input that shows a cause.
+
+    Attributes:
+        inputs: the name and the numbers of each array.
+        options: the options of the call; empty for none.
+        dtype, quantity: of what is asked.
+        right: the right answer.
+        given: what each function gives, in the order of the libraries.
+        is_shrunk: whether the input was shrunk; if not, only the worst element is given.
+    """
+
+    inputs: tuple[tuple[str, str], ...]
+    options: str
+    dtype: str
+    quantity: str
+    right: str
+    given: tuple[Given, ...]
+    is_shrunk: bool = True
+
+
+@dataclass(frozen=True)
+class Card:
+    """One cause of findings, as the page and the terminal tell it.
+
+    Attributes:
+        id: the id of the cause.
+        section: what it is told with.
+        title: the cause in a few words, without the names of libraries.
+        reason: why it happens; empty if nobody has said it.
+        is_reported: whether it is discussed or documented anywhere; new ones are not.
+        link: the address of that, or of the same fault elsewhere; empty for none.
+        source: where it is documented, if that has no address.
+        script: the path of a script to report it with, in this project; empty for none.
+        versions: since when or until when it is so; empty if that is not known.
+        libraries: the libraries whose functions it touches.
+        functions, modes, dtypes, quantities, verdicts, operations: with the number of findings.
+        count: the number of findings.
+        plainest: the finding that is easiest to read.
+        command: the line that repeats it.
+        example: the smallest input; None if the run has none.
+    """
+
+    id: str
+    section: Section
+    title: str
+    reason: str
+    is_reported: bool
+    link: str
+    source: str
+    script: str
+    versions: str
+    libraries: tuple[str, ...]
+    functions: tuple[tuple[Touched, int], ...]
+    operations: tuple[tuple[str, int], ...]
+    modes: tuple[tuple[str, int], ...]
+    dtypes: tuple[tuple[str, int], ...]
+    quantities: tuple[tuple[str, int], ...]
+    verdicts: tuple[tuple[str, int], ...]
+    count: int
+    plainest: VerdictRow
+    command: str
+    example: Example | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The cause with the libraries that show it."""
+        return f"{self.title} in {_and(self.libraries)}" if self.libraries else self.title
+
+
+def cards(survey: Survey) -> list[Card]:
+    """Return the cards of the findings on functions of frameworks, the worst first.
+
+    Args:
+        survey: the surveyed runs; of several that show a cause, the last one gives the example.
+    """
+    runs = {id(found.row): found.run for found in survey.findings}
+    examples = examples_of(survey.runs)
+    return [
+        _card(cause, shown(runs[id(cause.plainest)].path), examples.get(cause.id))
+        for cause in causes_of_findings(found.row for found in survey.findings)
+    ]
+
+
+def cards_of(rows: Iterable[VerdictRow], run: RunFile) -> list[Card]:
+    """Return the cards of some verdicts of one run, the worst first.
+
+    Args:
+        rows: the verdicts, which are not kept.
+        run: the run that has them.
+    """
+    examples = examples_of([run])
+    return [
+        _card(cause, shown(run.path), examples.get(cause.id)) for cause in causes_of_findings(rows)
+    ]
+
+
+def headline_causes(cards: Sequence[Card], limit: int = HEADLINES) -> list[str]:
+    """Return a few causes as sentences for the beginning of a page, the worst first.
+
+    New ones come first, then those of functions that frameworks ship. Invalid input and textbook
+    formulas are left out, unless nothing else is wrong.
+
+    Args:
+        cards: the cards of a run.
+        limit: the largest number of sentences.
+
+    >>> headline_causes([])
+    []
+    """
+    main = [card for card in cards if card.section in ("new", "native")]
+    others = [card for card in cards if card.section in ("recipe", "invalid")]
+    return [card.sentence for card in (main or others or cards)[:limit]]
+
+
+# --- one card --------------------------------------------------------------------------------
+
+
+def _card(cause: FindingCause, run: str, example: Example | None) -> Card:
+    entries = {entry.id: entry for entry in ledger()}
+    entry = entries.get(cause.id) if cause.is_known else None
+    source = entry.source if entry else ""
+    link = _LINK.search(source)
+    is_reported = bool(source) and not source.startswith(_UNREPORTED)
+    functions = sorted(cause.functions.items(), key=lambda it: (_kind_rank(it[0]), -it[1], it[0]))
+    return Card(
+        cause.id,
+        cause.section,
+        (entry and entry.title) or _title(cause),
+        entry.reason if entry else _reason_of_new(cause),
+        is_reported,
+        link.group() if link else "",
+        source if is_reported and not link else "",
+        f"{_SCRIPTS}/{cause.id}.py" if entry and not is_reported else "",
+        _versions(entry) if entry else "",
+        cause.libraries,
+        tuple(functions),
+        _often(cause.operations),
+        _often(cause.modes),
+        tuple(sorted(cause.dtypes.items(), key=lambda it: dtype_order(it[0]))),
+        _often(cause.quantities),
+        _often(cause.verdicts),
+        cause.count,
+        cause.plainest,
+        command_for(cause.plainest, run),
+        example,
+    )
+
+
+def _kind_rank(touched: Touched) -> int:
+    return KINDS.index(touched.kind) if touched.kind in KINDS else len(KINDS)
+
+
+def _often(counts: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(counts.items(), key=lambda it: (-it[1], it[0])))
+
+
+def _title(cause: FindingCause) -> str:
+    """Return what is wrong where no entry of the ledger says it, in words."""
+    if cause.is_known:
+        return cause.id.replace("-", " ")
+    row = cause.plainest
+    said = {quantity: quantity.replace("_", " ") for quantity in cause.quantities}
+    what = f"{row.operation}: {mark_of(row.verdict).word} {_and(tuple(said.values()))}"
+    where = [*cause.modes] if "eager" not in cause.modes else []
+    if not cause.is_ordinary and len(cause.dtypes) <= _FEW:
+        where += sorted(cause.dtypes, key=dtype_order)
+    return what + (f" ({', '.join(where)})" if where else "")
+
+
+def _reason_of_new(cause: FindingCause) -> str:
+    row = cause.plainest
+    if row.looks_like:
+        return f"looks like: {row.looks_like}"
+    return mark_of(row.verdict).sentence
+
+
+def _versions(entry: Entry) -> str:
+    """Return the versions that an entry holds for, in words."""
+    since = f"since {entry.package} {entry.since}" if entry.since else ""
+    until = f"up to {entry.package} {entry.until}" if entry.until else ""
+    return ", ".join(filter(None, (since, until)))
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+# --- examples --------------------------------------------------------------------------------
+
+
+def examples_of(runs: Iterable[RunFile]) -> dict[str, Example]:
+    """Return the examples of some runs by the id of their cause; those of later runs count."""
+    found: dict[str, Example] = {}
+    for run in runs:
+        answers: dict[str, list[ExampleAnswerRow]] = defaultdict(list)
+        for answer in run.rows(ExampleAnswerRow):
+            answers[answer.cause].append(answer)
+        found |= {row.cause: _example(row, answers[row.cause]) for row in run.rows(ExampleRow)}
+    return found
+
+
+def _example(row: ExampleRow, answers: Sequence[ExampleAnswerRow]) -> Example:
+    case = Case.parse(row.case)
+    given = [
+        Given(
+            it.library,
+            it.implementation,
+            it.mode,
+            it.given,
+            it.verdict,
+            kind_of(it.verdict).category == "finding",
+        )
+        for it in sorted(answers, key=lambda it: (library_rank(it.library), it.implementation))
+    ]
+    return Example(
+        tuple(row.inputs.items()),
+        options_text(case.options.given()),
+        case.dtype,
+        row.quantity,
+        row.right,
+        tuple(given),
+    )
