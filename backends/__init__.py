@@ -117,11 +117,7 @@ def libraries() -> tuple[Library, ...]:
     >>> [library.label for library in libraries()][:4]
     ['NumPy', 'PyTorch', 'JAX', 'Optax']
     """
-    return tuple(
-        library
-        for framework in FRAMEWORKS.values()
-        for library in framework.libraries or (Library(framework.name, ()),)
-    )
+    return tuple(library for it in FRAMEWORKS.values() for library in it.known_as)
 
 
 def library_of(implementation: str, framework: str) -> str:
@@ -134,5 +130,5 @@ def library_of(implementation: str, framework: str) -> str:
     >>> library_of("optax.losses.softmax_cross_entropy", "jax")
     'Optax'
     """
-    known = FRAMEWORKS[framework].libraries if framework in FRAMEWORKS else ()
+    known = FRAMEWORKS[framework].known_as if framework in FRAMEWORKS else ()
     return next((it.label for it in known if it.holds(implementation)), framework)

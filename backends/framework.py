@@ -136,6 +136,15 @@ class Framework:
             raise ValueError(f"the first mode of {self.name} must be {EAGER}")
 
     @property
+    def known_as(self) -> tuple[Library, ...]:
+        """Its libraries, or one of its own name that holds all of its functions.
+
+        >>> [library.label for library in Framework("mine", "", ()).known_as]
+        ['mine']
+        """
+        return self.libraries or (Library(self.name, ("*",), ("*",)),)
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """The packages that are not installed. They are looked up and not imported."""
         return tuple(name for name in self.imports if util.find_spec(name) is None)

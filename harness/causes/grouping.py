@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from ...backends import EAGER, libraries, library_of
+from ...backends import EAGER, FRAMEWORKS, libraries, library_of
 from ...cases.dtypes import FORMATS
 from ...cases.families import is_everyday
 from ..runfile import RunFile, VerdictRow
@@ -75,7 +75,7 @@ class FindingCause:
         self.is_ordinary |= row.mode == EAGER and _is_wide(row.dtype)
         self.is_main |= row.kind == "native" and main_rank(row.implementation) is not None
         self.is_everyday |= is_everyday(row.family)
-        self.plainest = min(self.plainest, row, key=_ease)
+        self.plainest = min(self.plainest, row, key=ease)
 
     def join(self, other: FindingCause) -> None:
         """Take over the findings of another cause."""
@@ -84,7 +84,7 @@ class FindingCause:
         self.is_ordinary |= other.is_ordinary
         self.is_main |= other.is_main
         self.is_everyday |= other.is_everyday
-        self.plainest = min(self.plainest, other.plainest, key=_ease)
+        self.plainest = min(self.plainest, other.plainest, key=ease)
 
     @property
     def count(self) -> int:
@@ -143,6 +143,19 @@ def causes_of_findings(rows: Iterable[VerdictRow]) -> list[FindingCause]:
     return sorted(_joined(found), key=lambda cause: cause.rank)
 
 
+def ease(row: VerdictRow) -> tuple[object, ...]:
+    """Return a key that is smallest for the finding by which a cause is shown."""
+    kind = _KINDS.index(row.kind) if row.kind in _KINDS else len(_KINDS)
+    main, easy = main_rank(row.implementation), plainness(row)
+    main = _LAST if main is None else main
+    library = library_rank(library_of(row.implementation, row.framework))
+    name = row.implementation
+    # What compiles for each shape takes long to shrink, so that others are preferred.
+    is_slow = row.framework in FRAMEWORKS and FRAMEWORKS[row.framework].workers > 1
+    scripted = is_scripted(row.verdict)
+    return (kind, not scripted, *easy[:-1], is_slow, main, library, name, easy[-1])
+
+
 def findings_of(run: RunFile) -> Iterator[VerdictRow]:
     """Yield the findings of a run on functions of frameworks.
 
@@ -186,16 +199,6 @@ def main_rank(implementation: str) -> int | None:
 
 def _is_wide(dtype: str) -> bool:
     return dtype in FORMATS and FORMATS[dtype].dtype.itemsize >= _WIDE
-
-
-def _ease(row: VerdictRow) -> tuple[object, ...]:
-    """Return a key that is smallest for the finding by which a cause is shown."""
-    kind = _KINDS.index(row.kind) if row.kind in _KINDS else len(_KINDS)
-    main, easy = main_rank(row.implementation), plainness(row)
-    main = _LAST if main is None else main
-    library = library_rank(library_of(row.implementation, row.framework))
-    name = row.implementation
-    return (kind, not is_scripted(row.verdict), *easy[:-1], main, library, name, easy[-1])
 
 
 # --- new findings ----------------------------------------------------------------------------

@@ -16,12 +16,15 @@ from typing import Any
 
 from ...cases.checked import decoded
 from ...errors import RunFileError
+from ..causes import ease
 from ..relations import RelationTally, compared
 from ..runfile import (
     AnswerRow,
     CaseView,
     CompletedRow,
     DomainRow,
+    ExampleAnswerRow,
+    ExampleRow,
     IncidentRow,
     MemoryRow,
     Pair,
@@ -185,7 +188,26 @@ def _copy(run: RunFile, places: set[Place], into: RunFile) -> None:
         into_add(worked, worked.framework in by_framework)
     into_add.end()
     # Relations and environments are not copied: the callers merge them over all runs.
+    _copy_examples(run, places, into)
     _copy_passes(run, places, into)
+
+
+def _copy_examples(run: RunFile, places: set[Place], into: RunFile) -> None:
+    """Copy the examples of causes; of one cause the plainest, as one run of all would have it."""
+    for row in run.rows(ExampleRow):
+        before = next(into.rows(ExampleRow, "cause = ?", (row.cause,)), None)
+        is_mine = (row.framework, row.device) in places
+        if not is_mine or (before and _ease_of(into, before) <= _ease_of(run, row)):
+            continue
+        into.drop(ExampleAnswerRow, "cause = ?", (row.cause,))
+        into.add([row, *run.rows(ExampleAnswerRow, "cause = ?", (row.cause,))])
+
+
+def _ease_of(run: RunFile, example: ExampleRow) -> tuple[object, ...]:
+    """Return how easily the finding of an example is read; see `harness.causes`."""
+    place = (example.found, example.implementation, example.mode, example.verdict)
+    where = '"case" = ? AND implementation = ? AND mode = ? AND verdict = ?'
+    return min((ease(row) for row in run.rows(VerdictRow, where, place)), default=())
 
 
 def _copy_passes(run: RunFile, places: set[Place], into: RunFile) -> None:

@@ -24,18 +24,22 @@ from ...errors import LossdiffError
 from ..answers import Failure
 from ..causes import FindingCause, causes_of_findings, findings_of, is_scripted
 from ..runfile import ExampleAnswerRow, ExampleRow, RunFile, VerdictRow, WorkerRow
+from ..verdicts import VerdictKind
 from ..workers import AnswerSelector
 from .again import asked_again
 from .array_lines import array_line
 from .session import Session
 from .shrink import shrink
 
-_QUESTIONS = 100  # candidates for one cause
+# Candidates for one cause: few where each shape is compiled, none where that takes seconds.
+_QUESTIONS, _COMPILED = 100, 40
 _SECONDS = 20.0  # for one cause
 _ANSWER = 10.0  # seconds for one answer
 _ALL = 300.0  # seconds for all causes; what is left then has no example
 _MOST = 80  # causes that get an example, the worst first
 _LARGEST = 2**20  # elements of a case that is shrunk
+_TRIED = 3  # functions of a library that are asked until one has the quantity
+_SHIPPED = ("native", "recipe")
 _TEXT = 200  # characters of a message
 
 
@@ -137,11 +141,19 @@ def _offers(session: Session, row: VerdictRow) -> bool:
     return row.implementation in {claim.name for claim in session.catalogue.claims}
 
 
+def _questions(session: Session, mode: str) -> int:
+    """Return how many candidates are tried in a mode of a framework."""
+    framework = FRAMEWORKS[session.framework]
+    if framework.mode(mode).is_slow:
+        return 0
+    return _COMPILED if mode != EAGER or framework.workers > 1 else _QUESTIONS
+
+
 def _right(session: Session, case: Case, quantity: str) -> str:
     solution = session.question(case).solution
     if solution.refusal:
         return "an error"
-    exact = solution.quantities[quantity].hi
+    exact = solution.quantities[quantity].to_float()
     with np.errstate(over="ignore"):
         rounded = FORMATS[case.dtype].round(exact)
     # A NaN marks what has no agreed answer.
@@ -157,45 +169,56 @@ def _answers(
     """Yield the answers of the function with the finding, and of each library's main function."""
     shown = cause.plainest
     for session in sessions:
-        for library in FRAMEWORKS[session.framework].libraries:
-            asked = _main(session, library, case)
-            if library.holds(shown.implementation):
-                asked = {**asked, shown.implementation: shown.kind}
-            for name, kind in asked.items():
-                is_shown = name == shown.implementation
-                mode = selector.mode if is_shown else EAGER
-                one = replace(selector, implementation=name, mode=mode)
-                given, verdict = session.judged(case, one, _ANSWER)
-                yield ExampleAnswerRow(
-                    cause.id,
-                    library.label,
-                    name,
-                    session.framework,
-                    kind,
-                    mode,
-                    session.device,
-                    verdict.word,
-                    _said(given, case),
-                )
+        for library in FRAMEWORKS[session.framework].known_as:
+            is_theirs = library.holds(shown.implementation) and session.framework == shown.framework
+            if is_theirs:
+                yield _answer(cause, case, selector, session, library, shown.kind)
+            for claim in _main(session, library, case)[:_TRIED]:
+                if is_theirs and claim.name == shown.implementation:
+                    break
+                one = replace(selector, implementation=claim.name, mode=EAGER)
+                row = _answer(cause, case, one, session, library, claim.kind)
+                if row.verdict != VerdictKind.UNSUPPORTED.word:
+                    yield row
+                    break
 
 
-def _main(session: Session, library: Library, case: Case) -> dict[str, str]:
-    """Return the main function of a library that takes a case, with its kind; or nothing."""
+def _answer(
+    cause: FindingCause,
+    case: Case,
+    selector: AnswerSelector,
+    session: Session,
+    library: Library,
+    kind: str,
+) -> ExampleAnswerRow:
+    given, verdict = session.judged(case, selector, _ANSWER)
+    return ExampleAnswerRow(
+        cause.id,
+        library.label,
+        selector.implementation,
+        session.framework,
+        kind,
+        selector.mode,
+        session.device,
+        verdict.word,
+        _said(given, case),
+    )
+
+
+def _main(session: Session, library: Library, case: Case) -> list[Claim]:
+    """Return the main functions of a library that take a case, the best one first."""
     ranked = [
         (rank, place, claim)
         for place, claim in enumerate(session.catalogue.claims)
         if (rank := _rank(library, claim, case)) is not None
     ]
-    if not ranked:
-        return {}
-    _, _, claim = min(ranked, key=lambda it: it[:2])
-    return {claim.name: claim.kind}
+    return [claim for _, _, claim in sorted(ranked, key=lambda it: it[:2])]
 
 
 def _rank(library: Library, claim: Claim, case: Case) -> int | None:
-    if claim.operation != case.operation or claim.unsupported(case):
+    if claim.operation != case.operation or claim.kind not in _SHIPPED or claim.unsupported(case):
         return None
-    return library.rank(claim.name)
+    return library.rank(claim.name) if library.holds(claim.name) else None
 
 
 def _said(given: NDArray[np.generic] | Failure, case: Case) -> str:

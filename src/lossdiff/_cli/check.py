@@ -14,7 +14,7 @@ from ..backends import FRAMEWORKS
 from ..cases.casefile import read_case
 from ..cases.suites import SUITES, selected, suite
 from ..harness.engine import Findings, identity, sharded
-from .execution import conclude, execute, opened
+from .execution import conclude, execute, opened, show_causes
 from .names import Name, Shard
 from .numbers import SEED, Whole
 from .options import dry_run_option, is_complete, output_option, plan_of, selection_options
@@ -86,6 +86,9 @@ from .summaries import Summaries, summary_options
     "pyproject.toml, in this folder or above it.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
+@click.option(
+    "--no-shrink", is_flag=True, help="Leave findings as they are: make no smaller inputs of them."
+)
 @click.option("--no-cache", is_flag=True, help="Have compilers forget what they have compiled.")
 @selection_options
 @dry_run_option
@@ -101,6 +104,7 @@ def command(
     ask_all: bool,
     expected_file: Path | None,
     resume: bool,
+    no_shrink: bool,
     no_cache: bool,
     dry_run: bool,
     output: Path,
@@ -131,6 +135,8 @@ def command(
     with opened(output, asked, resume=resume) as run:
         run.add_given(plan.suite.cases)
         findings = execute(plan, run, scheduler)
+        if not no_shrink:
+            show_causes(run)
         whole_suite = suite_name if is_complete(plan) else ""
         stale = _stale(expected, findings, suite_name) if shard == (1, 1) else ()
         status = conclude(run, findings, complete=whole_suite, summaries=summaries, expected=stale)

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..cases.ledger import ledger
 from ..errors import RunFileError
 from ..harness.engine import ASKED, Engine, Findings, Plan, difference
+from ..harness.repro import missing_examples, write_examples
 from ..harness.runfile import (
     DomainRow,
     RunFile,
@@ -23,6 +24,7 @@ from ..harness.runfile import (
 )
 from ..harness.workers import Cluster
 from ..outputs import shown
+from ..reports.numbers import counted
 from .output import PlainConsole, console, echo
 from .progress import RunProgress
 from .signals import signals
@@ -127,6 +129,18 @@ def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
         findings = engine.execute()
     run.set_meta(finished=_now(), spent=json.dumps(engine.profile.figures()))
     return findings
+
+
+def show_causes(run: RunFile) -> None:
+    """Shrink a finding of each cause that has no example yet, and ask every library the same.
+
+    Args:
+        run: the run, whose questions are answered.
+    """
+    causes = missing_examples(run)
+    if causes:
+        echo(f"shrinking the findings of {counted(len(causes), 'cause')}", err=True)
+        write_examples(run, causes)
 
 
 def _now() -> str:
