@@ -38,6 +38,7 @@ from .survey import TEXTBOOK, Survey, survey
 from .textbook import breaks, formulas
 from .timings import TimingTable, left_out, threads_of, timing_tables
 from .trends import trends_of
+from .trust import trust_of
 
 _TEMPLATES = "lossdiff.reports.templates"
 _STYLES = ("report.css", "panel.css", "print.css")
@@ -122,7 +123,7 @@ def _sections(found: Survey) -> dict[str, Any]:
         "repeated": repeat_tables(found, related),
         "formulas": formulas(found),
         "workers": tables.workers(found.runs),
-        "runs": [(run.path.name, sorted(run.meta.items())) for run in found.runs],
+        "trust": trust_of(found.runs),
     }
 
 

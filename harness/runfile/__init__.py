@@ -9,6 +9,7 @@ from __future__ import annotations
 from .answers import Answer, AnswerKey, CaseAnswers, Pair, cases_of, matched, matched_cases
 from .file import RunFile
 from .lock import writing
+from .omissions import Omission, omissions
 from .place import draft_of, standing
 from .resume_rows import AnswerRow, BlobRow, CompletedRow, IncidentRow, PendingRow, ValidityPointRow
 from .rows import (
@@ -39,6 +40,7 @@ __all__ = [
     "IncidentRow",
     "MemoryRow",
     "NamesView",
+    "Omission",
     "Pair",
     "PassRow",
     "PassView",
@@ -59,6 +61,7 @@ __all__ = [
     "draft_of",
     "matched",
     "matched_cases",
+    "omissions",
     "packed",
     "standing",
     "writing",

@@ -378,11 +378,11 @@ class RunFile:
         with self._reading():
             return int(self._connection.execute(query, bound(arguments)).fetchone()[0])
 
-    def asked_cases(self) -> int:
-        """Return how many cases have verdicts."""
-        query = f'SELECT count(DISTINCT "case") FROM {VerdictRow.table}'
+    def asked_cases(self, where: str = "1", arguments: Sequence[Any] = ()) -> int:
+        """Return how many cases have verdicts that satisfy a condition; see `rows`."""
+        query = f'SELECT count(DISTINCT "case") FROM {VerdictRow.table} WHERE {where}'
         with self._reading():
-            return int(self._connection.execute(query).fetchone()[0])
+            return int(self._connection.execute(query, bound(arguments)).fetchone()[0])
 
     @property
     def meta(self) -> dict[str, str]:

@@ -110,6 +110,19 @@ class WordView:
 
 
 @dataclass(frozen=True)
+class WayView:
+    """In what way an operation was asked."""
+
+    framework: str
+    mode: str
+    device: str
+    operation: str
+    dtype: str
+
+    table: ClassVar[str] = VerdictRow.table
+
+
+@dataclass(frozen=True)
 class NamesView:
     """The names by which verdicts are selected; those of cases are too many."""
 
@@ -130,12 +143,13 @@ class CaseView:
     table: ClassVar[str] = VerdictRow.table
 
 
-View = VerdictView | AccuracyView | PassView | WordView | NamesView | CaseView
+View = VerdictView | AccuracyView | PassView | WordView | WayView | NamesView | CaseView
 VIEWS: tuple[type[View], ...] = (
     VerdictView,
     AccuracyView,
     PassView,
     WordView,
+    WayView,
     NamesView,
     CaseView,
 )

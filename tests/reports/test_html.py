@@ -26,7 +26,7 @@ from . import sample
 FETCHING = {"src", "srcset", "data", "poster", "action", "formaction", "background", "xlink:href"}
 SECTIONS = [
     "summary", "matrix", "findings", "explained", "accuracy", "conventions", "worked",
-    "relations", "textbook", "timings", "environment",
+    "relations", "textbook", "timings", "trust",
 ]  # fmt: skip
 
 
@@ -259,7 +259,7 @@ def test_a_wrong_answer_has_no_rank_in_the_timings(page: Reader) -> None:
 
 
 def test_environment_says_who_was_absent(page: Reader) -> None:
-    text = page.sections["environment"]
+    text = page.sections["trust"]
     assert "torch sees no GPU" in text
     assert "lossdiff check --suite quick" in text
     assert "0.10.2" in text
@@ -328,7 +328,7 @@ def test_an_empty_run_says_so(tmp_path: Path) -> None:
         empty = Reader(render([run]))
     assert "This run holds no verdicts." in empty.sections["summary"]
     assert "Nothing was timed" in empty.sections["timings"]
-    assert "No worker is recorded" in empty.sections["environment"]
+    assert "No worker is recorded" in empty.sections["trust"]
     assert list(empty.sections) == SECTIONS
 
 
@@ -338,7 +338,7 @@ def test_two_runs_are_shown_as_one_and_the_later_counts(sample_path: Path, tmp_p
         both = Reader(render([one, two]))
         expected = count(one, "1")
     assert expected == sum(sum(cell[6::2]) for cell in both.data["cells"])
-    assert "again.sqlite" in both.sections["environment"]
+    assert "again.sqlite" in both.sections["trust"]
 
 
 def test_the_page_stays_small_when_findings_are_many(tmp_path: Path) -> None:
