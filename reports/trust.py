@@ -17,7 +17,7 @@ FAULTS, SOUND = 140, 54
 _KEPT = ("suite", "seed", "shard", "device", "modes", "operations")
 _PLAIN = {"shard": "1/1", "device": "cpu"}  # goes without saying
 _MACHINE = ("cpu", "platform")
-_SAID = {"python", "cpu", "platform", "cores", "cpus", "device", "devices", "numpy"}
+_SAID = {"python", "cpu", "platform", "cores", "cpus", "device", "devices"}
 _NO_SETTING = {"", "–", "null", "false", "default"}
 
 
@@ -109,15 +109,15 @@ def _worker_lines(runs: Sequence[RunFile]) -> Iterable[WorkerLine]:
         for run in runs
         for row in run.rows(WorkerRow, "absent = ''")
     }
+    named = {worker: dict(it) for worker, it in names.items() if isinstance(it, dict)}
+    everywhere = set().union(*named.values())
     for worker in workers(runs):
-        if worker.absent:
-            continue
-        versions = names.get((worker.framework, worker.device))
-        named = dict(versions) if isinstance(versions, dict) else {}
-        yield _worker_line(worker, set(named))
+        if not worker.absent:
+            own = set(named.get((worker.framework, worker.device), {}))
+            yield _worker_line(worker, own, everywhere)
 
 
-def _worker_line(worker: Worker, packages: set[str]) -> WorkerLine:
+def _worker_line(worker: Worker, packages: set[str], everywhere: set[str]) -> WorkerLine:
     facts = dict(worker.facts)
     machine = [facts[key] for key in _MACHINE if facts.get(key)]
     python = [f"Python {facts['python']}"] if facts.get("python") else []
@@ -130,6 +130,6 @@ def _worker_line(worker: Worker, packages: set[str]) -> WorkerLine:
         tuple(
             (key, value)
             for key, value in worker.facts
-            if key not in packages | _SAID and value not in _NO_SETTING
+            if key not in everywhere | _SAID and value not in _NO_SETTING
         ),
     )
