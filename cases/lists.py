@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
+from .everyday import EDGES, EVERYDAY_TARGETS, EVERYDAY_VALUES, with_options
 from .factors import (
     CLASSES,
     LABEL_DTYPES,
@@ -24,13 +25,6 @@ from .model import Case
 from .operations import DTYPES, OPERATIONS, Operation, Options, TargetKind
 from .stored import DIGITS_STAGES, worked_examples
 
-EVERYDAY_VALUES = {"logits": "normal", "probs": "probs", "log_probs": "log_probs"}
-EVERYDAY_TARGETS = {
-    "index": "random",
-    "one_hot": "random",
-    "soft": "soft",
-    "multi_label": "binary",
-}
 _PLAIN_VALUES = {
     "logits": ("normal", "normal_100", "offset_1e7", "neg_inf"),
     "probs": ("probs", "probs_edge"),
@@ -66,21 +60,6 @@ _BLOCK_VALUES = {
     "log_probs": ("log_probs_1e4",),
 }
 
-# What the report's table of edge cases asks of every function, and how it says so: one thing is
-# unusual, the rest is as in every training script.
-EDGES = {
-    "cross_entropy/index.all_ignored/float32/4x10/normal/-/0": "every row is ignored",
-    "cross_entropy/index.random/float32/0x3/normal/-/0": "an empty batch",
-    "cross_entropy/index.negative/float32/4x10/normal/-/0": "a label −1",
-    "cross_entropy/index.too_large/float32/4x10/normal/-/0": "a label C, one beyond the last",
-    "cross_entropy/index.random/float32/4x10/neg_inf/-/0": "a class is masked with −inf",
-    "cross_entropy/one_hot.random/float32/4x10/neg_inf/-/0": "a class is masked with −inf",
-    "cross_entropy/index.random/float32/4x10/all_neg_inf/-/0": "all classes are masked with −inf",
-    "softmax/float32/4x10/all_neg_inf/-/0": "all classes are masked with −inf",
-    "cross_entropy/index.some_ignored/float32/4x10/nan_where_ignored/-/0": "an ignored row is NaN",
-    "cross_entropy/soft.unnormalised/float32/4x10/normal/-/0": "a target does not sum to 1",
-}
-
 # Cases that docs/findings.md shows; they stay when the covering arrays are made anew.
 _SHOWN = (
     "logsumexp/float32/4x10/finfo_max/axis=0/0",
@@ -98,6 +77,7 @@ _SHOWN = (
 def listed(suite: str) -> list[Case]:
     """Return the cases of `quick` or `full` that are not in the covering arrays."""
     cases = [*worked(), *_digits(suite), *_two_units(), *_plain(suite), *_unreduced()]
+    cases += with_options()
     cases += [
         *_third_axis(),
         *_mixed_dtypes(suite),

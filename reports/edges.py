@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..cases.lists import EDGES
+from ..cases.everyday import EDGES
 from ..harness.judging import MEANINGS
 from ..harness.runfile import RunFile, VerdictRow
 from ..harness.verdicts import CONVENTION, NO_AGREED_ANSWER, UNDEFINED, kind_of

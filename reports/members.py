@@ -1,4 +1,4 @@
-"""Read the answers of the main functions of an operation, to compare them with each other.
+"""Read the answers to an operation, to compare functions with each other.
 
 The main functions are those that a framework ships, a user's own, and, where a framework ships
 none for a kind of target, the recipes that stand for one.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..cases.faultless import without_fault
@@ -21,6 +22,7 @@ _QUANTITIES = ("value", "gradient_logits")
 # Verdicts about more than one answer, which stand beside the verdict on the answer itself.
 BESIDE = ("relation", "nondeterministic", "mutates", "spoils")
 _ASKED = "operation = ? AND kind != ? AND verdict != 'unsupported'"
+_REMEMBERED = 2**14  # cases; those of one operation are looked at several times
 _FIRST = "cross_entropy"  # what most readers look for
 EAGER = "eager"
 
@@ -43,7 +45,7 @@ class Point(NamedTuple):
 
 @dataclass
 class Field:
-    """The answers of the main functions of one operation and kind of target.
+    """The answers of all functions but textbook formulas to one operation and kind of target.
 
     Attributes:
         operation: the operation.
@@ -77,22 +79,31 @@ class Field:
             }
             for member, points in self.answers.items()
         }
-        ordinary = {
-            case for case in set().union(*found.values()) if self._is_ordinary(case, quantity)
-        }
+        asked = set().union(*found.values())
+        ordinary = {case for case in asked if self.is_ordinary(Point(case, quantity))}
         return {member: cases & ordinary for member, cases in found.items() if cases & ordinary}
 
-    def _is_ordinary(self, case: str, quantity: str) -> bool:
-        point = Point(case, quantity)
+    def is_ordinary(self, point: Point) -> bool:
+        """Return whether there is one agreed answer to a question, which is a number."""
         given = [points[point].verdict for points in self.answers.values() if point in points]
-        return not any(it.startswith(UNDEFINED) for it in given) and _is_faultless(case)
+        return not any(it.startswith(UNDEFINED) for it in given) and _is_faultless(point.case)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _is_faultless(case: str) -> bool:
     try:
         return without_fault(Case.parse(case)) is None
     except ValueError:  # its arrays come from a file, and nothing is known of them
         return True
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def needs_of(case: str) -> frozenset[str]:
+    """Return the options that a function must have to answer a case; see `Case.needs`."""
+    try:
+        return Case.parse(case).needs
+    except ValueError:
+        return frozenset()
 
 
 def fields(runs: Sequence[RunFile]) -> Iterator[Field]:
@@ -116,5 +127,4 @@ def fields(runs: Sequence[RunFile]) -> Iterator[Field]:
                     here.dtypes[row.case] = row.dtype
         for kind in ("", *OPERATIONS[operation].targets):
             if kind in found:
-                found[kind].drop_recipes()
                 yield found[kind]

@@ -53,6 +53,7 @@ ALLOWED = {
         OUTPUTS,
         PRINTING,
         "lossdiff.cases",
+        "lossdiff.backends.texts",
         "lossdiff.reports",
         "lossdiff.harness.verdicts",
         "lossdiff.harness.judging",
@@ -77,6 +78,7 @@ SHARED = (
     "claim",
     "dialect",
     "framework",
+    "texts",
 )  # files of `backends` that belong to no framework
 JUDGES = ("oracle", "bounds", "judging", "verdicts")
 STATISTICS = {("lossdiff.harness.comparing.statistics", "scipy")}  # of times: they judge no answer

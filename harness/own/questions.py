@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from ...backends.claim import Claim
+from ...cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES
 from ...cases.factors import BLOCKS, CONSTRAINTS, OPTIONS, factors_of
-from ...cases.lists import EVERYDAY_TARGETS, EVERYDAY_VALUES, listed
+from ...cases.lists import listed
 from ...cases.model import Case
 from ...cases.operations import DTYPES, OPERATIONS, Operation, Options, TargetKind
 from ...cases.pairwise import pairwise

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...backends import EAGER
 from ...backends.base import Backend, Call, call_for
-from ...cases.lists import EVERYDAY_VALUES
+from ...cases.everyday import EVERYDAY_VALUES
 from ...cases.model import Case
 from ..answers import (
     VALUE,

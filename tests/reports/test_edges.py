@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lossdiff.cases.lists import EDGES
+from lossdiff.cases.everyday import EDGES
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
 from lossdiff.harness.runfile.file import RunFile

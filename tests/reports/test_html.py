@@ -25,8 +25,8 @@ from . import sample
 
 FETCHING = {"src", "srcset", "data", "poster", "action", "formaction", "background", "xlink:href"}
 SECTIONS = [
-    "summary", "matrix", "findings", "explained", "accuracy", "conventions", "worked",
-    "relations", "textbook", "timings", "trust",
+    "summary", "matrix", "findings", "explained", "accuracy", "conventions", "porting",
+    "worked", "relations", "textbook", "timings", "trust",
 ]  # fmt: skip
 
 

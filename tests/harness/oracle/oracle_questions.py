@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lossdiff.cases.lists import EVERYDAY_TARGETS, EVERYDAY_VALUES
+from lossdiff.cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES
 from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import DTYPES, OPERATIONS, Options
 from lossdiff.cases.suites import suite

@@ -1,0 +1,215 @@
+"""Show how to port a call: each operation with its options in each package, as judged code.
+
+For each set of options the function of a package that comes closest to the contract is shown: one
+that follows no other convention, then one that the package ships rather than a recipe.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..backends.texts import text_of
+from ..cases.operations import OPERATIONS
+from ..harness.runfile import AccuracyView
+from ..harness.verdicts import CONVENTION, kind_of
+from .members import EAGER, Field, Member, Point, needs_of
+
+_KINDS = ("native", "recipe")
+Options = tuple[str, ...]
+
+
+@dataclass
+class Tally:
+    """The verdicts on one quantity over the ordinary cases with some options."""
+
+    right: int = 0
+    others: Counter[str] = field(default_factory=Counter)
+
+    def add(self, verdict: str) -> None:
+        """Count a verdict."""
+        if kind_of(verdict).category == "agrees":
+            self.right += 1
+        else:
+            self.others[verdict] += 1
+
+    @property
+    def asked(self) -> int:
+        """The number of verdicts."""
+        return self.right + self.others.total()
+
+    @property
+    def conventions(self) -> int:
+        """How many follow another convention."""
+        return sum(count for word, count in self.others.items() if word.startswith(CONVENTION))
+
+    @property
+    def findings(self) -> int:
+        """How many are findings."""
+        return sum(
+            count for word, count in self.others.items() if kind_of(word).category == "finding"
+        )
+
+    @property
+    def worst(self) -> str:
+        """The most severe verdict; empty for none."""
+        words = ["exact"] * bool(self.right) + list(self.others)
+        return max(words, key=lambda word: kind_of(word).rank, default="")
+
+    def __str__(self) -> str:
+        if not self.asked:
+            return "not asked"
+        others = [f"{count} {word}" for word, count in self.others.most_common()]
+        return ", ".join([f"{self.right} of {self.asked} right", *others])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The function of a package that takes some options.
+
+    Attributes:
+        member: the function.
+        value, gradient: its verdicts with exactly these options.
+    """
+
+    member: Member
+    value: Tally
+    gradient: Tally
+
+
+@dataclass(frozen=True)
+class PortingLine:
+    """One set of options, with the function of each package that takes it."""
+
+    options: Options
+    cells: Mapping[str, Cell]
+
+
+@dataclass(frozen=True)
+class PortingTable:
+    """How an operation with one kind of target is called in each package."""
+
+    operation: str
+    target_kind: str
+    lines: tuple[PortingLine, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """The text of a function, with where it is used."""
+
+    name: str
+    framework: str
+    kind: str
+    text: str
+    uses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Porting:
+    """The tables, all packages, and the code that the tables name."""
+
+    tables: tuple[PortingTable, ...]
+    packages: tuple[str, ...]
+    codes: tuple[Code, ...]
+
+    def place_of(self, name: str) -> int:
+        """Return the place of a function among the codes; -1 where its text is not known."""
+        return next((at for at, code in enumerate(self.codes) if code.name == name), -1)
+
+
+def package_of(name: str) -> str:
+    """Return the package of a function, by the first part of its name.
+
+    >>> package_of("optax.losses.softmax_cross_entropy")
+    'optax'
+    """
+    return name.partition(".")[0]
+
+
+def porting_table(found: Field) -> PortingTable | None:
+    """Return the table of an operation with one kind of target; None if nobody was asked."""
+    asked = {
+        member: points
+        for member, points in found.answers.items()
+        if member.way == EAGER and member.kind in _KINDS
+    }
+    taken = {member: _options(points) for member, points in asked.items()}
+    known = [it for it in OPERATIONS[found.operation].options if it != "reduction"]
+    options = [it for it in known if any(it in each for each in taken.values())]
+    if not asked:
+        return None
+    lines = []
+    for chosen in _sets(options):
+        cells: dict[str, Cell] = {}
+        for member in sorted(asked):
+            if taken[member] >= set(chosen):
+                cell = _cell(found, member, asked[member], chosen)
+                package = package_of(member.name)
+                if package not in cells or _order(cell, taken) < _order(cells[package], taken):
+                    cells[package] = cell
+        lines.append(PortingLine(chosen, cells))
+    return PortingTable(found.operation, found.target_kind, tuple(lines))
+
+
+def porting(tables: Iterable[PortingTable | None]) -> Porting:
+    """Return the tables of all operations, with the code of each function that they name."""
+    kept = tuple(table for table in tables if table is not None)
+    uses: dict[Member, list[str]] = {}
+    packages: set[str] = set()
+    for table in kept:
+        for line in table.lines:
+            packages |= set(line.cells)
+            for cell in line.cells.values():
+                said = f"{table.operation} {table.target_kind}".strip()
+                named = uses.setdefault(cell.member, [])
+                if said not in named:
+                    named.append(said)
+    return Porting(kept, tuple(sorted(packages)), tuple(_codes(uses)))
+
+
+def _codes(uses: Mapping[Member, Sequence[str]]) -> Iterator[Code]:
+    for member in sorted(uses, key=lambda member: (package_of(member.name), member)):
+        text = text_of(member.framework, member.name)
+        if text is not None:
+            yield Code(member.name, member.framework, member.kind, text.code, tuple(uses[member]))
+
+
+def _options(points: Mapping[Point, AccuracyView]) -> set[str]:
+    """Return the options that a function takes: those of the cases that it claims."""
+    return set().union(*(needs_of(case) for case in {point.case for point in points}))
+
+
+def _sets(options: Sequence[str]) -> Iterator[Options]:
+    yield ()
+    yield from ((option,) for option in options)
+    if len(options) > 1:
+        yield tuple(options)
+
+
+def _cell(
+    found: Field, member: Member, points: Mapping[Point, AccuracyView], options: Options
+) -> Cell:
+    tallies = {"value": Tally(), "gradient_logits": Tally()}
+    for point, row in points.items():
+        needs = needs_of(point.case) - {"reduction"}
+        if needs == set(options) and found.is_ordinary(point):
+            tallies[point.quantity].add(row.verdict)
+    return Cell(member, tallies["value"], tallies["gradient_logits"])
+
+
+def _order(cell: Cell, taken: Mapping[Member, set[str]]) -> tuple[object, ...]:
+    both = (cell.value, cell.gradient)
+    asked = sum(tally.asked for tally in both)
+    findings = sum(tally.findings for tally in both)
+    return (
+        cell.value.asked > 0 and not cell.gradient.asked,
+        sum(tally.conventions for tally in both) > 0,
+        asked > 0 and 2 * findings >= asked,
+        _KINDS.index(cell.member.kind),
+        findings,
+        # The plainest function that is shipped; of recipes the one for all options.
+        len(taken[cell.member]) * (1 if cell.member.kind == "native" else -1),
+        cell.member.name,
+    )
