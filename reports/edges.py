@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..cases.everyday import EDGES
+from ..harness.causes import library_of, library_rank
 from ..harness.judging import MEANINGS
 from ..harness.runfile import RunFile, VerdictRow
 from ..harness.verdicts import CONVENTION, NO_AGREED_ANSWER, UNDEFINED, kind_of
@@ -17,6 +17,7 @@ from .members import BESIDE, EAGER
 from .numbers import three
 from .survey import TEXTBOOK, way_of
 
+YOURS = "yours"  # stands for the library of a user's own functions
 _KEPT = f"\"case\" IN ({', '.join('?' * len(EDGES))}) AND kind != ? AND verdict != 'unsupported'"
 
 
@@ -31,13 +32,13 @@ class _Said(NamedTuple):
 
 @dataclass(frozen=True)
 class EdgeAnswer:
-    """What some functions of a package give.
+    """What some functions of a library give.
 
     Attributes:
         value, gradient: the answer in words and numbers; empty where there is none.
         verdict: the more severe verdict of the two.
         known: whether it is known, or shared by the framework.
-        names: the functions, without the name of the package, with their modes where modes differ.
+        names: the functions, with their modes where modes differ.
     """
 
     value: str
@@ -49,14 +50,14 @@ class EdgeAnswer:
 
 @dataclass(frozen=True)
 class EdgeLine:
-    """One edge case with the answers of each package.
+    """One edge case with the answers of each library.
 
     Attributes:
         title: what is unusual.
         case: the id of the case.
         operation, target_kind: the operation and the kind of target.
         contract: the answer of the contract.
-        answers: the distinct answers by package, such as `scipy`.
+        answers: the distinct answers by library, such as `NumPy`.
     """
 
     title: str
@@ -71,7 +72,7 @@ class EdgeLine:
 class EdgeTable:
     """The edge cases of some runs, those that were asked and the titles of the others."""
 
-    packages: tuple[str, ...]
+    libraries: tuple[str, ...]
     lines: tuple[EdgeLine, ...]
     not_asked: tuple[str, ...]
 
@@ -88,10 +89,10 @@ def edge_table(runs: Sequence[RunFile]) -> EdgeTable:
     for row in latest.values():
         by_case.setdefault(row.case, []).append(row)
     lines = tuple(_line(case, by_case[case]) for case in EDGES if case in by_case)
-    answering = Counter(package for line in lines for package in line.answers)
-    packages = sorted(answering, key=lambda package: (-answering[package], package))
+    found = {library for line in lines for library in line.answers}
+    libraries = sorted(found, key=lambda library: (library_rank(library), library))
     missing = dict.fromkeys(EDGES[case] for case in EDGES if case not in by_case)
-    return EdgeTable(tuple(packages), lines, tuple(missing))
+    return EdgeTable(tuple(libraries), lines, tuple(missing))
 
 
 def _line(case: str, rows: list[VerdictRow]) -> EdgeLine:
@@ -100,10 +101,11 @@ def _line(case: str, rows: list[VerdictRow]) -> EdgeLine:
     shown = [row for row in rows if row.kind != "recipe" or row.framework not in shipping]
     by: dict[str, dict[str, dict[str, dict[str, VerdictRow]]]] = {}
     for row in shown:
-        functions = by.setdefault(row.implementation.partition(".")[0], {})
+        library = YOURS if row.kind == "user" else library_of(row.implementation, row.framework)
+        functions = by.setdefault(library, {})
         ways = functions.setdefault(row.implementation, {})
         ways.setdefault(way_of(row.mode, row.device), {})[row.quantity] = row
-    answers = {package: tuple(_answers(functions)) for package, functions in sorted(by.items())}
+    answers = {library: tuple(_answers(functions)) for library, functions in by.items()}
     first = rows[0]
     return EdgeLine(
         EDGES[case], case, first.operation, first.target_kind or "", _contract(rows), answers
@@ -114,12 +116,11 @@ def _answers(functions: dict[str, dict[str, dict[str, VerdictRow]]]) -> Iterator
     found: dict[_Said, list[str]] = {}
     for name, ways in functions.items():
         said = {way: _said(rows) for way, rows in ways.items()}
-        own = name.partition(".")[2] or name
         for way, words in said.items():
             differs = way != EAGER and words != said.get(EAGER)
             names = found.setdefault(words, [])
-            if differs or own not in names:
-                names.append(f"{own} ({way})" if differs else own)
+            if differs or name not in names:
+                names.append(f"{name} ({way})" if differs else name)
     for words, names in found.items():
         if names:
             yield EdgeAnswer(words.value, words.gradient, words.verdict, words.known, tuple(names))

@@ -1,7 +1,7 @@
-"""Show how to port a call: each operation with its options in each package, as judged code.
+"""Show how to port a call: each operation with its options in each library, as judged code.
 
-For each set of options the function of a package that comes closest to the contract is shown: one
-that follows no other convention, then one that the package ships rather than a recipe.
+For each set of options the function of a library that comes closest to the contract is shown: one
+that follows no other convention, then one that the library ships rather than a recipe.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ..backends.texts import text_of
 from ..cases.operations import OPERATIONS
+from ..harness.causes import library_of, library_rank
 from ..harness.runfile import AccuracyView
 from ..harness.verdicts import CONVENTION, kind_of
 from .members import EAGER, Field, Member, Point, needs_of
@@ -66,7 +67,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Cell:
-    """The function of a package that takes some options.
+    """The function of a library that takes some options.
 
     Attributes:
         member: the function.
@@ -80,7 +81,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class PortingLine:
-    """One set of options, with the function of each package that takes it."""
+    """One set of options, with the function of each library that takes it."""
 
     options: Options
     cells: Mapping[str, Cell]
@@ -88,7 +89,7 @@ class PortingLine:
 
 @dataclass(frozen=True)
 class PortingTable:
-    """How an operation with one kind of target is called in each package."""
+    """How an operation with one kind of target is called in each library."""
 
     operation: str
     target_kind: str
@@ -108,24 +109,15 @@ class Code:
 
 @dataclass(frozen=True)
 class Porting:
-    """The tables, all packages, and the code that the tables name."""
+    """The tables, all libraries, and the code that the tables name."""
 
     tables: tuple[PortingTable, ...]
-    packages: tuple[str, ...]
+    libraries: tuple[str, ...]
     codes: tuple[Code, ...]
 
     def place_of(self, name: str) -> int:
         """Return the place of a function among the codes; -1 where its text is not known."""
         return next((at for at, code in enumerate(self.codes) if code.name == name), -1)
-
-
-def package_of(name: str) -> str:
-    """Return the package of a function, by the first part of its name.
-
-    >>> package_of("optax.losses.softmax_cross_entropy")
-    'optax'
-    """
-    return name.partition(".")[0]
 
 
 def porting_table(found: Field) -> PortingTable | None:
@@ -146,9 +138,9 @@ def porting_table(found: Field) -> PortingTable | None:
         for member in sorted(asked):
             if taken[member] >= set(chosen):
                 cell = _cell(found, member, asked[member], chosen)
-                package = package_of(member.name)
-                if package not in cells or _order(cell, taken) < _order(cells[package], taken):
-                    cells[package] = cell
+                library = library_of(member.name, member.framework)
+                if library not in cells or _order(cell, taken) < _order(cells[library], taken):
+                    cells[library] = cell
         lines.append(PortingLine(chosen, cells))
     return PortingTable(found.operation, found.target_kind, tuple(lines))
 
@@ -157,20 +149,20 @@ def porting(tables: Iterable[PortingTable | None]) -> Porting:
     """Return the tables of all operations, with the code of each function that they name."""
     kept = tuple(table for table in tables if table is not None)
     uses: dict[Member, list[str]] = {}
-    packages: set[str] = set()
+    found: set[str] = set()
     for table in kept:
         for line in table.lines:
-            packages |= set(line.cells)
+            found |= set(line.cells)
             for cell in line.cells.values():
                 said = f"{table.operation} {table.target_kind}".strip()
                 named = uses.setdefault(cell.member, [])
                 if said not in named:
                     named.append(said)
-    return Porting(kept, tuple(sorted(packages)), tuple(_codes(uses)))
+    return Porting(kept, tuple(sorted(found, key=library_rank)), tuple(_codes(uses)))
 
 
 def _codes(uses: Mapping[Member, Sequence[str]]) -> Iterator[Code]:
-    for member in sorted(uses, key=lambda member: (package_of(member.name), member)):
+    for member in sorted(uses):
         text = text_of(member.framework, member.name)
         if text is not None:
             yield Code(member.name, member.framework, member.kind, text.code, tuple(uses[member]))

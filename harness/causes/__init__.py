@@ -7,6 +7,7 @@ they are on one library and operation, and agree in verdict, quantity and what t
 
 from __future__ import annotations
 
+from ...backends import library_of
 from .grouping import (
     FindingCause,
     Section,
@@ -28,6 +29,7 @@ __all__ = [
     "ease",
     "findings_of",
     "is_scripted",
+    "library_of",
     "library_rank",
     "main_rank",
     "plainness",

@@ -13,7 +13,7 @@ from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
-from lossdiff.reports.edges import EdgeLine, edge_table
+from lossdiff.reports.edges import YOURS, EdgeLine, edge_table
 from lossdiff.reports.html import render
 
 IGNORED, EMPTY, LABEL = tuple(EDGES)[:3]
@@ -58,7 +58,7 @@ def test_an_answer_is_said_in_words_and_numbers(
 ) -> None:
     line = only_line(tmp_path, [row("a.f", LABEL, verdict, got, exact=exact)])
     (answer,) = line.answers["a"]
-    assert (answer.value, answer.names) == (said, ("f",))
+    assert (answer.value, answer.names) == (said, ("a.f",))
 
 
 def test_functions_that_give_the_same_are_named_together(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_functions_that_give_the_same_are_named_together(tmp_path: Path) -> None
     rows += [row("a.h", LABEL, "accepted", "1.5", known=True)]
     line = only_line(tmp_path, rows)
     assert line.contract == "an error"
-    assert [answer.names for answer in line.answers["a"]] == [("f", "g"), ("h",)]
+    assert [answer.names for answer in line.answers["a"]] == [("a.f", "a.g"), ("a.h",)]
     assert [answer.known for answer in line.answers["a"]] == [False, True]
 
 
@@ -85,15 +85,15 @@ def test_a_mode_is_named_only_where_it_answers_otherwise(tmp_path: Path) -> None
     rows = [row("a.f", LABEL, "refused"), row("a.f", LABEL, "refused", mode="jit")]
     rows += [row("a.g", LABEL, "refused"), row("a.g", LABEL, "accepted", "1.5", mode="jit")]
     line = only_line(tmp_path, rows)
-    assert [answer.names for answer in line.answers["a"]] == [("f", "g"), ("g (jit)",)]
+    assert [answer.names for answer in line.answers["a"]] == [("a.f", "a.g"), ("a.g (jit)",)]
 
 
 def test_a_recipe_stands_for_what_its_framework_does_not_ship(tmp_path: Path) -> None:
     rows = [row("a.f", LABEL, "refused"), row("a.recipe", LABEL, "accepted", kind="recipe")]
     rows += [row("b.recipe", LABEL, "refused", kind="recipe")]
     line = only_line(tmp_path, rows)
-    assert [answer.names for answer in line.answers["a"]] == [("f",)]
-    assert [answer.names for answer in line.answers["b"]] == [("recipe",)]
+    assert [answer.names for answer in line.answers["a"]] == [("a.f",)]
+    assert [answer.names for answer in line.answers["b"]] == [("b.recipe",)]
 
 
 def test_the_page_says_what_was_not_asked(tmp_path: Path) -> None:
@@ -102,3 +102,10 @@ def test_the_page_says_what_was_not_asked(tmp_path: Path) -> None:
         page = render([run])
     assert "Not asked in this run: every row is ignored; a label −1; " in page
     assert "an empty batch" in page
+
+
+def test_a_function_of_a_user_has_a_place_of_its_own(tmp_path: Path) -> None:
+    rows = [row("a.f", LABEL, "refused"), row("mine.loss", LABEL, "accepted", "1.5", kind="user")]
+    line = only_line(tmp_path, rows)
+    assert line.answers.keys() == {"a", YOURS}
+    assert line.answers[YOURS][0].names == ("mine.loss",)

@@ -1,4 +1,4 @@
-"""How to port a call: which function of a package is shown, with which verdicts and which code."""
+"""How to port a call: which function of a library is shown, with which verdicts and which code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def row(name: str, case_id: str, verdict: str = "exact", **changes: Any) -> Verd
     kind = "recipe" if "recipe" in name else "native"
     made = VerdictRow(
         case_id, case.operation, case.target_kind, case.family, "4x10", case.dtype,
-        case.options.given(), name, "numpy", kind, "eager", "cpu", "value", verdict,
+        case.options.given(), name, name.partition(".")[0], kind, "eager", "cpu", "value", verdict,
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -62,7 +62,7 @@ def test_a_function_is_shown_for_the_options_that_it_takes(tmp_path: Path) -> No
     porting = found(tmp_path, [row("a.f", PLAIN), row("b.f", PLAIN), row("b.f", WEIGHTED)])
     assert line_of(porting).cells.keys() == {"a", "b"}
     assert line_of(porting, "weight").cells.keys() == {"b"}
-    assert porting.packages == ("a", "b")
+    assert porting.libraries == ("a", "b")
 
 
 def test_verdicts_are_those_with_exactly_the_options(tmp_path: Path) -> None:
