@@ -93,6 +93,7 @@ class Calling:
             name of the parameter that takes it. All but weights are passed even at their default,
             which need not be the function's own.
         spelling: how the parameter of an option spells a value, `("reduction", "none", None)`.
+        inverted: the options whose parameter takes the reciprocal, as a temperature does.
         always: parameters that always get one value, `("from_logits", True)`.
         layout: the place of the classes among the axes of the function's arrays.
         returns: the value alone, or a tuple of the value and the gradient with respect to the
@@ -104,10 +105,22 @@ class Calling:
     arguments: tuple[tuple[str, str], ...] = (("values", ""), ("target", ""))
     options: tuple[tuple[str, str], ...] = ()
     spelling: tuple[tuple[str, Fixed, Fixed], ...] = ()
+    inverted: tuple[str, ...] = ()
     always: tuple[tuple[str, Fixed], ...] = ()
     layout: Layout = "classes_first"
     returns: Returns = "value"
     constructs: bool = False
+
+    def spelled(self, option: str, value: Fixed) -> Fixed:
+        """Return the value of an option as the function's parameter has it.
+
+        >>> Calling(inverted=("logit_scale",)).spelled("logit_scale", 0.25)
+        4.0
+        """
+        for name, contract, own in self.spelling:
+            if (name, contract) == (option, value):
+                return own
+        return 1 / float(value) if option in self.inverted and value else value
 
 
 @dataclass(frozen=True)

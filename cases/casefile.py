@@ -8,6 +8,7 @@ The file holds the arrays `logits` (or `log_probs`, `probs`), `target`, optional
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from .checked import decoded, shown
 from .dtypes import FORMATS, Array, format_of
 from .model import Case, Inputs
 from .npz import NOT_ARRAYS, read_arrays
-from .operations import OPERATIONS, Operation, Options
+from .operations import LANGUAGE_MODELS, OPERATIONS, Operation, Options
 
 _WEIGHTS = ("weight", "pos_weight")
 _EXACT = 2.0**53  # every whole number up to it is a float64
@@ -81,6 +82,8 @@ def _case(arrays: dict[str, Array]) -> Case:
     elif kind is not None:
         raise SchemaError(f"target_kind is {shown(kind)}; {operation} takes no target")
     options = _options(spec.get("options", {}), contract, values.ndim)
+    if conflict := options.conflict(kind):
+        raise SchemaError(conflict)
     for name in arrays.keys() & set(_WEIGHTS):
         _check_shape(name, arrays[name], values.shape[1:2])
         options = replace(options, **{name: "given"})  # type: ignore[arg-type]
@@ -177,10 +180,15 @@ def _options(given: Any, contract: Operation, axes: int) -> Options:
         ),
         "ignore_index": (_is_whole, "whole numbers"),
         "label_smoothing": (
-            lambda value: type(value) in (int, float) and 0 <= value <= 1,
+            lambda value: _is_number(value) and 0 <= value <= 1,
             "numbers from 0 to 1",
         ),
         "reduction": (lambda value: value in ("none", "mean", "sum"), "none, mean, sum"),
+        "z_loss": (lambda value: _is_number(value) and value >= 0, "numbers from 0 on"),
+        **dict.fromkeys(
+            ("logit_scale", "logit_softcap", "denominator"),
+            (lambda value: _is_number(value) and value > 0, "numbers above 0"),
+        ),
     }
     # Weights are options of an operation as well, but in a file they are arrays, not JSON.
     for name, value in given.items():
@@ -188,9 +196,15 @@ def _options(given: Any, contract: Operation, axes: int) -> Options:
         is_right, allowed = checks[name]
         if not is_right(value):
             raise SchemaError(f"{name} is {shown(value)}; allowed: {allowed}")
-    if "label_smoothing" in given:
-        given = {**given, "label_smoothing": float(given["label_smoothing"])}
-    return Options(**given)
+    floats = ("label_smoothing", *LANGUAGE_MODELS)
+    chosen: dict[str, Any] = {
+        name: float(value) if name in floats else value for name, value in given.items()
+    }
+    return Options(**chosen)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _is_whole(value: Any) -> bool:

@@ -44,6 +44,7 @@ def exists(case: Case, explicit: bool) -> bool:
         and _family_exists(case.family, case.shape, explicit)
         and _target_exists(case)
         and _options_exist(case.options, case.contract.options)
+        and not case.options.conflict(case.target_kind)
     )
 
 
@@ -81,6 +82,12 @@ def _options_exist(options: Options, allowed: tuple[str, ...]) -> bool:
         and abs(options.ignore_index) < _LARGEST
         and math.isfinite(options.label_smoothing)
         and options.reduction in ("none", "mean", "sum")
+        and all(
+            number is None or (math.isfinite(number) and number > 0)
+            for number in (options.logit_scale, options.logit_softcap, options.denominator)
+        )
+        and math.isfinite(options.z_loss)
+        and options.z_loss >= 0
         and all(map(_weight_exists, (options.weight, options.pos_weight)))
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from .covering import Constraint, Row
 from .families import VALUES
-from .operations import DTYPES, Operation
+from .operations import DTYPES, LANGUAGE_MODELS, Operation, Options
 from .targets import targets_of
 from .weights import WEIGHTS
 
@@ -83,6 +83,20 @@ REDUCTION = Factor(
     {"mean": "the default", "none": "each row by itself", "sum": "no division"},
     ("mean", "none", "sum"),
 )
+LOGIT_SCALE = Factor(
+    {1.0: "none", 0.25: "a temperature of 4; products with it are exact", 0.7: "not exact"},
+    (1.0, 0.25),
+)
+LOGIT_SOFTCAP = Factor(
+    {None: "none", 30.0: "that of Gemma 2", 2.5: "everyday logits are bent, larger ones saturate"},
+    (None, 30.0, 2.5),
+)
+Z_LOSS = Factor(
+    {0.0: "none", 1e-4: "that of PaLM", 0.5: "as large as the loss itself"}, (0.0, 1e-4, 0.5)
+)
+DENOMINATOR = Factor(
+    {None: "its own count", 7.0: "the count of all devices", 2.5: "no whole number"}, (None, 7.0)
+)
 OPTIONS = {
     "axis": AXIS,
     "weight": WEIGHT,
@@ -90,6 +104,10 @@ OPTIONS = {
     "ignore_index": IGNORE_INDEX,
     "label_smoothing": LABEL_SMOOTHING,
     "reduction": REDUCTION,
+    "logit_scale": LOGIT_SCALE,
+    "logit_softcap": LOGIT_SOFTCAP,
+    "z_loss": Z_LOSS,
+    "denominator": DENOMINATOR,
 }
 LABEL_DTYPES = {
     "int32": "what TensorFlow and JAX users have",
@@ -156,6 +174,7 @@ _OF_ROWS = (
     "gap_below_0", "neg_inf_but_one", "all_neg_inf", "one_large",
 )  # fmt: skip
 _OF_IGNORED = ("nan_where_ignored", "log_probs_nan_where_ignored")
+_VERY_LARGE = ("finfo_max", "half_max", "offset_1e7", "offset_-1e7", "offset_1e8", "offset_1e5")
 # These families occur in lists of their own (`cases.lists`), not in covering arrays.
 _ALONE = (
     "grid", "grid_probs", "grid_log_probs", "two_units", "repeated", "repeated_probs",
@@ -205,8 +224,10 @@ def factors_of(operation: Operation, suite: str) -> dict[str, list[Any]]:
             for family in (_QUICK_TARGETS[kind] if quick else targets_of(kind))
             if "ignore_index" in operation.options or not family.endswith("_ignored")
         ]
+    # The options of language models have a list of their own, as only few functions take them.
+    options = [it for it in operation.options if it not in LANGUAGE_MODELS]
     # The order of the factors is part of the hash of a covering array.
-    return {**factors, **{option: OPTIONS[option].of(suite) for option in operation.options}}
+    return {**factors, **{option: OPTIONS[option].of(suite) for option in options}}
 
 
 def _axis_is_there(shape: str, axis: int) -> bool:
@@ -231,7 +252,36 @@ def _is_ignored(family: str, target: str) -> bool:
     return not family.endswith("nan_where_ignored") or target == "index.some_ignored"
 
 
+def _has_labels(option: str) -> Constraint:
+    """Return the constraint that an option of language models has index targets only."""
+    default = getattr(Options(), option)
+    return Constraint(
+        ("target", option),
+        lambda target, level: level == default or target.startswith("index."),
+    )
+
+
+def _has_moderate_logits(option: str) -> Constraint:
+    """Return the constraint that an option is not asked of very large logits.
+
+    lse² overflows there, and a scale that is no power of two rounds each logit by more than any
+    two of them differ.
+    """
+    default = getattr(Options(), option)
+    return Constraint(
+        ("family", option),
+        lambda family, level: level == default or family not in _VERY_LARGE,
+    )
+
+
 CONSTRAINTS: Sequence[Constraint] = (
+    *map(_has_labels, LANGUAGE_MODELS),
+    *map(_has_moderate_logits, ("z_loss", "logit_scale")),
+    # A sum is not divided.
+    Constraint(
+        ("reduction", "denominator"),
+        lambda reduction, level: level is None or reduction == "mean",
+    ),
     Constraint(("family", "dtype"), lambda family, dtype: dtype in VALUES[family].dtypes),
     Constraint(("shape", "axis"), _axis_is_there),
     # Without ignored rows all values of ignore_index make the same case.

@@ -16,7 +16,7 @@ from .dtypes import FORMATS, Array
 from .existence import exists
 from .families import VALUES
 from .layouts import locked
-from .operations import OPERATIONS, Operation, Options, TargetKind
+from .operations import LANGUAGE_MODELS, OPERATIONS, Operation, Options, TargetKind
 from .stored import stored_values
 from .stream import Floats, Stream
 from .sweeps import swept
@@ -34,6 +34,10 @@ SHRUNK, SHRUNK_PROBED = "shrunk", "grid_shrunk"
 # of the name, because a case that is rebuilt from its id has to be checked as before.
 _EXPLICIT = {"file": False, "onnx": False, SHRUNK: False, SHRUNK_PROBED: True}
 _FEW = 1024  # different options; all cases of a suite have fewer
+_NUMBERS: dict[str, type[int | float]] = {
+    "axis": int, "ignore_index": int, "label_smoothing": float,
+    **dict.fromkeys(LANGUAGE_MODELS, float),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,9 @@ class Case:
     def is_probed(self) -> bool:
         """Whether relations and the Hessian-vector product are checked too."""
         kind = self.family.partition(":")[0]
+        # Relations and second derivatives are derived without the options of language models.
+        if self.options.is_of_language_models:
+            return False
         return _EXPLICIT[kind] if kind in _EXPLICIT else kind in VALUES and VALUES[kind].probed
 
     @property
@@ -296,7 +303,7 @@ def _parse_options(text: str) -> Options:
     given: dict[str, int | float | str] = dict(
         cast("tuple[str, str]", tuple(item.split("=", 1))) for item in text.split(",")
     )
-    for name, kind in (("axis", int), ("ignore_index", int), ("label_smoothing", float)):
+    for name, kind in _NUMBERS.items():
         if name in given:
             given[name] = kind(given[name])
     try:

@@ -28,6 +28,10 @@ class Options:
         ignore_index: rows with this number as index target are left out of the loss.
         label_smoothing: ε in [0, 1]; the target becomes (1 − ε)·q + ε/C.
         reduction: `none`, `mean` or `sum`.
+        logit_scale: s > 0; the logits are multiplied by it (1 / temperature).
+        logit_softcap: c > 0; a logit z, scaled before, becomes c·tanh(z/c).
+        z_loss: λ ≥ 0; each row that counts costs λ·lse(z)² more.
+        denominator: D > 0, which a mean divides the sum by in place of its own count.
     """
 
     axis: int = -1
@@ -36,6 +40,28 @@ class Options:
     ignore_index: int = -100
     label_smoothing: float = 0.0
     reduction: Reduction = "mean"
+    logit_scale: float = 1.0
+    logit_softcap: float | None = None
+    z_loss: float = 0.0
+    denominator: float | None = None
+
+    @property
+    def is_of_language_models(self) -> bool:
+        """Whether an option is given that losses of language models alone have."""
+        return any(getattr(self, name) != default for name, default in _OF_LANGUAGE_MODELS)
+
+    def conflict(self, kind: TargetKind | None) -> str:
+        """Return why the options do not go together, or not with a kind of target; or empty.
+
+        >>> Options(denominator=7.0, reduction="sum").conflict("index")
+        "denominator divides a mean; reduction is 'sum'"
+        """
+        given = [name for name, default in _OF_LANGUAGE_MODELS if getattr(self, name) != default]
+        if given and kind != "index":
+            return f"{given[0]} goes with an index target; target_kind is {kind!r}"
+        if self.denominator is not None and self.reduction != "mean":
+            return f"denominator divides a mean; reduction is {self.reduction!r}"
+        return ""
 
     def given(self) -> dict[str, int | float | str]:
         """Return the options that differ from their default.
@@ -50,6 +76,9 @@ class Options:
 
 # Every id of a case is made from the options, and `fields` would be too slow for that.
 _DEFAULTS = tuple((field.name, field.default) for field in fields(Options))
+# Options of losses of logits with index targets, which language models are trained with.
+LANGUAGE_MODELS = ("logit_scale", "logit_softcap", "z_loss", "denominator")
+_OF_LANGUAGE_MODELS = tuple(item for item in _DEFAULTS if item[0] in LANGUAGE_MODELS)
 
 
 @dataclass(frozen=True)
@@ -86,7 +115,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation("log_softmax", options=("axis",)),
         Operation("logsumexp", options=("axis",)),
         Operation("nll_loss", "log_probs", ("index",), ("weight", "ignore_index", "reduction")),
-        Operation("cross_entropy", "logits", _CLASSES, _LOSS),
+        Operation("cross_entropy", "logits", _CLASSES, (*_LOSS, *LANGUAGE_MODELS)),
         Operation("sigmoid", reads_classes=False),
         Operation("log_sigmoid", reads_classes=False),
         Operation(

@@ -159,7 +159,7 @@ def case_of(operation: Operation, given: dict[str, Any]) -> Case:
         given["dtype"],
         kind or None,
         family,
-        Options(**{option: given[option] for option in operation.options}),
+        Options(**{option: given[option] for option in operation.options if option in given}),
     )
 
 

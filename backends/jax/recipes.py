@@ -19,21 +19,29 @@ targets = {
 
 
 def cross_entropy(
-    logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
-    """Index targets with every option of `torch.nn.functional.cross_entropy`."""
+    logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean",
+    logit_scale=1.0, logit_softcap=None, z_loss=0.0, denominator=None,
+):  # fmt: skip
+    """Index targets with every option of `torch.nn.functional.cross_entropy`, and of LLMs."""
     _check_labels(target, logits)
-    counts = target != ignore_index
+    dtype, counts = logits.dtype, target != ignore_index
     labels = jnp.where(counts, target, 0)
     # Before the logarithm: a NaN in a row that does not count would spoil its gradient.
-    log_probs = jax.nn.log_softmax(jnp.where(jnp.expand_dims(counts, 1), logits, 0), axis=1)
+    logits = jnp.where(jnp.expand_dims(counts, 1), logits, 0)
+    if logit_scale != 1 or logit_softcap is not None or z_loss:
+        logits = _transformed(logits, logit_scale, logit_softcap)
+    log_probs = jax.nn.log_softmax(logits, axis=1)
     row_weights = _row_weights(counts, labels, weight, logits.dtype)
     losses = -row_weights * _pick(log_probs, labels)
     if label_smoothing:
         by_class = log_probs if weight is None else log_probs * _by_class(weight, logits)
         uniform = jnp.where(counts, -by_class.mean(axis=1), 0)
         losses = (1 - label_smoothing) * losses + label_smoothing * uniform
-    return _reduce_weighted(losses, row_weights, reduction)
+    if z_loss:
+        losses += jnp.where(counts, z_loss * jax.nn.logsumexp(logits, axis=1) ** 2, 0)
+    if denominator is not None and reduction == "mean":
+        return (losses.sum() / denominator).astype(dtype)
+    return _reduce_weighted(losses, row_weights, reduction).astype(dtype)
 
 
 def cross_entropy_soft(logits, target, *, weight=None, label_smoothing=0.0, reduction="mean"):
@@ -111,6 +119,12 @@ def binary_cross_entropy_with_logits(
 
 def log_sigmoid_by_softplus(logits):
     return -jax.nn.softplus(-logits)
+
+
+def _transformed(logits, scale, softcap):
+    """Scale the logits, and then cap them; 16 bits are widened first."""
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32)) * scale
+    return logits if softcap is None else softcap * jnp.tanh(logits / softcap)
 
 
 def _check_labels(target, values):

@@ -127,22 +127,34 @@ def nll_loss_vjp(cotangent, log_probs, target, *, weight=None, ignore_index=-100
 
 @_in_float32
 def cross_entropy(
-    logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
+    logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean",
+    logit_scale=1.0, logit_softcap=None, z_loss=0.0, denominator=None,
+):  # fmt: skip
     q, divisor = _labels(logits, target, weight, ignore_index, label_smoothing)
+    logits, _ = _transformed(logits, logit_scale, logit_softcap)
     log_probs = log_softmax(logits, axis=1)
     losses = -np.where(q == 0, 0, q * log_probs).sum(1)
+    if z_loss:
+        squares = logsumexp(logits, axis=1) ** 2 * logits.dtype.type(z_loss)
+        losses = losses + np.where(target == ignore_index, 0, squares)
+    divisor = divisor if denominator is None else losses.dtype.type(denominator)
     return _reduce(losses, reduction, divisor)
 
 
 @_in_float32_vjp
 def cross_entropy_vjp(
     cotangent, logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0,
-    reduction="mean",
+    reduction="mean", logit_scale=1.0, logit_softcap=None, z_loss=0.0, denominator=None,
 ):  # fmt: skip
     q, divisor = _labels(logits, target, weight, ignore_index, label_smoothing)
+    divisor = divisor if denominator is None else logits.dtype.type(denominator)
     scale = np.expand_dims(_scaled(cotangent, np.ones_like(q[:, 0]), reduction, divisor), 1)
-    by_logits = (softmax(logits, axis=1) * q.sum(1, keepdims=True) - q) * scale
+    logits, slope = _transformed(logits, logit_scale, logit_softcap)
+    total = q.sum(1, keepdims=True)
+    if z_loss:
+        factor = logits.dtype.type(2 * z_loss)
+        total = total + np.expand_dims(logsumexp(logits, axis=1) * factor, 1)
+    by_logits = (softmax(logits, axis=1) * total - q) * scale * slope
     if target.dtype.kind != "f":
         by_logits = np.where(np.expand_dims(target == ignore_index, 1), 0, by_logits)
         return (by_logits,)
@@ -220,6 +232,17 @@ def binary_cross_entropy_with_logits_vjp(
         -logits if pos_weight is None else (log_sigmoid(-logits) - factor * log_sigmoid(logits))
     )
     return by_logits * scale, by_target * scale
+
+
+def _transformed(logits, scale, softcap):
+    """Scaled and capped logits, and the derivative of both."""
+    one = logits.dtype.type
+    if scale != 1:
+        logits = logits * one(scale)
+    if softcap is None:
+        return logits, one(scale)
+    y = np.tanh(logits / one(softcap))
+    return y * one(softcap), (1 - y * y) * one(scale)
 
 
 def _by_class(weight, like):

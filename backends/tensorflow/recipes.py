@@ -23,13 +23,18 @@ targets = {
 
 
 def cross_entropy(
-    logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean"
-):
-    """`torch.nn.functional.cross_entropy` for index targets, classes on axis 1."""
+    logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean",
+    logit_scale=1.0, logit_softcap=None, z_loss=0.0, denominator=None,
+):  # fmt: skip
+    """`torch.nn.functional.cross_entropy` for index targets, classes on axis 1, and for LLMs."""
     counts = tf.not_equal(target, ignore_index)
     labels = tf.where(counts, target, 0)
     # Before the softmax: a NaN in a row that does not count would spoil its gradient.
     scores = tf.where(counts[..., tf.newaxis], _classes_last(_wide(logits)), 0)
+    if logit_scale != 1:
+        scores *= logit_scale
+    if logit_softcap is not None:
+        scores = logit_softcap * tf.tanh(scores / logit_softcap)
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=scores)
     weights = _row_weights(weight, labels, counts, losses.dtype)
     losses *= weights
@@ -40,6 +45,10 @@ def cross_entropy(
         uniform = tf.reduce_mean(by_class, axis=-1)
         losses = (1 - label_smoothing) * losses + label_smoothing * uniform
         losses = tf.where(counts, losses, 0)
+    if z_loss:
+        losses += tf.where(counts, z_loss * tf.reduce_logsumexp(scores, axis=-1) ** 2, 0)
+    if denominator is not None and reduction == "mean":
+        return tf.cast(tf.reduce_sum(losses) / denominator, logits.dtype)
     return tf.cast(_reduce(losses, reduction, weights), logits.dtype)
 
 

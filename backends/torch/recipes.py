@@ -29,6 +29,33 @@ def cross_entropy_by_nll(logits, target, *, weight=None, ignore_index=-100, redu
     )
 
 
+def cross_entropy_of_language_models(
+    logits, target, *, weight=None, ignore_index=-100, label_smoothing=0.0, reduction="mean",
+    logit_scale=1.0, logit_softcap=None, z_loss=0.0, denominator=None,
+):  # fmt: skip
+    """Scaled and capped logits, a z-loss and an outside denominator, in float32 at least."""
+    counts = target != ignore_index
+    # Before the softmax: a NaN in a row that does not count would spoil the z-loss.
+    z = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    z = z.masked_fill(~counts.unsqueeze(1), 0) * logit_scale
+    if logit_softcap is not None:
+        z = logit_softcap * torch.tanh(z / logit_softcap)
+    weight = None if weight is None else weight.to(z.dtype)
+    options = {"ignore_index": ignore_index, "label_smoothing": label_smoothing}
+    losses = F.cross_entropy(z, target, weight, reduction="none", **options)
+    if z_loss:
+        # The gradient of logsumexp is exp(z − lse), in which a common offset would cancel.
+        top = z.detach().amax(1, keepdim=True)
+        lse = torch.logsumexp(z - top, 1) + top.squeeze(1)
+        losses = losses + z_loss * torch.where(counts, lse**2, 0)
+    if reduction == "mean":
+        if denominator is None:
+            labels = torch.where(counts, target, 0)
+            denominator = (counts if weight is None else counts * weight[labels]).sum()
+        losses = losses.sum() / denominator
+    return (losses.sum() if reduction == "sum" else losses).to(logits.dtype)
+
+
 def cross_entropy_probs(probs, target, *, weight=None, reduction="mean"):
     """nll_loss or a sum of products, on the logarithm of probabilities."""
     if not target.is_floating_point():

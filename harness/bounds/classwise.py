@@ -11,6 +11,7 @@ from ...cases.model import Case
 from ..oracle import ClasswiseTerms, Floats, Solution
 from .algorithms import Precision, times
 from .reductions import divided, divisor_depth, divisor_error, reduced, shares, underflow
+from .transformed import UNMOVED, Moved, moved_by, through_slope
 
 
 def classwise_bound(
@@ -66,6 +67,9 @@ def _underflow(
         lost = each.sum(axis=1) + 2.0 * eta
         return lost if case.options.reduction == "none" else np.asarray(lost.sum())
     lost = ((per_row + 3.0) * eta)[:, None] * np.ones_like(t.d)
+    if t.z_loss:  # a subnormal p is off by c/2 of its η, and by half of it when it is divided
+        factor = 2 * t.z_loss * np.abs(t.lse * v)
+        lost = lost + _column(factor * ((q.c + 1) / 2 * q.eta_a))
     if quantity == "gradient_target":
         return lost * (1.0 + t.l)
     return np.where(t.w > 0, lost / t.p, 0.0) if case.contract.domain == "probs" else lost
@@ -117,10 +121,10 @@ def prob(t: ClasswiseTerms, q: Precision) -> Floats:
     return _exponential(sound, extra * q.u, q.sum_of_exps(t.d.shape[1]))
 
 
-def prob_from_log(t: ClasswiseTerms, q: Precision) -> Floats:
+def prob_from_log(t: ClasswiseTerms, q: Precision, moved: Moved = UNMOVED) -> Floats:
     """Return the relative error ρ of p = exp(log p): B_ℓ + (c + 2 + 1.25ℓ)u, shape (R, C).
 
-    Where log p was stored in T, its rounding adds sℓ.
+    Where log p was stored in T, its rounding adds sℓ. Errors of the logits add what they move ℓ by.
     """
     # The sound part and the extra of a weaker algorithm are kept apart, as `_exponential` may
     # drop the latter. The sum multiplies the exponential, so its logarithm is taken out of both.
@@ -128,7 +132,8 @@ def prob_from_log(t: ClasswiseTerms, q: Precision) -> Floats:
     last = (q.c + 2 + q.base_2 * t.l) * q.u + q.s * t.l
     sound = replace(q, algorithm=replace(q.algorithm, cancels=False, unshifted=False))
     plain = _log_prob(t, sound) - np.log1p(hu)
-    return _exponential(plain + last, _log_prob(t, q) - np.log1p(hu) - plain, hu) + q.s
+    extra = _log_prob(t, q) - np.log1p(hu) - plain
+    return _exponential(plain + last + moved.soundly, extra + moved.extra, hu) + q.s
 
 
 def _exponential(exponent: Floats, extra: Floats, hu: float) -> Floats:
@@ -201,16 +206,21 @@ def _logsumexp(
     leaves less than abs(lse) + 0.4 of abs(y): (n − 1)(abs(lse) + (c + c')/2 + 3)u in all.
     """
     if quantity == "value":
-        bracket = (1 + q.base_2) * t.entropy_gap + q.c + q.c_log1p * t.log_sum
-        bracket = bracket + q.c * q.unshifted(t.lse)
-        size, n = np.abs(t.lse), t.d.shape[1]
-        result = bracket * q.u + np.log1p(q.sum_of_exps(n)) + size * (q.u + q.s)
-        # A running logsumexp adds its terms one by one, and rounds the maximum each time.
-        if q.algorithm.sequential and not q.algorithm.narrow:
-            steps = (n - 1) * (size + (q.c + q.c_log1p) / 2 + 3) * q.u + size * q.s
-            result = np.maximum(result, steps)
-        return result
+        return _log_sum_exp(t, q)
     return times(t.p * np.abs(t.v), prob(t, q) + q.s + 2 * q.u)
+
+
+def _log_sum_exp(t: ClasswiseTerms, q: Precision) -> Floats:
+    """Return the error of a logsumexp, shape (R,)."""
+    bracket = (1 + q.base_2) * t.entropy_gap + q.c + q.c_log1p * t.log_sum
+    bracket = bracket + q.c * q.unshifted(t.lse)
+    size, n = np.abs(t.lse), t.d.shape[1]
+    result = bracket * q.u + np.log1p(q.sum_of_exps(n)) + size * (q.u + q.s)
+    # A running logsumexp adds its terms one by one, and rounds the maximum each time.
+    if q.algorithm.sequential and not q.algorithm.narrow:
+        steps = (n - 1) * (size + (q.c + q.c_log1p) / 2 + 3) * q.u + size * q.s
+        result = np.maximum(result, steps)
+    return result
 
 
 def _class_weights(case: Case) -> Floats:
@@ -234,12 +244,21 @@ def _cross_entropy(
     ΣW·p[expm1(B_ℓ + (c + 2 + 1.25ℓ)u + sℓ) + s] + abs(g)(u + 2s) + (6 + h_C + h_D)u(p ΣW + W),
     times the cotangent over D. Gradient with respect to the target:
     w(B_ℓ + sℓ) + abs(g)((5 + h_D)u + 2s).
+
+    Errors of transformed logits move ℓ and p (`harness.bounds.transformed`). A z-loss λ·lse² is
+    good to λ(2 abs(lse)B + B²) + λ·lse²(6u + s), where B is the error of lse. In the gradient
+    2λ·lse is added to ΣW; it is good to 2λB, and its terms have the roundings of the others.
     """
     h_c, h_d = _terms_of_rows(t, q), divisor_depth(case, solution, q)
-    log_prob = _log_prob(t, q) + q.s * t.l
+    moved = moved_by(case.options, t, q)
+    log_prob = _log_prob(t, q) + moved.soundly + moved.extra + q.s * t.l
+    of_lse = _log_sum_exp(t, q) + moved.lse
     if quantity == "value":
         rows = times(t.w, log_prob).sum(axis=1)
         rows = rows + times(t.w, t.l).sum(axis=1) * ((h_c + 6) * q.u + q.s)
+        if t.z_loss:
+            square = (2 * np.abs(t.lse) + of_lse) * of_lse + t.lse**2 * (6 * q.u + q.s)
+            rows = rows + t.z_loss * square
         return reduced(case, solution, rows, t.v, q)
     g = np.abs(_flat(solution, quantity, case))
     v = np.abs(t.v)[:, None]
@@ -249,9 +268,16 @@ def _cross_entropy(
         last = np.full_like(g, (5 + h_d) * q.u + 2 * q.s)
         return times(per_target, log_prob) + times(g, last)
     total = t.w.sum(axis=1, keepdims=True)
-    relative = total * times(t.p, prob_from_log(t, q))
+    lost = np.zeros_like(t.p)
+    if t.z_loss:
+        total = total + _column(2 * t.z_loss * np.abs(t.lse))
+        lost = t.p * _column(2 * t.z_loss * of_lse)
+    relative = total * times(t.p, prob_from_log(t, q, moved))
     rounding = (6 + h_c + h_d) * q.u * (t.p * total + t.w)
-    return (relative + rounding) * v + g * (q.u + 2 * q.s)
+    limit = (relative + rounding + lost) * v
+    if t.is_transformed:
+        limit = through_slope(case.options, t, limit, g, (t.p * total + t.w) * v, q)
+    return limit + g * (q.u + 2 * q.s)
 
 
 def _nll_loss(

@@ -24,7 +24,8 @@ def divisor_depth(case: Case, solution: Solution, q: Precision) -> float:
     """
     if solution.convention.mean_over == "weights":
         return q.depth(count(solution)) + q.depth(case.shape[case.class_axis])
-    return q.depth(count(solution)) if case.options.weight else 0.0
+    is_summed = case.options.weight is not None and case.options.denominator is None
+    return q.depth(count(solution)) if is_summed else 0.0
 
 
 def divisor_error(case: Case, solution: Solution, q: Precision) -> float:

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from .mistake import Mistake
 from .mistakes_of_gradients import OF_GRADIENTS
+from .mistakes_of_language_models import OF_LANGUAGE_MODELS
 from .mistakes_of_options import OF_OPTIONS
 from .mistakes_of_softmax import OF_SOFTMAX
 
-MISTAKES: tuple[Mistake, ...] = (*OF_OPTIONS, *OF_SOFTMAX, *OF_GRADIENTS)
+MISTAKES: tuple[Mistake, ...] = (
+    *OF_OPTIONS,
+    *OF_LANGUAGE_MODELS,
+    *OF_SOFTMAX,
+    *OF_GRADIENTS,
+)

@@ -29,6 +29,7 @@ from .traced import (
     log1p,
     log_sigmoid,
     sigmoid,
+    tanh,
     times,
 )
 
@@ -66,11 +67,30 @@ def weighted(problem: Problem, target: Traced) -> Traced:
 
 def divisor(problem: Problem) -> float:
     """Return what a mean divides by: rows, elements, or the weights of the rows that count."""
+    if problem.case.options.denominator is not None:
+        return problem.case.options.denominator
+    return own_divisor(problem)
+
+
+def own_divisor(problem: Problem) -> float:
+    """Return what a mean divides by that is given no denominator."""
     if not problem.case.contract.reads_classes:
         return float(problem.x.size)
     if problem.is_index:
         return float((problem.target * problem.weight).sum())
     return float(problem.rows)
+
+
+def transformed(problem: Problem, x: Traced) -> Traced:
+    """Return scaled and capped logits."""
+    scale, cap = problem.case.options.logit_scale, problem.case.options.logit_softcap
+    scaled = x if scale == 1 else x * scale
+    return scaled if cap is None else tanh(scaled / cap) * cap
+
+
+def z_loss(problem: Problem, lse: Traced) -> Traced:
+    """Return what each row costs more, with a class axis of length 1."""
+    return chosen(problem.counts, lse * lse * problem.case.options.z_loss, 0.0)
 
 
 def logs_of_sigmoid(problem: Problem, x: Traced) -> Pair:
@@ -104,6 +124,9 @@ class Steps:
 
     Attributes:
         first: what becomes of the first argument before all else.
+        logits: what becomes of logits before their softmax, by the options of language models.
+        z_loss: what each row costs more, made of lse.
+        has_plain_lse: whether that lse is of the logits before their scale and cap.
         over: the axes that softmax runs over; None for the class axis.
         shift: what is subtracted from the logits before their exponentials are formed.
         addends: which of the exponentials are summed.
@@ -126,6 +149,9 @@ class Steps:
     """
 
     first: Step = unchanged
+    logits: Step = transformed
+    z_loss: Step = z_loss
+    has_plain_lse: bool = False
     over: Callable[[Problem], Over] | None = None
     shift: Callable[[Problem, Array, Over], Array] = by_maximum
     addends: Step = unchanged
@@ -176,6 +202,8 @@ class Formula:
         """
         case, steps = self.problem.case, self.steps
         if case.contract.domain != "logits" or not self._reads_classes or steps.gradient:
+            return None
+        if case.options.is_of_language_models:
             return None
         with np.errstate(all="ignore"):
             return steps.back(self.problem, self._by_hand().approx)
@@ -254,12 +282,18 @@ class Formula:
         if operation == "logsumexp":
             shift, _, total = self._exponentials(x)
             return (log(total) + shift).reshape(self._shape_of_rows)
-        log_p = self.log_probabilities(x)
+        options = self.problem.case.options
+        z = self.steps.logits(self.problem, x) if options.is_of_language_models else x
+        log_p = self.log_probabilities(z)
         if operation == "log_softmax":
             return log_p
         weights = self.steps.weighted(self.problem, self.steps.target(self.problem, target))
         losses = self.steps.product(weights, -log_p).sum(self.problem.axis)
-        return self._reduced(chosen(self.steps.counts(self.problem), losses, 0.0))
+        losses = chosen(self.steps.counts(self.problem), losses, 0.0)
+        if options.z_loss:
+            shift, _, total = self._exponentials(x if self.steps.has_plain_lse else z)
+            losses = losses + self.steps.z_loss(self.problem, log(total) + shift)
+        return self._reduced(losses)
 
     def _exponentials(self, x: Traced) -> tuple[Array, Traced, Traced]:
         """Return the shift, the exponentials and their sum."""

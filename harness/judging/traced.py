@@ -172,6 +172,20 @@ def log1p(x: Traced) -> Traced:
     return Traced(result, ((x, lambda g: _quotient(g, (x + 1.0).approx)),))
 
 
+def tanh(x: Traced) -> Traced:
+    """Return tanh x, whose derivative is computed as 1 − tanh²."""
+    value = np.tanh(x.value)
+    slope = 1 / np.cosh(x.value) ** 2
+    result = Approx(value, x.approx.error * slope + np.abs(value))
+    return Traced(result, ((x, lambda g: g * Approx(slope, np.ones_like(slope))),))
+
+
+def with_slope(result: Approx, x: Traced, slope: Array | float) -> Traced:
+    """Return numbers made of others, through which a gradient flows by a slope of one's own."""
+    factor = Approx.of(np.broadcast_to(np.asarray(slope, x.value.dtype), x.value.shape))
+    return Traced(result, ((x, lambda g: g * factor),))
+
+
 def sigmoid(x: Traced) -> Traced:
     """Return σ(x), whose derivative is computed as σ(x)·σ(−x)."""
     value = _sigma(x.value)

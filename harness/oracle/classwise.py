@@ -25,6 +25,7 @@ from .softmax import (
     undefine,
 )
 from .solution import ClasswiseTerms, Convention, Solution
+from .transform import transform_of
 
 
 def solve_classwise(case: Case, inputs: Inputs, convention: Convention) -> Solution:
@@ -34,7 +35,10 @@ def solve_classwise(case: Case, inputs: Inputs, convention: Convention) -> Solut
     x = as_rows(inputs.values, axis)
     if not case.contract.is_loss:
         return _solve_array(case, x, rest, axis)
-    soft = softmax(x) if case.contract.domain == "logits" else given_losses(case, x, convention)
+    if case.contract.domain == "logits":
+        soft = softmax(x, transform_of(case.options.logit_scale, case.options.logit_softcap))
+    else:
+        soft = given_losses(case, x, convention)
     return solve_loss(case, inputs, convention, soft, rest, axis)
 
 
@@ -50,7 +54,8 @@ def solve_large(case: Case, inputs: Inputs, convention: Convention) -> Solution:
         return solve_classwise(*part_of(case, inputs, 0, n), convention)
     # The parts are summed and divided once: the divisor of a mean belongs to the whole batch.
     summed = replace(case, options=replace(case.options, reduction="sum"))
-    solver = solve_classwise if case.dtype == "float64" else _solve_plainly
+    is_plain = case.dtype != "float64" and not case.options.is_of_language_models
+    solver = _solve_plainly if is_plain else solve_classwise
     parts = [
         (solver if begin else solve_classwise)(
             *part_of(summed, inputs, begin, begin + n), convention
@@ -70,15 +75,18 @@ def solve_large(case: Case, inputs: Inputs, convention: Convention) -> Solution:
     # The bound of the value sums over all rows, so it needs the terms of every part.
     every = [part.terms for part in parts if isinstance(part.terms, ClasswiseTerms)]
     terms = ClasswiseTerms(
-        *(
-            np.concatenate([getattr(rows, name.name) for rows in every])
-            for name in fields(ClasswiseTerms)
-        )
+        *(_joined([getattr(rows, item.name) for rows in every]) for item in fields(ClasswiseTerms))
     )
     terms = replace(terms, v=terms.v / divisor.exact.to_float())
     losses = np.concatenate([part.row_losses for part in parts])
     condition, addends = divisor.condition, divisor.addends
     return Solution("", quantities, terms, losses, condition=condition, addends=addends)
+
+
+def _joined(parts: list[Floats]) -> Floats:
+    """Return the terms of all parts; a scalar stands for terms that the operation lacks."""
+    first, *_ = parts
+    return np.concatenate(parts) if first.ndim else first
 
 
 def _solve_plainly(case: Case, inputs: Inputs, convention: Convention) -> Solution:

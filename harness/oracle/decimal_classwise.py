@@ -2,18 +2,20 @@
 
 Each public function takes the whole batch and returns a function that computes one element or one
 row of it, as a pair of the result and the size of its terms. In decimals a row is
-e_i = exp(x_i − a) and T = Σ e. Nothing is divided before the end, so that ties, where every e
-is 1, leave nothing to round.
+e_i = exp(z_i − a) and T = Σ e, where z is x after its transform. Nothing is divided before the
+end, so that ties, where every e is 1, leave nothing to round.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from .decimal_fallback import ElementTerm, Term, once_a_row, quotient
 from .pairs import Floats
+from .transform import UNCHANGED, Transform
 
 RowTerm = Callable[[int], Term]
 _NOTHING = 10**4  # exp(−d) beyond it is below 10^-4342, negligible next to any float64
@@ -25,31 +27,43 @@ class _Row:
     """One row of logits in decimals.
 
     Attributes:
-        a: the largest logit.
-        e: exp(x − a) of each class.
+        a: the largest logit z.
+        e: exp(z − a) of each class.
         total: T, the sum of e.
-        by_logit: exp(x − a) by the logit x.
+        by_logit: exp(z − a) by the logit x.
+        distance: a − z by the logit x.
     """
 
     a: Decimal
     e: list[Decimal]
     total: Decimal
     by_logit: dict[float, Decimal]
+    distance: dict[float, Decimal]
+
+    @property
+    def log_sum_exp(self) -> Term:
+        """A + ln T. An error of T enters ln T as an absolute one, so T is the size of that term."""
+        return self.a + self.total.ln(), abs(self.a) + self.total
 
 
-def _rows(x: Floats) -> Callable[[int], _Row]:
+def _rows(x: Floats, transform: Transform = UNCHANGED) -> Callable[[int], _Row]:
     """Return a function that gives a row of logits x, shape (R, C), by its index."""
 
     @once_a_row
     def row(index: int) -> _Row:
         logits = x[index].tolist()
-        a = Decimal(max(logits))
+        top = max(logits)
         # Logits often repeat, and each exponential in decimals is expensive.
-        by_logit = {number: _exp(Decimal(number) - a) for number in set(logits)}
+        distance = {number: _distance(transform, top, number) for number in set(logits)}
+        by_logit = {number: _exp(-apart) for number, apart in distance.items()}
         e = [by_logit[number] for number in logits]
-        return _Row(a, e, sum(e, _ZERO), by_logit)
+        return _Row(transform.decimal(top), e, sum(e, _ZERO), by_logit, distance)
 
     return row
+
+
+def _distance(transform: Transform, top: float, x: float) -> Decimal:
+    return transform.decimal_distance(top, x) if x > -math.inf else Decimal(math.inf)
 
 
 def _exp(x: Decimal) -> Decimal:
@@ -66,15 +80,10 @@ def _dot(left: list[Decimal], right: list[Decimal]) -> Term:
     return sum(products, _ZERO), sum(map(abs, products), _ZERO)
 
 
-def logsumexp(x: Floats) -> RowTerm:
+def logsumexp(x: Floats, transform: Transform = UNCHANGED) -> RowTerm:
     """Return a function of a row that computes a + ln T, for logits x of shape (R, C)."""
-    rows = _rows(x)
-
-    def slow(index: int) -> Term:
-        row = rows(index)
-        return row.a + row.total.ln(), abs(row.a) + row.total
-
-    return slow
+    rows = _rows(x, transform)
+    return lambda index: rows(index).log_sum_exp
 
 
 def log_softmax_gradient(x: Floats, v: Floats) -> ElementTerm:
@@ -186,11 +195,21 @@ class Weights:
         return [self.times_classes(*pair) for pair in pairs]
 
 
-def cross_entropy_gradient(x: Floats, weights: Weights) -> ElementTerm:
-    """Return a function that computes p_j ΣW − W_j from (x_j, target_j, weight_j)."""
-    rows = _rows(x)
-    sums = once_a_row(lambda index: _sum(weights.row(index)))
+def cross_entropy_gradient(
+    x: Floats, weights: Weights, transform: Transform = UNCHANGED, z_loss: float = 0.0
+) -> ElementTerm:
+    """Return a function that computes p_j (ΣW + 2λ·lse) − W_j from (x_j, target_j, weight_j)."""
+    rows = _rows(x, transform)
     classes = x.shape[1]
+
+    @once_a_row
+    def sums(index: int) -> Term:
+        total, size = _sum(weights.row(index))
+        if not z_loss:
+            return total, size
+        lse, of_lse = rows(index).log_sum_exp
+        factor = 2 * classes * Decimal(z_loss)
+        return total + factor * lse, size + factor * of_lse
 
     def slow(index: int, x_j: float, target: float, weight: float) -> Term:
         row, (total, size) = rows(index), sums(index)
@@ -206,25 +225,32 @@ def _sum(numbers: list[Decimal]) -> Term:
     return sum(numbers, _ZERO), sum(map(abs, numbers), _ZERO)
 
 
-def cross_entropy_loss(x: Floats, weights: Weights) -> RowTerm:
-    """Return a function of a row that computes Σ W (d + ln T).
+def cross_entropy_loss(
+    x: Floats, weights: Weights, transform: Transform = UNCHANGED, z_loss: float = 0.0
+) -> RowTerm:
+    """Return a function of a row that computes Σ W (d + ln T) + λ·lse².
 
     A class of weight 0 costs nothing, whatever its logit.
     """
-    rows = _rows(x)
+    rows = _rows(x, transform)
 
     def slow(index: int) -> Term:
         row = rows(index)
         log_total = row.total.ln()
         w = weights.row(index)
         l = [
-            row.a - Decimal(number) + log_total if factor else _ZERO
+            row.distance[number] + log_total if factor else _ZERO
             for number, factor in zip(x[index].tolist(), w, strict=True)
         ]
         # An error of T enters ln T as an absolute one, so T, not ln T, is the size of that term.
         loss, size = _dot(w, l)
         classes = x.shape[1]
-        return loss / classes, (size + _sum(w)[1] * row.total) / classes
+        loss, size = loss / classes, (size + _sum(w)[1] * row.total) / classes
+        if not z_loss:
+            return loss, size
+        lse, of_lse = row.log_sum_exp
+        factor = Decimal(z_loss)
+        return loss + factor * lse * lse, size + 2 * factor * abs(lse) * of_lse
 
     return slow
 

@@ -75,9 +75,9 @@ def once_a_row(function: Callable[[int], _T]) -> Callable[[int], _T]:
     return remembered
 
 
-def cancelled(result: Exact, *terms: Exact) -> Mask:
-    """Return the elements of a finite result that lost too many bits of their largest term."""
-    return lost(result, *(term.exponent for term in terms)) > MOST_LOST
+def cancelled(result: Exact, *terms: Exact, most: int = MOST_LOST) -> Mask:
+    """Return the elements of a finite result that lost more bits of their largest term."""
+    return lost(result, *(term.exponent for term in terms)) > most
 
 
 def lost(result: Exact, *exponents: Ints) -> Ints:

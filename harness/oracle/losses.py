@@ -1,7 +1,9 @@
 """Solve cross-entropy and nll: every loss is Σ W ℓ / D with W = weight · target.
 
 The gradient with respect to the logits is (p ΣW − W)/D, written without cancellation as
-(p (ΣW − W) − W (1 − p))/D. `harness.oracle.softmax` computes ℓ and p.
+(p (ΣW − W) − W (1 − p))/D. `harness.oracle.softmax` computes ℓ and p. A z-loss adds λ·lse² to the
+loss of each row, and p·2λ·lse to its gradient. Where the logits are transformed, the gradient is
+multiplied by the slope ∂z/∂x.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from .decimal_fallback import cancelled, recomputed
 from .double_double import Exact, constant, unit_of, where
 from .mean import Divisor, by_number, by_sum, clipped, limits
 from .pairs import Floats
-from .softmax import Softmax, as_rows, back, column, terms_of, undefine
+from .softmax import Softmax, as_rows, back, column, log_sum_exp, terms_of, undefine
 from .solution import Convention, Mask, Solution
+from .transform import UNCHANGED
 
 
 def given_losses(case: Case, x: Floats, convention: Convention) -> Softmax:
@@ -134,6 +137,8 @@ def divisor_of(case: Case, inputs: Inputs, convention: Convention) -> Divisor:
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     if case.options.reduction != "mean":
         return by_number(1.0)
+    if case.options.denominator is not None:
+        return by_number(case.options.denominator)
     classes = case.shape[case.class_axis]
     over = convention.mean_over or ("weights" if case.target_kind == "index" else "rows")
     if over == "rows":
@@ -186,6 +191,8 @@ def solve_loss(
     undefined = soft.undefined & target.counts
     # A class of weight 0 costs nothing, even where its ℓ is infinite.
     products = where(w.hi == 0, zeros, w * soft.l)
+    if case.options.z_loss:
+        products = _beside(products, _z_losses(case, soft))
     answer = _slow_losses(case, soft, target, convention)
     losses = _row_losses(products, answer)
     losses = undefine(where(target.counts, losses, constant((rows,), 0.0)), undefined)
@@ -196,6 +203,8 @@ def solve_loss(
     else:
         value = target.divisor.divide(_total(losses, products, target.counts, answer), convention)
     gradient = loss_gradient(case, convention, soft, target, inputs) * column(v)
+    if soft.transform is not UNCHANGED:
+        gradient = gradient * soft.transform.slope(np.where(np.isinf(soft.x), 0.0, soft.x))
     gradient = settled(convention, soft, target, gradient)
     quantities = {"value": value, "gradient_logits": back(gradient, rest, axis)}
     if case.target_kind == "soft":
@@ -205,7 +214,7 @@ def solve_loss(
         quantities["gradient_target"] = back(by_target, rest, axis)
     # Extreme weights would overflow the sums of float64 that the bounds are made of.
     unit = unit_of(w, losses)
-    terms = terms_of(soft, (w / unit).to_float(), (v * unit).to_float())
+    terms = terms_of(soft, (w / unit).to_float(), (v * unit).to_float(), case.options.z_loss / unit)
     return Solution(
         "",
         quantities,
@@ -246,10 +255,27 @@ def _slow_losses(
     if case.contract.domain == "log_probs" or not (target.w.hi < 0).any():
         return None
     if case.contract.domain == "logits":
-        return decimal_classwise.cross_entropy_loss(soft.x, target.exact)
+        return decimal_classwise.cross_entropy_loss(
+            soft.x, target.exact, soft.transform, case.options.z_loss
+        )
     if convention.renormalise or convention.log_floor is not None:
         return None
     return decimal_classwise.given_loss(soft.p.to_float(), target.exact)
+
+
+def _z_losses(case: Case, soft: Softmax) -> Exact:
+    """Return λ·lse² of each row, shape (R, 1)."""
+    lse = column(log_sum_exp(soft))
+    return lse * lse * case.options.z_loss
+
+
+def _beside(left: Exact, right: Exact) -> Exact:
+    """Return two arrays of as many rows as one array."""
+    return Exact(
+        np.concatenate([left.hi, right.hi], axis=1),
+        np.concatenate([left.lo, right.lo], axis=1),
+        np.concatenate([left.exponent, right.exponent], axis=1),
+    )
 
 
 def _row_losses(terms: Exact, answer: RowTerm | None) -> Exact:
@@ -286,18 +312,22 @@ def _others(w: Exact) -> Exact:
     return where(is_top, column(without), column(total) - w)
 
 
-def _cross_entropy_gradient(soft: Softmax, target: Target) -> Exact:
-    """Return the gradient with respect to the logits, p (ΣW − W) − W (1 − p), shape (R, C)."""
+def _cross_entropy_gradient(case: Case, soft: Softmax, target: Target) -> Exact:
+    """Return the gradient with respect to z, p (ΣW − W) − W (1 − p) + p·2λ·lse, shape (R, C)."""
     # Its two terms are equal where p = W/ΣW, as for a soft target that is the softmax itself.
     w = target.w
     others = _others(w)
     left, right = soft.p * others, w * soft.complement
-    gradient = left - right
-    suspect = cancelled(gradient, left, right)
+    gradient, most, z_loss = left - right, soft.transform.most_lost, case.options.z_loss
+    beside = constant(w.shape, 0.0)
+    if z_loss:
+        beside = soft.p * column(log_sum_exp(soft) * (2.0 * z_loss))
+        gradient = gradient + beside
+    suspect = cancelled(gradient, left, right, beside, most=most)
     if (w.hi < 0).any():  # then ΣW may cancel as well
-        suspect |= cancelled(gradient, soft.p * column(abs(w).sum()))
+        suspect |= cancelled(gradient, soft.p * column(abs(w).sum()), most=most)
     exact = target.exact
-    answer = decimal_classwise.cross_entropy_gradient(soft.x, exact)
+    answer = decimal_classwise.cross_entropy_gradient(soft.x, exact, soft.transform, z_loss)
     arguments = soft.x, exact.target, exact.weight
     return recomputed(gradient, suspect, answer, *arguments, classes=w.shape[1])
 
@@ -307,7 +337,7 @@ def loss_gradient(
 ) -> Exact:
     """Return ∂(Σ W ℓ)/∂x for the first argument x, shape (R, C)."""
     if case.contract.domain == "logits":
-        return _cross_entropy_gradient(soft, target)
+        return _cross_entropy_gradient(case, soft, target)
     w = target.w
     zeros = constant(w.shape, 0.0)
     if case.contract.domain == "log_probs":

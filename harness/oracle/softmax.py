@@ -20,6 +20,7 @@ from .decimal_fallback import MOST_LOST, cancelled, lost, recomputed
 from .double_double import ZERO_EXPONENT, Exact, Ints, constant, where
 from .pairs import Floats
 from .solution import ClasswiseTerms, Mask
+from .transform import UNCHANGED, Transform
 
 _SMALL = 512  # logits whose softmax is kept for a while
 
@@ -31,10 +32,12 @@ class Softmax:
     Arrays have shape (R, C), or (R,) where there is one number for each row. Undefined rows are
     computed as if their logits were 0.
 
+    With a transform the logits are z, and otherwise they are x.
+
     Attributes:
-        x: the logits.
+        x: the logits as they are given.
         a: the largest logit of each row.
-        d: a − x.
+        d: a − z.
         log_sum: L of each row.
         l: ℓ = −log p.
         p: the probabilities.
@@ -44,6 +47,7 @@ class Softmax:
         e: exp(−d).
         s: S of each row.
         total: 1 + S of each row.
+        transform: what z is made of x by.
     """
 
     x: Floats
@@ -58,29 +62,36 @@ class Softmax:
     e: Exact
     s: Exact
     total: Exact
+    transform: Transform = UNCHANGED
 
 
-def softmax(x: Floats) -> Softmax:
-    """Return the exact softmax of logits, shape (R, C)."""
-    return _softmax(x) if x.size > _SMALL else _small_softmax(x.tobytes(), x.shape)
+def softmax(x: Floats, transform: Transform = UNCHANGED) -> Softmax:
+    """Return the exact softmax of logits, shape (R, C), which are first transformed."""
+    if x.size > _SMALL:
+        return _softmax(x, transform)
+    return _small_softmax(x.tobytes(), x.shape, transform)
 
 
 @lru_cache(maxsize=256)  # conventions and several operations use the same logits
-def _small_softmax(bits: bytes, shape: tuple[int, int]) -> Softmax:
-    return _softmax(np.frombuffer(bits).reshape(shape))
+def _small_softmax(bits: bytes, shape: tuple[int, int], transform: Transform) -> Softmax:
+    return _softmax(np.frombuffer(bits).reshape(shape), transform)
 
 
-def _softmax(x: Floats) -> Softmax:
+def _softmax(x: Floats, transform: Transform) -> Softmax:
     rows, classes = x.shape
     # A row with +inf or NaN, and one of −inf alone, is ∞/∞ or 0/0: no answer is agreed on.
     undefined = np.asarray(~(x < np.inf).all(axis=1) | ~(x > -np.inf).any(axis=1))
+    # A mask of −inf is −c once it is capped: it is open whether its class should count.
+    if transform.softcap is not None:
+        undefined |= np.isinf(x).any(axis=1)
     x = np.where(undefined[:, None], 0.0, x)
     # A class at −inf has p = 0 exactly. Its d and ℓ are set last, as inf − inf would give NaN.
     masked = x == -np.inf
     top = np.argmax(x, axis=1) if classes else np.zeros(rows, np.int64)
     is_top = np.arange(classes) == top[:, None]
-    a = Exact.of(x[np.arange(rows), top]) if classes else constant((rows,), 0.0)
-    d = column(a) - Exact.of(np.where(masked, 0.0, x))
+    largest = x[np.arange(rows), top] if classes else np.zeros(rows)
+    a = transform.of(largest)
+    d = transform.distance(largest[:, None], np.where(masked, 0.0, x))
     e = where(masked, constant(x.shape, 0.0), (-d).exp())
     s = where(is_top, constant(x.shape, 0.0), e).sum()
     total = s + 1.0
@@ -91,7 +102,7 @@ def _softmax(x: Floats) -> Softmax:
     infinite = constant(x.shape, np.inf)
     d = where(masked, infinite, d)
     l = where(masked, infinite, d + column(log_sum))
-    return Softmax(x, a, d, log_sum, l, p, complement, undefined, top, e, s, total)
+    return Softmax(x, a, d, log_sum, l, p, complement, undefined, top, e, s, total, transform)
 
 
 def column(x: Exact) -> Exact:
@@ -126,12 +137,15 @@ def undefine(x: Exact, undefined: Mask) -> Exact:
     return where(np.broadcast_to(mask, x.shape), constant(x.shape, np.nan), x)
 
 
-def terms_of(soft: Softmax, w: Floats | None = None, v: Floats | None = None) -> ClasswiseTerms:
-    """Return the terms of the bounds, rounded to float64; w and v as in `ClasswiseTerms`."""
+def terms_of(
+    soft: Softmax, w: Floats | None = None, v: Floats | None = None, z_loss: float = 0.0
+) -> ClasswiseTerms:
+    """Return the terms of the bounds in float64; w, v and z_loss as in `ClasswiseTerms`."""
     d, p = soft.d.to_float(), soft.p.to_float()
     # A masked class has p = 0 and d = inf, and adds nothing to Σ p d.
     weighted = np.where(p > 0, p * np.where(np.isfinite(d), d, 0.0), 0.0)
     zero = np.zeros(())
+    z, bend, slope = _transformed(soft) if soft.transform is not UNCHANGED else 3 * (zero,)
     return ClasswiseTerms(
         d=d,
         l=soft.l.to_float(),
@@ -141,7 +155,19 @@ def terms_of(soft: Softmax, w: Floats | None = None, v: Floats | None = None) ->
         entropy_gap=weighted.sum(axis=1),
         w=zero if w is None else w,
         v=zero if v is None else v,
+        z=z,
+        bend=bend,
+        slope=slope,
+        z_loss=np.asarray(z_loss),
     )
+
+
+def _transformed(soft: Softmax) -> tuple[Floats, Floats, Floats]:
+    """Return z, its bend and its slope, as in `ClasswiseTerms`; of a mask of −inf 0, 0 and s."""
+    transform, x = soft.transform, np.where(np.isinf(soft.x), 0.0, soft.x)
+    slope = transform.slope(x).to_float()
+    bend = np.abs(x) * slope if transform.softcap is not None else np.zeros(x.shape)
+    return transform.of(x).to_float(), bend, slope
 
 
 def log_sum_exp(soft: Softmax) -> Exact:
@@ -149,7 +175,7 @@ def log_sum_exp(soft: Softmax) -> Exact:
     # a and L cancel where the logsumexp is near 0.
     value = column(soft.a + soft.log_sum)
     suspect = cancelled(value, column(soft.a), column(soft.log_sum))
-    answer = decimal_classwise.logsumexp(soft.x)
+    answer = decimal_classwise.logsumexp(soft.x, soft.transform)
     return recomputed(value, suspect, answer, classes=soft.x.shape[1])[:, 0]
 
 

@@ -58,6 +58,10 @@ class ClasswiseTerms:
         entropy_gap: E = Σ p d of each row, in [0, ln C].
         w: the effective weights W = weight · target.
         v: cotangents times 1/D, for losses one for each row (R,), otherwise for each element.
+        z: the logits after their transform, where they have one.
+        bend: c·abs(t)·(1 − tanh² t) of capped logits with t = s·x/c, else 0.
+        slope: ∂z/∂x of transformed logits.
+        z_loss: λ, a scalar.
     """
 
     d: Floats
@@ -68,6 +72,15 @@ class ClasswiseTerms:
     entropy_gap: Floats
     w: Floats = field(default_factory=lambda: np.zeros(()))
     v: Floats = field(default_factory=lambda: np.zeros(()))
+    z: Floats = field(default_factory=lambda: np.zeros(()))
+    bend: Floats = field(default_factory=lambda: np.zeros(()))
+    slope: Floats = field(default_factory=lambda: np.zeros(()))
+    z_loss: Floats = field(default_factory=lambda: np.zeros(()))
+
+    @property
+    def is_transformed(self) -> bool:
+        """Whether the logits are scaled or capped."""
+        return bool(self.z.ndim)
 
     def head(self, rows: int) -> ClasswiseTerms:
         """Return the terms of the first rows."""

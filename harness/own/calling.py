@@ -131,9 +131,8 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
 def _named(calling: Calling, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options of the contract under the function's own names and in its own spelling."""
     names = dict(calling.options)
-    spelling = {(option, value): own for option, value, own in calling.spelling}
     return {
-        names[option]: value if option in _ARRAYS else spelling.get((option, value), value)
+        names[option]: value if option in _ARRAYS else calling.spelled(option, value)
         for option, value in options.items()
         if option in names
     }

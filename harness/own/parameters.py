@@ -46,7 +46,27 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         "label_smoothing_factor", "smooth_eps", "ls_eps",
     ),
     "reduction": ("reduction", "reduce_mode", "reduction_mode", "agg", "size_average", "average"),
+    "logit_scale": (
+        "logit_scale", "logits_scale", "logit_multiplier", "inverse_temperature", "inv_temperature",
+        "temperature", "softmax_temperature", "logits_scaling", "logit_divisor",
+    ),
+    "logit_softcap": (
+        "logit_softcap", "logits_softcap", "softcap", "soft_cap", "logit_soft_cap",
+        "logits_soft_cap", "logit_softcapping", "final_logit_softcapping", "softcapping",
+        "logit_cap", "cap",
+    ),
+    "z_loss": (
+        "z_loss", "lse_square_scale", "z_loss_weight", "z_loss_coef", "z_loss_coeff",
+        "z_loss_coefficient", "z_loss_scale", "z_loss_alpha", "z_loss_lambda",
+        "z_loss_multiplier", "z_loss_factor",
+    ),
+    "denominator": (
+        "denominator", "num_items_in_batch", "num_items", "n_items", "avg_factor", "normalizer",
+        "loss_denominator", "num_valid_tokens", "total_tokens", "num_tokens", "n_tokens",
+    ),
 }  # fmt: skip
+# Parameters of the scale of logits that divide them.
+RECIPROCALS = ("temperature", "softmax_temperature", "logits_scaling", "logit_divisor")
 # `eps` is a smoothing if it is one by its size, and else what keeps a logarithm finite.
 EPSILON = ("eps", "epsilon", "alpha")
 LEAST_SMOOTHING = 1e-3

@@ -33,6 +33,7 @@ _TARGETS: dict[str, str] = {
 # Of the largest exact number; a wrong convention or formula is further away.
 _NEAR, _NEAR_16_BITS = 1e-3, 0.03
 _16_BITS = 11  # bits of precision, at most
+_NEEDED = {"logit_softcap": 30.0, "denominator": 7.0}  # of others a family of weights
 _CONVENTIONS = (CONTRACT, Convention(clip=1e-7))
 
 
@@ -103,7 +104,7 @@ class Asker:
             options: options of the contract besides those that the function always has.
         """
         fixed = {name: value for name, value in guess.fixed if name not in options}
-        needed = dict.fromkeys(self.required - set(fixed), "positive")
+        needed = {it: _NEEDED.get(it, "positive") for it in self.required - set(fixed)}
         contract = OPERATIONS[guess.operation]
         given = {
             name: value

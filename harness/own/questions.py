@@ -21,7 +21,14 @@ from ...cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES
 from ...cases.factors import BLOCKS, CONSTRAINTS, OPTIONS, factors_of
 from ...cases.lists import listed
 from ...cases.model import Case
-from ...cases.operations import DTYPES, OPERATIONS, Operation, Options, TargetKind
+from ...cases.operations import (
+    DTYPES,
+    LANGUAGE_MODELS,
+    OPERATIONS,
+    Operation,
+    Options,
+    TargetKind,
+)
 from ...cases.pairwise import pairwise
 from ...cases.suites import case_of, ordered
 from ...cases.suites import suite as named_suite
@@ -46,6 +53,7 @@ _PLAIN_RANK = 2
 _MANY_ROWS = 65600  # CUDA's grid has at most 65535 blocks on its second and third axis
 _FEW_CLASSES = 2  # of so many rows; the exact answer takes its time
 _TRIES = 16
+_FLOATS = ("label_smoothing", *LANGUAGE_MODELS)
 # Relations are derived for calls with these options only.
 _RELATED = {"axis", "reduction", "ignore_index"}
 
@@ -76,7 +84,7 @@ def questions_for(claim: Claim, *, suite: str = "quick", seed: int = 0) -> list[
         found += [*scope.listed(), *scope.blocks()]
     # Arguments of different dtypes are no part of a claim.
     found = [it for it in found if not (it.mixes_dtypes or claim.unsupported(it))]
-    found = [it for it in found if not _is_ambiguous(it)]
+    found = [it for it in found if not (it.options.conflict(it.target_kind) or _is_ambiguous(it))]
     found = [_with_divisor(case) for case in found]
     return list(ordered(suite, found).cases)
 
@@ -155,9 +163,9 @@ class _Scope:
 
     @cached_property
     def _fixed(self) -> dict[str, Any]:
-        # An id has one spelling: ε is written as a float.
+        # An id has one spelling: numbers that may be fractions are written as floats.
         return {
-            name: float(value) if name == "label_smoothing" and value is not None else value
+            name: float(value) if name in _FLOATS and value is not None else value
             for name, value in self.claim.limits.fixed
             if name in self.operation.options
         }
@@ -217,6 +225,8 @@ class _Scope:
 
     def _cases(self, factors: dict[str, list[Any]]) -> Iterator[Case]:
         chosen = {**factors, **self.levels}
+        if not any(it.startswith("index.") for it in factors.get("target", [])):
+            chosen = {it: levels for it, levels in chosen.items() if it not in LANGUAGE_MODELS}
         families = chosen["family"]
         plainest = self._everyday(self.kinds[0])
         chosen["family"] = [

@@ -10,12 +10,13 @@ from typing import Any
 
 from ...backends.claim import Calling, Fixed
 from ...cases.operations import OPERATIONS, Operation, Options
-from .parameters import LOOSE, OPTIONS, role_of
+from .parameters import LOOSE, OPTIONS, RECIPROCALS, role_of
 from .taken import Candidate
 
 _EMPTY = inspect.Parameter.empty
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _ARRAYS = ("weight", "pos_weight")
+_ABSENT = ("logit_softcap", "denominator")  # numbers above 0; None where there is none
 
 
 @dataclass(frozen=True)
@@ -131,14 +132,18 @@ class _Reader:
     def _take_option(self, option: str, parameter: inspect.Parameter) -> None:
         self.options[option] = parameter.name
         default = parameter.default
+        is_absent = option in _ABSENT and not isinstance(default, str)
         if default is _EMPTY:
-            if option in _ARRAYS:
+            if option in _ARRAYS or is_absent:
                 self.required.add(option)
             return
         own = getattr(Options(), option)
-        if default is None and option not in (*_ARRAYS, "reduction", "axis"):
-            self.spelling.append((option, own, None))  # its own word for doing nothing
+        is_nothing = default is None or (is_absent and not default)
+        if is_nothing and option not in (*_ARRAYS, "reduction", "axis"):
+            self.spelling.append((option, own, default))  # its own word for doing nothing
             return
+        if is_absent:  # a number: whether it takes None is not known
+            self.required.add(option)
         if option not in _ARRAYS and not _same(option, default, own):
             said = (
                 f"its own default {parameter.name}={default!r} does not count: options are passed"
@@ -225,8 +230,9 @@ def _reading(
     for name, value in own.items():
         role = role_of(name, value)
         if role and role.name in reader.operation.options and _is_plain(value):
-            if value is not None or role.name == "reduction":
-                fixed.setdefault(role.name, _contract_value(role.name, value))
+            chosen = _contract_value(role.name, value, is_inverted=_divides(name))
+            if chosen is not None:
+                fixed.setdefault(role.name, chosen)
             reader.options.pop(role.name, None)
             reader.defaults.pop(role.name, None)
     ordered = [(role, it) for role, it in reader.arrays.items()]
@@ -239,6 +245,7 @@ def _reading(
             arguments=tuple((role, "" if by_position else it.name) for role, it in ordered),
             options=tuple(reader.options.items()),
             spelling=tuple(reader.spelling),
+            inverted=tuple(it for it, name in reader.options.items() if _divides(name)),
             always=tuple(reader.always.items()),
             layout=candidate.declaration.layout,
             returns="forward_backward" if kind == "forward_backward" else "value",
@@ -334,8 +341,15 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, bool | int | float | str)
 
 
-def _contract_value(option: str, value: Any) -> Fixed:
-    """Return what the contract calls the value of an option."""
+def _divides(parameter: str) -> bool:
+    """Return whether a parameter takes the reciprocal of its option."""
+    return parameter.lower().strip("_") in RECIPROCALS
+
+
+def _contract_value(option: str, value: Any, *, is_inverted: bool) -> Fixed:
+    """Return what the contract calls the value of an option; None for one that is not given."""
     if option == "reduction":
         return {"sum_over_batch_size": "mean", None: "none"}.get(value, value)
-    return value
+    if option in _ABSENT and not value:
+        return None
+    return 1 / value if is_inverted and value else value

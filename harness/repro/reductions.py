@@ -16,7 +16,7 @@ import numpy as np
 from ...cases.casefile import digest_of, target_family_of
 from ...cases.dtypes import FORMATS, Array
 from ...cases.model import SHRUNK, SHRUNK_PROBED, Case, Inputs
-from ...cases.operations import Options
+from ...cases.operations import LANGUAGE_MODELS, Options
 from ..answers import HVP_LOGITS
 from ..oracle import Floats
 
@@ -195,8 +195,7 @@ def without_options(case: Case) -> Iterator[Case]:
         if getattr(inputs, name) is not None:
             without: dict[str, Any] = {name: None}
             yield with_inputs(case, replace(inputs, **without))
-    if options.label_smoothing:
-        yield with_inputs(case, inputs, label_smoothing=0.0)
+    yield from _without_numbers(case)
     if options.ignore_index != default.ignore_index:
         yield _ignoring(case, default.ignore_index)
     if options.reduction != default.reduction:
@@ -207,6 +206,15 @@ def without_options(case: Case) -> Iterator[Case]:
         values = np.ascontiguousarray(np.moveaxis(inputs.values, case.class_axis, -1))
         yield with_inputs(case, replace(inputs, values=values), axis=-1)
     yield from _of_one_dtype(case)
+
+
+def _without_numbers(case: Case) -> Iterator[Case]:
+    """Yield cases with one option fewer that has a number."""
+    for name in ("label_smoothing", *LANGUAGE_MODELS):
+        default = getattr(Options(), name)
+        if getattr(case.options, name) != default:
+            fewer: dict[str, Any] = {name: default}
+            yield with_inputs(case, case.inputs(), **fewer)
 
 
 def _ignoring(case: Case, number: int) -> Case:

@@ -134,7 +134,6 @@ def _text_of(
     options: Mapping[str, Any],
 ) -> CallText:
     """Return the arguments of a call; options that are the function's own defaults are left out."""
-    spelling = {(option, value): own for option, value, own in calling.spelling}
     defaults = _defaults_of(candidate.function)
     settings: dict[str, str] = {}
     for option, parameter in calling.options:
@@ -142,8 +141,7 @@ def _text_of(
             if option in arrays:
                 settings[parameter] = arrays[option]
             continue
-        value = options.get(option, getattr(Options(), option))
-        value = spelling.get((option, value), value)
+        value = calling.spelled(option, options.get(option, getattr(Options(), option)))
         if not _is_same(defaults.get(parameter, _EMPTY), value):
             settings[parameter] = repr(value)
     settings |= {

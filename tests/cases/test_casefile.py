@@ -98,8 +98,13 @@ def test_a_file_of_each_operation_becomes_a_case_that_can_be_judged(
 def test_every_option_of_an_operation_can_be_given(path: Path, operation: str) -> None:
     contract = OPERATIONS[operation]
     kind = contract.targets[0]
-    values = {"reduction": "sum", "ignore_index": -1, "label_smoothing": 0.1, "axis": 0}
+    values = {
+        "reduction": "sum", "ignore_index": -1, "label_smoothing": 0.1, "axis": 0,
+        "logit_scale": 0.5, "logit_softcap": 30, "z_loss": 0.1, "denominator": 7,
+    }  # fmt: skip
     options = {name: values[name] for name in contract.options if name in values}
+    if "denominator" in options:  # it divides a mean, which is the default
+        del options["reduction"]
     weights = {
         name: np.array([1.0, 0.5, 2.0]) for name in contract.options if name.endswith("weight")
     }
@@ -108,7 +113,7 @@ def test_every_option_of_an_operation_can_be_given(path: Path, operation: str) -
     case = asked(path, {"operation": operation, "target_kind": kind, "options": options}, **arrays)
 
     assert case.options.given() == {**options, **dict.fromkeys(weights, "given")}
-    assert case.needs == set(contract.options)
+    assert case.needs == {*options, *weights}
     for name, weight in weights.items():
         np.testing.assert_array_equal(weight, getattr(case.inputs(), name))
     assert "value" in solved_case(case).solution.quantities
@@ -304,6 +309,13 @@ KEYS: dict[str, tuple[dict[str, Any], str]] = {
     "reductions": ({"options": {"reduction": ["sum"]}}, "['sum']; allowed: none, mean, sum"),
     "much smoothing": ({"options": {"label_smoothing": 1.5}}, "1.5; allowed: numbers from 0 to 1"),
     "NaN smoothing": ({"options": {"label_smoothing": float("nan")}}, "nan; allowed: numbers fr"),
+    "no scale": ({"options": {"logit_scale": 0}}, "0; allowed: numbers above 0"),
+    "an infinite cap": ({"options": {"logit_softcap": float("inf")}}, "inf; allowed: numbers abo"),
+    "a z-loss below 0": ({"options": {"z_loss": -1}}, "-1; allowed: numbers from 0 on"),
+    "a sum over a denominator": (
+        {"options": {"denominator": 7, "reduction": "sum"}},
+        "divides a mean; reduction is 'sum'",
+    ),
     "a smoothing text": ({"options": {"label_smoothing": "a"}}, "'a'; allowed: numbers from 0 to"),
     "half an index": ({"options": {"ignore_index": 0.5}}, "0.5; allowed: whole numbers"),
     "a huge index": ({"options": {"ignore_index": 2**64}}, f"{2**64}; allowed: whole numbers"),

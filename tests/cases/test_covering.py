@@ -73,6 +73,6 @@ def test_a_constraint_is_about_rows_that_have_all_of_its_factors() -> None:
 
 
 def test_constraints_name_factors_that_exist() -> None:
-    names = {name for it in OPERATIONS.values() for name in factors_of(it, "full")}
+    names = {name for it in OPERATIONS.values() for name in (*factors_of(it, "full"), *it.options)}
 
     assert {name for constraint in CONSTRAINTS for name in constraint.factors} <= names

@@ -14,13 +14,17 @@ from ..backends.base import result_shape
 from ..cases.casefile import digest_of, target_family_of
 from ..cases.dtypes import FORMATS, format_of
 from ..cases.model import Case, Inputs
-from ..cases.operations import OPERATIONS, Operation, Options, TargetKind
+from ..cases.operations import LANGUAGE_MODELS, OPERATIONS, Operation, Options, TargetKind
 from ..errors import ArgumentTypeError, ArgumentValueError
 from .frameworks import PLAIN, backend_of, framework_of_array, named
 
 Array = NDArray[Any]
 WEIGHTS = ("weight", "pos_weight")
-_NUMBERS = {"ignore_index": (int,), "label_smoothing": (int, float)}
+_NUMBERS = {
+    "ignore_index": (int,),
+    "label_smoothing": (int, float),
+    **dict.fromkeys(LANGUAGE_MODELS, (int, float)),
+}
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ def asked(
         _refuse_target(contract, target)
         values, axes, keeps = _shaped(contract, values, given)
     chosen = _options(contract, given, values.ndim, bool(axes))
+    if conflict := chosen.conflict(cast("TargetKind | None", kind)):
+        raise ArgumentValueError(conflict)
     chosen = replace(
         chosen,
         **{name: "given" for name in WEIGHTS if name in arrays},  # type: ignore[arg-type]
@@ -306,7 +312,15 @@ def _checked(name: str, value: Any, axes: int) -> Any:
         raise ArgumentTypeError(f"{name} is {value!r}; it must be a number")
     if name == "label_smoothing" and not 0 <= value <= 1:
         raise ArgumentValueError(f"label_smoothing is {value!r}; allowed: 0 to 1")
-    return float(value) if name == "label_smoothing" else value
+    if name in LANGUAGE_MODELS and not _is_possible(name, value):
+        allowed = "0 or more" if name == "z_loss" else "numbers above 0"
+        raise ArgumentValueError(f"{name} is {value!r}; allowed: {allowed}")
+    return value if name == "ignore_index" else float(value)
+
+
+def _is_possible(name: str, value: float) -> bool:
+    is_large_enough = value >= 0 if name == "z_loss" else value > 0
+    return is_large_enough and value < math.inf
 
 
 def _fitting(name: str, array: Array, values: Array, contract: Operation) -> Array:

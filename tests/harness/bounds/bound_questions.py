@@ -7,9 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
-from lossdiff.cases.operations import Options
+from lossdiff.cases.operations import DTYPES, Options
 from lossdiff.harness.bounds.algorithms import SOUND, Algorithm
 from lossdiff.harness.bounds.bound import bound
 from lossdiff.harness.oracle.double_double import Exact
@@ -135,3 +136,35 @@ def given(operation: str, values: Array, target: Array | None = None) -> BoundCa
         given=inputs,
     )  # fmt: skip
     return BoundCase(case, inputs, solve(case, inputs))
+
+
+@dataclass
+class Worst:
+    """The largest error over the bound, of each dtype and rung, and whose it was."""
+
+    title: str
+    found: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict)
+
+    def see(self, rung: str, dtype: str, ratio: float, where: str) -> None:
+        """Keep what exceeds all before."""
+        if ratio >= self.found.get((rung, dtype), (0.0, ""))[0]:
+            self.found[rung, dtype] = ratio, where
+
+    def show(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Print one line for each rung: the worst of each dtype, and whose the worst of all is."""
+        with capsys.disabled():
+            for rung in dict.fromkeys(rung for rung, _ in self.found):
+                of = {
+                    dtype: self.found[rung, dtype]
+                    for dtype in DTYPES
+                    if (rung, dtype) in self.found
+                }
+                dtype = max(of, key=lambda name: of[name][0])
+                ratios = " ".join(f"{ratio:.2f}" for ratio, _ in of.values())
+                print(f"\n{self.title:40} {rung:9} {ratios:20} {dtype}: {of[dtype][1]}", end="")  # noqa: T201
+
+    def check(self) -> None:
+        """Fail where a bound is exceeded, or where sound algorithms come nowhere near it."""
+        for (rung, dtype), (ratio, where) in self.found.items():
+            assert ratio <= 1.0, (rung, dtype, where)
+            assert rung != "sound" or ratio > 0.05, (dtype, where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from lossdiff.harness.bounds.algorithms import LADDER, SOUND, Algorithm, precisi
 from lossdiff.harness.judging import SolvedCase, judge
 from lossdiff.harness.oracle.solve import solve
 
-from .bound_questions import PLAIN, BoundCase, asked, given
+from .bound_questions import PLAIN, BoundCase, Worst, asked, given
 from .classwise_algorithms import (
     CANCELS,
     RUNGS,
@@ -43,38 +42,6 @@ SPREADS = (1, 10, 100, 300)
 CLASSES = (1, 2, 3, 10, 33, 1000, 70000)
 LOOSEST = LADDER[4][1]
 NARROW = LADDER[-1][1]
-
-
-@dataclass
-class Worst:
-    """The largest error over the bound, of each dtype and rung, and whose it was."""
-
-    title: str
-    found: dict[tuple[str, str], tuple[float, str]] = field(default_factory=dict)
-
-    def see(self, rung: str, dtype: str, ratio: float, where: str) -> None:
-        """Keep what exceeds all before."""
-        if ratio >= self.found.get((rung, dtype), (0.0, ""))[0]:
-            self.found[rung, dtype] = ratio, where
-
-    def show(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """Print one line for each rung: the worst of each dtype, and whose the worst of all is."""
-        with capsys.disabled():
-            for rung in dict.fromkeys(rung for rung, _ in self.found):
-                of = {
-                    dtype: self.found[rung, dtype]
-                    for dtype in DTYPES
-                    if (rung, dtype) in self.found
-                }
-                dtype = max(of, key=lambda name: of[name][0])
-                ratios = " ".join(f"{ratio:.2f}" for ratio, _ in of.values())
-                print(f"\n{self.title:40} {rung:9} {ratios:20} {dtype}: {of[dtype][1]}", end="")  # noqa: T201
-
-    def check(self) -> None:
-        """Fail where a bound is exceeded, or where sound algorithms come nowhere near it."""
-        for (rung, dtype), (ratio, where) in self.found.items():
-            assert ratio <= 1.0, (rung, dtype, where)
-            assert rung != "sound" or ratio > 0.05, (dtype, where)
 
 
 # --- over the classes ------------------------------------------------------------------------

@@ -15,10 +15,11 @@ from lossdiff.harness.judging.mistakes import MISTAKES
 from lossdiff.harness.judging.problem import problem_of
 from lossdiff.harness.judging.steps import RIGHT, Formula
 
-from . import planted_shifts
+from . import planted_language_models, planted_shifts
 from .planted_mistakes import PLANTED, Planted
 
-assert planted_shifts  # it adds to the table
+assert planted_shifts  # they add to the table
+assert planted_language_models
 
 
 def answer_of(fault: Planted, solved: SolvedCase) -> Any:
@@ -78,11 +79,15 @@ def test_the_right_steps_give_the_right_answer() -> None:
         assert near.all(), (solved.case.id, quantity)
 
 
-def test_the_gradient_of_a_mistake_is_the_derivative_of_its_value() -> None:
-    case = Case.parse("cross_entropy/index.random/float64/4x10/normal/label_smoothing=0.1/0")
+@pytest.mark.parametrize(
+    "options",
+    ["label_smoothing=0.1", "logit_scale=0.25,logit_softcap=2.5,z_loss=0.5,denominator=7.0"],
+)
+def test_the_gradient_of_a_mistake_is_the_derivative_of_its_value(options: str) -> None:
+    case = Case.parse(f"cross_entropy/index.random/float64/4x10/normal/{options}/0")
     inputs, step = case.inputs(), 1e-6
     for mistake in MISTAKES:
-        if mistake.quantities == ("gradient_logits",) or not mistake.applies(case):
+        if "value" not in mistake.quantities or not mistake.applies(case):
             continue
         steps = mistake.make()
         if steps.incoming is not RIGHT.incoming:

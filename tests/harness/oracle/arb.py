@@ -261,8 +261,11 @@ def _solve_loss(case: Case, inputs: Inputs, x: Balls) -> dict[str, tuple[Balls, 
     """Σ_c W_c·ℓ_c of each row, W = weight·target; NaN in rows whose target holds one."""
     smoothing = arb(case.options.label_smoothing)
     weight, counts, w, divisor = _weights(case, inputs, x.shape)
-    losses, slopes, terms = _losses(case, x, w)
-    rows = _sum(_each(_times, w, losses), -1)
+    if case.options.is_of_language_models:
+        losses, beside, slopes, terms = _of_language_models(case, x, w)
+    else:
+        (losses, slopes, terms), beside = _losses(case, x, w), _scalar(arb(0))
+    rows = _sum(_each(_times, w, losses), -1) + beside
     # a row that does not count gives 0, whatever its logits
     rows = np.where(counts == 1, rows, arb(0))
     slopes = np.where(counts[..., None] == 1, slopes, arb(0))
@@ -293,8 +296,9 @@ def _weights(case: Case, inputs: Inputs, shape: tuple[int, ...]) -> tuple[Balls,
     w = weight * ((1 - smoothing) * target + share)
     divisor = arb(1)
     if case.options.reduction == "mean":
-        index = case.target_kind == "index"
+        index, given = case.target_kind == "index", case.options.denominator
         divisor = _divisor(case, weight * target) if index else arb(counts.size)
+        divisor = divisor if given is None else arb(given)
     return weight, counts, w, divisor
 
 
@@ -334,6 +338,27 @@ def _losses(case: Case, x: Balls, w: Balls) -> tuple[Balls, Balls, Balls]:
     _, log_p, p = _log_softmax(x)
     total = _sum(w, -1)[..., None]
     return -log_p, p * total - w, p * total + w
+
+
+def _of_language_models(case: Case, x: Balls, w: Balls) -> tuple[Balls, Balls, Balls, Balls]:
+    """Return ℓ of z = c·tanh(s·x/c), λ·lse² of each row, the gradient and its terms."""
+    s, c, z_loss = (
+        arb(1 if number is None else number)
+        for number in (case.options.logit_scale, case.options.logit_softcap, case.options.z_loss)
+    )
+    z, slope = s * x, _scalar(s)
+    if case.options.logit_softcap is not None:
+        open_rows = _each(lambda y: NAN if y.is_nan() or abs(y) == INF else y, x)
+        z = _each(lambda y: c * (s * y / c).tanh(), open_rows)
+        # 1 − tanh² is 1/cosh², which needs no more bits where it is tiny, and is 0 to any format.
+        slope = _each(
+            lambda y: arb(0) if abs(s * y / c) > 10**6 else s / (s * y / c).cosh() ** 2,
+            open_rows,
+        )
+    lse, log_p, p = _log_softmax(z)
+    total, pull = _sum(w, -1)[..., None], 2 * z_loss * lse
+    gradient, terms = p * (total + pull) - w, p * (abs(total) + abs(pull)) + abs(w)
+    return -log_p, (z_loss * lse * lse)[..., 0], gradient * slope, terms * slope
 
 
 def _scalar(ball: arb) -> Balls:

@@ -369,3 +369,55 @@ def test_nothing_is_passed_as_the_function_itself_says_it(numpy: Backend) -> Non
     made = taken(loss, "cross_entropy", numpy).implementation
 
     assert np.allclose(value(made), losses(LOGITS, LABELS))
+
+
+def capped_loss(
+    logits: Any,
+    labels: Any,
+    temperature: float = 1.0,
+    softcap: float = 0.0,
+    lse_square_scale: float = 0.0,
+    num_items_in_batch: float | None = None,
+) -> Any:
+    z = logits / temperature
+    if softcap > 0:
+        z = softcap * np.tanh(z / softcap)
+    lse = (z - log_softmax(z))[:, 0]
+    rows = losses(z, labels) + lse_square_scale * lse**2
+    return rows.sum() / (num_items_in_batch or len(rows))
+
+
+def test_options_of_language_models_are_known_by_their_other_names(numpy: Backend) -> None:
+    made = taken(capped_loss, "cross_entropy", numpy).implementation
+
+    assert made.options == {"logit_scale", "logit_softcap", "z_loss", "denominator"}
+    scaled = value(made, logit_scale=0.25, logit_softcap=3.0, z_loss=0.5, denominator=7.0)
+    assert scaled == capped_loss(LOGITS, LABELS, 4.0, 3.0, 0.5, 7.0)
+    assert value(made) == capped_loss(LOGITS, LABELS)
+
+
+def test_a_cap_and_a_count_without_which_a_function_is_not_called_are_always_given(
+    numpy: Backend,
+) -> None:
+    def counted(logits: Any, labels: Any, num_items_in_batch: float) -> Any:
+        return losses(logits, labels).sum() / num_items_in_batch
+
+    def capped(logits: Any, labels: Any, softcap: float = 30.0) -> Any:
+        return losses(softcap * np.tanh(logits / softcap), labels).mean()
+
+    for function, option in ((counted, "denominator"), (capped, "logit_softcap")):
+        limits = taken(function, "cross_entropy", numpy).implementation.claim.limits
+        assert limits.required == {option}
+
+
+def test_an_object_has_the_temperature_that_it_was_made_with(numpy: Backend) -> None:
+    class Scaled:
+        def __init__(self, temperature: float, softcap: float = 0.0) -> None:
+            self.temperature, self.softcap = temperature, softcap
+
+        def __call__(self, logits: Any, labels: Any) -> Any:
+            return losses(logits / self.temperature, labels).mean()
+
+    limits = taken(Scaled(4.0), "cross_entropy", numpy).implementation.claim.limits
+
+    assert dict(limits.fixed) == {"logit_scale": 0.25, "reduction": "mean"}
