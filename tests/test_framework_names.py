@@ -29,6 +29,7 @@ EXCEPTIONS = {
     ("harness/engine/onnx.py", "numpy"): "ONNX's evaluator is NumPy code: its version",
     ("harness/workers/process.py", "numpy"): "the version whose arrays are sent around",
     ("harness/repro/script.py", "numpy"): "the same, in the head of a script",
+    ("reports/opening.py", "function"): "the English word",
     (
         "src/lossdiff/_cli/main.py",
         "Print a script that shows a finding with NumPy and that framework alone.",
