@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
+from ...cases.checked import shown as shown_value
+from ...errors import RunFileError
+from ...outputs import shown
 from .file import RunFile
 from .views import VerdictView
 
@@ -75,11 +78,10 @@ class Answer:
         return {bits for *_, bits in self.facts if bits} or {""}
 
 
-_CASE = attrgetter("case")
-# The key without the case, and then the facts.
-_SAID = attrgetter(*AnswerKey._fields[1:], "verdict", "known", "ledger", "ulp", "fingerprint")
-_KEYS = len(AnswerKey._fields) - 1
-_WHO = slice(_KEYS)
+# The columns of `VerdictView`: the case, the key without it, the facts, and the place.
+_CASE = itemgetter(0)
+_WHO, _FACTS, _SAID, _PLACE = slice(1, 6), slice(6, 11), slice(1, 11), 11
+_MOST = 50_000  # verdicts on one case, which are in memory together; a large run has hundreds
 
 
 @dataclass(slots=True)
@@ -88,37 +90,45 @@ class CaseAnswers:
 
     Attributes:
         case: the id of the case.
-        rows: all verdicts, sorted by the answer and then in the order of the run.
+        records: the cells of all verdicts, sorted by the answer and then in the order of the run.
         said: what each of them says, its place in the run left out. Cases for which two runs say
             the same have the same answers, so that nobody has to look at each.
     """
 
     case: str
-    rows: list[VerdictView]
+    records: list[tuple[Any, ...]]
     said: list[tuple[Any, ...]]
 
     @property
-    def who(self) -> set[tuple[str, ...]]:
+    def who(self) -> set[tuple[Any, ...]]:
         """The keys of the answers, without the case."""
-        return {said[_WHO] for said in self.said}
+        return {record[_WHO] for record in self.records}
 
     @property
     def answers(self) -> dict[AnswerKey, Answer]:
         """The answers by their keys."""
         found: dict[AnswerKey, Answer] = {}
-        for row, said in zip(self.rows, self.said, strict=True):
-            key = AnswerKey(self.case, *said[_WHO])
-            found.setdefault(key, Answer(row.rowid, {})).facts[said[_KEYS:]] = None
+        for record in self.records:
+            key = AnswerKey(self.case, *record[_WHO])
+            found.setdefault(key, Answer(record[_PLACE], {})).facts[record[_FACTS]] = None
         return found
 
 
 def cases_of(
     run: RunFile, where: str = "1", arguments: Sequence[str] = ()
 ) -> Iterator[CaseAnswers]:
-    """Yield the answers to each case, sorted by its id; see `RunFile.rows` for the condition."""
-    for case, rows in groupby(run.rows(VerdictView, where, arguments), _CASE):
-        found = list(rows)
-        yield CaseAnswers(case, found, list(map(_SAID, found)))
+    """Yield the answers to each case, sorted by its id; see `RunFile.rows` for the condition.
+
+    Raises:
+        RunFileError: the file is damaged, or holds more verdicts on one case than any run has.
+    """
+    said = itemgetter(_SAID)
+    for case, records in groupby(run.records(VerdictView, where, arguments), _CASE):
+        found = list(islice(records, _MOST + 1))
+        if len(found) > _MOST:
+            reason = f"it has more than {_MOST:,} verdicts on {shown_value(case)}"
+            raise RunFileError(f"{shown(run.path)} is damaged: {reason}")
+        yield CaseAnswers(case, found, list(map(said, found)))
 
 
 def matched_cases(

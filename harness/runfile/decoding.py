@@ -72,6 +72,17 @@ class RowDecoder:
         batches = iter(partial(cursor.fetchmany, _BATCH), [])
         return chain.from_iterable(map(self._batches.decode, batches))
 
+    def check_all(self, cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
+        """Return the records of an executed statement that hold rows; see `decode`."""
+        batches = iter(partial(cursor.fetchmany, _BATCH), [])
+        return chain.from_iterable(map(self._checked, batches))
+
+    def _checked(self, records: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
+        decode_all = self._batches.decode if self._batches else partial(map, self.decode)
+        for _ in decode_all(records):
+            pass
+        return records
+
     def _cells(self, record: Sequence[Any]) -> dict[str, Any]:
         return dict(zip(self._columns, record, strict=False))  # counts follow the cells
 

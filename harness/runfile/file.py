@@ -41,6 +41,7 @@ from .schema import (
     R,
     Row,
     bound,
+    checked_from,
     columns_of,
     decode,
     decoded_from,
@@ -349,10 +350,20 @@ class RunFile:
         Raises:
             RunFileError: the file is damaged.
         """
+        with self._reading():
+            yield from decoded_from(row, self._selected(row, where, arguments))
+
+    def records(
+        self, row: type[Any], where: str = "1", arguments: Sequence[Any] = ()
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield what `rows` would, each as its cells, in the order of its fields: it is quicker."""
+        with self._reading():
+            yield from checked_from(row, self._selected(row, where, arguments))
+
+    def _selected(self, row: type[Any], where: str, arguments: Sequence[Any]) -> sqlite3.Cursor:
         columns, order = named(row, columns_of(row)), named(row, order_of(row))
         query = f"SELECT {columns} FROM {row.table} WHERE {where} ORDER BY {order}"
-        with self._reading():
-            yield from decoded_from(row, self._connection.execute(query, bound(arguments)))
+        return self._connection.execute(query, bound(arguments))
 
     def counts(
         self, view: type[R], where: str = "1", arguments: Sequence[Any] = (), limit: int = -1

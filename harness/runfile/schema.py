@@ -212,6 +212,12 @@ def decoded_from(row: type[R], cursor: sqlite3.Cursor) -> Iterator[R]:
     return _decoder_of(row).decode_all(cursor)
 
 
+def checked_from(row: type[Any], cursor: sqlite3.Cursor) -> Iterator[tuple[Any, ...]]:
+    """Return the records that an executed statement gives, once they are known to hold rows."""
+    cursor.row_factory = None
+    return _decoder_of(row).check_all(cursor)
+
+
 def _decoder_of(row: type[Any]) -> RowDecoder:
     # Made when it is first used: most processes read few kinds of rows, and a worker none.
     found = _DECODERS.get(row)

@@ -31,10 +31,22 @@ Check = Callable[[Any], bool]
 @lru_cache(maxsize=_REMEMBERED)
 def is_case(text: str) -> bool:
     """Return whether a text is the id of a case; it is empty where a row is about none."""
+    # Whether there is a case does not depend on its seed, and runs have many that differ in it.
+    questions, _, seed = text.rpartition("/")
     try:
-        return not text or bool(Case.parse(text))
+        return not text or (str(int(seed)) == seed and _has_seeds(questions))
     except ValueError:
         return False
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _has_seeds(questions: str) -> bool:
+    """Return whether the beginning of an id is one of a case, which its seed completes.
+
+    Raises:
+        ValueError: it is not.
+    """
+    return bool(Case.parse(f"{questions}/0"))
 
 
 def is_mode(framework: str, mode: str) -> bool:

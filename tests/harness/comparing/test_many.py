@@ -14,12 +14,14 @@ from lossdiff.harness.comparing import statistics
 from lossdiff.harness.comparing.compare import compare
 from lossdiff.harness.comparing.leading import LIMIT, Leading
 from lossdiff.harness.comparing.statistics import Estimates, combine
+from lossdiff.harness.runfile import answers
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.reports.comparison_markdown import markdown
 from lossdiff.reports.junit import write_junit
 
 from lossdiff._cli import main as cli
+from lossdiff._cli.status import Status
 
 NAME = "scipy.special.softmax"
 
@@ -73,6 +75,21 @@ def test_every_report_says_how_many_regressions_it_leaves_out(
     assert "and 50 more" in (tmp_path / "junit.xml").read_text()
     lines = capsys.readouterr().err.splitlines()
     assert (len(lines), lines[-1]) == (LIMIT + 1, "regression: and 50 more")
+
+
+def test_more_verdicts_on_one_case_than_any_run_has_are_not_held_in_memory(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(answers, "_MOST", 20)
+    made = [answer(7, implementation=f"mine.softmax_{n}") for n in range(20)]
+    few = written(tmp_path / "few.sqlite", made)
+    many = written(tmp_path / "many.sqlite", [*made, answer(7)])
+
+    assert compare(few, few).answers == 20
+    for runs in ((base, many), (many, base)):
+        assert cli.run(["compare", *map(str, runs)]) == Status.USAGE
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith(f"is damaged: it has more than 20 verdicts on {answer(7).case!r}")
 
 
 def test_an_implementation_with_many_regressions_hides_no_other(base: Path, tmp_path: Path) -> None:

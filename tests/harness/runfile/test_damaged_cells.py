@@ -6,6 +6,7 @@ import io
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from lossdiff.harness.runfile.rows import VerdictRow, WorkedRow, WorkerRow
 from lossdiff.harness.runfile.schema import packed
 from lossdiff.harness.runfile.timing_rows import PassRow, ProcessRow
 from lossdiff.harness.runfile.untrusted import why_unread
+from lossdiff.harness.runfile.views import VerdictView
+from lossdiff.harness.runfile.vocabulary import is_case
 
 from lossdiff.errors import RunFileError
 
@@ -42,7 +45,42 @@ ANSWER = AnswerRow(
     packed(np.ones(2)),
 )  # fmt: skip
 DONE = CompletedRow("numpy", "scipy.special.softmax", "eager", CASE, "cpu", 1)
+SEEDS = ("", "+1", "01", "-0", "1_0", "٣", "x", "0x1", "1.0", " 1", "9" * 5000)
 ROWS = (VERDICT, PASS, PROCESS, WORKER, WORKED, ANSWER, DONE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CASE, GIVEN.id, "softmax/float32/2x3/normal/-/-7", f"{CASE}7", "",
+        "softmax/float32/2x3/normal/-", f"{CASE}/0", "0", "/", "/0", f"{CASE} ",
+        *(f"softmax/float32/2x3/normal/-/{seed}" for seed in SEEDS),
+        "softmax/float32/2x3/abnormal/-/1", "softmax/float32/2x03/normal/-/1",
+    ],
+)  # fmt: skip
+def test_an_id_is_one_whatever_its_seed(text: str) -> None:
+    try:
+        expected = bool(not text or Case.parse(text))
+    except ValueError:
+        expected = False
+
+    assert is_case(text) is expected
+
+
+def test_records_are_rows_that_fit_and_no_others(tmp_path: Path) -> None:
+    other = replace(VERDICT, mode="jit", framework="jax", verdict="inaccurate")
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([other, VERDICT, PASS])
+        rows = [
+            tuple(getattr(row, it.name) for it in fields(VerdictView))
+            for row in run.rows(VerdictView)
+        ]
+        assert list(run.records(VerdictView)) == rows
+        assert len(rows) == 2
+        assert len(list(run.records(PassRow))) == 1
+        run._connection.execute("UPDATE verdicts SET known = 'x'")
+        with pytest.raises(RunFileError, match=r"is damaged: verdicts\.known of"):
+            list(run.records(VerdictView))
 
 
 def npy(**changed: Any) -> bytes:
