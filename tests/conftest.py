@@ -12,11 +12,34 @@ from __future__ import annotations
 import os
 import signal
 from importlib import metadata, util
+from pathlib import Path
 
 import pytest
 from lossdiff.backends import FRAMEWORKS
 
 from .reports.browser import CHROMIUM
+
+TESTS = Path(__file__).parent
+LONGEST = (  # a minute and more on two cores
+    "docs/test_pages_run.py",
+    "cli/test_trouble.py",
+    "harness/workers/test_supervisor.py",
+    "harness/timing/test_hostile_timing.py",
+    "test_to_report.py",
+    "harness/repro/test_script.py",
+    "harness/engine/test_hostile.py",
+    "harness/bounds/test_bound.py",
+    "harness/timing/test_bench.py",
+    "cli/test_bench.py",
+    "test_cluster.py",
+    "harness/judging/test_planted.py",
+    "test_killed.py",
+    "cli/test_every_run.py",
+    "test_pytest_plugin.py",
+    "reports/test_html.py",
+    "harness/engine/test_scheduler.py",
+    "harness/engine/test_sharing.py",
+)
 
 _HANDLERS = {
     "SIGINT": signal.default_int_handler,
@@ -39,6 +62,20 @@ def pytest_configure(config: pytest.Config) -> None:
     if unknown:
         allowed = ", ".join([*FRAMEWORKS, *_PACKAGES, _BROWSER])
         raise pytest.UsageError(f"LOSSDIFF_REQUIRE names {min(unknown)!r}; allowed: {allowed}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first: pytest-xdist gives a file to whoever is free.
+
+    At the end only short ones are left, so that nobody waits for the last file of another.
+    """
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(place_of(item.path), len(ranks)))  # which is stable
+
+
+def place_of(path: Path) -> str:
+    """Return where a test file is below the folder of the tests."""
+    return path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else ""
 
 
 def pytest_report_header() -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from .conftest import pytest_terminal_summary
+from .conftest import LONGEST, TESTS, pytest_collection_modifyitems, pytest_terminal_summary
 
 
 class Terminal:
@@ -60,3 +61,14 @@ def test_each_summary_is_printed_once_though_every_phase_reports_it() -> None:
 
 def test_a_run_that_measured_nothing_prints_nothing() -> None:
     assert printed(reported("a"), "a warning") == []
+
+
+def test_the_longest_files_are_there_and_come_first_and_no_test_is_lost() -> None:
+    assert [name for name in LONGEST if not (TESTS / name).is_file()] == []
+
+    paths = [TESTS / "a.py", TESTS / LONGEST[1], TESTS.parent / "b.py", TESTS / LONGEST[0]]
+    items: list[Any] = [SimpleNamespace(path=path, n=n) for path in paths for n in (1, 2)]
+    pytest_collection_modifyitems(items)
+
+    order = [paths[3], paths[1], paths[0], paths[2]]
+    assert [(item.path, item.n) for item in items] == [(it, n) for it in order for n in (1, 2)]

@@ -28,6 +28,8 @@ from . import exceptions
 from .pages import PAGES, ROOT, Snippet, inline_commands, snippets
 
 _ENTRY = re.compile(r"\n(?! )")
+_UNNAMED = "snippet.py"
+_ALIKE: dict[tuple[str, str], str] = {}  # what snippets have printed on the pages so far
 _BETWEEN = re.compile(r"\s{2,}")  # what separates the cells of a table
 
 
@@ -49,8 +51,17 @@ class Reader:
         printed: what the last command or snippet printed; None where nothing has run yet.
     """
 
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
+    def __init__(
+        self, capsys: pytest.CaptureFixture[str], alike: dict[tuple[str, str], str]
+    ) -> None:
+        """Begin a page.
+
+        Args:
+            capsys: captures what commands print.
+            alike: what snippets have printed on other pages, by their file and text. It is kept
+                for those without a file, as the front pages have some in common.
+        """
+        self._capsys, self._alike = capsys, alike
         self.printed: str | None = None
 
     def read(self, snippet: Snippet) -> None:
@@ -94,13 +105,17 @@ class Reader:
             file = exceptions.PART_OF[part]
             assert snippet.text in Path(file).read_text(encoding="utf-8"), snippet.place
         else:
-            file = snippet.file or "snippet.py"
+            file = snippet.file or _UNNAMED
             Path(file).write_text(snippet.text, encoding="utf-8")
-        done = subprocess.run(
-            [sys.executable, "-I", file], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{snippet.place}: {done.stderr}"
-        self.printed = done.stdout
+        self.printed = self._alike.get((file, snippet.text)) or _printed(file, snippet.place)
+        if file == _UNNAMED:  # of a named one, a later command may want what else it leaves
+            self._alike[file, snippet.text] = self.printed
+
+
+def _printed(file: str, place: str) -> str:
+    done = subprocess.run([sys.executable, "-I", file], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{place}: {done.stderr}"
+    return done.stdout
 
 
 def assert_shown(shown: str, printed: str, place: str) -> None:
@@ -139,7 +154,7 @@ def test_the_commands_and_snippets_of_a_page_run(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    reader = Reader(capsys)
+    reader = Reader(capsys, _ALIKE)
     with exceptions.small_world(page, (ROOT / page).read_text(encoding="utf-8")):
         for snippet in snippets(page):
             reader.read(snippet)
