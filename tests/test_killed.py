@@ -83,9 +83,11 @@ def same_but_for_meta(path: Path, whole: Path) -> bool:
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Return the processes that answer; Python has another one that minds shared memory."""
-    children = psutil.Process(process.pid).children()
-    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    """Return the processes that answer, and those which wait for them; there are some."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    found = [it for it in children if "workers.process import main" in " ".join(it.cmdline())]
+    assert found
+    return found
 
 
 @pytest.mark.parametrize("seed", range(KILLS))
