@@ -22,7 +22,9 @@ from ..own import alike
 from ..runfile import RunFile, VerdictRow
 from ..workers import Catalogue, Question, answered
 from .findings import Findings
-from .judgement import Judge, Judgement
+from .judgement import Judge, Judgement, SolvedCases
+
+_CASES = SolvedCases()  # functions that are checked one after another get the same questions
 
 
 class Inquiry:
@@ -63,7 +65,8 @@ class Inquiry:
         if gc.isenabled():
             gc.disable()
             self._within.callback(gc.enable)
-        self._judge = Judge(self._within.enter_context(RunFile.in_memory()), backend.device)
+        run = self._within.enter_context(RunFile.in_memory())
+        self._judge = Judge(run, backend.device, _CASES)
         claims = tuple(found.claim for found in backend.implementations.values())
         self.findings.meet(backend.framework, Catalogue(claims, backend.environment()))
         return self

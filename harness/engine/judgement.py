@@ -28,6 +28,7 @@ from .looks import LooksOfFunctions
 # memory that a solved case needs besides its arrays is counted as further elements.
 _ELEMENTS = 2**16
 _OVERHEAD = 64
+_LARGE = 2**14
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,38 @@ class Judgement:
     mutates: tuple[str, ...] = ()
 
 
+class SolvedCases:
+    """The solved cases that are likely to be needed again: those that were used last."""
+
+    def __init__(self) -> None:
+        self._solved: OrderedDict[str, SolvedCase] = OrderedDict()
+        self._elements = 0
+        self._large: SolvedCase | None = None
+
+    def of(self, case: Case) -> SolvedCase:
+        """Return a case with its exact answers."""
+        if np.prod(case.shape) > _LARGE:
+            return self._large_one(case)
+        solved = self._solved.pop(case.id, None)
+        if solved is None:
+            forget_inputs()  # solved cases have theirs, and the cache of others would only grow
+            solved = solved_case(case)
+            self._elements += solved.inputs.values.size + _OVERHEAD
+        self._solved[case.id] = solved  # at the end, as the one used last
+        while self._elements > _ELEMENTS and len(self._solved) > 1:
+            _, oldest = self._solved.popitem(last=False)
+            self._elements -= oldest.inputs.values.size + _OVERHEAD
+        return solved
+
+    def _large_one(self, case: Case) -> SolvedCase:
+        """Return a case that would drive out all others, and is kept beside them until the next."""
+        if self._large is None or self._large.case.id != case.id:
+            self._large = None  # its memory is free before the other one is solved
+            forget_inputs()
+            self._large = solved_case(case)
+        return self._large
+
+
 class Judge:
     """The judge of a run's answers, with the solved cases that are likely to be needed again.
 
@@ -69,10 +102,16 @@ class Judge:
         determinism: compares answers by their bits across numbers of threads.
     """
 
-    def __init__(self, run: RunFile, device: str) -> None:
+    def __init__(self, run: RunFile, device: str, cases: SolvedCases | None = None) -> None:
+        """Take a run file and a device.
+
+        Args:
+            run: where answers wait for their counterparts.
+            device: of the answers.
+            cases: solved cases that others have used; None for none.
+        """
         self._device = device
-        self._solved: OrderedDict[str, SolvedCase] = OrderedDict()
-        self._elements = 0
+        self._cases = cases or SolvedCases()
         self._looks = LooksOfFunctions()
         self.determinism = ThreadDeterminism(run)
 
@@ -143,16 +182,7 @@ class Judge:
 
     def solved(self, case: Case) -> SolvedCase:
         """Return a case with its exact answers; those of the last cases are kept."""
-        solved = self._solved.pop(case.id, None)
-        if solved is None:
-            forget_inputs()  # solved cases have theirs, and the cache of others would only grow
-            solved = solved_case(case)
-            self._elements += solved.inputs.values.size + _OVERHEAD
-        self._solved[case.id] = solved  # at the end, as the one used last
-        while self._elements > _ELEMENTS and len(self._solved) > 1:
-            _, oldest = self._solved.popitem(last=False)
-            self._elements -= oldest.inputs.values.size + _OVERHEAD
-        return solved
+        return self._cases.of(case)
 
     def _kept(self, solved: SolvedCase, claim: Claim, observation: Observation) -> list[Row]:
         """Return the rows that compare an answer with a tutorial's digits or with another route."""

@@ -19,6 +19,7 @@ from ...cases.model import Case, Inputs
 from .classwise import solve_classwise, solve_large
 from .elementwise import solve_elementwise
 from .pairs import Floats
+from .recurring import once_each
 from .solution import CONTRACT, Convention, Mask, Solution
 
 
@@ -51,9 +52,9 @@ def solve(case: Case, inputs: Inputs, convention: Convention = CONTRACT) -> Solu
 
 def _solver(case: Case) -> Callable[[Case, Inputs, Convention], Solution]:
     if not case.contract.reads_classes:
-        return solve_elementwise
+        return once_each(solve_elementwise)
     is_large = case.shape and case.judged_rows < case.shape[0]
-    return solve_large if is_large else solve_classwise
+    return solve_large if is_large else once_each(solve_classwise)
 
 
 class _Refusal(NamedTuple):
