@@ -30,8 +30,16 @@ from .survey import KINDS, Survey, dtype_order, options_text
 
 HEADLINES = 5
 _LINK = re.compile(r"https?://[^\s;,]+")
+_LOOKS = "looks like: "
 _UNREPORTED = "to be reported"
 _SCRIPTS = "docs/to_report"
+_QUANTITIES = {
+    "value": "value",
+    "gradient_logits": "gradient, of 5/8 of a loss",
+    "gradient_target": "gradient by the target",
+    "hvp_logits": "second derivative",
+}
+_LONGEST = 120  # characters of an anchor
 _FEW = 2  # dtypes that a title names
 
 
@@ -56,7 +64,7 @@ class Given(NamedTuple):
 
 @dataclass(frozen=True)
 class Example:
-    """The smallest input that shows a cause.
+    """The smallest input that was found to show a cause.
 
     Attributes:
         inputs: the name and the numbers of each array.
@@ -64,7 +72,6 @@ class Example:
         dtype, quantity: of what is asked.
         right: the right answer.
         given: what each function gives, in the order of the libraries.
-        is_shrunk: whether the input was shrunk; if not, only the worst element is given.
     """
 
     inputs: tuple[tuple[str, str], ...]
@@ -73,7 +80,11 @@ class Example:
     quantity: str
     right: str
     given: tuple[Given, ...]
-    is_shrunk: bool = True
+
+    @property
+    def what(self) -> str:
+        """What the numbers are, in words."""
+        return _QUANTITIES.get(self.quantity, self.quantity)
 
 
 @dataclass(frozen=True)
@@ -120,9 +131,33 @@ class Card:
     example: Example | None = None
 
     @property
+    def look(self) -> str:
+        """Whether it looks new or known."""
+        return "new" if self.section == "new" else "known"
+
+    @property
+    def anchor(self) -> str:
+        """Its place on the page, by which an address can name it."""
+        return "cause-" + re.sub(r"[^a-z0-9]+", "-", self.id.lower())[:_LONGEST]
+
+    @property
+    def sifted(self) -> dict[str, str]:
+        """What the filters of the page compare, by the name of the filter; `|` stands between."""
+        rows = [touched for touched, _ in self.functions]
+        found = {
+            "framework": {touched.framework for touched in rows},
+            "kind": {touched.kind for touched in rows},
+            "operation": {name for name, _ in self.operations},
+            "dtype": {name for name, _ in self.dtypes},
+            "way": {name for name, _ in self.modes},
+        }
+        return {name: "|".join(sorted(values)) for name, values in found.items()}
+
+    @property
     def sentence(self) -> str:
         """The cause with the libraries that show it."""
-        return f"{self.title} in {_and(self.libraries)}" if self.libraries else self.title
+        said = f"{self.title} in {_and(self.libraries)}"
+        return f"{said}; it {self.reason}" if self.reason.startswith(_LOOKS) else said
 
 
 def cards(survey: Survey) -> list[Card]:
@@ -228,7 +263,7 @@ def _title(cause: FindingCause) -> str:
 def _reason_of_new(cause: FindingCause) -> str:
     row = cause.plainest
     if row.looks_like:
-        return f"looks like: {row.looks_like}"
+        return _LOOKS + row.looks_like
     return mark_of(row.verdict).sentence
 
 

@@ -21,6 +21,7 @@ from ..harness.runfile import RunFile
 from ..outputs import Kind, write_output
 from ..printing import printable
 from . import accuracy, numbers, tables
+from .cards import cards, headline_causes
 from .changes import changes_of
 from .compared import compared
 from .conventions import convention_lines, meanings
@@ -28,8 +29,8 @@ from .domain import Domain, domain_of, meaning
 from .domain_chart import domain_charts
 from .edges import edge_table
 from .figures import key, time_axis
+from .finding_parts import finding_parts, own_causes
 from .findings import alarms, groups
-from .headlines import headline_causes
 from .legend import CLASSES, MARKS, mark_of
 from .opening import opening
 from .payload import payload, to_json
@@ -41,7 +42,7 @@ from .trends import trends_of
 from .trust import trust_of
 
 _TEMPLATES = "lossdiff.reports.templates"
-_STYLES = ("report.css", "panel.css", "print.css")
+_STYLES = ("report.css", "causes.css", "panel.css", "print.css")
 _SCRIPTS = (
     "state.js", "address.js", "matrix.js", "panel.js", "findings.js", "domain.js", "sift.js",
     "report.js",
@@ -95,8 +96,8 @@ def render(runs: Sequence[RunFile]) -> str:
 def _sections(found: Survey) -> dict[str, Any]:
     # The keys are the names of variables in the templates.
     lines = tables.framework_lines(found)
-    finding_groups = groups(found.findings)
-    new = alarms(finding_groups)
+    new = alarms(groups(found.findings))
+    causes = cards(found)
     related = latest(found)
     return {
         "survey": found,
@@ -106,11 +107,12 @@ def _sections(found: Survey) -> dict[str, Any]:
             found, [place for place in found.places if place.asked.kind == TEXTBOOK]
         ),
         "opening": opening(found) if found.places else None,
-        "headlines": headline_causes(found),
+        "headlines": headline_causes(causes),
         "changes": changes_of(found.runs),
         "alarms": new,
         "first": _FIRST_NEW,
-        "kinds": len(finding_groups),
+        "parts": finding_parts(causes),
+        "own_causes": own_causes(found.runs),
         "explained": tables.explained_lines(found),
         "edges": edge_table(found.runs),
         "conventions": convention_lines(found),

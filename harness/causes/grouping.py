@@ -28,11 +28,12 @@ _WIDE = 4  # bytes of a number of more than 16 bits
 
 
 class Touched(NamedTuple):
-    """A function that shows a cause: its name, its library and its kind."""
+    """A function that shows a cause: its name, its library, its kind and its framework."""
 
     name: str
     library: str
     kind: str
+    framework: str
 
 
 @dataclass
@@ -44,7 +45,8 @@ class FindingCause:
         is_known: whether an entry of the ledger names it.
         plainest: the finding that is easiest to read, of a function that users call if there is
             one.
-        functions, operations, quantities, verdicts, modes, dtypes: how often each is touched.
+        functions, operations, quantities, verdicts, modes, dtypes: how often each is touched; a mode
+            on another device than the CPU with that device.
         is_ordinary: whether it shows without a compiler, in float32 or float64.
         is_main: whether it shows in a function that stands for its library.
         is_everyday: whether it shows on everyday inputs.
@@ -65,12 +67,13 @@ class FindingCause:
 
     def add(self, row: VerdictRow) -> None:
         """Count a finding."""
-        library = library_of(row.implementation, row.framework)
-        self.functions[Touched(row.implementation, library, row.kind)] += 1
+        name, framework = row.implementation, row.framework
+        self.functions[Touched(name, library_of(name, framework), row.kind, framework)] += 1
         self.operations[row.operation] += 1
         self.quantities[row.quantity] += 1
         self.verdicts[row.verdict] += 1
-        self.modes[row.mode] += 1
+        way = row.mode if row.device in ("", "cpu") else f"{row.mode} on {row.device}"
+        self.modes[way] += 1
         self.dtypes[row.dtype] += 1
         self.is_ordinary |= row.mode == EAGER and _is_wide(row.dtype)
         self.is_main |= row.kind == "native" and main_rank(row.implementation) is not None

@@ -213,7 +213,6 @@ function choose(cell) {
     columns: new Set(head.members.map((column) => column.id)),
   };
   hideTip();
-  drawFindings();
   openPanel(cell.about);
   remember("matrix");
   panel.querySelector("h3").focus({ preventScroll: true });

@@ -26,7 +26,6 @@ function closePanel() {
   panel.hidden = true;
   filters.cell = null;
   remember();
-  drawFindings();
   const back = walk.length && walk[at[0]][at[1]];
   if (back) back.focus({ preventScroll: true });
 }

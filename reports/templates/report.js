@@ -21,7 +21,6 @@ function refresh() {
   byId("active").textContent = active ? `${active} active` : "";
   byId("sieve").classList.toggle("active", active > 0);
   drawMatrix();
-  drawFindings();
   sift();
 }
 

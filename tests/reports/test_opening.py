@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
-from lossdiff.reports.headlines import headline_causes
 from lossdiff.reports.opening import opening
 from lossdiff.reports.survey import Survey, survey
 
@@ -57,23 +56,3 @@ def test_numbers_of_textbook_formulas_stand_apart(tmp_path: Path) -> None:
     assert (first.functions, first.shares.judged, first.textbook.known) == (1, 1, 1)
     assert "1 textbook formula were asked" not in first.lead
     assert "100% of their answers are wrong" in first.lead
-
-
-def test_a_cause_is_one_line_with_everybody_whom_it_touches(tmp_path: Path) -> None:
-    known = replace(WRONG, known=True, ledger="binary-loss-of-infinite-logit")
-    other = replace(known, implementation="jax.other", framework="jax")
-    with surveyed(tmp_path, known, other, BOOK) as found:
-        lines = headline_causes(found)
-    assert len(lines) == 1
-    assert "(jax, torch)" in lines[0]
-    assert "inf" in lines[0]
-
-
-def test_new_findings_come_first(tmp_path: Path) -> None:
-    known = replace(WRONG, known=True, ledger="binary-loss-of-infinite-logit")
-    new = replace(WRONG, implementation="torch.new", looks_like="no shift")
-    with surveyed(tmp_path, known, new) as found:
-        assert (
-            "torch.new is nonfinite on normal, which looks like no shift"
-            in headline_causes(found)[0]
-        )
