@@ -24,7 +24,7 @@ from ..harness.causes import (
 from ..harness.runfile import ExampleAnswerRow, ExampleRow, RunFile, VerdictRow
 from ..harness.verdicts import kind_of
 from ..outputs import shown
-from .commands import command_for
+from .commands import parts_for
 from .legend import mark_of
 from .survey import KINDS, Survey, dtype_order, options_text
 
@@ -33,12 +33,6 @@ _LINK = re.compile(r"https?://[^\s;,]+")
 _LOOKS = "looks like: "
 _UNREPORTED = "to be reported"
 _SCRIPTS = "docs/to_report"
-_QUANTITIES = {
-    "value": "value",
-    "gradient_logits": "gradient, of 5/8 of a loss",
-    "gradient_target": "gradient by the target",
-    "hvp_logits": "second derivative",
-}
 _LONGEST = 120  # characters of an anchor
 _FEW = 2  # dtypes that a title names
 
@@ -69,7 +63,8 @@ class Example:
     Attributes:
         inputs: the name and the numbers of each array.
         options: the options of the call; empty for none.
-        dtype, quantity: of what is asked.
+        dtype: that of the first argument.
+        what: what the numbers are, in words.
         right: the right answer.
         given: what each function gives, in the order of the libraries.
     """
@@ -77,14 +72,9 @@ class Example:
     inputs: tuple[tuple[str, str], ...]
     options: str
     dtype: str
-    quantity: str
+    what: str
     right: str
     given: tuple[Given, ...]
-
-    @property
-    def what(self) -> str:
-        """What the numbers are, in words."""
-        return _QUANTITIES.get(self.quantity, self.quantity)
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,7 @@ class Card:
         functions, modes, dtypes, quantities, verdicts, operations: with the number of findings.
         count: the number of findings.
         plainest: the finding that is easiest to read.
-        command: the line that repeats it.
+        command_parts: the command that repeats it, in parts.
         example: the smallest input; None if the run has none.
     """
 
@@ -127,8 +117,18 @@ class Card:
     verdicts: tuple[tuple[str, int], ...]
     count: int
     plainest: VerdictRow
-    command: str
+    command_parts: tuple[str, ...]
     example: Example | None = None
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether its title names the one function that shows it."""
+        return self.look == "new" and len(self.functions) == 1
+
+    @property
+    def command(self) -> str:
+        """The command that repeats it, in one line."""
+        return " ".join(self.command_parts)
 
     @property
     def look(self) -> str:
@@ -156,7 +156,7 @@ class Card:
     @property
     def sentence(self) -> str:
         """The cause with the libraries that show it."""
-        said = f"{self.title} in {_and(self.libraries)}"
+        said = self.title if self.is_of_one else f"{self.title} in {_and(self.libraries)}"
         return f"{said}; it {self.reason}" if self.reason.startswith(_LOOKS) else said
 
 
@@ -234,7 +234,7 @@ def _card(cause: FindingCause, run: str, example: Example | None) -> Card:
         _often(cause.verdicts),
         cause.count,
         cause.plainest,
-        command_for(cause.plainest, run),
+        tuple(parts_for(cause.plainest, run)),
         example,
     )
 
@@ -253,7 +253,8 @@ def _title(cause: FindingCause) -> str:
         return cause.id.replace("-", " ")
     row = cause.plainest
     said = {quantity: quantity.replace("_", " ") for quantity in cause.quantities}
-    what = f"{row.operation}: {mark_of(row.verdict).word} {_and(tuple(said.values()))}"
+    who = row.implementation if len(cause.functions) == 1 else row.operation
+    what = f"{who}: {mark_of(row.verdict).word} {_and(tuple(said.values()))}"
     where = [*cause.modes] if "eager" not in cause.modes else []
     if not cause.is_ordinary and len(cause.dtypes) <= _FEW:
         where += sorted(cause.dtypes, key=dtype_order)
@@ -294,6 +295,7 @@ def examples_of(runs: Iterable[RunFile]) -> dict[str, Example]:
 
 def _example(row: ExampleRow, answers: Sequence[ExampleAnswerRow]) -> Example:
     case = Case.parse(row.case)
+    options = case.options.given()
     given = [
         Given(
             it.library,
@@ -307,9 +309,23 @@ def _example(row: ExampleRow, answers: Sequence[ExampleAnswerRow]) -> Example:
     ]
     return Example(
         tuple(row.inputs.items()),
-        options_text(case.options.given()),
+        options_text({key: it for key, it in options.items() if key not in row.inputs}),
         case.dtype,
-        row.quantity,
+        _what(case, row.quantity),
         row.right,
         tuple(given),
+    )
+
+
+def _what(case: Case, quantity: str) -> str:
+    """Return what the numbers of a quantity are, in words."""
+    if quantity == "value":
+        return quantity
+    if quantity == "hvp_logits":
+        return "second derivative"
+    by = "the target" if quantity == "gradient_target" else case.contract.domain.replace("_", "-")
+    # What comes in to the backward pass is 5/8 where the result is a number.
+    is_number = bool(case.target_kind) and case.options.reduction != "none"
+    return (
+        f"gradient of 5/8 of the loss by {by}" if is_number else f"gradient by {by}, times eighths"
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ..cases.checked import decoded
 from ..harness.runfile import RunFile
 from .causes import Cause, Causes, Function, Tally
-from .commands import repro_parts, shortened
+from .commands import repro_parts, shortened, wrapped
 from .legend import VerdictClass
 from .numbers import counted
 
@@ -112,19 +112,7 @@ def _command(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cau
     """Yield the command that repeats a finding; a backslash continues its line."""
     row = cause.plainest
     parts = repro_parts(row, run, place_of(row.implementation, places.get(row.framework, ())))
-    lines = ["    " + parts[0]]
-    for part in parts[1:]:
-        if len(part) + 8 > width:
-            # A shell joins what a backslash ends and the next line begins with at its first column.
-            pieces = [part[at : at + width - 2] for at in range(0, len(part), width - 2)]
-            lines[-1] += " \\"
-            lines += [f"{piece}\\" for piece in pieces[:-1]] + pieces[-1:]
-        elif len(lines[-1]) + len(part) + 3 > width:
-            lines[-1] += " \\"
-            lines.append("      " + part)
-        else:
-            lines[-1] += f" {part}"
-    yield from map(CauseLine, lines)
+    yield from map(CauseLine, wrapped(parts, width))
 
 
 def place_of(implementation: str, places: Sequence[str]) -> str:

@@ -18,10 +18,15 @@ def markdown(outcome: Outcome) -> str:
         outcome: what the run has found.
 
     Returns:
-        A heading with the result, the new findings by cause, and the counts of each framework; a
-        part without content is left out.
+        A heading with the result, the new findings by cause, the known causes, and the counts of
+        each framework; a part without content is left out.
     """
-    parts = [f"## lossdiff: {headline(outcome)}", *_wrong(outcome), _frameworks(outcome)]
+    parts = [
+        f"## lossdiff: {headline(outcome)}",
+        *_wrong(outcome),
+        *_causes(outcome),
+        _frameworks(outcome),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -36,6 +41,24 @@ def _wrong(outcome: Outcome) -> Iterable[str]:
         yield cell(remark)
     for worker in outcome.absent:
         yield cell(f"{worker.framework} on {worker.device} was not asked: {worker.absent}")
+
+
+def _causes(outcome: Outcome) -> Iterable[str]:
+    """Yield a table of the known causes, the worst first."""
+    known = [card for card in outcome.cards if card.look == "known"]
+    if known:
+        yield "### Known causes"
+        rows = [
+            [
+                card.sentence,
+                count(card.count),
+                card.link or card.source or card.script or "not reported yet",
+            ]
+            for card in known[:_SHOWN]
+        ]
+        yield table(["what", "times", "where it is discussed"], rows)
+    if len(known) > _SHOWN:
+        yield counted(len(known) - _SHOWN, "more cause") + " in the run file."
 
 
 def _row(line: Line) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..harness.causes import is_scripted
@@ -23,17 +24,39 @@ def repro_parts(row: VerdictRow, run: str, place: str = "") -> list[str]:
     return [*parts, f"--quantity {row.quantity}"]
 
 
-def command_for(row: VerdictRow, run: str) -> str:
-    """Return the line that repeats a finding, or that lists its case where no script can show it.
+def parts_for(row: VerdictRow, run: str) -> list[str]:
+    """Return the command that repeats a finding, or that lists its case if no script can show it.
 
     Args:
         row: the finding.
         run: the path of the run file as it is shown.
     """
     if is_scripted(row.verdict):
-        return " ".join(repro_parts(row, run))
-    impl = quoted(row.implementation)
-    return f"lossdiff show {path_of(run)} --case {quoted(row.case)} --impl {impl}"
+        return repro_parts(row, run)
+    case, impl = quoted(row.case), quoted(row.implementation)
+    return ["lossdiff show", path_of(run), f"--case {case}", f"--impl {impl}"]
+
+
+def wrapped(parts: Sequence[str], width: int) -> list[str]:
+    """Return a command in lines that a backslash joins, so that they can be pasted into a shell.
+
+    Args:
+        parts: the parts of the command, after which a line may end.
+        width: columns; what has no room in a line goes on in the first column of the next.
+    """
+    lines = ["    " + parts[0]]
+    for part in parts[1:]:
+        if len(part) + 8 > width:
+            # A shell joins what a backslash ends and the next line begins with at its first column.
+            pieces = [part[at : at + width - 2] for at in range(0, len(part), width - 2)]
+            lines[-1] += " \\"
+            lines += [f"{piece}\\" for piece in pieces[:-1]] + pieces[-1:]
+        elif len(lines[-1]) + len(part) + 3 > width:
+            lines[-1] += " \\"
+            lines.append("      " + part)
+        else:
+            lines[-1] += f" {part}"
+    return lines
 
 
 def path_of(run: str) -> str:

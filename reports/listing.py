@@ -1,28 +1,24 @@
 """Print verdicts as lines of text, one after the other, however many there are.
 
-A line is at most as wide as the terminal. Only the verdict at hand is in memory, and of findings
-that are grouped one example of each group.
+A line is at most as wide as the terminal. Only the verdict at hand is in
+memory.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from rich.cells import cell_len
 
 from ..harness.runfile import VerdictRow
-from .findings import badness, measured
 from .legend import VerdictClass, mark_of
 from .numbers import counted, three
-from .survey import KINDS, Asked, dtype_order, is_unsteady, place_of, way_of
+from .survey import is_unsteady, way_of
 from .tables import Shares, brief
 
 LEAST_WIDTH = 40
 _INDENT = " " * 4  # of a line's continuation
-_NAMED = 3  # families of a group; the further ones are only counted
 
 
 class Line(NamedTuple):
@@ -41,10 +37,10 @@ def entry(row: VerdictRow, width: int) -> Iterator[Line]:
     """
     way = way_of(row.mode, row.device)
     head = f"{_word(row):<18} {row.quantity:<15} {way:<8} {row.implementation}"
-    yield from _lines(head, width, mark_of(row.verdict).group)
-    yield from _lines(f"  {row.case}", width)
+    yield from lines_of_width(head, width, mark_of(row.verdict).group)
+    yield from lines_of_width(f"  {row.case}", width)
     if numbers := _numbers(row):
-        yield from _lines(f"  {numbers}", width)
+        yield from lines_of_width(f"  {numbers}", width)
 
 
 def _word(row: VerdictRow) -> str:
@@ -65,7 +61,7 @@ def _numbers(row: VerdictRow) -> str:
     return "; ".join(filter(None, [values, size]))
 
 
-def _lines(text: str, width: int, group: VerdictClass | None = None) -> Iterator[Line]:
+def lines_of_width(text: str, width: int, group: VerdictClass | None = None) -> Iterator[Line]:
     """Yield a text in lines of a width; texts of a run file may hold characters of any kind."""
     shown = text.rstrip()
     if not shown.isprintable():
@@ -83,94 +79,9 @@ def _lines(text: str, width: int, group: VerdictClass | None = None) -> Iterator
     yield Line(shown, group)
 
 
-# --- groups of findings ----------------------------------------------------------------------
-
-
-class FindingKey(NamedTuple):
-    """What the findings of one group have in common."""
-
-    known: bool
-    asked: Asked
-    verdict: str
-
-
-@dataclass
-class _Findings:
-    """The findings of one implementation with one verdict."""
-
-    worst: VerdictRow
-    plainest: VerdictRow
-    count: int = 0
-    columns: set[str] = field(default_factory=set)
-    dtypes: set[str] = field(default_factory=set)
-    ways: set[str] = field(default_factory=set)
-
-    def add(self, row: VerdictRow) -> None:
-        place = place_of(row)
-        self.count += 1
-        self.columns.add(place.column)
-        self.dtypes.add(place.dtype)
-        self.ways.add(place.way)
-        self.worst = max(self.worst, row, key=badness)
-        self.plainest = min(self.plainest, row, key=_plainness)
-
-
-def _plainness(row: VerdictRow) -> tuple[bool, int, int, bool, str]:
-    """Return a key that is smallest for the finding that is easiest to read and to repeat."""
-    sizes = (int(part) for part in row.shape.split("x") if part.isdecimal())
-    return (
-        row.mode != "eager", len(row.options), math.prod(sizes), row.quantity != "value", row.case,
-    )  # fmt: skip
-
-
-def finding_lines(rows: Iterable[VerdictRow], width: int) -> Iterator[Line]:
-    """Yield lines on findings, one group for each implementation and verdict.
-
-    New findings come first, then functions that users call before formulas that they copy, and
-    among these the worst.
-
-    Args:
-        rows: the findings; they are not kept.
-        width: columns of the terminal.
-    """
-    groups: dict[FindingKey, _Findings] = {}
-    for row in rows:
-        key = FindingKey(row.known, place_of(row).asked, row.verdict)
-        groups.setdefault(key, _Findings(row, row)).add(row)
-    for key, found in sorted(groups.items(), key=_order):
-        yield from _group(key, found, width)
-
-
-def _order(item: tuple[FindingKey, _Findings]) -> tuple[bool, int, float, int, FindingKey]:
-    key, found = item
-    kind = KINDS.index(key.asked.kind) if key.asked.kind in KINDS else 0
-    size, severity = badness(found.worst)
-    return key.known, kind, -size, -severity, key
-
-
-def _group(key: FindingKey, found: _Findings, width: int) -> Iterator[Line]:
-    many = counted(found.count, "finding")
-    ratio = measured(found.worst)
-    worst = f", at worst {three(ratio)} times the bound" if ratio is not None else ""
-    head = f"{_word(found.worst):<18} {key.asked.name}: {many}{worst}"
-    yield from _lines(head, width, "finding")
-    columns = sorted(found.columns)
-    more = f" and {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
-    where = (
-        ", ".join(sorted(found.ways)),
-        ", ".join(sorted(found.dtypes, key=dtype_order)),
-        ", ".join(columns[:_NAMED]) + more,
-    )
-    yield from _lines(f"  {'; '.join(where)}", width)
-    row = found.plainest
-    yield from _lines(f"  for example {row.quantity} of {row.case}", width)
-    if numbers := _numbers(row):
-        yield from _lines(f"  {numbers}", width)
-
-
 def count_lines(shares: Shares, width: int) -> Iterator[Line]:
     """Yield the number of verdicts of each class; questions that are not claimed come last."""
-    yield from _lines(_counts(shares), width)
+    yield from lines_of_width(_counts(shares), width)
 
 
 def _counts(shares: Shares) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..harness.causes import findings_of
 from ..harness.runfile import RunFile, VerdictRow
+from .cards import Card, cards_of
 from .causes import Cause, CauseCollector, Causes, Function
 from .findings import Alarm, alarms, groups
 from .legend import mark_of
@@ -25,6 +27,7 @@ class Outcome:
         frameworks: the same for each framework.
         new: the new findings, by implementation and verdict, the worst first.
         causes: the causes of the findings on users' functions, those of each the worst first.
+        cards: the causes of the findings on functions of frameworks, the worst first.
         absent: the workers that could not be started.
         cases: the number of cases that were asked.
         remarks: what is wrong with the run as a whole, such as entries of the ledger that match
@@ -36,6 +39,7 @@ class Outcome:
     frameworks: Sequence[FrameworkLine]
     new: Sequence[Alarm]
     causes: Causes
+    cards: Sequence[Card]
     absent: Sequence[Worker]
     cases: int
     remarks: Sequence[str] = ()
@@ -58,6 +62,7 @@ def outcome_of(run: RunFile, remarks: Sequence[str] = ()) -> Outcome:
         framework_lines(survey),
         new,
         own.causes(),
+        cards_of(findings_of(run), run),
         absent,
         run.asked_cases(),
         remarks,

@@ -1,4 +1,4 @@
-"""Show a run on the terminal: counts by framework, then the new findings.
+"""Show a run on the terminal: counts by framework, then the causes of findings.
 
 Texts of a run file are shown without control characters, which a terminal would obey.
 """
@@ -15,21 +15,23 @@ from rich.text import Text
 
 from ..harness.runfile import RunFile, VerdictRow
 from ..outputs import shown
-from .cause_lines import cause_lines, places_of
+from .card_lines import short_lines
+from .cards import cards_of
+from .cause_lines import WIDTH, CauseLine, cause_lines, places_of
 from .causes import CauseCollector, Causes
 from .domain import Domain, DomainLine, domain_of
-from .findings import Alarm, alarms, groups
 from .legend import mark_of
-from .numbers import count, counted, three
-from .survey import KINDS, Found, Survey, dtype_order
+from .listing import Line
+from .numbers import count, counted
+from .survey import KINDS, Survey, dtype_order
 from .tables import FrameworkLine, Shares, brief, framework_lines, shares_of, workers
 
-_SHOWN, _SEARCHES = 20, 40  # rows of the tables of findings and of the domain of validity
+_SEARCHES = 40  # rows of the table of the domain of validity
 _STYLES = {"agree": "green", "explained": "yellow", "finding": "bold red", "neutral": "dim"}
 
 
 def summary(run: RunFile) -> RenderableType:
-    """Return the summary of a run: counts for each framework, then the new findings.
+    """Return the summary of a run: counts for each framework, then the causes.
 
     Args:
         run: an open run file.
@@ -40,7 +42,7 @@ def summary(run: RunFile) -> RenderableType:
     found, own = Survey([run]), CauseCollector()
     # One pass fills the survey and the causes of users' functions while the findings are grouped.
     # It stores no rows, of which a run may have millions.
-    new = alarms(groups(_findings_of(run, found, own)))
+    cards = cards_of(_findings_of(run, found, own), run)
     total = shares_of(found, found.places)
     parts: list[RenderableType] = []
     if total.total:
@@ -56,11 +58,7 @@ def summary(run: RunFile) -> RenderableType:
         parts.append(_conclusion(run.asked_cases(), total))
     else:
         parts += _domain(domain, run.path)
-    if new:
-        parts.append(_findings(new[:_SHOWN]))
-    if len(new) > _SHOWN:
-        rest = counted(len(new) - _SHOWN, "more kind", "more kinds")
-        parts.append(Text(f"{rest}, see: lossdiff show {shown(run.path)}", style="bold red"))
+    parts += [_line(line) for line in short_lines(cards, WIDTH)]
     if total.total and domain.rows:
         parts.append(_domain_line(domain))
     return Group(*parts)
@@ -83,41 +81,22 @@ def _frameworks(lines: Iterable[FrameworkLine]) -> Table:
     return table
 
 
-def _findings_of(run: RunFile, found: Survey, own: CauseCollector) -> Iterator[Found]:
-    """Yield the findings of a run but those on users' functions, and count all verdicts."""
+def _findings_of(run: RunFile, found: Survey, own: CauseCollector) -> Iterator[VerdictRow]:
+    """Yield the findings of a run, and count all verdicts."""
     for row in run.rows(VerdictRow):
-        place = found.count(row)
+        found.count(row)
         own.add(row)
-        if mark_of(row.verdict).group == "finding" and row.kind != "user":
-            yield Found(row, place, run)
+        if mark_of(row.verdict).group == "finding":
+            yield row
 
 
 def _own(causes: Causes, run: RunFile) -> list[RenderableType]:
     """Return lines on users' functions: what is wrong with each, by its cause."""
-    return [
-        Text(line.text, _STYLES[line.group] if line.group else "")
-        for line in cause_lines(causes, shown(run.path), places=places_of(run))
-    ]
+    return [_line(line) for line in cause_lines(causes, shown(run.path), places=places_of(run))]
 
 
-def _findings(new: Iterable[Alarm]) -> Table:
-    table = _table("Implementation", "Verdict", "Families", "Right", "Given", "Worst case")
-    table.add_column("Error/bound", justify="right")
-    table.add_column("Times", justify="right")
-    for alarm in new:
-        row = alarm.worst
-        more = len(alarm.columns) - 2
-        table.add_row(
-            _text(alarm.asked.name),
-            _verdict(row),
-            _text(", ".join(alarm.columns[:2]) + (f" and {more} more" if more > 0 else "")),
-            _text(_short(row.exact)),
-            _text(_short(row.got) or row.note),
-            _text(row.case),
-            three(alarm.ratio),
-            count(alarm.count),
-        )
-    return table
+def _line(line: Line | CauseLine) -> Text:
+    return Text(line.text, _STYLES[line.group] if line.group else "")
 
 
 def _domain(domain: Domain, path: Path) -> list[RenderableType]:
@@ -180,18 +159,6 @@ def _conclusion(cases: int, shares: Shares) -> Text:
     result = Text(", ".join(parts) + ": ")
     result.append(found, style="bold red" if shares.new else "green")
     return result.append(f", {count(shares.known)} known.")
-
-
-def _short(number: str) -> str:
-    """Return a number of 17 digits with 8 digits, and any other text unchanged."""
-    try:
-        return f"{float(number):.8g}"
-    except ValueError:
-        return number
-
-
-def _verdict(row: VerdictRow) -> Text:
-    return _marked(row.verdict, known=row.known)
 
 
 def _marked(verdict: str, *, known: bool = False) -> Text:

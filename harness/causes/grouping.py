@@ -45,8 +45,8 @@ class FindingCause:
         is_known: whether an entry of the ledger names it.
         plainest: the finding that is easiest to read, of a function that users call if there is
             one.
-        functions, operations, quantities, verdicts, modes, dtypes: how often each is touched; a mode
-            on another device than the CPU with that device.
+        functions, operations, quantities, verdicts, modes, dtypes: how often each is touched; a
+            mode on another device than the CPU comes with that device.
         is_ordinary: whether it shows without a compiler, in float32 or float64.
         is_main: whether it shows in a function that stands for its library.
         is_everyday: whether it shows on everyday inputs.
@@ -68,7 +68,8 @@ class FindingCause:
     def add(self, row: VerdictRow) -> None:
         """Count a finding."""
         name, framework = row.implementation, row.framework
-        self.functions[Touched(name, library_of(name, framework), row.kind, framework)] += 1
+        touched = Touched(name, library_of(name, framework), row.kind, framework)
+        self.functions[touched] += 1
         self.operations[row.operation] += 1
         self.quantities[row.quantity] += 1
         self.verdicts[row.verdict] += 1

@@ -169,11 +169,15 @@ def conclude(
         RunFileError: the run is no longer where it was written.
         OutputError: one of the files cannot be written.
     """
+    from ..reports.commands import path_of
     from ..reports.terminal import summary
 
     run.verify()  # of what is lost, no summary must say where it is
     console().print(summary(run))
     echo(f"run file: {shown(run.path)}")
+    if sum(findings.verdicts.values()):
+        place = path_of(shown(run.path))
+        echo(f"next: lossdiff show {place}, or lossdiff report {place} --open")
     nothing = _nothing_asked(run, findings)
     stale = [] if nothing else _stale(findings, complete)
     stale += [] if nothing else [name for name in expected if name not in findings.matched]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from ..cases.ledger import ledger
 from ..cases.operations import OPERATIONS
@@ -19,6 +18,9 @@ from .options import plan_of, selection_options
 from .output import console, echo
 from .own_functions import met
 from .status import Status
+
+Row = tuple[str, ...]
+_GAP = 2  # spaces between columns
 
 
 @click.command("list")
@@ -39,51 +41,70 @@ from .status import Status
 @selection_options
 def command(what: str, suite_name: str, operations: tuple[str, ...], **selection: Any) -> int:
     """Print what there is, one a line."""
-    shown = console()
+    width = console().width
     if what == "cases":
         for case in selected(suite(suite_name), operations).cases:
             echo(case.id)
     elif what == "operations":
-        shown.print(operations_table())
+        print_table(operations_table(), width)
     elif what == "names":
-        shown.print(names_table())
-        shown.print()
-        shown.print(parameters_table())
+        print_table(names_table(), width)
+        echo()
+        print_table(parameters_table(), width)
     elif what == "ledger":
         print_ledger()
     else:
         plan, _ = met(plan_of(selected(suite(suite_name), operations), **selection))
-        return Status.OK if print_implementations(plan, operations, shown) else Status.NOTHING
+        return Status.OK if print_implementations(plan, operations, width) else Status.NOTHING
     return Status.OK
 
 
-def operations_table() -> Table:
-    """Return a table of the operations with their arguments, targets and options."""
-    table = Table("operation", "first argument", "targets", "options", box=None)
-    for operation in OPERATIONS.values():
-        table.add_row(
-            operation.name,
-            operation.domain,
-            ", ".join(operation.targets),
-            ", ".join(operation.options),
+def operations_table() -> list[Row]:
+    """Return the operations with their arguments, targets and options, after a line of headings."""
+    rows = [
+        (it.name, it.domain, ", ".join(it.targets), ", ".join(it.options))
+        for it in OPERATIONS.values()
+    ]
+    return [("operation", "first argument", "targets", "options"), *rows]
+
+
+def names_table() -> list[Row]:
+    """Return the names by which functions are taken for an operation."""
+    rows = [(name, it.operation, ", ".join(it.targets)) for name, it in NAMES.items()]
+    return [("name of a function", "operation", "targets"), *rows]
+
+
+def parameters_table() -> list[Row]:
+    """Return the names by which parameters are known."""
+    rows = [(argument, ", ".join(names)) for argument, names in PARAMETERS.items()]
+    return [("argument or option", "names of its parameter"), *rows]
+
+
+def print_table(rows: Sequence[Row], width: int) -> None:
+    """Print a table whose names are never cut.
+
+    Args:
+        rows: the headings, then the rows.
+        width: columns. Where a row has no room, its first cell has a line of its own, and the
+            others follow in lines that break between words.
+    """
+    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    if sum(widths) + _GAP * (len(widths) - 1) <= width:
+        for row in rows:
+            cells = (cell.ljust(size) for cell, size in zip(row, widths, strict=True))
+            echo((" " * _GAP).join(cells).rstrip())
+        return
+    head, *rest = rows
+    for row in rest:
+        echo(row[0])
+        said = "; ".join(
+            f"{name}: {cell}" for name, cell in zip(head[1:], row[1:], strict=True) if cell
         )
-    return table
-
-
-def names_table() -> Table:
-    """Return a table of the names by which functions are taken for an operation."""
-    table = Table("name of a function", "operation", "targets", box=None)
-    for name, meaning in NAMES.items():
-        table.add_row(name, meaning.operation, ", ".join(meaning.targets))
-    return table
-
-
-def parameters_table() -> Table:
-    """Return a table of the names by which parameters are known."""
-    table = Table("argument or option", "names of its parameter", box=None)
-    for argument, names in PARAMETERS.items():
-        table.add_row(argument, ", ".join(names))
-    return table
+        for line in textwrap.wrap(
+            said, width, initial_indent="    ", subsequent_indent="    ",
+            break_long_words=False, break_on_hyphens=False,
+        ):  # fmt: skip
+            echo(line)
 
 
 def print_ledger() -> None:
@@ -95,30 +116,31 @@ def print_ledger() -> None:
         echo(f"    {entry.source}")
 
 
-def print_implementations(plan: Plan, operations: Sequence[str], console: Console) -> bool:
+def print_implementations(plan: Plan, operations: Sequence[str], width: int) -> bool:
     """Print the implementations of the frameworks of a plan.
 
     Args:
         plan: names the frameworks and the user's own implementations.
         operations: the operations to print; empty for all.
-        console: the console that the table is printed on.
+        width: columns of the terminal.
 
     Returns:
         Whether at least one of the frameworks could be started.
     """
     offered, absent = catalogues(plan)
-    table = Table("implementation", "operation", "kind", "targets", "options", box=None)
-    for catalogue in offered.values():
-        for claim in catalogue.claims:
-            if not operations or claim.operation in operations:
-                table.add_row(
-                    claim.name,
-                    claim.operation,
-                    claim.kind,
-                    ", ".join(sorted(claim.targets)),
-                    ", ".join(sorted(claim.options)),
-                )
-    console.print(table)
+    rows = [
+        (
+            claim.name,
+            claim.operation,
+            claim.kind,
+            ", ".join(sorted(claim.targets)),
+            ", ".join(sorted(claim.options)),
+        )
+        for catalogue in offered.values()
+        for claim in catalogue.claims
+        if not operations or claim.operation in operations
+    ]
+    print_table([("implementation", "operation", "kind", "targets", "options"), *rows], width)
     for framework, reason in absent.items():
         echo(f"{framework}: {reason}", err=True)
     return bool(offered)

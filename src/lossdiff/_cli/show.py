@@ -49,8 +49,8 @@ _FINDINGS = [kind for kind in VerdictKind if kind.category == "finding"]
 def command(path: Path, style: str, everything: bool, **named: tuple[str, ...]) -> int:
     """Print the verdicts of a run.
 
-    Findings are printed in groups, and other verdicts are counted, unless --verdict, --case or
-    --all asks for a list.
+    Findings are told by their causes, and other verdicts are counted, unless --verdict, --case
+    or --all asks for a list.
     """
     with RunFile.open(path) as run:
         chosen = selection(run, named)
@@ -77,17 +77,18 @@ def _list(run: RunFile, chosen: Selection, *, is_whole: bool) -> None:
 
 
 def _summarise(run: RunFile, chosen: Selection) -> None:
-    """Print causes of users' functions, other findings in groups, and counts of all verdicts."""
-    from ..reports.listing import count_lines, finding_lines
+    """Print the causes of findings, users' functions first, and counts of all verdicts."""
+    from ..reports.card_lines import card_lines
+    from ..reports.cards import cards_of
+    from ..reports.listing import count_lines
 
     width = shutil.get_terminal_size().columns
     shares = _shares(run, chosen)
     _write_causes(run, chosen, width)
     if shares.known + shares.new:
         findings = chosen.narrowed("kind <> 'user'").of_kinds(_FINDINGS)
-        if run.count(VerdictRow, findings.where, findings.arguments):
-            _write(finding_lines(run.rows(VerdictRow, findings.where, findings.arguments), width))
-            echo()
+        rows = run.rows(VerdictRow, findings.where, findings.arguments)
+        _write(card_lines(cards_of(rows, run), width))
     _write(count_lines(shares, width))
     if shares.total:
         echo("--verdict NAME, --case ID and --all list verdicts one by one")
