@@ -1,4 +1,4 @@
-"""Write a comparison as Markdown for a pull request; the terminal shows the same tables.
+"""Tell a comparison of runs in blocks, and write them as Markdown for a pull request.
 
 The order is that of a reviewer's questions: does it fail, which answers changed, what was not
 compared, and what became slower.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from ..harness.comparing import (
     AccuracyChange,
@@ -21,12 +22,48 @@ from ..harness.comparing import (
 from .markdown import table
 from .numbers import counted, seconds, three
 
+
+class Heading(NamedTuple):
+    """A heading; the smaller its level, the more it heads."""
+
+    level: int
+    text: str
+
+
+class Table(NamedTuple):
+    """A table, and how many further rows it would have."""
+
+    columns: list[str]
+    rows: list[list[str]]
+    left: int = 0
+
+
+Block = str | Heading | Table
 _SHOWN = 30  # lines of a table; the further ones are only counted
 _ORDER: tuple[Speed, ...] = ("slower", "faster", "unclear", "same", "not comparable")
 
 
 def markdown(found: Comparison) -> str:
-    """Return a comparison as Markdown.
+    """Return a comparison as Markdown; `comparison_blocks` has its parts."""
+    return written(comparison_blocks(found))
+
+
+def written(blocks: Iterable[Block]) -> str:
+    """Return blocks as Markdown."""
+    return "\n\n".join(map(_written, blocks)) + "\n"
+
+
+def _written(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"{'#' * block.level} {block.text}"
+    if isinstance(block, str):
+        return block
+    rest = f"\n\nand {block.left} more" if block.left else ""
+    return table(block.columns, block.rows) + rest
+
+
+def comparison_blocks(found: Comparison) -> list[Block]:
+    """Return a comparison as blocks.
 
     Args:
         found: two runs as compared.
@@ -35,14 +72,13 @@ def markdown(found: Comparison) -> str:
         A heading with the verdict, then sections for accuracy, coverage and times; a section
         without content is left out.
     """
-    parts = [
-        f"## lossdiff: {verdict_line(found)}",
+    return [
+        Heading(2, f"lossdiff: {verdict_line(found)}"),
         _sides(found),
-        _section("Answers", _accuracy(found)),
-        _section("Coverage", _coverage(found)),
-        _section("Times", _times(found)),
+        *_section("Answers", _accuracy(found)),
+        *_section("Coverage", _coverage(found)),
+        *_section("Times", _times(found)),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def verdict_line(found: Comparison) -> str:
@@ -56,7 +92,7 @@ def verdict_line(found: Comparison) -> str:
     return f"{wrong} in {counted(found.answers, 'answer')} and {timed}{cut_off}"
 
 
-def _sides(found: Comparison) -> str:
+def _sides(found: Comparison) -> Table:
     # Versions and machines come first: most differences between runs have their cause there.
     frameworks = sorted(found.base.versions.keys() | found.new.versions.keys())
     rows = [
@@ -69,15 +105,15 @@ def _sides(found: Comparison) -> str:
             if before or found.new.machine[name]
         ),
     ]
-    return table(["", "base", "new"], rows)
+    return Table(["", "base", "new"], rows)
 
 
-def _section(title: str, parts: Iterable[str]) -> str:
+def _section(title: str, parts: Iterable[Block]) -> list[Block]:
     kept = [part for part in parts if part]
-    return "\n\n".join([f"### {title}", *kept]) if kept else ""
+    return [Heading(3, title), *kept] if kept else []
 
 
-def _accuracy(found: Comparison) -> Iterable[str]:
+def _accuracy(found: Comparison) -> Iterable[Block]:
     accuracy = found.accuracy
     # Regressions are shown one by one. Other changes are only counted: they are many after an
     # update, and none of them fails.
@@ -97,7 +133,7 @@ def _accuracy(found: Comparison) -> Iterable[str]:
         yield f"{counted(number, 'answer')}: {kind}{why}; no regression."
 
 
-def _accuracy_table(changes: Sequence[AccuracyChange], number: int) -> str:
+def _accuracy_table(changes: Sequence[AccuracyChange], number: int) -> Table:
     rows = [
         [
             f"**{it.kind}**",
@@ -111,10 +147,10 @@ def _accuracy_table(changes: Sequence[AccuracyChange], number: int) -> str:
         for it in changes[:_SHOWN]
     ]
     columns = ["", "implementation", "mode", "quantity", "case", "verdict", "ulp"]
-    return _with_rest(table(columns, rows), number)
+    return _with_rest(columns, rows, number)
 
 
-def _coverage(found: Comparison) -> Iterable[str]:
+def _coverage(found: Comparison) -> Iterable[Block]:
     coverage = found.coverage
     if coverage.incomparable:
         yield f"Not compared: {coverage.incomparable}."
@@ -144,14 +180,14 @@ def _only(run: str, items: Sequence[CoverageChange]) -> str:
     return f"the {run} has {what} of {names}"
 
 
-def _lost(items: Sequence[CoverageChange]) -> str:
+def _lost(items: Sequence[CoverageChange]) -> Table:
     rows = [
         [it.implementation, it.mode, f"{it.count} {it.what}", it.example] for it in items[:_SHOWN]
     ]
-    return _with_rest(table(["implementation", "mode", "what", "for example"], rows), len(items))
+    return _with_rest(["implementation", "mode", "what", "for example"], rows, len(items))
 
 
-def _times(found: Comparison) -> Iterable[str]:
+def _times(found: Comparison) -> Iterable[Block]:
     times = found.times
     if not times.benchmarks:
         return
@@ -179,7 +215,7 @@ def _times(found: Comparison) -> Iterable[str]:
         yield time_table(shown)
 
 
-def time_table(changes: Sequence[TimeChange]) -> str:
+def time_table(changes: Sequence[TimeChange]) -> Table:
     """Return a table of changes of times, the slower ones first."""
     # Among equal verdicts the rows of whole implementations, which have no key, come first.
     ordered = sorted(changes, key=lambda it: (_ORDER.index(it.verdict), it.key is not None))
@@ -197,10 +233,10 @@ def time_table(changes: Sequence[TimeChange]) -> str:
         for it in ordered[:_SHOWN]
     ]
     columns = ["", "implementation", "mode", "benchmark", "base", "new", "change", "95%"]
-    return _with_rest(table(columns, rows), len(changes))
+    return _with_rest(columns, rows, len(changes))
 
 
-def history_table(found: History) -> str:
+def history_blocks(found: History) -> list[Block]:
     """Return a table with one line for each benchmark, those with a change point first."""
     names = found.names
     # A change point often coincides with a new version, so the versions of each run come first.
@@ -217,17 +253,12 @@ def history_table(found: History) -> str:
         for it in ordered
     ]
     stepped = sum(it.step is not None for it in found.trends)
-    title = f"## lossdiff: {counted(len(found.trends), 'benchmark')} over {len(names)} runs, "
-    return (
-        "\n\n".join(
-            [
-                f"{title}{counted(stepped, 'step')}",
-                table(["", *names], versions),
-                table(["implementation", "benchmark", *names, "step"], rows),
-            ]
-        )
-        + "\n"
-    )
+    title = f"lossdiff: {counted(len(found.trends), 'benchmark')} over {len(names)} runs, "
+    return [
+        Heading(2, f"{title}{counted(stepped, 'step')}"),
+        Table(["", *names], versions),
+        Table(["implementation", "benchmark", *names, "step"], rows),
+    ]
 
 
 def _step(trend: Trend, names: Sequence[str]) -> str:
@@ -236,8 +267,8 @@ def _step(trend: Trend, names: Sequence[str]) -> str:
     return f"**{trend.verdict}** at {names[trend.step]}: {share(trend.changes[trend.step])}"
 
 
-def _with_rest(text: str, number: int) -> str:
-    return text + (f"\n\nand {number - _SHOWN} more" if number > _SHOWN else "")
+def _with_rest(columns: list[str], rows: list[list[str]], number: int) -> Table:
+    return Table(columns, rows, max(0, number - _SHOWN))
 
 
 def share(value: float | None) -> str:

@@ -9,7 +9,7 @@ import click
 
 from ..outputs import Kind, check_apart, check_output, write_output
 from .numbers import Finite
-from .output import OutputPath, echo
+from .output import OutputPath, console, echo
 from .status import Status
 
 if TYPE_CHECKING:
@@ -60,19 +60,20 @@ def command(
         check_output(file, kind)
     # SciPy is imported with these, which takes longer than to reject wrong arguments.
     from ..harness.comparing import compare_runs, history, read_snapshot
-    from ..reports.comparison_markdown import history_table, markdown
+    from ..reports.comparison_markdown import comparison_blocks, history_blocks, written
+    from ..reports.comparison_terminal import comparison_view
     from ..reports.junit import write_junit
 
     runs = [read_snapshot(path) for path in paths]
     found = compare_runs(runs[0], runs[-1], effect=effect)
-    text = markdown(found)
+    blocks = comparison_blocks(found)
     if len(runs) > 2:
-        text += "\n" + history_table(history(runs, effect=effect))
+        blocks += history_blocks(history(runs, effect=effect))
     if text_file:
-        write_output(text_file, Kind.MARKDOWN, text)
+        write_output(text_file, Kind.MARKDOWN, written(blocks))
     if junit_file:
         write_junit(found, junit_file)
-    echo(text, nl=False)
+    console().print(comparison_view(blocks))
     return _status(found)
 
 
