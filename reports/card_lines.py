@@ -34,13 +34,17 @@ def card_lines(cards: Sequence[Card], width: int) -> Iterator[Line]:
 def _card(card: Card, width: int) -> Iterator[Line]:
     head = f"  {card.title} ({counted(card.count, 'finding')})"
     yield from lines_of_width(head, width, "finding")
-    names = [touched.name for touched, _ in card.functions]
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    facts = [", ".join(names[:_NAMED]) + more, card.reason, _source(card)]
+    facts = [_functions(card), card.reason, _source(card)]
     facts += _answers(card.example) if card.example else _plainest(card)
     for fact in filter(None, facts):
         yield from lines_of_width(f"    {fact}", width)
     yield from map(Line, wrapped(card.command_parts, width))
+
+
+def _functions(card: Card) -> str:
+    names = [touched.name for touched, _ in card.functions]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _source(card: Card) -> str:
@@ -86,7 +90,8 @@ def short_lines(cards: Sequence[Card], width: int) -> Iterator[Line]:
         sign = "new: " if card.look == "new" else "known: "
         yield from lines_of_width(f"{sign}{card.sentence}", width, group)
         if card.look == "new":
-            yield from lines_of_width(f"    {_plainest(card)[1]}", width)
+            names = "" if card.is_of_one else f"{_functions(card)}: "
+            yield from lines_of_width(f"    {names}{_plainest(card)[1]}", width)
     left = len(main) - _SHOWN
     rest = [f"{left} more"] if left > 0 else []
     invalid = sum(card.section == "invalid" for card in cards)

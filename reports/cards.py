@@ -157,7 +157,9 @@ class Card:
     def sentence(self) -> str:
         """The cause with the libraries that show it."""
         said = self.title if self.is_of_one else f"{self.title} in {_and(self.libraries)}"
-        return f"{said}; it {self.reason}" if self.reason.startswith(_LOOKS) else said
+        if not self.reason.startswith(_LOOKS):
+            return said
+        return f"{said}, which looks like {self.reason.removeprefix(_LOOKS)}"
 
 
 def cards(survey: Survey) -> list[Card]:

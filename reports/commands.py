@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.cells import cell_len
+
 from ..harness.causes import is_scripted
 from ..harness.runfile import VerdictRow
 
@@ -46,12 +48,13 @@ def wrapped(parts: Sequence[str], width: int) -> list[str]:
     """
     lines = ["    " + parts[0]]
     for part in parts[1:]:
-        if len(part) + 8 > width:
+        if cell_len(part) + 8 > width:
             # A shell joins what a backslash ends and the next line begins with at its first column.
-            pieces = [part[at : at + width - 2] for at in range(0, len(part), width - 2)]
+            size = width - 2 if part.isascii() else width // 2 - 1  # some take two columns
+            pieces = [part[at : at + size] for at in range(0, len(part), size)]
             lines[-1] += " \\"
             lines += [f"{piece}\\" for piece in pieces[:-1]] + pieces[-1:]
-        elif len(lines[-1]) + len(part) + 3 > width:
+        elif cell_len(lines[-1]) + cell_len(part) + 3 > width:
             lines[-1] += " \\"
             lines.append("      " + part)
         else:

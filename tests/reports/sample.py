@@ -9,9 +9,12 @@ from pathlib import Path
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES, Options, TargetKind
 from lossdiff.cases.stored import worked_examples
+from lossdiff.harness.causes import causes_of_findings
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import (
     DomainRow,
+    ExampleAnswerRow,
+    ExampleRow,
     RelationRow,
     VerdictRow,
     WorkedRow,
@@ -47,6 +50,7 @@ def make(path: Path, *, scale: int = 1) -> Path:
         run.add(list(domains()))
         run.add(list(timings()))
         run.add(workers())
+        run.add(list(examples(scale)))
     return path
 
 
@@ -54,6 +58,19 @@ def empty(path: Path) -> Path:
     """Write a run that holds nothing."""
     RunFile.create(path).close()
     return path
+
+
+def examples(scale: int = 1) -> Iterator[ExampleRow | ExampleAnswerRow]:
+    """Yield an example of each cause, every text of which is hostile."""
+    for cause in causes_of_findings(verdicts(scale)):
+        row = cause.plainest
+        who = (row.implementation, row.framework, row.kind, row.mode, row.device)
+        yield ExampleRow(
+            cause.id, row.case, row.case, *who, row.quantity, row.verdict, {HOSTILE: HOSTILE},
+            HOSTILE,
+        )  # fmt: skip
+        for name in (row.implementation, HOSTILE):
+            yield ExampleAnswerRow(cause.id, HOSTILE, name, *who[1:], row.verdict, HOSTILE)
 
 
 def cases(operation: str, scale: int = 1) -> Iterator[Case]:

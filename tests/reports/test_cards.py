@@ -68,9 +68,21 @@ def test_an_entry_that_this_version_does_not_know_is_told_by_its_id(run: RunFile
 def test_a_new_cause_says_what_it_looks_like(run: RunFile) -> None:
     found = card(run, NEW)
 
-    assert (found.section, found.title) == ("new", "cross_entropy: nonfinite value")
+    name = "optax.losses.softmax_cross_entropy"
+    assert (found.section, found.title) == ("new", f"{name}: nonfinite value")
+    assert found.sentence == f"{found.title}, which looks like softmax applied twice"
     assert found.reason == "looks like: softmax applied twice"
     assert not found.is_reported
+
+
+def test_a_new_cause_of_several_functions_is_named_by_its_operation(run: RunFile) -> None:
+    (found,) = cards_of([NEW, replace(NEW, implementation="optax.losses.other")], run)
+
+    assert found.title == "cross_entropy: nonfinite value"
+
+
+def test_what_16_bits_alone_show_says_so(run: RunFile) -> None:
+    assert card(run, NEW, dtype="float16").title.endswith(" value (float16)")
 
 
 def test_the_command_can_be_pasted_into_a_shell(run: RunFile) -> None:
@@ -122,7 +134,7 @@ def test_headlines_are_the_first_causes_that_people_meet(run: RunFile) -> None:
     lines = headline_causes(cards_of(rows, run))
 
     assert lines == [
-        "cross_entropy: nonfinite value in Optax",
+        f"{NEW.implementation}: nonfinite value, which looks like softmax applied twice",
         "a masked class makes a one-hot loss NaN in Optax",
     ]
     assert headline_causes(cards_of(rows, run), limit=1) == lines[:1]

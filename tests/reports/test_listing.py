@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tracemalloc
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
-from lossdiff.reports.listing import Line, count_lines, entry, finding_lines
+from lossdiff.reports.listing import Line, count_lines, entry
 from lossdiff.reports.tables import Shares
 from rich.cells import cell_len
 
@@ -65,7 +64,7 @@ def test_a_relation_that_fails_has_its_letter(run: RunFile) -> None:
 def test_no_line_is_wider_than_the_terminal(name: str, width: int) -> None:
     row = replace(ROW, implementation=name, case=f"softmax/{name}", got="", note=name)
 
-    lines = [*entry(row, width), *finding_lines([row], width)]
+    lines = list(entry(row, width))
 
     assert max(cell_len(line.text) for line in lines) <= width
 
@@ -78,65 +77,10 @@ def test_a_case_that_fits_is_in_one_piece() -> None:
 def test_no_text_of_a_run_moves_the_cursor_or_is_markup() -> None:
     row = replace(ROW, implementation="[red]x[/red]", note="\x1b[31mred\u202e", got="")
 
-    shown = text([*entry(row, 80), *finding_lines([row], 80)])
+    shown = text(entry(row, 80))
 
     assert "[red]x[/red]" in shown
     assert shown.replace("\n", "").isprintable()
-
-
-# --- groups ----------------------------------------------------------------------------------
-
-
-def heads(rows: Iterable[VerdictRow]) -> list[str]:
-    return [line.text for line in finding_lines(rows, 80) if line.group]
-
-
-def test_findings_of_an_implementation_with_one_verdict_are_one_group() -> None:
-    rows = [replace(ROW, dtype=dtype, mode=mode, family="ties")
-            for dtype in ("float64", "float16") for mode in ("jit", "eager")]  # fmt: skip
-
-    shown = text(finding_lines(rows, 80)).splitlines()
-
-    assert shown[:2] == [
-        "I inaccurate       torch.softmax: 4 findings, at worst 68,080 times the bound",
-        "  eager, jit; float16, float64; ties",
-    ]
-
-
-def test_the_example_of_a_group_is_its_plainest_finding() -> None:
-    plain = replace(ROW, case="plain", shape="2x3")
-    harder = [
-        replace(ROW, mode="jit"), replace(ROW, shape="64x1000", ratio=1e9),
-        replace(ROW, options={"axis": 0}), replace(plain, quantity="gradient_logits"),
-    ]  # fmt: skip
-
-    assert "  for example value of plain" in text(finding_lines([*harder, plain], 80))
-
-
-def test_new_findings_come_first_and_then_what_users_call() -> None:
-    known = replace(ROW, implementation="known", known=True, ratio=1e9)
-    textbook = replace(ROW, implementation="formula", kind="textbook", ratio=1e6)
-    small = replace(ROW, implementation="small", ratio=2.0)
-
-    found = heads([known, textbook, small, ROW])
-
-    names = ["torch.softmax", "small", "formula", "known"]
-    assert [next(name for name in names if name in head) for head in found] == names
-
-
-def test_findings_are_not_kept() -> None:
-    def rows(number: int) -> Iterator[VerdictRow]:
-        return (replace(ROW, case=f"{n:0100}") for n in range(number))
-
-    peaks = []
-    for number in (200, 2000):
-        list(finding_lines(rows(number), 80))
-        tracemalloc.start()
-        list(finding_lines(rows(number), 80))
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-
-    assert peaks[1] < 1.2 * peaks[0]
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,18 @@ def test_summary_counts_and_names_what_is_new(run: RunFile) -> None:
     assert "torch on gpu was not asked" in text
 
 
-def test_summary_names_twenty_and_says_where_the_rest_is(tmp_path: Path) -> None:
+def test_summary_names_eight_causes_and_counts_the_rest(tmp_path: Path) -> None:
     row = next(sample.verdicts())
-    rows = [replace(row, verdict="raised", implementation=f"torch.f{n}") for n in range(25)]
+    rows = [
+        replace(row, verdict="raised", looks_like=f"mistake {n}", case=f"{row.case[:-1]}{n}")
+        for n in range(25)
+    ]
     with RunFile.create(tmp_path / "run.sqlite") as run:
         run.add(rows)
         text = printed(summary(run))
     assert "25 new findings" in text
-    assert "5 more kinds, see: lossdiff show" in text
-    assert text.count("R raised") == 20
+    assert text.count("new: ") == 8
+    assert "and 17 more" in text
 
 
 def test_what_is_not_claimed_is_no_verdict(tmp_path: Path) -> None:

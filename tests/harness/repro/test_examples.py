@@ -1,0 +1,122 @@
+"""Each cause by its smallest input: what is written into a run, and what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lossdiff.cases.model import Case
+from lossdiff.harness.repro import missing_examples, write_examples
+from lossdiff.harness.repro.array_lines import array_line
+from lossdiff.harness.runfile import (
+    ExampleAnswerRow,
+    ExampleRow,
+    RunFile,
+    VerdictRow,
+    WorkerRow,
+)
+
+CASE = "softmax/float32/4x10/normal/-/0"
+AXIS = VerdictRow(
+    CASE, "softmax", None, "normal", "4x10", "float32", {},
+    "numpy.textbook.softmax_over_axis_0", "numpy", "textbook", "eager", "cpu", "value",
+    "inaccurate", known=True, ledger="textbook-softmax-over-axis-0",
+)  # fmt: skip
+NUMPY = WorkerRow("numpy", "cpu", {"versions": {}})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunFile]:
+    with RunFile.create(tmp_path / "run.sqlite") as made:
+        yield made
+
+
+def shown(run: RunFile, *rows: Any) -> tuple[list[ExampleRow], list[ExampleAnswerRow]]:
+    """Return the examples of a run of some rows, and the answers to them."""
+    run.add(list(rows))
+    write_examples(run, missing_examples(run))
+    return list(run.rows(ExampleRow)), list(run.rows(ExampleAnswerRow))
+
+
+def test_a_cause_is_shown_by_a_small_input_with_what_each_function_gives(run: RunFile) -> None:
+    (example,), answers = shown(run, AXIS, NUMPY)
+
+    case = Case.parse(example.case)
+    assert (example.cause, example.found) == (AXIS.ledger, CASE)
+    assert np.prod(case.shape) < 40
+    assert set(example.inputs) == {"logits"}
+    given = {answer.implementation: answer.verdict for answer in answers}
+    assert given == {AXIS.implementation: "inaccurate", "scipy.special.softmax": "exact"}
+    right = next(answer for answer in answers if answer.verdict == "exact")
+    assert (right.library, right.given) == ("NumPy", example.right)
+
+
+def test_it_is_the_same_each_time(run: RunFile, tmp_path: Path) -> None:
+    first = shown(run, AXIS, NUMPY)
+    with RunFile.create(tmp_path / "other.sqlite") as other:
+        again = shown(other, AXIS, NUMPY)
+
+    assert again == first
+
+
+def test_a_cause_that_has_an_example_keeps_it(run: RunFile) -> None:
+    shown(run, AXIS, NUMPY)
+
+    assert missing_examples(run) == []
+
+
+def test_where_an_error_is_due_it_is_said(run: RunFile) -> None:
+    case = "cross_entropy_probs/soft.soft_negative/float64/4x10/probs/-/0"
+    row = replace(
+        AXIS, case=case, operation="cross_entropy_probs", target_kind="soft", family="probs",
+        dtype="float64", implementation="numpy.textbook.cross_entropy_probs", verdict="accepted",
+        ledger="textbook-checks-nothing",
+    )  # fmt: skip
+
+    (example,), _ = shown(run, row, NUMPY)
+
+    assert example.right == "an error"
+    assert set(example.inputs) == {"probs", "target"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        (replace(AXIS, implementation="scipy.special.softmax"), NUMPY),
+        (replace(AXIS, implementation="numpy.gone"), NUMPY),
+        (replace(AXIS, verdict="relation:shift"), NUMPY),
+        (AXIS, replace(NUMPY, absent="not installed")),
+        (replace(AXIS, framework="elsewhere"), replace(NUMPY, framework="elsewhere")),
+        (replace(AXIS, kind="user"), NUMPY),
+    ],
+    ids=["is right now", "is not there", "is no one answer", "absent", "unknown", "users"],
+)
+def test_what_cannot_be_shown_is_left_out(run: RunFile, rows: tuple[Any, ...]) -> None:
+    assert shown(run, *rows) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("array", "line"),
+    [
+        (np.float32(0.1), "0.1"),
+        (np.array([-np.inf, np.nan, -0.0], np.float64), "[-inf, nan, -0]"),
+        (np.array([3e38, 1e-7], np.float32), "[3e38, 1e-7]"),
+        (np.array([[0, 3], [5, 1]]), "[[0, 3], [5, 1]]"),
+        (np.full(65520, 11.0), "[11 (65,520 times)]"),
+        (np.zeros((0, 3)), "[]"),
+    ],
+)
+def test_an_array_is_one_short_line(array: Any, line: str) -> None:
+    assert array_line(np.asarray(array)) == line
+
+
+def test_a_long_array_ends_with_dots() -> None:
+    line = array_line(np.arange(1e6))
+
+    assert line.startswith("[0, 1, 2, ")
+    assert line.endswith(", …]")
+    assert len(line) < 500
