@@ -20,7 +20,8 @@ from .plainness import plainness
 
 Section = Literal["new", "native", "recipe", "invalid", "textbook"]
 _SECTIONS: tuple[Section, ...] = ("new", "native", "recipe", "invalid", "textbook")
-_KINDS: tuple[Section, ...] = ("native", "recipe", "textbook")
+_KINDS = ("native", "recipe", "textbook")
+_OF_A_CALL = ("raised", "timed out", "crashed")  # whatever was wanted of it
 _NOT_OF_ONE_ANSWER = ("relation", "nondeterministic", "mutates", "spoils")
 _STEPS = ("exp", "cross_entropy_probs")  # which few people call for themselves
 _LAST = 99  # the place of what has none
@@ -119,6 +120,7 @@ class FindingCause:
         """A key that is smallest for the worst cause: what hits the most users comes first."""
         return (
             _SECTIONS.index(self.section),
+            _kind_rank(self.plainest.kind),
             not self.is_ordinary,
             self.operations.keys() <= set(_STEPS),
             not self.is_main,
@@ -149,7 +151,7 @@ def causes_of_findings(rows: Iterable[VerdictRow]) -> list[FindingCause]:
 
 def ease(row: VerdictRow) -> tuple[object, ...]:
     """Return a key that is smallest for the finding by which a cause is shown."""
-    kind = _KINDS.index(row.kind) if row.kind in _KINDS else len(_KINDS)
+    kind = _kind_rank(row.kind)
     main, easy = main_rank(row.implementation), plainness(row)
     main = _LAST if main is None else main
     library = library_rank(library_of(row.implementation, row.framework))
@@ -180,6 +182,10 @@ def is_scripted(verdict: str) -> bool:
     (True, False)
     """
     return kind_of(verdict).word not in _NOT_OF_ONE_ANSWER
+
+
+def _kind_rank(kind: str) -> int:
+    return _KINDS.index(kind) if kind in _KINDS else len(_KINDS)
 
 
 def library_rank(label: str) -> int:
@@ -217,7 +223,7 @@ def _of_new(row: VerdictRow) -> str:
         row.operation,
         row.kind,
         row.verdict,
-        row.quantity,
+        "" if kind_of(row.verdict).word in _OF_A_CALL else row.quantity,
         row.looks_like,
         row.mode,
         "wide" if _is_wide(row.dtype) else "16 bits",

@@ -68,6 +68,22 @@ def test_what_shows_in_eager_float32_shows_elsewhere_for_the_same_reason(
     assert cause.plainest == ROW
 
 
+def test_an_error_is_one_cause_whatever_was_wanted_of_the_call() -> None:
+    given = [
+        finding(verdict="raised", quantity=quantity) for quantity in ("value", "gradient_logits")
+    ]
+
+    (cause,) = causes_of_findings(given)
+
+    assert cause.quantities.total() == 2
+
+
+def test_new_causes_of_functions_that_users_call_come_first() -> None:
+    found = causes_of_findings([finding(kind="textbook", dtype="float64"), finding(mode="jit")])
+
+    assert [cause.plainest.kind for cause in found] == ["native", "textbook"]
+
+
 def test_what_a_compiler_alone_shows_is_apart_from_what_16_bits_show() -> None:
     assert len(causes_of_findings([finding(mode="compile"), finding(dtype="float16")])) == 2
 
