@@ -71,3 +71,18 @@ def test_where_nobody_offers_anything_the_list_ends_with_3(
     assert ended.status == Status.NOTHING
     assert expected in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("width", [60, 80, 180])
+@pytest.mark.parametrize("table", [list_.operations_table, list_.names_table])
+def test_no_name_is_cut_however_narrow_the_terminal_is(
+    capsys: pytest.CaptureFixture[str], table: Any, width: int
+) -> None:
+    rows = table()
+
+    list_.print_table(rows, width)
+
+    printed = capsys.readouterr().out
+    words = {word for row in rows[1:] for cell in row for word in cell.split(", ")}
+    assert [word for word in words if word not in printed] == []
+    assert max(map(len, printed.splitlines())) <= width

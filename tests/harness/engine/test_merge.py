@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from lossdiff.cases.suites import Suite
+from lossdiff.harness.causes import ease
 from lossdiff.harness.engine.identity import identity, users_files
 from lossdiff.harness.engine.merge import merge
 from lossdiff.harness.engine.plan import Plan
 from lossdiff.harness.engine.shards import sharded
 from lossdiff.harness.runfile.file import RunFile
-from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
+from lossdiff.harness.runfile.rows import ExampleAnswerRow, ExampleRow, VerdictRow, WorkerRow
 from lossdiff.harness.runfile.timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 from lossdiff.harness.timing.results import summaries
 
@@ -118,6 +119,29 @@ def renamed(path: Path, framework: str, *, device: str = "cpu") -> Path:
 def rows_of(path: Path, kind: Any) -> list[Any]:
     with RunFile.open(path) as run:
         return list(run.rows(kind))
+
+
+def test_of_two_examples_of_a_cause_the_whole_has_that_of_the_plainer_finding(
+    run_of: Runs, tmp_path: Path
+) -> None:
+    parts = [run_of(str(part), (part, 2)) for part in (1, 2)]
+    places: dict[str, tuple[object, ...]] = {}
+    for path in parts:
+        with RunFile.reopen(path) as run:
+            row = next(run.rows(VerdictRow))
+            who = (row.implementation, row.framework, row.kind, row.mode, row.device)
+            found = (row.quantity, row.verdict, {"logits": path.stem}, "0")
+            run.add([
+                ExampleRow("cause", row.case, row.case, *who, *found),
+                ExampleAnswerRow("cause", "NumPy", *who, row.verdict, path.stem),
+            ])  # fmt: skip
+            places[path.stem] = ease(row)
+
+    path, _ = joined(tmp_path, *parts)
+
+    plainer = min(places, key=lambda name: places[name])
+    assert [row.inputs for row in rows_of(path, ExampleRow)] == [{"logits": plainer}]
+    assert [row.given for row in rows_of(path, ExampleAnswerRow)] == [plainer]
 
 
 @pytest.mark.parametrize(("framework", "device"), [("torch", "cpu"), ("numpy", "gpu")])

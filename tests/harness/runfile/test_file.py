@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from lossdiff.cases.model import Case, Inputs
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import (
     DomainRow,
+    ExampleAnswerRow,
+    ExampleRow,
     RelationRow,
     VerdictRow,
     WorkedRow,
@@ -110,6 +113,51 @@ def test_lists_and_dicts_are_stored_as_json_and_bools_as_numbers() -> None:
         "RelationRow": ("agrees",),
         "TimingRow": ("agrees",),
     }
+
+
+def without_examples(path: Path) -> Path:
+    """Write a run as a version did that had no tables of examples yet."""
+    written(path, VERDICT)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE examples; DROP TABLE example_answers;")
+    return path
+
+
+EXAMPLE = ExampleRow(
+    "a-cause", VERDICT.case, VERDICT.case, "torch.x", "torch", "native", "eager", "cpu", "value",
+    "inaccurate", {"logits": "[0]"}, "[1]",
+)  # fmt: skip
+
+
+def test_a_run_without_examples_is_read_as_if_there_were_none(path: Path) -> None:
+    before = without_examples(path).read_bytes()
+
+    with RunFile.open(path) as run:
+        assert list(run.rows(ExampleRow)) == list(run.rows(ExampleAnswerRow)) == []
+        assert list(run.rows(VerdictRow)) == [VERDICT]
+
+    assert path.read_bytes() == before
+
+
+def test_a_run_without_examples_gets_them_when_it_is_gone_on_with(path: Path) -> None:
+    with RunFile.reopen(without_examples(path)) as run:
+        run.add([EXAMPLE])
+
+    with RunFile.open(path) as run:
+        assert list(run.rows(ExampleRow)) == [EXAMPLE]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("found", "no case"), ("case", "no case"), ("inputs", "[1]"), ("quantity", "all")],
+)
+def test_an_example_that_does_not_fit_is_damage(path: Path, column: str, value: str) -> None:
+    written(path, EXAMPLE)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f'UPDATE examples SET "{column}" = ?', (value,))
+
+    with RunFile.open(path) as run, pytest.raises(RunFileError, match=f"examples.{column}"):
+        list(run.rows(ExampleRow))
 
 
 def test_what_is_unknown_comes_back_as_unknown(path: Path) -> None:
