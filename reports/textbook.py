@@ -55,14 +55,24 @@ class Formula:
         operation: the operation that it computes.
         parts: the frameworks in which it was tested.
         broken: the families on which it has a finding.
-        holds: the families on which it has none.
+        strained: the families on which it has none, but is beyond the bound, or follows a
+            convention, for a reason that the run shows.
+        ratio: the largest error over the bound on these; None if none was measured.
+        holds: the families on which every answer agrees.
     """
 
     name: str
     operation: str
     parts: tuple[FormulaPart, ...]
     broken: tuple[BrokenRow, ...]
+    strained: tuple[str, ...]
+    ratio: float | None
     holds: tuple[str, ...]
+
+    @property
+    def families(self) -> int:
+        """The number of families on which it was asked."""
+        return len(self.broken) + len(self.strained) + len(self.holds)
 
     @property
     def native_breaks(self) -> tuple[str, ...]:
@@ -78,7 +88,12 @@ def formulas(survey: Survey) -> tuple[Formula, ...]:
         if asked.kind == TEXTBOOK and worst[asked]:
             key = (asked.operation, asked.name.rpartition(".")[2])
             members.setdefault(key, []).append(asked)
-    return tuple(_formula(asked, worst) for _, asked in sorted(members.items()))
+    ratios: dict[tuple[Asked, str], float] = {}
+    for place, tally in survey.places.items():
+        if place.asked.kind == TEXTBOOK and tally.ratio is not None:
+            key_of_column = (place.asked, place.column)
+            ratios[key_of_column] = max(ratios.get(key_of_column, 0.0), tally.ratio)
+    return tuple(_formula(asked, worst, ratios) for _, asked in sorted(members.items()))
 
 
 def breaks(judged: Judged | None) -> bool:
@@ -109,7 +124,7 @@ def _severity(judged: Judged) -> tuple[bool, int]:
     return breaks(judged) and not judged.known, mark_of(judged.verdict).severity
 
 
-def _formula(members: list[Asked], worst: Worst) -> Formula:
+def _formula(members: list[Asked], worst: Worst, ratios: dict[tuple[Asked, str], float]) -> Formula:
     parts = tuple(_part(asked, worst) for asked in members)
     natives = [_native(asked, worst) for asked in members]
     # A family that only some frameworks can represent has cells of None in the others.
@@ -132,9 +147,20 @@ def _formula(members: list[Asked], worst: Worst) -> Formula:
         for column in ordered
     ]
     broken = tuple(row for row in rows if any(breaks(cell) for part in row.cells for cell in part))
-    holds = tuple(row.column for row in rows if row not in broken)
+    others = [row for row in rows if row not in broken]
+    strained = tuple(row.column for row in others if _is_strained(row))
+    holds = tuple(row.column for row in others if not _is_strained(row))
+    sizes = [ratios[who, name] for who in members for name in strained if (who, name) in ratios]
     name = members[0].name.rpartition(".")[2]
-    return Formula(name, members[0].operation, parts, broken, holds)
+    operation = members[0].operation
+    ratio = max(sizes, default=None)
+    return Formula(name, operation, parts, broken, strained, ratio, holds)
+
+
+def _is_strained(row: BrokenRow) -> bool:
+    """Return whether some answer is explained instead of right."""
+    cells = (cell for part in row.cells for cell in part if cell)
+    return any(mark_of(cell.verdict).group != "agree" for cell in cells)
 
 
 def _part(asked: Asked, worst: Worst) -> FormulaPart:

@@ -7,11 +7,12 @@ counts as the fastest.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from ..harness.causes import library_of
 from ..harness.runfile import IncidentRow, ProcessRow, RunFile, TimingRow
 from .legend import Mark, mark_of
 from .numbers import counted, seconds, three
@@ -19,6 +20,7 @@ from .survey import dtype_order, way_of
 
 _FIRST = ("cross_entropy", "softmax", "log_softmax")  # what most readers come for
 _EAGER = "eager"
+_SHIPPED = "native"
 _SHOWN = 100  # calls that were left out; a run of hostile functions may have very many
 
 
@@ -72,15 +74,15 @@ class TimingLine:
         return None if share is None or self.row.cache == "hot" else 100 * share
 
     @property
-    def package(self) -> str:
-        """The package that its users import: the first part of its name."""
-        return self.row.implementation.partition(".")[0]
+    def library(self) -> str:
+        """Its library, as users name it."""
+        return library_of(self.row.implementation, self.row.framework)
 
     @property
     def title(self) -> str:
-        """The package, with the mode if the call is compiled."""
+        """The library, with the mode if the call is compiled."""
         row = self.row
-        return self.package + ("" if row.mode == _EAGER else f" ({row.mode})")
+        return self.library + ("" if row.mode == _EAGER else f" ({row.mode})")
 
     @property
     def told(self) -> str:
@@ -202,16 +204,26 @@ def _direction(line: TimingLine) -> str:
 
 
 def _story(lines: Sequence[TimingLine]) -> str:
-    """Return how the best of the slowest package compares with the fastest; empty for one alone."""
-    best: dict[str, TimingLine] = {}
-    for line in lines:
-        if line.rank is not None:
-            best.setdefault(line.package, line)
+    """Return how the best of the slowest library compares with the fastest; empty for one alone.
+
+    Functions that frameworks ship are compared, or all where there are fewer than two of them.
+    """
+    ranked = [line for line in lines if line.rank is not None]
+    best = _best(line for line in ranked if line.row.kind == _SHIPPED)
+    best = best if len(best) > 1 else _best(ranked)
     if len(best) < 2:
         return ""
     fast, *_, slow = best.values()
-    times = three(slow.slower)
+    times = slow.row.median / fast.row.median if fast.row.median else None
     return (
-        f"{slow.title}: {slow.row.direction} takes {times} times that of {fast.title}, "
-        f"{seconds(slow.row.median)} against {seconds(fast.row.median)}"
+        f"{slow.title} takes {three(times)} times as long as {fast.title} for "
+        f"{slow.row.direction}, {seconds(slow.row.median)} against {seconds(fast.row.median)}"
     )
+
+
+def _best(lines: Iterable[TimingLine]) -> dict[str, TimingLine]:
+    """Return the first line of each library, the fastest library first."""
+    best: dict[str, TimingLine] = {}
+    for line in lines:
+        best.setdefault(line.library, line)
+    return best

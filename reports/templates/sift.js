@@ -20,7 +20,7 @@ const emptied = new Map([...holders.keys()].filter((up) => up.tagName === "SECTI
 
 function fits({ part, values }) {
   return SIFTED.every((name, i) => !filters[name] || !values[i] || values[i].some((value) => alike(name, value)))
-    && (!filters.text || says(part.textContent));
+    && (!filters.text || part.matches("td, th") || says(part.textContent));
 }
 
 function alike(name, value) {
@@ -30,7 +30,7 @@ function alike(name, value) {
 function sift() {
   for (const item of sifted) item.part.hidden = !fits(item);
   for (const [up, parts] of holders) {
-    const none = parts.every((part) => part.hidden);
+    const none = parts.every((part) => part.closest("[hidden]"));
     if (emptied.has(up)) emptied.get(up).hidden = !none;
     else up.classList.toggle("emptied", none);
   }
