@@ -26,10 +26,11 @@ class Page:
         self._commands, self._answers = commands, answers
         self._buffer, self._number, self._session = b"", 0, ""
         self.requests: list[str] = []
+        self.messages: list[str] = []
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
-        for domain in ("Page", "Network", "Runtime"):
+        for domain in ("Page", "Network", "Runtime", "Log"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
@@ -52,6 +53,7 @@ class Page:
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self.call("Emulation.setEmulatedMedia", features=features)
         self.requests.clear()
+        self.messages.clear()
         self.call("Page.navigate", url=file.as_uri())
         ready = "new Promise(r => document.readyState === 'complete' ? r() : (onload = r))"
         self.eval(f"{ready}.then(() => new Promise(requestAnimationFrame))")
@@ -68,6 +70,13 @@ class Page:
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         out.write_bytes(base64.b64decode(shot["data"]))
 
+    def printed(self) -> bytes:
+        """Return the page as it is printed on A4, with its colours, as a PDF file."""
+        made = self.call(
+            "Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69
+        )
+        return base64.b64decode(made["data"])
+
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             chunk = os.read(self._answers, 1 << 20)
@@ -77,6 +86,8 @@ class Page:
         answer: dict[str, Any] = json.loads(message)
         if answer.get("method") == "Network.requestWillBeSent":
             self.requests.append(answer["params"]["request"]["url"])
+        if answer.get("method") in ("Log.entryAdded", "Runtime.consoleAPICalled"):
+            self.messages.append(json.dumps(answer["params"]))
         return answer
 
 

@@ -31,6 +31,7 @@ def test_it_runs_and_fits(tab: Page, report: Path, width: int, scheme: str) -> N
     tab.open(report, width, scheme=scheme)
     assert state(tab) == {"ready": "true", "fits": "true"}  # neither errors nor blocked
     assert tab.requests == [report.as_uri()]
+    assert tab.messages == []
     assert tab.eval("document.documentElement.scrollWidth") <= width
     assert tab.eval("window.hacked === undefined")
 
