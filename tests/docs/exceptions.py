@@ -30,6 +30,11 @@ NOT_RUN = {
     ("docs/words.md", "cross_entropy/index.random/"): "an id with its parts named below it",
 }  # fmt: skip
 
+# Pages whose blocks another test executes.
+EXECUTED_ELSEWHERE = {
+    "docs/porting.md": "test_porting.py executes and judges its blocks, all of a framework at once",
+}
+
 # Commands of `lossdiff` whose options are read, but which are not run.
 ONLY_READ = {
     "lossdiff check --suite full --scheduler tcp://host:8786": "there is no cluster at that host",
