@@ -40,7 +40,7 @@ EDGES = {
 
 
 def with_options() -> list[Case]:
-    """Return everyday losses with each option alone, and with all together.
+    """Return everyday losses with each usual option alone, and with all together.
 
     Who ports a call from one framework to another needs an answer without other difficulties.
     """

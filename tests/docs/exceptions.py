@@ -113,7 +113,7 @@ def _small(text: str) -> Callable[..., Suite]:
 def small_world(page: str, text: str) -> AbstractContextManager[None]:
     """Have the commands of a page ask little, as long as this lasts.
 
-    - A suite asks the cases that the page names, and one of each operation: `full` has 11,284.
+    - A suite asks the cases that the page names, and one of each operation: `full` has 11,372.
     - A search for the domain of validity is made of one function's offsets: a whole one takes
       minutes.
     - What is timed is small: to judge 50,000 rows takes seconds.

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lossdiff.cases.everyday import with_options
 from lossdiff.cases.model import Case
-from lossdiff.cases.operations import OPERATIONS
+from lossdiff.cases.operations import LANGUAGE_MODELS, OPERATIONS
 from lossdiff.cases.suites import suite
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
@@ -54,7 +54,7 @@ def test_every_suite_asks_each_option_alone_and_all_together(name: str) -> None:
         if operation.targets:
             alone = {it for case in with_options() if case.operation == operation.name
                      for it in case.needs if len(case.needs) == 1}  # fmt: skip
-            some = {*operation.options} - {"reduction"}
+            some = {*operation.options} - {"reduction", *LANGUAGE_MODELS}
             assert alone == some or len(some) < 2
 
 
