@@ -333,6 +333,8 @@ def result_shape(case: Case) -> tuple[int, ...]:
     """
     shape, axis = case.shape, case.class_axis
     without_classes = shape[:axis] + shape[axis + 1 :]
+    if case.contract.is_defined:
+        return case.defined_shape
     if not case.contract.is_loss:
         return without_classes if case.operation == "logsumexp" else shape
     if case.options.reduction != "none":

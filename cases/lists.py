@@ -24,7 +24,7 @@ from .factors import (
 )
 from .families import VALUES
 from .model import Case
-from .operations import DTYPES, OPERATIONS, Operation, Options, TargetKind
+from .operations import BUILT_IN, DTYPES, Operation, Options, TargetKind
 from .stored import DIGITS_STAGES, worked_examples
 
 _PLAIN_VALUES = {
@@ -173,7 +173,7 @@ def _plain(suite: str) -> list[Case]:
     quick = suite == "quick"
     return [
         Case(operation.name, family, (4, 10), dtype, kind, EVERYDAY_TARGETS.get(kind or "", ""))
-        for operation in OPERATIONS.values()
+        for operation in BUILT_IN.values()
         for kind in (operation.targets or (None,))
         for family in (_PLAIN_VALUES[operation.domain] if quick else families_of(operation, suite))
         for dtype in (("float32",) if quick else VALUES[family].dtypes)
@@ -193,7 +193,7 @@ def _unreduced() -> list[Case]:
             EVERYDAY_TARGETS[kind],
             Options(reduction="none"),
         )
-        for operation in OPERATIONS.values()
+        for operation in BUILT_IN.values()
         for kind in operation.targets
         for dtype in DTYPES
     ]
@@ -214,7 +214,7 @@ def _third_axis() -> list[Case]:
             EVERYDAY_TARGETS.get(kind or "", ""),
             options,
         )
-        for operation in OPERATIONS.values()
+        for operation in BUILT_IN.values()
         if operation.options
         for kind in (operation.targets or (None,))
         for options in _THIRD_AXIS[operation.is_loss]
@@ -243,7 +243,7 @@ def _probed(suite: str) -> list[Case]:
             kind,
             EVERYDAY_TARGETS.get(kind or "", ""),
         )
-        for operation in OPERATIONS.values()
+        for operation in BUILT_IN.values()
         for kind in (operation.targets or (None,))
         for shape, dtypes in _PROBED[suite].items()
         for dtype in dtypes
@@ -319,7 +319,7 @@ def _sizes() -> list[Case]:
     shapes += [(rows, 3) for rows in ROWS]
     shapes += [tuple(map(int, rank.split("x"))) for rank in RANKS]
     cases = []
-    for operation in OPERATIONS.values():
+    for operation in BUILT_IN.values():
         for shape in shapes:
             if operation.is_loss and (len(shape) == 1 or 0 in shape[1:]):
                 continue  # a loss needs a batch axis, and a target needs a class
@@ -333,7 +333,7 @@ def _blocks() -> list[Case]:
     """Return cases at the limits of blocks with values that make a wrong block visible."""
     return [
         Case(operation.name, family, shape, dtype, kind, EVERYDAY_TARGETS.get(kind or "", ""))
-        for operation in OPERATIONS.values()
+        for operation in BUILT_IN.values()
         for kind in (operation.targets or (None,))
         for family in families_of(operation, "full")
         if family in _BLOCK_VALUES[operation.domain]
@@ -352,7 +352,7 @@ def _laid_out() -> list[Case]:
             layout=layout,
             family=repeated[operation.domain] if layout == "expanded" else case.family,
         )
-        for operation in OPERATIONS.values()
+        for operation in BUILT_IN.values()
         for layout in LAYOUTS
         for dtype in ("float32", "bfloat16")
         for case in _everyday(operation, (2, 3, 5), dtype)
@@ -370,7 +370,7 @@ def _bad_input() -> list[Case]:
     }
     cases = [
         Case(operation.name, EVERYDAY_VALUES[operation.domain], (4, 10), "float32", kind, family)
-        for operation in OPERATIONS.values()
+        for operation in BUILT_IN.values()
         for kind in operation.targets
         for family in wrong[kind]
     ]
@@ -380,7 +380,7 @@ def _bad_input() -> list[Case]:
     ]
     options = [
         replace(case, options=replace(case.options, **{option: level}))
-        for operation in OPERATIONS.values()
+        for operation in BUILT_IN.values()
         for option, levels in OUT_OF_RANGE.items()
         if option in operation.options
         for level in levels

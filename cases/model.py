@@ -180,6 +180,14 @@ class Case:
         return self.options.axis % max(len(self.shape), 1)
 
     @property
+    def defined_shape(self) -> tuple[int, ...]:
+        """The shape of the result of an operation that a user has defined."""
+        contract = self.contract
+        if contract.result == "scalar" or (contract.options and self.options.reduction != "none"):
+            return ()
+        return self.shape[:-1] if contract.result == "rows" else self.shape
+
+    @property
     def judged_rows(self) -> int:
         """How many rows are judged: all, or those of the first million elements.
 
@@ -187,7 +195,8 @@ class Case:
         their number.
         """
         size = int(np.prod(self.shape))
-        if size <= _MOST_JUDGED or not self.contract.reads_classes or self.class_axis == 0:
+        is_whole = self.contract.is_defined or not self.contract.reads_classes
+        if size <= _MOST_JUDGED or is_whole or self.class_axis == 0:
             return self.shape[0] if self.shape else 1
         return max(1, _MOST_JUDGED * self.shape[0] // size)
 

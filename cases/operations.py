@@ -12,6 +12,7 @@ from typing import Literal
 TargetKind = Literal["index", "one_hot", "soft", "multi_label"]
 Reduction = Literal["none", "mean", "sum"]
 Domain = Literal["logits", "log_probs", "probs"]
+Result = Literal["", "scalar", "rows", "elements"]
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
@@ -91,6 +92,9 @@ class Operation:
         targets: the kinds of target that it takes; empty for a function of one array.
         options: the names of its options.
         reads_classes: whether a result depends on a whole row of classes, not on one element.
+        result: of an operation that a user has defined, what its result has a number for before
+            it is reduced.
+        is_defined: whether a user has defined it by its formula (`harness.formula`).
     """
 
     name: str
@@ -98,6 +102,8 @@ class Operation:
     targets: tuple[TargetKind, ...] = ()
     options: tuple[str, ...] = ()
     reads_classes: bool = True
+    result: Result = ""
+    is_defined: bool = False
 
     @property
     def is_loss(self) -> bool:
@@ -108,7 +114,7 @@ class Operation:
 _LOSS = ("weight", "ignore_index", "label_smoothing", "reduction")
 _CLASSES: tuple[TargetKind, ...] = ("index", "one_hot", "soft")
 
-OPERATIONS: dict[str, Operation] = {
+BUILT_IN: dict[str, Operation] = {
     operation.name: operation
     for operation in (
         Operation("softmax", options=("axis",)),
@@ -133,3 +139,5 @@ OPERATIONS: dict[str, Operation] = {
         Operation("exp", reads_classes=False),
     )
 }
+# Those that are built in, and those that users define in this process: the suites hold the former.
+OPERATIONS: dict[str, Operation] = dict(BUILT_IN)

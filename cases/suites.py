@@ -19,7 +19,7 @@ from .factors import factors_of, may_meet
 from .lists import listed, worked
 from .model import Case
 from .onnx_suite import onnx_cases
-from .operations import DTYPES, OPERATIONS, Operation, Options
+from .operations import BUILT_IN, DTYPES, Operation, Options
 from .packed import Cases, in_parts
 from .stream import Stream
 
@@ -95,7 +95,7 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
     if name == "fuzz":
         return ordered(name, _fuzz(seed, count))
     cases = listed(name)
-    for operation in OPERATIONS.values():
+    for operation in BUILT_IN.values():
         rows = stored_rows(name, operation.name, factors_of(operation, name))
         cases += [replace(case_of(operation, row), seed=seed) for row in rows]
     return ordered(name, cases)
@@ -168,7 +168,7 @@ def _fuzz(seed: int, count: int) -> Iterator[Case]:
     # Rows that violate a constraint are drawn anew. The seed of a case is unique, so that equal
     # rows still have different inputs.
     stream = Stream(f"fuzz/{seed}")
-    operations = list(OPERATIONS.values())
+    operations = list(BUILT_IN.values())
     factors = {operation.name: factors_of(operation, "full") for operation in operations}
     drawn = 0
     while drawn < count:

@@ -14,7 +14,7 @@ from typing import Any
 from covertable import make, sorters
 from lossdiff.cases.covering import STRENGTH, Constraint, digest_of
 from lossdiff.cases.factors import CONSTRAINTS, factors_of
-from lossdiff.cases.operations import OPERATIONS
+from lossdiff.cases.operations import BUILT_IN
 
 TARGET = Path(__file__).parents[1] / "cases" / "data" / "covering.json"
 
@@ -49,7 +49,7 @@ def main() -> None:
     made: dict[str, Any] = {}
     for suite, strength in STRENGTH.items():
         made[suite] = {}
-        for operation in OPERATIONS.values():
+        for operation in BUILT_IN.values():
             factors = factors_of(operation, suite)
             rows = array(factors, strength)
             made[suite][operation.name] = {"factors": digest_of(factors), "rows": rows}

@@ -65,7 +65,7 @@ ALLOWED = {
 }
 # Inside `harness` a package may import only what stands left of it.
 ORDER = (
-    "answers", "verdicts", "guard", "oracle", "bounds", "judging", "runfile", "causes",
+    "answers", "verdicts", "guard", "oracle", "bounds", "formula", "judging", "runfile", "causes",
     "relations", "own", "workers", "engine", "timing", "comparing", "repro",
 )  # fmt: skip
 # A framework's files lie in the folder of its name.
@@ -80,7 +80,7 @@ SHARED = (
     "framework",
     "texts",
 )  # files of `backends` that belong to no framework
-JUDGES = ("oracle", "bounds", "judging", "verdicts")
+JUDGES = ("oracle", "bounds", "formula", "judging", "verdicts")
 STATISTICS = {("lossdiff.harness.comparing.statistics", "scipy")}  # of times: they judge no answer
 # pytest runs this file by its path, in a process of its own for each framework: it has no
 # package to be relative to, and it is the one place that needs pytest.

@@ -6,7 +6,7 @@ algorithm without a numerical weakness; `LADDER` lists those that explain a larg
 
 from __future__ import annotations
 
-from .algorithms import LADDER, SOUND, Algorithm, ladder_of
+from .algorithms import LADDER, SOUND, Algorithm, Precision, ladder_of, precision_of
 from .bound import bound
 from .float64_terms import Arrays, float64_solution
 
@@ -15,7 +15,9 @@ __all__ = [
     "SOUND",
     "Algorithm",
     "Arrays",
+    "Precision",
     "bound",
     "float64_solution",
     "ladder_of",
+    "precision_of",
 ]

@@ -9,6 +9,7 @@ with the exit status that `_cli.status` gives to the class.
     · CaseFileError
     · UserFileError
     · DeclarationError
+    · DefinitionError
     · OutputError
     · ExpectedError
   - CallError
@@ -68,6 +69,10 @@ class UserFileError(InputError):
 
 class DeclarationError(InputError):
     """Raised when what is said of a user's function names something that does not exist."""
+
+
+class DefinitionError(InputError):
+    """Raised when the formula of a user's own operation cannot be computed, or is misnamed."""
 
 
 class OutputError(InputError):

@@ -1,0 +1,30 @@
+"""Come here for operations that are defined by their formula: right answers and bounds by machine.
+
+A formula is recorded once as a graph of primitive steps (`graph`), and differentiated as such
+(`gradient`). Several kinds of number run it: the oracle's pairs and decimals (`evaluation`), bounds
+of errors (`errors`), and NumPy's own in a dtype (`plain`).
+
+>>> from lossdiff.harness.formula import functions as f
+>>> definition = define("mean_of_squares", lambda x: f.mean(x * x), targets=())
+>>> definition.operation.result
+'scalar'
+>>> forget("mean_of_squares")
+"""
+
+from __future__ import annotations
+
+from .answers import Answers
+from .definition import Definition, Formula, define, definition_of, forget
+from .graph import Array
+from .plain import plain
+
+__all__ = [
+    "Answers",
+    "Array",
+    "Definition",
+    "Formula",
+    "define",
+    "definition_of",
+    "forget",
+    "plain",
+]

@@ -1,0 +1,173 @@
+"""The right answers to a case of a defined operation, and the bounds of a correct computation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ...cases.dtypes import Array
+from ...cases.model import Case, Inputs
+from ...errors import DefinitionError
+from ..bounds import Algorithm, Precision, precision_of
+from ..oracle import Floats, Solution
+from . import graph
+from .definition import Definition, Formula, applied, definition_of
+from .errors import Roundings
+from .evaluation import Evaluation, evaluated
+from .functions import Labels, Target
+from .gradient import gradients
+from .graph import broadcast, constant, given, reshaped
+
+_VALUES, _TARGET = "values", "target"
+_AXES = 2  # N and C
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A formula that was run on the arrays of a case, with its derivatives.
+
+    Attributes:
+        outputs: an array of the graph for each quantity.
+        evaluation: its exact numbers.
+    """
+
+    outputs: dict[str, graph.Array]
+    evaluation: Evaluation
+
+    def bound(self, quantity: str, roundings: Roundings, precision: Precision) -> Floats:
+        """Return the largest error of a quantity, the rounding of the stored result included."""
+        output = self.outputs[quantity]
+        error = self.evaluation.errors(roundings)[output]
+        # A stored result is rounded, and its subnormal parts with it, as in `bounds.bound`.
+        subnormal = precision.eta * (1.0 if quantity == "value" else 2.0)
+        subnormal *= 1.0 if precision.s else (precision.c + 1) / 2
+        with np.errstate(over="ignore", invalid="ignore"):
+            stored = precision.s * np.abs(self.evaluation.results[output].to_float())
+            limit = np.exp2(error) + np.where(np.isfinite(stored), stored, 0.0) + subnormal
+        return np.asarray(limit)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The right answers to a case, computed when they are first needed.
+
+    Attributes:
+        case: the operation, dtype, shape and options.
+        inputs: the arrays of the case.
+    """
+
+    case: Case
+    inputs: Inputs
+
+    @cached_property
+    def solution(self) -> Solution:
+        """The right answer: value and gradients, or the reason why it is an error."""
+        broken = _broken(self.case, self.inputs)
+        if broken is not None:
+            return Solution(refusal=broken[1], broken_rule=broken[0])
+        found = self._traced(self._definition.formula)
+        exact = {name: found.evaluation.results[it] for name, it in found.outputs.items()}
+        return Solution(quantities=exact)
+
+    def bound(self, quantity: str, algorithm: Algorithm) -> Floats:
+        """Return the largest error of an algorithm over all of its forms.
+
+        Args:
+            quantity: `value`, `gradient_logits` or `gradient_target`.
+            algorithm: the way in which the quantity was computed.
+
+        Returns:
+            Absolute errors as float64, in the shape of the quantity.
+        """
+        precision = precision_of(self.case.dtype, algorithm)
+        roundings = Roundings.of(precision, self.case.dtype)
+        found = [it.bound(quantity, roundings, precision) for it in self._forms(algorithm)]
+        return np.asarray(np.maximum.reduce(found))
+
+    def _forms(self, algorithm: Algorithm) -> Iterator[Traced]:
+        own = self._definition
+        cancelling = own.cancelling if algorithm.cancels else ()
+        for formula in (own.formula, *own.forms, *cancelling):
+            yield self._traced(formula)
+
+    @property
+    def _definition(self) -> Definition:
+        found = definition_of(self.case.operation)
+        if found is None:
+            raise DefinitionError(f"{self.case.operation} is not defined in this process")
+        return found
+
+    @cached_property
+    def _known(self) -> dict[Formula, Traced]:
+        return {}
+
+    def _traced(self, formula: Formula) -> Traced:
+        if formula not in self._known:
+            outputs = quantities_of(formula, self.case, self.inputs)
+            arrays = {_VALUES: self.inputs.values, _TARGET: self.inputs.target}
+            numbers = {
+                name: np.asarray(array, np.float64).reshape(_matrix(self.case))
+                for name, array in arrays.items()
+                if array is not None and array.size == self.inputs.values.size
+            }
+            self._known[formula] = Traced(outputs, evaluated(list(outputs.values()), numbers))
+        return self._known[formula]
+
+
+def quantities_of(formula: Formula, case: Case, inputs: Inputs) -> dict[str, graph.Array]:
+    """Return the graph of a formula and of its gradients, an array for each quantity.
+
+    Args:
+        formula: the formula.
+        case: the shape, the target and the reduction.
+        inputs: the arrays of the case; of them only those are read that the graph holds.
+    """
+    x = given(_VALUES, _matrix(case))
+    target: Target | None = None
+    if case.target_kind == "index" and inputs.target is not None:
+        target = Labels(inputs.target.reshape(_matrix(case)[:1]), _matrix(case)[1])
+    elif case.target_kind:
+        target = given(_TARGET, _matrix(case))
+    found = applied(formula, x, target)
+    if "reduction" in case.contract.options and case.options.reduction != "none":
+        found = found.mean() if case.options.reduction == "mean" else found.sum()
+    value = reshaped(found, case.defined_shape)
+    outputs = {"value": value}
+    if inputs.is_whole:
+        return outputs
+    wrt = {"gradient_logits": x}
+    if isinstance(target, graph.Array) and case.target_kind in ("soft", "multi_label"):
+        wrt["gradient_target"] = target
+    cotangent = broadcast(constant(case.cotangent(value.shape)), value.shape)
+    for name, gradient in zip(wrt, gradients(value, cotangent, list(wrt.values())), strict=True):
+        outputs[name] = reshaped(gradient, case.shape)
+    return outputs
+
+
+def _matrix(case: Case) -> tuple[int, int]:
+    """Return the shape (N, C) in which a formula takes the arrays of a case."""
+    return (1, *case.shape) if len(case.shape) == 1 else case.shape  # type: ignore[return-value]
+
+
+def _broken(case: Case, inputs: Inputs) -> tuple[str, str] | None:
+    """Return the rule that a case breaks, and a sentence about it; None where it has an answer."""
+    if not 1 <= len(case.shape) <= _AXES:
+        return "axes", f"{case.operation} is defined for arrays of shape (N, C)"
+    if case.target_kind is None or inputs.target is None:
+        return None
+    return _broken_target(case, inputs.target)
+
+
+def _broken_target(case: Case, target: Array) -> tuple[str, str] | None:
+    due = case.shape[:-1] if case.target_kind == "index" else case.shape
+    if target.shape != due:
+        return "target shape", f"a target of shape {target.shape}, where {due} is due"
+    if case.target_kind != "index":
+        return None
+    if target.dtype.kind not in "iu":
+        return "target kind", "an index target that holds no whole numbers"
+    is_out = bool(((target < 0) | (target >= case.shape[-1])).any())
+    return ("label", "an index target out of range") if is_out else None

@@ -1,0 +1,105 @@
+"""Run a formula exactly: on pairs, and where these lose too many bits on decimals.
+
+Whether bits are lost is found by the same analysis of errors that gives the bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..oracle import Exact, Floats
+from .decimals import exact_of, on_decimals, sizes_of
+from .errors import Analysis, Logs, Roundings
+from .exactly import Values, on_pairs
+from .graph import Array, steps
+from .sizes import Sizes
+
+# Pairs: + − × ÷ to 2^-100, exp and the logarithms to 2^-96, exp(x) beyond |x| = 2^10 to 2^-106·|x|.
+_PAIRS = Roundings(unit=-99.0, depth=lambda _: 1.0, c=8.0, c_log1p=8.0, growth=2.0**-7)
+DIGITS = (60, 120, 400, 800)
+_GOOD = -73.0  # 2^-20 ulp of float64, relative
+_LOG2_10 = float(np.log2(10.0))
+_NOTHING = -1140.0  # far below the smallest number of any format
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The exact numbers of a formula.
+
+    Attributes:
+        order: its steps, each after those that it is computed from.
+        sizes: the signs and magnitudes of their numbers.
+        values: the numbers; of them only truth values are used further.
+        results: the numbers of the outputs, good to 2^-73.
+        digits: the number of decimal digits that it took; 0 for pairs.
+    """
+
+    order: list[Array]
+    sizes: dict[Array, Sizes]
+    values: Values
+    results: dict[Array, Exact]
+    digits: int = 0
+
+    def errors(self, roundings: Roundings) -> Logs:
+        """Return the bound of each step's error, as a base-2 logarithm."""
+        return Analysis(roundings, self.sizes, self.values).errors(self.order)
+
+
+def evaluated(outputs: list[Array], inputs: Mapping[str, Floats]) -> Evaluation:
+    """Return the exact numbers of arrays.
+
+    Args:
+        outputs: the arrays.
+        inputs: the arguments of the formula, by their names, as float64.
+    """
+    order = steps(outputs)
+    values = on_pairs(outputs, inputs)
+    sizes = {it: Sizes.of(values[it]) for it in order if not it.is_mask}
+    found = Evaluation(order, sizes, values, {it: values[it] for it in outputs})
+    if _are_good(found, outputs, _PAIRS):
+        return found
+    for digits in DIGITS:
+        values = on_decimals(outputs, inputs, digits)
+        sizes = {it: sizes_of(values[it]) for it in order if not it.is_mask}
+        found = Evaluation(order, sizes, values, {}, digits)
+        roundings = decimal_roundings(digits)
+        if _are_good(found, outputs, roundings):
+            break
+    errors = found.errors(roundings)
+    results = {it: exact_of(values[it], digits) for it in outputs}
+    # What has no digit after so many is 0.
+    return replace(
+        found,
+        results={
+            it: _cleared(result, errors[it] >= sizes[it].log2) for it, result in results.items()
+        },
+    )
+
+
+def decimal_roundings(digits: int) -> Roundings:
+    """Return the roundings of decimals, whose expm1 and log1p are made of exp and ln."""
+    return Roundings(unit=(1 - digits) * _LOG2_10, depth=float, cancels=True)
+
+
+def _are_good(found: Evaluation, outputs: list[Array], roundings: Roundings) -> bool:
+    """Return whether all numbers of the outputs have enough digits."""
+    errors = found.errors(roundings)
+    for output in outputs:
+        sizes, error = found.sizes[output], errors[output]
+        with np.errstate(invalid="ignore"):
+            good = (error <= _NOTHING) | (error - sizes.log2 <= _GOOD) | ~sizes.finite
+        if not good.all():
+            return False
+    return True
+
+
+def _cleared(result: Exact, is_nothing: np.ndarray) -> Exact:
+    is_nothing = is_nothing & np.isfinite(result.hi)
+    zero = Exact.of(np.zeros(result.shape))
+    parts = zip(
+        (zero.hi, zero.lo, zero.exponent), (result.hi, result.lo, result.exponent), strict=True
+    )
+    return Exact(*(np.where(is_nothing, nothing, some) for nothing, some in parts))

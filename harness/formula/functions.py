@@ -1,0 +1,245 @@
+"""The functions that formulas are written with.
+
+The functions over classes and the logistic ones are composed of primitive steps in a form in which
+nothing cancels, and have derivatives of their own, because the chain rule through a maximum would
+give them in a form that no framework uses. A `form` says in which other forms sound computations
+have them: `errors` allows for these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DefinitionError
+from .graph import Array, Number, binary, chosen, constant, mask, reduction, unary
+
+
+@dataclass(frozen=True)
+class Labels:
+    """An index target: the class of each row.
+
+    Attributes:
+        values: shape (N,), whole numbers in [0, C).
+        classes: C.
+    """
+
+    values: NDArray[np.int64]
+    classes: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape (N,)."""
+        return self.values.shape
+
+    @property
+    def one_hot(self) -> NDArray[np.bool_]:
+        """Whether a class is that of its row, shape (N, C)."""
+        return np.asarray(np.arange(self.classes) == self.values[..., None])
+
+
+Target = Array | Labels
+
+
+def exp(x: Number) -> Array:
+    """Return e^x."""
+    return unary("exp", x)
+
+
+def expm1(x: Number) -> Array:
+    """Return e^x − 1."""
+    return unary("expm1", x)
+
+
+def log(x: Number) -> Array:
+    """Return the natural logarithm."""
+    return unary("log", x)
+
+
+def log1p(x: Number) -> Array:
+    """Return log(1 + x)."""
+    return unary("log1p", x)
+
+
+def tanh(x: Number) -> Array:
+    """Return the hyperbolic tangent."""
+    return unary("tanh", x)
+
+
+def sqrt(x: Number) -> Array:
+    """Return the square root."""
+    return unary("sqrt", x)
+
+
+def sum(x: Number, axis: int | None = None, keepdims: bool = False) -> Array:  # noqa: A001
+    """Return the sum along an axis; None for all."""
+    return reduction("sum", x, axis, keepdims)
+
+
+def mean(x: Number, axis: int | None = None, keepdims: bool = False) -> Array:
+    """Return the mean along an axis; None for all."""
+    return constant(x).mean(axis, keepdims)
+
+
+def max(x: Number, axis: int | None = None, keepdims: bool = False) -> Array:  # noqa: A001
+    """Return the largest number along an axis; None for all. Its gradient is undefined at ties."""
+    return reduction("max", x, axis, keepdims)
+
+
+def where(condition: Array, yes: Number, no: Number) -> Array:
+    """Return the numbers of `yes` where a condition holds, and those of `no` elsewhere."""
+    return chosen(condition, yes, no)
+
+
+def maximum(x: Number, y: Number) -> Array:
+    """Return the larger of two numbers. The gradient is undefined where they are equal."""
+    return binary("maximum", x, y)
+
+
+def minimum(x: Number, y: Number) -> Array:
+    """Return the smaller of two numbers. The gradient is undefined where they are equal."""
+    return -maximum(-constant(x), -constant(y))
+
+
+def dot(x: Number, y: Number) -> Array:
+    """Return the sum of products along the last axis, in which 0 times anything is 0."""
+    first, second = constant(x), constant(y)
+    if not first.shape or not second.shape:
+        raise DefinitionError("dot takes arrays with an axis to sum along")
+    return reduction("sum", scaled(first, second), -1, keepdims=False)
+
+
+def scaled(factor: Number, x: Number) -> Array:
+    """Return the product, in which a factor of 0 gives 0 whatever x is."""
+    return binary("multiply", factor, x, "masked")
+
+
+def one_hot(target: Target) -> Array:
+    """Return the target as an array of shape (N, C): 1 for the class of a row, or its weights."""
+    if isinstance(target, Labels):
+        return constant(target.one_hot.astype(np.float64))
+    return target
+
+
+def take(x: Number, target: Target) -> Array:
+    """Return of each row the number of the target's class, or Σ target·x of other targets.
+
+    Args:
+        x: shape (N, C).
+        target: the target that the formula is given.
+    """
+    array = constant(x)
+    if not isinstance(target, Labels):
+        return dot(target, array)
+    if array.shape != (*target.shape, target.classes):
+        expected = (*target.shape, target.classes)
+        raise DefinitionError(f"take: an array of shape {array.shape}, where {expected} is due")
+    picked = chosen(mask(target.one_hot), array, 0.0)
+    return reduction("sum", picked, -1, keepdims=False)
+
+
+# --- over the classes
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The numbers of logits that the functions over the classes are made of."""
+
+    top: Array
+    d: Array
+    e: Array
+    s: Array
+
+    @classmethod
+    def of(cls, x: Array) -> _Parts:
+        if not x.shape:
+            raise DefinitionError("softmax takes an array with classes on its last axis")
+        top = reduction("max", x, -1, keepdims=True)
+        # The largest class is left out of the sum; its d is 0, and NaN where there is no answer.
+        d = top - x
+        e = chosen(Array("top", (x,), x.shape), d, exp(-d))
+        return cls(top, d, e, reduction("sum", e, -1, keepdims=True))
+
+
+def logsumexp(x: Number) -> Array:
+    """Return log Σ exp(x) over the last axis."""
+    logits = constant(x)
+    kept = _logsumexp(logits)
+    return Array("reshape", (kept,), logits.shape[:-1])
+
+
+def _logsumexp(x: Array) -> Array:
+    parts = _Parts.of(x)
+    plain = parts.top + log1p(parts.s)
+    found = Array("form", (plain, x), plain.shape, "logsumexp", wrt=x)
+    return replace(found, adjoint=lambda _, g: scaled(g, _stored(exp(log_softmax(x)))))
+
+
+def log_softmax(x: Number) -> Array:
+    """Return x − log Σ exp(x) over the last axis."""
+    logits = constant(x)
+    parts = _Parts.of(logits)
+    plain = -(parts.d + log1p(parts.s))
+    lse = parts.top + log1p(parts.s)
+    found = Array("form", (plain, logits, lse), plain.shape, "log_softmax", wrt=logits)
+
+    def adjoint(y: Array, g: Array) -> Array:
+        return g - scaled(reduction("sum", g, -1, keepdims=True), _stored(exp(y)))
+
+    return replace(found, adjoint=adjoint)
+
+
+def _stored(x: Array) -> Array:
+    """Return the same numbers, of which a computation may store the rounded ones in between."""
+    return Array("form", (x,), x.shape, "stored", lambda _, g: g, x)
+
+
+def softmax(x: Number) -> Array:
+    """Return exp(x)/Σ exp(x) over the last axis."""
+    logits = constant(x)
+    parts = _Parts.of(logits)
+    total = parts.s + 1.0
+    plain = exp(-parts.d) / total
+    lse = parts.top + log1p(parts.s)
+    found = Array("form", (plain, logits, lse), plain.shape, "softmax", wrt=logits)
+
+    def adjoint(y: Array, g: Array) -> Array:
+        inner = reduction("sum", scaled(g, y), -1, keepdims=True)
+        return scaled(g, y) - scaled(inner, y)
+
+    return replace(found, adjoint=adjoint)
+
+
+# --- of single numbers
+
+
+def sigmoid(x: Number) -> Array:
+    """Return 1/(1 + e^−x)."""
+    logits = constant(x)
+    small = exp(-abs(logits))
+    plain = chosen(logits > 0, 1.0 / (1.0 + small), small / (1.0 + small))
+    found = Array("form", (plain,), plain.shape, "sigmoid", wrt=logits)
+    return replace(found, adjoint=lambda y, g: scaled(g, y * sigmoid(-logits)))
+
+
+def softplus(x: Number) -> Array:
+    """Return log(1 + e^x)."""
+    logits = constant(x)
+    plain = chosen(logits > 0, logits, 0.0) + log1p(exp(-abs(logits)))
+    found = Array("form", (plain,), plain.shape, "softplus", wrt=logits)
+    return replace(found, adjoint=lambda _, g: scaled(g, sigmoid(logits)))
+
+
+def log_sigmoid(x: Number) -> Array:
+    """Return log(1/(1 + e^−x))."""
+    return -softplus(-constant(x))
+
+
+def matmul(x: Number, y: Number) -> Array:
+    """Return the product of two matrices."""
+    first, second = constant(x), constant(y)
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[0]:
+        raise DefinitionError(f"matmul: the shapes {first.shape} and {second.shape} do not fit")
+    return dot(first[:, None, :], second.T[None, :, :])

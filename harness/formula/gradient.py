@@ -1,0 +1,163 @@
+"""Differentiate a formula: reverse mode, from one graph to another.
+
+The derivative is made of the same steps as the formula, so that every kind of number runs it, and
+it can be differentiated again. In its products a 0 that comes from above stays 0 whatever the other
+factor is, so that what `where` has left out has no effect. Where a function has a kink, as |x| at
+0, the derivative is NaN: no answer is agreed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+
+from .functions import exp, scaled
+from .graph import (
+    Array,
+    Shape,
+    binary,
+    broadcast,
+    chosen,
+    constant,
+    reduction,
+    reshaped,
+    steps,
+    unary,
+)
+
+Adjoints = tuple[Array | None, ...]
+
+
+def gradients(output: Array, seed: Array, wrt: Sequence[Array]) -> list[Array]:
+    """Return the derivatives of Σ seed·output with respect to some arrays, each in its shape.
+
+    Args:
+        output: an array that is computed.
+        seed: the weights of its numbers, in its shape.
+        wrt: arrays that it is computed from.
+    """
+    adjoints: dict[Array, Array] = {output: seed}
+    for array in reversed(steps([output])):
+        above = adjoints.get(array)
+        if above is None or array in wrt:
+            continue
+        for argument, found in _of(array, above):
+            held = adjoints.get(argument)
+            adjoints[argument] = found if held is None else held + found
+    zeros = {array: broadcast(constant(0.0), array.shape) for array in wrt}
+    return [adjoints.get(array, zeros[array]) for array in wrt]
+
+
+def _of(array: Array, above: Array) -> list[tuple[Array, Array]]:
+    """Return the arrays that a step reads, each with what the step adds to its adjoint."""
+    if array.adjoint is not None and array.wrt is not None:
+        return [(array.wrt, _in_shape(array.adjoint(array, above), array.wrt.shape))]
+    found = _RULES[array.op](array, above) if array.op in _RULES else ()
+    return [
+        (argument, _in_shape(adjoint, argument.shape))
+        for argument, adjoint in zip_longest(array.args, found)
+        if adjoint is not None and argument.op != "constant"
+    ]
+
+
+def _in_shape(adjoint: Array, shape: Shape) -> Array:
+    """Return an adjoint summed over the axes along which its array was repeated."""
+    while adjoint.ndim > len(shape):
+        adjoint = reduction("sum", adjoint, 0, keepdims=False)
+    for axis, size in enumerate(shape):
+        if size != adjoint.shape[axis]:
+            adjoint = reduction("sum", adjoint, axis, keepdims=True)
+    return broadcast(adjoint, shape) if adjoint.shape != shape else adjoint
+
+
+def _add(array: Array, g: Array) -> Adjoints:
+    return broadcast(g, array.shape), broadcast(g, array.shape)
+
+
+def _subtract(array: Array, g: Array) -> Adjoints:
+    return broadcast(g, array.shape), -broadcast(g, array.shape)
+
+
+def _multiply(array: Array, g: Array) -> Adjoints:
+    left, right = array.args
+    return scaled(g, right), scaled(g, left)
+
+
+def _divide(array: Array, g: Array) -> Adjoints:
+    left, right = array.args
+    quotient = _over(g, right)
+    return quotient, -scaled(quotient, left / right)
+
+
+def _over(g: Array, divisor: Array) -> Array:
+    return binary("divide", g, divisor, "masked")
+
+
+def _tanh(array: Array, g: Array) -> Adjoints:
+    small = exp(-2.0 * abs(array.args[0]))
+    return (scaled(g, 4.0 * small / (1.0 + small) ** 2),)
+
+
+def _power(array: Array, g: Array) -> Adjoints:
+    base, exponent = array.args[0], array.value
+    if exponent in (0.0, 1.0):
+        return (scaled(g, constant(exponent)),)
+    return (scaled(g, exponent * base ** (exponent - 1.0)),)
+
+
+def _maximum(array: Array, g: Array) -> Adjoints:
+    left, right = array.args
+    return (
+        scaled(g, unary("step", binary("subtract", left, right))),
+        scaled(g, unary("step", binary("subtract", right, left))),
+    )
+
+
+def _sum(array: Array, g: Array) -> Adjoints:
+    return (_along(g, array.args[0].shape),)
+
+
+def _max(array: Array, g: Array) -> Adjoints:
+    above = _along(g, array.args[0].shape)
+    return (scaled(above, Array("peak", array.args, array.args[0].shape)),)
+
+
+def _along(g: Array, shape: Shape) -> Array:
+    """Return what comes from above a reduction, repeated along the last axis."""
+    return broadcast(reshaped(g, (*g.shape, 1)), shape)
+
+
+def _where(array: Array, g: Array) -> Adjoints:
+    condition = array.args[0]
+    whole = broadcast(g, array.shape)
+    return None, chosen(condition, whole, 0.0), chosen(condition, 0.0, whole)
+
+
+def _moved(array: Array, g: Array) -> Adjoints:
+    back = tuple(sorted(range(g.ndim), key=array.value.__getitem__))
+    return (Array("moved", (g,), array.args[0].shape, back),)
+
+
+_RULES: dict[str, Callable[[Array, Array], Adjoints]] = {
+    "add": _add,
+    "subtract": _subtract,
+    "multiply": _multiply,
+    "divide": _divide,
+    "maximum": _maximum,
+    "negative": lambda _, g: (-g,),
+    "absolute": lambda y, g: (scaled(g, unary("sign", y.args[0])),),
+    "exp": lambda y, g: (scaled(g, y),),
+    "expm1": lambda y, g: (scaled(g, exp(y.args[0])),),
+    "log": lambda y, g: (_over(g, y.args[0]),),
+    "log1p": lambda y, g: (_over(g, y.args[0] + 1.0),),
+    "tanh": _tanh,
+    "sqrt": lambda y, g: (_over(g, 2.0 * y),),
+    "power": _power,
+    "sum": _sum,
+    "max": _max,
+    "where": _where,
+    "moved": _moved,
+    "transpose": lambda _, g: (g.T,),
+    "reshape": lambda y, g: (reshaped(g, y.args[0].shape),),
+    "broadcast": lambda _, g: (g,),
+}

@@ -1,0 +1,271 @@
+"""Record a formula: arrays that hold no numbers, but the steps by which numbers are computed.
+
+A formula is a function of `Array`s. Called once, it leaves a graph of primitive steps, which every
+kind of number runs (`exact`, `errors`, `plain`) and which `gradient` differentiates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DefinitionError
+
+Shape = tuple[int, ...]
+Adjoint = Callable[["Array", "Array"], "Array"]
+
+
+@dataclass(frozen=True, eq=False)
+class Array:
+    """An array of numbers that are computed by a step from other arrays.
+
+    Attributes:
+        op: the name of the step.
+        args: the arrays that the step reads.
+        shape: its shape.
+        value: what the step needs besides: an axis, an exponent, a shape, or constant numbers.
+        adjoint: the derivative of a step that has one of its own, a function of the array and of
+            its adjoint, with respect to the first of `wrt`; None for the rule of the primitive.
+        wrt: the array with respect to which `adjoint` differentiates.
+    """
+
+    op: str
+    args: tuple[Array, ...]
+    shape: Shape
+    value: Any = None
+    adjoint: Adjoint | None = None
+    wrt: Array | None = None
+
+    __array_ufunc__ = None  # NumPy's arrays leave their operators to this class
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it holds truth values."""
+        return self.op in _MASKS
+
+    def __add__(self, other: Number) -> Array:
+        return binary("add", self, other)
+
+    def __radd__(self, other: Number) -> Array:
+        return binary("add", other, self)
+
+    def __sub__(self, other: Number) -> Array:
+        return binary("subtract", self, other)
+
+    def __rsub__(self, other: Number) -> Array:
+        return binary("subtract", other, self)
+
+    def __mul__(self, other: Number) -> Array:
+        return binary("multiply", self, other)
+
+    def __rmul__(self, other: Number) -> Array:
+        return binary("multiply", other, self)
+
+    def __truediv__(self, other: Number) -> Array:
+        return binary("divide", self, other)
+
+    def __rtruediv__(self, other: Number) -> Array:
+        return binary("divide", other, self)
+
+    def __neg__(self) -> Array:
+        return unary("negative", self)
+
+    def __abs__(self) -> Array:
+        return unary("absolute", self)
+
+    def __pow__(self, exponent: float) -> Array:
+        if not isinstance(exponent, int | float):
+            raise DefinitionError(f"** takes a number as exponent, and not a {_kind(exponent)}")
+        return unary("power", self, float(exponent))
+
+    def __gt__(self, other: Compared) -> Array:
+        return unary("positive", binary("subtract", self, other))
+
+    def __lt__(self, other: Compared) -> Array:
+        return unary("positive", binary("subtract", other, self))
+
+    def __ge__(self, other: Compared) -> Array:
+        return unary("not", self < other)
+
+    def __le__(self, other: Compared) -> Array:
+        return unary("not", self > other)
+
+    def __getitem__(self, index: object) -> Array:
+        """Return the array with further axes of size 1: `x[:, None]`."""
+        parts = index if isinstance(index, tuple) else (index,)
+        if any(part is not None and part != slice(None) for part in parts):
+            raise DefinitionError("an index holds `:` and `None` only; `take` picks a class")
+        sizes = list(self.shape)
+        if sum(part is not None for part in parts) > len(sizes):
+            raise DefinitionError(f"too many indices for an array of shape {self.shape}")
+        shape = [1 if part is None else sizes.pop(0) for part in parts]
+        return reshaped(self, (*shape, *sizes))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise DefinitionError("an array without axes has no length")
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        raise DefinitionError("an array of a formula cannot be gone through element by element")
+
+    def __bool__(self) -> bool:
+        raise DefinitionError(
+            "a formula cannot decide by `if`, `and` or `or`; where(condition, a, b) chooses"
+        )
+
+    def __float__(self) -> float:
+        raise DefinitionError(
+            "a formula holds no numbers; its functions are those of lossdiff.formula alone"
+        )
+
+    __array__ = __float__
+
+    @property
+    def T(self) -> Array:  # noqa: N802 -- as NumPy names it
+        """The transposed array, of two axes."""
+        if self.ndim != 2:
+            raise DefinitionError(f".T needs two axes, and not the shape {self.shape}")
+        return Array("transpose", (self,), self.shape[::-1])
+
+    def sum(self, axis: int | None = None, keepdims: bool = False) -> Array:
+        """Return the sum along an axis; None for all."""
+        return reduction("sum", self, axis, keepdims)
+
+    def mean(self, axis: int | None = None, keepdims: bool = False) -> Array:
+        """Return the mean along an axis; None for all."""
+        total = self.sum(axis, keepdims)
+        return total / float(np.prod(self.shape) if axis is None else self.shape[axis])
+
+    def max(self, axis: int | None = None, keepdims: bool = False) -> Array:
+        """Return the largest number along an axis; None for all."""
+        return reduction("max", self, axis, keepdims)
+
+
+Number = Union[Array, int, float, NDArray[Any]]  # noqa: UP007 -- evaluated before `Array` is known
+Compared = Union[Array, float]  # noqa: UP007
+_MASKS = frozenset({"positive", "not", "top", "both", "given"})
+
+
+def given(name: str, shape: Shape) -> Array:
+    """Return an argument of the formula."""
+    return Array("input", (), shape, name)
+
+
+def constant(value: Number) -> Array:
+    """Return a number, or an array of numbers, as an array of a formula.
+
+    Raises:
+        DefinitionError: it holds no real numbers.
+    """
+    if isinstance(value, Array):
+        return value
+    try:
+        numbers = np.asarray(value, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(f"a {_kind(value)} cannot be computed with in a formula") from error
+    return Array("constant", (), numbers.shape, numbers)
+
+
+def mask(values: NDArray[np.bool_]) -> Array:
+    """Return truth values that are known."""
+    return Array("given", (), values.shape, values)
+
+
+def unary(op: str, array: Number, value: Any = None) -> Array:
+    """Return a step from each number to one."""
+    array = constant(array)
+    if array.is_mask != (op == "not"):
+        raise DefinitionError("a comparison has no number; where(condition, 1, 0) gives one")
+    return Array(op, (array,), array.shape, value)
+
+
+def binary(op: str, left: Number, right: Number, value: Any = None) -> Array:
+    """Return a step from two numbers each to one."""
+    arrays = constant(left), constant(right)
+    if any(array.is_mask for array in arrays):
+        raise DefinitionError("a comparison has no number; where(condition, 1, 0) gives one")
+    return Array(op, arrays, together(op, *arrays), value)
+
+
+def together(op: str, *arrays: Array) -> Shape:
+    """Return the shape that arrays have together.
+
+    Raises:
+        DefinitionError: they do not fit each other.
+    """
+    shapes = [array.shape for array in arrays]
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        listed = " and ".join(map(str, shapes))
+        raise DefinitionError(f"{op}: the shapes {listed} do not fit each other") from None
+
+
+def reduction(op: str, array: Number, axis: int | None, keepdims: bool) -> Array:
+    """Return the sum or the maximum along an axis; None for all numbers."""
+    array = constant(array)
+    if array.is_mask:
+        raise DefinitionError("a comparison has no number; where(condition, 1, 0) gives one")
+    if axis is None:
+        flat = reshaped(array, (int(np.prod(array.shape)),))
+        total = Array(op, (flat,), ())
+        return reshaped(total, (1,) * array.ndim) if keepdims else total
+    if not isinstance(axis, int) or not -array.ndim <= axis < array.ndim:
+        raise DefinitionError(f"{op}: no axis {axis!r} in an array of shape {array.shape}")
+    axis %= array.ndim
+    if axis != array.ndim - 1:
+        order = (*(it for it in range(array.ndim) if it != axis), axis)
+        array = Array("moved", (array,), tuple(array.shape[it] for it in order), order)
+    total = Array(op, (array,), array.shape[:-1])
+    shape = (*total.shape[:axis], 1, *total.shape[axis:])
+    return reshaped(total, shape) if keepdims else total
+
+
+def reshaped(array: Array, shape: Shape) -> Array:
+    """Return the same numbers in another shape."""
+    return array if array.shape == shape else Array("reshape", (array,), shape)
+
+
+def broadcast(array: Array, shape: Shape) -> Array:
+    """Return the numbers repeated to a shape."""
+    return array if array.shape == shape else Array("broadcast", (array,), shape)
+
+
+def chosen(condition: Array, yes: Number, no: Number) -> Array:
+    """Return the numbers of `yes` where a condition holds, and those of `no` elsewhere."""
+    if not isinstance(condition, Array) or not condition.is_mask:
+        raise DefinitionError("where takes a comparison first, such as x > 0")
+    arrays = constant(yes), constant(no)
+    if any(array.is_mask for array in arrays):
+        raise DefinitionError("a comparison has no number; where(condition, 1, 0) gives one")
+    return Array("where", (condition, *arrays), together("where", condition, *arrays))
+
+
+def steps(outputs: Iterable[Array]) -> list[Array]:
+    """Return all arrays that some are computed from, each after those that it is computed from."""
+    found: dict[Array, None] = {}
+    waiting = [(array, False) for array in outputs]
+    while waiting:
+        array, is_ready = waiting.pop()
+        if array in found:
+            continue
+        if is_ready:
+            found[array] = None
+        else:
+            waiting.append((array, True))
+            waiting += [(argument, False) for argument in array.args]
+    return list(found)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
