@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from ..cases.model import Case, Inputs
-from ..cases.operations import OPERATIONS, Operation
+from ..cases.operations import BUILT_IN, Operation
 from .claim import Calling, Claim, Kind
 from .framework import Framework
 
@@ -350,8 +350,8 @@ def operation_of(name: str) -> Operation | None:
     >>> operation_of("log_softmax_unshifted").name, operation_of("binary_search")
     ('log_softmax', None)
     """
-    fitting = [key for key in OPERATIONS if name == key or name.startswith(f"{key}_")]
-    return OPERATIONS[max(fitting, key=len)] if fitting else None
+    fitting = [key for key in BUILT_IN if name == key or name.startswith(f"{key}_")]
+    return BUILT_IN[max(fitting, key=len)] if fitting else None
 
 
 def implementations_of(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .model import Case
-from .operations import OPERATIONS, Options
+from .operations import BUILT_IN, Options
 
 EVERYDAY_VALUES = {"logits": "normal", "probs": "probs", "log_probs": "log_probs"}
 EVERYDAY_TARGETS = {
@@ -45,7 +45,7 @@ def with_options() -> list[Case]:
     Who ports a call from one framework to another needs an answer without other difficulties.
     """
     cases = []
-    for operation in OPERATIONS.values():
+    for operation in BUILT_IN.values():
         for kind in operation.targets:
             values: dict[str, Any] = {
                 name: value

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .covering import Constraint, Row
-from .families import VALUES
+from .families import VALUES, Family
 from .operations import DTYPES, LANGUAGE_MODELS, Operation, Options
 from .targets import targets_of
 from .weights import WEIGHTS
@@ -188,6 +188,15 @@ _QUICK_TARGETS = {
 }
 
 
+# What the definition of a user's own operation leaves open is not asked of it: labels out of range,
+# probabilities that do not sum to 1, and numbers that are none.
+_DEFINED_TARGETS = {
+    "index": ("random", "top"), "one_hot": ("random",), "soft": ("soft",),
+    "multi_label": ("binary", "fractional"),
+}  # fmt: skip
+_NO_PROBABILITIES = ("probs_outside",)
+
+
 def families_of(operation: Operation, suite: str) -> list[str]:
     """Return the names of the families of values of an operation in a suite."""
     return [
@@ -198,6 +207,7 @@ def families_of(operation: Operation, suite: str) -> list[str]:
         and family.name not in _ALONE
         and (operation.reads_classes or family.name not in _OF_ROWS)
         and ("ignore_index" in operation.options or family.name not in _OF_IGNORED)
+        and (not operation.is_defined or _is_definite(family))
     ]
 
 
@@ -218,16 +228,22 @@ def factors_of(operation: Operation, suite: str) -> dict[str, list[Any]]:
     factors["shape"] = SHAPE.of(suite)
     if operation.targets:
         # The kind and family of a target are one factor: the families depend on the kind.
+        targets = _DEFINED_TARGETS if operation.is_defined else _QUICK_TARGETS
         factors["target"] = [
             f"{kind}.{family}"
             for kind in operation.targets
-            for family in (_QUICK_TARGETS[kind] if quick else targets_of(kind))
+            for family in (targets[kind] if quick or operation.is_defined else targets_of(kind))
             if "ignore_index" in operation.options or not family.endswith("_ignored")
         ]
     # The options of language models have a list of their own, as only few functions take them.
     options = [it for it in operation.options if it not in LANGUAGE_MODELS]
     # The order of the factors is part of the hash of a covering array.
     return {**factors, **{option: OPTIONS[option].of(suite) for option in options}}
+
+
+def _is_definite(family: Family) -> bool:
+    """Return whether a family holds numbers alone of which any formula has to be right."""
+    return family.is_finite and family.name not in _NO_PROBABILITIES
 
 
 def _axis_is_there(shape: str, axis: int) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..cases.faultless import without_fault
 from ..cases.model import Case
-from ..cases.operations import OPERATIONS
+from ..cases.operations import BUILT_IN
 from ..harness.runfile import AccuracyView, RunFile
 from ..harness.verdicts import UNDEFINED, kind_of
 from .survey import TEXTBOOK, way_of
@@ -114,7 +114,7 @@ def fields(runs: Sequence[RunFile]) -> Iterator[Field]:
     Args:
         runs: run files; if two contain the same answer, that of the later one counts.
     """
-    for operation in sorted(OPERATIONS, key=lambda name: name != _FIRST):
+    for operation in sorted(BUILT_IN, key=lambda name: name != _FIRST):
         found: dict[str, Field] = {}
         for run in runs:
             for row in run.rows(AccuracyView, _ASKED, (operation, TEXTBOOK)):
@@ -125,6 +125,6 @@ def fields(runs: Sequence[RunFile]) -> Iterator[Field]:
                     member = Member(row.framework, row.implementation, row.kind, way)
                     here.answers.setdefault(member, {})[Point(row.case, row.quantity)] = row
                     here.dtypes[row.case] = row.dtype
-        for kind in ("", *OPERATIONS[operation].targets):
+        for kind in ("", *BUILT_IN[operation].targets):
             if kind in found:
                 yield found[kind]

@@ -12,7 +12,7 @@ from ...cases.checked import decoded
 from ...cases.suites import Suite
 from ...errors import RunFileError
 from ..own import place_of
-from ..runfile import RunFile, WorkerRow
+from ..runfile import DEFINED, RunFile, WorkerRow, written_operations
 from .plan import Plan
 
 # Entries of `meta`, and their names on the command line. `QUESTIONS` must be equal for runs to be
@@ -60,6 +60,7 @@ def identity(plan: Plan, whole: Suite, *, seed: int = 0, count: int = 0) -> dict
         "modes": " ".join(plan.modes),
         "device": plan.device,
         "implementations": written(plan.extra),
+        DEFINED: written_operations(),
         "functions": _digest(
             file.read_text(encoding="utf-8", errors="replace") for file in _files(plan)
         ),

@@ -19,6 +19,7 @@ from ...errors import RunFileError
 from ..causes import ease
 from ..relations import RelationTally, compared
 from ..runfile import (
+    DEFINED,
     AnswerRow,
     CaseView,
     CompletedRow,
@@ -39,6 +40,7 @@ from ..runfile import (
     WorkedRow,
     WorkerRow,
     cases_of,
+    defined_together,
     matched,
     matched_cases,
 )
@@ -314,6 +316,7 @@ def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
         "modes": " ".join(sorted(_words(metas, "modes"))),
         "device": " ".join(sorted(_words(metas, "device"))),
         "implementations": written(extra),
+        DEFINED: defined_together(metas),
         "digests": written({key: it for meta in metas for key, it in digests(meta).items()}),
         "functions": next(iter(functions)) if len(functions) == 1 else "",
         "joined": "\n".join(meta.get("joined") or meta["command"] for meta in metas),

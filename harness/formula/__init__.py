@@ -14,7 +14,7 @@ of errors (`errors`), and NumPy's own in a dtype (`plain`).
 from __future__ import annotations
 
 from .answers import Answers
-from .definition import Definition, Formula, define, definition_of, forget
+from .definition import Definition, Formula, define, definition_of, forget, is_formula
 from .graph import Array
 from .plain import plain
 
@@ -26,5 +26,6 @@ __all__ = [
     "define",
     "definition_of",
     "forget",
+    "is_formula",
     "plain",
 ]

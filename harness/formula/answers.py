@@ -8,21 +8,24 @@ from functools import cached_property
 
 import numpy as np
 
-from ...cases.dtypes import Array
+from ...cases.dtypes import FORMATS, Array
 from ...cases.model import Case, Inputs
 from ...errors import DefinitionError
 from ..bounds import Algorithm, Precision, precision_of
-from ..oracle import Floats, Solution
+from ..oracle import Exact, Floats, Solution
 from . import graph
 from .definition import Definition, Formula, applied, definition_of
 from .errors import Roundings
 from .evaluation import Evaluation, evaluated
+from .exactly import where
 from .functions import Labels, Target
 from .gradient import gradients
 from .graph import broadcast, constant, given, reshaped
+from .overflow import overflowed
 
 _VALUES, _TARGET = "values", "target"
 _AXES = 2  # N and C
+_NOTHING = Exact.of(np.nan)  # no answer is agreed on
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,12 @@ class Answers:
         if broken is not None:
             return Solution(refusal=broken[1], broken_rule=broken[0])
         found = self._traced(self._definition.formula)
-        exact = {name: found.evaluation.results[it] for name, it in found.outputs.items()}
+        outputs = list(found.outputs.values())
+        lost = overflowed(found.evaluation, outputs, FORMATS[self.case.dtype])
+        exact = {
+            name: where(is_lost, _NOTHING, found.evaluation.results[output])
+            for (name, output), is_lost in zip(found.outputs.items(), lost, strict=True)
+        }
         return Solution(quantities=exact)
 
     def bound(self, quantity: str, algorithm: Algorithm) -> Floats:

@@ -105,6 +105,15 @@ def definition_of(name: str) -> Definition | None:
     return _DEFINED.get(name)
 
 
+def is_formula(value: object) -> bool:
+    """Return whether an object is the formula of an operation, and no implementation of it."""
+    return any(
+        value is it
+        for own in _DEFINED.values()
+        for it in (own.formula, *own.forms, *own.cancelling)
+    )
+
+
 def forget(name: str) -> None:
     """Remove a definition."""
     _DEFINED.pop(name, None)

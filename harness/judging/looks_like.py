@@ -139,7 +139,8 @@ def _tried(solved: SolvedCase, quantity: str, likely: Collection[str] | None) ->
     return (
         it
         for it in MISTAKES
-        if quantity in it.quantities
+        if not solved.by_formula
+        and quantity in it.quantities
         and (likely is None or it.drops or it.name in likely)
         and it.applies(solved.case)
     )

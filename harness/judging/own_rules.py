@@ -192,14 +192,14 @@ def _under_more_conventions(
             found = judge_under(solved, solution, quantity, answer)
             if not found.is_finding and found.kind is not VerdictKind.NARROW:
                 return replace(found, word=CONVENTION + name, detail=Remark(found.word))
-    if rules.clip and fits(solved, quantity, answer, clipped(rules.clip)):
+    if rules.clip and not solved.by_formula and fits(solved, quantity, answer, clipped(rules.clip)):
         return replace(verdict, word=CONVENTION + DECLARED_CLIP, detail=Remark(f"{rules.clip:g}"))
     return verdict
 
 
 def _more_conventions(solved: SolvedCase, rules: OwnRules) -> Iterator[tuple[str, Convention]]:
     single = [it for it in conventions_for(solved.case) if it[0] != _OF_NOTHING]
-    if rules.clip and solved.case.contract.domain == "probs":
+    if rules.clip and solved.case.contract.domain == "probs" and not solved.by_formula:
         own = DECLARED_CLIP, Convention(clip=rules.clip)
         yield own
         single.append(own)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...cases.dtypes import FORMATS, Format
 from ..answers import VALUE
+from ..bounds import SOUND
 from .problem import Problem, problem_of
 from .solved_case import SolvedCase
 from .steps import RIGHT, Formula, Pair, changed
@@ -116,6 +117,9 @@ def _are_of(numbers: NDArray[np.float64], form: Format) -> bool:
 
 def _error_of(solved: SolvedCase, quantity: str) -> NDArray[np.float64]:
     """Return the running error of an ordinary computation, in units of the roundoff."""
+    if solved.by_formula is not None:
+        sound = solved.bound(solved.solution, quantity, SOUND)
+        return np.nan_to_num(sound / FORMATS[solved.case.dtype].unit_roundoff, posinf=0.0)
     formula = Formula(problem_of(solved.case, solved.inputs, FORMATS[solved.case.dtype]), RIGHT)
     approx = formula.answer(quantity)
     assert approx is not None  # noqa: S101 -- the solution has this quantity

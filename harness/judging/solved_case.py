@@ -10,6 +10,7 @@ import numpy as np
 from ...cases.model import Case, Inputs
 from ..answers import HVP_LOGITS
 from ..bounds import Algorithm, bound
+from ..formula import Answers
 from ..oracle import CONTRACT, Convention, Floats, Solution, solve, solve_second
 from .conventions import conventions_for
 from .steps import Formula
@@ -100,8 +101,17 @@ class SolvedCase:
         # The solutions live as long as this object, so that their ids stay unique.
         key = (id(solution), quantity, algorithm)
         if key not in self._bounds:
-            self._bounds[key] = bound(self.case, solution, quantity, algorithm)
+            self._bounds[key] = (
+                bound(self.case, solution, quantity, algorithm)
+                if self.by_formula is None
+                else self.by_formula.bound(quantity, algorithm)
+            )
         return self._bounds[key]
+
+    @cached_property
+    def by_formula(self) -> Answers | None:
+        """The answers by formula; None where the operation is built in."""
+        return Answers(self.case, self.inputs) if self.case.contract.is_defined else None
 
     @cached_property
     def _bounds(self) -> dict[tuple[int, str, object], Floats]:
@@ -110,6 +120,8 @@ class SolvedCase:
 
     def _solved(self, convention: Convention) -> Solution:
         """Return the answer under a convention, with the Hessian-vector product if it is probed."""
+        if self.by_formula is not None:
+            return self.by_formula.solution
         solution = solve(self.case, self.inputs, convention)
         if not self.case.is_probed or solution.refusal:
             return solution

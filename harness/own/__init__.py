@@ -2,6 +2,7 @@
 
 from .alike import alike
 from .declaration import Declaration, Declared, Implements, declaration_of, implements
+from .definitions import define_from
 from .finding import found_in
 from .learning import SIBLINGS, learn
 from .learnt import Learnt, failing, learnt_of, restored
@@ -28,6 +29,7 @@ __all__ = [
     "Taken",
     "alike",
     "declaration_of",
+    "define_from",
     "failing",
     "folder_of",
     "found_in",

@@ -110,6 +110,9 @@ class Extent:
     def _with_ranks(self, guess: Guess) -> Guess:
         """Find out which numbers of axes it takes, and where it has the classes of three."""
         contract = OPERATIONS[guess.operation]
+        if contract.is_defined:
+            self.limits = replace(self.limits, ranks=frozenset({len(SHAPE)}))
+            return guess
         if self.limits.ranks or not contract.reads_classes or not self.asker.ask(guess).is_near:
             return guess
         taken, why = {len(SHAPE)}, dict[str, list[str]]()

@@ -15,12 +15,14 @@ from ...backends import FRAMEWORKS
 from ...cases.operations import OPERATIONS
 from ...errors import UserFileError
 from ..answers import one_line
+from ..formula import is_formula
 from .declaration import REGISTER, Declaration, Declared
 from .defined import defined_names
+from .definitions import define_operations
 from .fitting import as_function, misfit
 from .loading import load_module
 from .names import Meaning, looks_like_a_loss, meaning_of
-from .places import Place, evaluated, place_of
+from .places import Place, evaluated, place_of, source_of
 from .taken import Candidate, Left
 from .tracebacks import own_traceback
 
@@ -40,7 +42,9 @@ def found_in(place: str, framework: str) -> tuple[list[Candidate], list[Left]]:
         UserFileError: it cannot be imported, or has no such object.
         DeclarationError: what is said of an object names something that does not exist.
     """
-    where = place_of(place)
+    source = load_module(place_of(source_of(place)))
+    define_operations(source)
+    where = place_of(place)  # which may name an operation that the file defines
     module = load_module(where)
     try:
         return _Finder(where, module, framework).found()
@@ -161,6 +165,8 @@ class _Finder:
         """Return whether an attribute may be meant as a function for others."""
         is_gradient = key.endswith(_VJP) and hasattr(self._module, key.removesuffix(_VJP))
         if key.startswith(("_", "test_")) or is_gradient or isinstance(value, ModuleType):
+            return False
+        if is_formula(value):
             return False
         return callable(value) or as_function(value) is not None
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from ...backends import FRAMEWORKS
-from ...cases.operations import OPERATIONS, TargetKind
+from ...cases.operations import BUILT_IN, OPERATIONS, TargetKind
 
 _INDEX: tuple[TargetKind, ...] = ("index",)
 _ROWS: tuple[TargetKind, ...] = ("one_hot", "soft")
@@ -147,18 +147,24 @@ def meaning_of(name: str) -> tuple[Meaning, bool] | None:
     (None, None)
     """
     name = _WITH_GRADIENT.sub("", snake_case(name).strip("_"))
-    if name in NAMES:
-        return NAMES[name], True
+    if known := _named(name):
+        return known, True
     words = name.split("_")
     while words:
         for end in range(len(words), 0, -1):
-            found = NAMES.get("_".join(words[:end]))
+            found = _named("_".join(words[:end]))
             if found:
                 return None if _is_otherwise(found, words[end:]) else (found, False)
         if words[0] not in _BEFORE:
             return None
         words = words[1:]
     return None
+
+
+def _named(name: str) -> Meaning | None:
+    """Return what just a name of the table says, or that of an operation that is defined."""
+    is_defined = name in OPERATIONS and name not in BUILT_IN
+    return Meaning(name) if is_defined else NAMES.get(name)
 
 
 def _is_otherwise(found: Meaning, after: list[str]) -> bool:
@@ -181,7 +187,7 @@ def looks_like_a_loss(name: str) -> bool:
 
 def table() -> list[tuple[str, str, str]]:
     """Return the table as rows: a name, its operation, and the targets that it says."""
-    assert set(OPERATIONS) <= set(NAMES)  # noqa: S101 -- each is a name of its own
+    assert set(BUILT_IN) <= set(NAMES)  # noqa: S101 -- each is a name of its own
     return [
         (name, meaning.operation, ", ".join(meaning.targets)) for name, meaning in NAMES.items()
     ]

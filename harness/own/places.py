@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from ...cases.operations import OPERATIONS
 from ...errors import DeclarationError, UserFileError
 from .declaration import Declaration, implements
-from .names import NAMES
+from .names import NAMES, Meaning
 
 _FILE = re.compile(r"(?P<file>.*?\.py)(?::(?P<rest>.*))?", re.DOTALL)
 _MODULE = re.compile(r"(?P<module>[^\W\d]\w*(?:\.[^\W\d]\w*)*)(?::(?P<rest>.*))?", re.DOTALL)
@@ -80,6 +81,16 @@ def place_of(text: str) -> Place:
     return Place(text, source, expression, _declaration(said) if said else None)
 
 
+def source_of(text: str) -> str:
+    """Return the file or module of a place, without the object and what is said of it.
+
+    >>> source_of("mine.py:loss=focal_loss")
+    'mine.py'
+    """
+    found = _FILE.fullmatch(text) or _MODULE.fullmatch(text)
+    return found.group(1) if found else text
+
+
 def _split(text: str) -> tuple[str, str]:
     """Return an expression and what is said of it, which comes after the `=` that ends it."""
     ends = [match.start() for match in re.finditer("=", text)]
@@ -136,9 +147,9 @@ def _declaration(text: str) -> Declaration:
         raise DeclarationError(f"{text!r} is no operation, such as cross_entropy(reduction='none')")
     _, settings = _arguments(call)
     name = call.func.id
-    meaning = NAMES.get(name)
+    meaning = NAMES.get(name) or (Meaning(name) if name in OPERATIONS else None)
     if meaning is None:
-        near = get_close_matches(name, NAMES, 1)
+        near = get_close_matches(name, [*OPERATIONS, *NAMES], 1)
         meant = f"; did you mean {near[0]}?" if near else ""
         raise DeclarationError(f"{name!r} is no operation{meant} (`lossdiff list names` shows all)")
     if meaning.targets and meaning.operation != name:

@@ -202,7 +202,10 @@ class _Scope:
                 "dtype": dtypes,
             }
             if kind:
-                factors["target"] = self._taken([f"{kind}.{it}" for it in _PLAIN_TARGETS[kind]])
+                families = _PLAIN_TARGETS[kind]
+                if self.operation.is_defined:
+                    families = families[: 1 if kind == "soft" else None]
+                factors["target"] = self._taken([f"{kind}.{it}" for it in families])
             yield from self._cases(factors)
 
     def difficult(self) -> Iterator[Case]:
@@ -275,7 +278,8 @@ class _Scope:
         """Yield everyday cases at and beside the sizes of blocks, and one of very many rows."""
         for classes, rows in BLOCKS.items():
             yield replace(self._everyday(self.kinds[0]), shape=self.shape_of(classes, rows))
-        yield self._many_rows()
+        if not self.operation.is_defined:
+            yield self._many_rows()
 
     def _many_rows(self) -> Case:
         """Return a case of very many rows, in which one row that is left out shows."""

@@ -7,6 +7,7 @@ classes in `rows`, `timing_rows` and `resume_rows`; `schema` converts rows to co
 from __future__ import annotations
 
 from .answers import Answer, AnswerKey, CaseAnswers, Pair, cases_of, matched, matched_cases
+from .defined import DEFINED, defined_together, written_operations
 from .file import RunFile
 from .lock import writing
 from .omissions import Omission, omissions
@@ -26,6 +27,7 @@ from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
 from .views import AccuracyView, CaseView, NamesView, PassView, VerdictView, WordView
 
 __all__ = [
+    "DEFINED",
     "AccuracyView",
     "Answer",
     "AnswerKey",
@@ -58,6 +60,7 @@ __all__ = [
     "WorkerRow",
     "array_of",
     "cases_of",
+    "defined_together",
     "draft_of",
     "matched",
     "matched_cases",
@@ -65,4 +68,5 @@ __all__ = [
     "packed",
     "standing",
     "writing",
+    "written_operations",
 ]

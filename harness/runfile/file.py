@@ -21,6 +21,7 @@ from ...cases.model import Case
 from ...errors import LostError, RunFileError, SchemaError
 from ...outputs import shown, target_of
 from .connection import check_place, check_whole, connected, created, opened, other_format
+from .defined import know_operations
 from .given import pack, unpack
 from .lock import InodeLock
 from .meta import Meta, checked_meta
@@ -235,6 +236,7 @@ class RunFile:
         with explained(self.path):
             if not self._is_checked:
                 check_tables(self._connection)
+                know_operations(self._connection)
                 self._is_checked = True
             yield
 

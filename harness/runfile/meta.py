@@ -8,6 +8,7 @@ from typing import Any
 
 from ...cases.checked import decoded, shown
 from ...errors import RunFileError, SchemaError
+from .defined import DEFINED, check_operations
 
 _LONGEST = 10_000  # characters of an entry, but for those of whole lists
 _SHARD = re.compile(r"[0-9]{1,7}(\+[0-9]{1,7})*/[0-9]{1,7}", re.ASCII)
@@ -44,6 +45,7 @@ def _pattern(pattern: re.Pattern[str], what: str) -> Callable[[str], None]:
 
 _CHECKS: dict[str, Callable[[str], None]] = {
     "implementations": _json(dict[str, list[str]]),
+    DEFINED: check_operations,
     "digests": _json(dict[str, str]),
     "parts": _json(dict[str, list[int]]),
     "spent": _json(dict[str, float | dict[str, float]]),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ...backends import EAGER, FRAMEWORKS
-from ...cases.operations import DTYPES, OPERATIONS
+from ...cases.operations import BUILT_IN, DTYPES
 from .file import RunFile
 from .rows import WorkerRow
 from .views import WayView
@@ -84,7 +84,7 @@ def _rest(run: RunFile, asked: Mapping[WayView, int]) -> Iterator[Omission]:
         ("dtypes", set(DTYPES) - {way.dtype for way in asked}, "no case has them"),
         (
             "operations",
-            set(OPERATIONS) - {way.operation for way in asked},
+            set(BUILT_IN) - {way.operation for way in asked},
             "--operation named others, or nothing claims them",
         ),
     ):

@@ -2,8 +2,9 @@
 
 `assert_agrees` and `check_implementation` judge a function of yours, `ask` asks every framework on
 your own arrays, `exact` gives the right answer and `tolerance` how far a sound computation may be
-from it. `LossdiffError` is the base class of all errors. The names are imported when they are first
-used, and no framework before it is asked.
+from it. `define` makes an operation of a formula of yours, written with `lossdiff.formula`.
+`LossdiffError` is the base class of all errors. The names are imported when they are first used,
+and no framework before it is asked.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ._api.questions import Question, parametrize
     from ._api.result import Result
     from ._api.runs import open_run
+    from .harness.formula import define
     from .harness.own import implements
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "ask",
     "assert_agrees",
     "check_implementation",
+    "define",
     "exact",
     "implements",
     "open_run",
@@ -42,6 +45,7 @@ _HOMES = {
     "ask": "._api.asking",
     "assert_agrees": "._api.checking",
     "check_implementation": "._api.checking",
+    "define": ".harness.formula",
     "exact": "._api.exactly",
     "implements": ".harness.own",
     "open_run": "._api.runs",

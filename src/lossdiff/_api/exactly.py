@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from ..cases.dtypes import FORMATS
 from ..errors import ArgumentValueError
-from ..harness.bounds import SOUND, bound
-from ..harness.oracle import Exact, Solution, solve
+from ..harness.bounds import SOUND
+from ..harness.judging import SolvedCase
+from ..harness.oracle import Exact
 from .frameworks import named
 from .own_case import Asked, asked
 
@@ -72,7 +73,7 @@ def exact(
     if type(digits) is not int or digits < 1:
         raise ArgumentValueError(f"digits is {digits!r}; allowed: whole numbers from 1")
     question = asked(operation, logits, target, options)
-    solution = solved(question)
+    solution = solved_of(question).solution
     found = {name: question.restored(name, decimals(exact, digits))
              for name, exact in solution.quantities.items()}  # fmt: skip
     wide = {name: question.restored(name, exact.to_float())
@@ -116,9 +117,10 @@ def tolerance(
     array([3.87e-07, 3.87e-07])
     """
     question = asked(operation, logits, target, options)
-    solution = solved(question)
+    solved = solved_of(question)
+    solution = solved.solution
     named("quantity", quantity, solution.quantities)
-    limit = bound(question.case, solution, quantity, SOUND)
+    limit = solved.bound(solution, quantity, SOUND)
     # A sound computation may be a rounding away also where the analysis promises more.
     with np.errstate(over="ignore", invalid="ignore"):
         right = np.abs(solution.quantities[quantity].to_float())
@@ -127,18 +129,18 @@ def tolerance(
     return question.restored(quantity, limit)
 
 
-def solved(question: Asked) -> Solution:
-    """Return the right answer to a question.
+def solved_of(question: Asked) -> SolvedCase:
+    """Return a question with its right answer.
 
     Raises:
         ArgumentValueError: the right answer is an error.
     """
     given = question.case.given
     assert given is not None  # noqa: S101 -- it was made of arrays
-    solution = solve(question.case, given)
-    if solution.refusal:
-        raise ArgumentValueError(f"the right answer is an error: {solution.refusal}")
-    return solution
+    solved = SolvedCase(question.case, given)
+    if solved.solution.refusal:
+        raise ArgumentValueError(f"the right answer is an error: {solved.solution.refusal}")
+    return solved
 
 
 def decimals(exact: Exact, digits: int) -> NDArray[Any]:

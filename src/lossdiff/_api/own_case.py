@@ -254,7 +254,8 @@ def _shaped(
     Several axes become the last one. What a mask leaves out becomes −inf, a class of probability 0.
     """
     keeps, where = bool(given.pop("keepdim", False)), given.pop("where", None)
-    if (keeps or where is not None) and not contract.reads_classes:
+    is_plain = contract.reads_classes and not contract.is_defined
+    if (keeps or where is not None) and not is_plain:
         raise ArgumentTypeError(f"{contract.name} takes neither keepdim nor where")
     if where is not None:
         mask = array_of("where", where)
@@ -288,7 +289,8 @@ def _options(contract: Operation, given: dict[str, Any], axes: int, is_moved: bo
     found: dict[str, Any] = {}
     for name, value in given.items():
         plain = [item for item in contract.options if item not in WEIGHTS]
-        extra = [] if contract.is_loss or not contract.reads_classes else ["keepdim", "where"]
+        is_plain = not (contract.is_loss or contract.is_defined) and contract.reads_classes
+        extra = ["keepdim", "where"] if is_plain else []
         named(
             f"option of {contract.name}",
             name,
@@ -346,7 +348,8 @@ def _result(
 ) -> tuple[int, ...]:
     """Return the shape of the value as the user wants it."""
     if case.operation not in _REDUCES:
-        return shape if not case.contract.is_loss else result_shape(case)
+        is_plain = not case.contract.is_loss and not case.contract.is_defined
+        return shape if is_plain else result_shape(case)
     gone = axes or ((case.options.axis % len(shape),) if shape else ())
     if keeps:
         return tuple(1 if axis in gone else size for axis, size in enumerate(shape))

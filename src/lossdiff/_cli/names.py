@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,9 +19,9 @@ class OwnType(click.ParamType[Any]):
 class Name(OwnType):
     """The type of a parameter that is one of a set of names."""
 
-    def __init__(self, what: str, names: Iterable[str]) -> None:
+    def __init__(self, what: str, names: Collection[str]) -> None:
         self.name = what
-        self._names = tuple(names)
+        self._names = names  # of operations there may be more by the time of a call
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if value not in self._names:

@@ -12,7 +12,7 @@ from ..cases.operations import OPERATIONS
 from ..cases.suites import Suite
 from ..errors import InputError
 from ..harness.engine import Plan
-from ..harness.own import place_of
+from ..harness.own import define_from, place_of
 from ..harness.workers import GIB
 from ..outputs import shown
 from .names import Name, OwnType, unknown
@@ -49,6 +49,7 @@ def checked_place(text: str) -> str:
     if any("\ud800" <= sign <= "\udfff" for sign in text):
         raise click.UsageError(f"{shown(text)} is not UTF-8: move or rename it")
     try:
+        define_from(text)
         place = place_of(text)
     except InputError as error:
         raise click.UsageError(str(error)) from error
@@ -72,8 +73,9 @@ def selection_options(command: C) -> C:
                          type=Name("framework", FRAMEWORKS), help="Only this framework."),
             click.option("--operation", "operations", multiple=True, metavar="NAME",
                          type=Name("operation", OPERATIONS), help="Only this operation."),
+            # It goes first, as a file may define the operation that another option names.
             click.option("--impl", "implementations", multiple=True, metavar="FRAMEWORK=FILE",
-                         type=Implementations(),
+                         type=Implementations(), is_eager=True,
                          help="Functions of your own: a file, a module, or an object of one and "
                               "what it is, mine.py:loss=cross_entropy."),
             click.option("--mode", "modes", multiple=True, metavar="NAME",
