@@ -15,7 +15,7 @@ from ..bounds import Algorithm, Precision, precision_of
 from ..oracle import Exact, Floats, Solution
 from . import graph
 from .definition import Definition, Formula, applied, definition_of
-from .errors import Roundings
+from .errors import Logs, Roundings
 from .evaluation import Evaluation, evaluated
 from .exactly import where
 from .functions import Labels, Target
@@ -40,10 +40,17 @@ class Traced:
     outputs: dict[str, graph.Array]
     evaluation: Evaluation
 
-    def bound(self, quantity: str, roundings: Roundings, precision: Precision) -> Floats:
+    @cached_property
+    def _errors(self) -> dict[Precision, Logs]:
+        return {}
+
+    def bound(self, quantity: str, dtype: str, precision: Precision) -> Floats:
         """Return the largest error of a quantity, the rounding of the stored result included."""
         output = self.outputs[quantity]
-        error = self.evaluation.errors(roundings)[output]
+        if precision not in self._errors:
+            errors = self.evaluation.errors(Roundings.of(precision, dtype))
+            self._errors[precision] = {it: errors[it] for it in self.outputs.values()}
+        error = self._errors[precision][output]
         # A stored result is rounded, and its subnormal parts with it, as in `bounds.bound`.
         subnormal = precision.eta * (1.0 if quantity == "value" else 2.0)
         subnormal *= 1.0 if precision.s else (precision.c + 1) / 2
@@ -91,8 +98,8 @@ class Answers:
             Absolute errors as float64, in the shape of the quantity.
         """
         precision = precision_of(self.case.dtype, algorithm)
-        roundings = Roundings.of(precision, self.case.dtype)
-        found = [it.bound(quantity, roundings, precision) for it in self._forms(algorithm)]
+        dtype = self.case.dtype
+        found = [it.bound(quantity, dtype, precision) for it in self._forms(algorithm)]
         return np.asarray(np.maximum.reduce(found))
 
     def _forms(self, algorithm: Algorithm) -> Iterator[Traced]:
@@ -121,7 +128,9 @@ class Answers:
                 for name, array in arrays.items()
                 if array is not None and array.size == self.inputs.values.size
             }
-            self._known[formula] = Traced(outputs, evaluated(list(outputs.values()), numbers))
+            self._known[formula] = Traced(
+                outputs, evaluated(list(outputs.values()), numbers, FORMATS[self.case.dtype])
+            )
         return self._known[formula]
 
 

@@ -291,7 +291,9 @@ class Analysis:
         """Return what other forms of a function over the classes add to its error."""
         its, kind = self.roundings, array.value
         stored = times(self._log2(array), its.stored)
-        if kind in ("sigmoid", "softplus", "stored") or not its.forms:
+        if kind == "complement" and its.cancels and its.forms:
+            return both(stored, its.units(_ROUNDINGS * its.c))  # 1 − σ(−x), and 1 − tanh²
+        if kind in ("complement", "softplus", "stored") or not its.forms:
             return stored
         x = array.args[1]
         absolute = its.units(its.c + its.depth(x.shape[-1]))  # log Σ exp(x − a)

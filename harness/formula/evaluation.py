@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...cases.dtypes import FORMATS, Format
 from ..oracle import Exact, Floats
 from .decimals import exact_of, on_decimals, sizes_of
 from .errors import Analysis, Logs, Roundings
@@ -19,10 +20,10 @@ from .sizes import Sizes
 
 # Pairs: + − × ÷ to 2^-100, exp and the logarithms to 2^-96, exp(x) beyond |x| = 2^10 to 2^-106·|x|.
 _PAIRS = Roundings(unit=-99.0, depth=lambda _: 1.0, c=8.0, c_log1p=8.0, growth=2.0**-7)
-DIGITS = (60, 120, 400, 800)
-_GOOD = -73.0  # 2^-20 ulp of float64, relative
+DIGITS = (70, 370, 800)
 _LOG2_10 = float(np.log2(10.0))
-_NOTHING = -1140.0  # far below the smallest number of any format
+_SPARE = 20  # bits beyond those of a format: 2^-20 ulp
+_SHOWN = 53  # bits that readers see, in any format
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Evaluation:
         order: its steps, each after those that it is computed from.
         sizes: the signs and magnitudes of their numbers.
         values: the numbers; of them only truth values are used further.
-        results: the numbers of the outputs, good to 2^-73.
+        results: the numbers of the outputs.
         digits: the number of decimal digits that it took; 0 for pairs.
     """
 
@@ -48,25 +49,29 @@ class Evaluation:
         return Analysis(roundings, self.sizes, self.values).errors(self.order)
 
 
-def evaluated(outputs: list[Array], inputs: Mapping[str, Floats]) -> Evaluation:
+def evaluated(
+    outputs: list[Array], inputs: Mapping[str, Floats], form: Format = FORMATS["float64"]
+) -> Evaluation:
     """Return the exact numbers of arrays.
 
     Args:
         outputs: the arrays.
         inputs: the arguments of the formula, by their names, as float64.
+        form: the format that is judged: numbers are good to 2^-20 of its ulp, and what is far below
+            its smallest number is as good as 0.
     """
     order = steps(outputs)
     values = on_pairs(outputs, inputs)
     sizes = {it: Sizes.of(values[it]) for it in order if not it.is_mask}
     found = Evaluation(order, sizes, values, {it: values[it] for it in outputs})
-    if _are_good(found, outputs, _PAIRS):
+    if _are_good(found, outputs, _PAIRS, form):
         return found
     for digits in DIGITS:
         values = on_decimals(outputs, inputs, digits)
         sizes = {it: sizes_of(values[it]) for it in order if not it.is_mask}
         found = Evaluation(order, sizes, values, {}, digits)
         roundings = decimal_roundings(digits)
-        if _are_good(found, outputs, roundings):
+        if _are_good(found, outputs, roundings, form):
             break
     errors = found.errors(roundings)
     results = {it: exact_of(values[it], digits) for it in outputs}
@@ -84,13 +89,15 @@ def decimal_roundings(digits: int) -> Roundings:
     return Roundings(unit=(1 - digits) * _LOG2_10, depth=float, cancels=True)
 
 
-def _are_good(found: Evaluation, outputs: list[Array], roundings: Roundings) -> bool:
+def _are_good(found: Evaluation, outputs: list[Array], roundings: Roundings, form: Format) -> bool:
     """Return whether all numbers of the outputs have enough digits."""
     errors = found.errors(roundings)
+    enough = -float(max(form.precision, _SHOWN) + _SPARE)
+    nothing = float(np.log2(form.smallest)) + enough
     for output in outputs:
         sizes, error = found.sizes[output], errors[output]
         with np.errstate(invalid="ignore"):
-            good = (error <= _NOTHING) | (error - sizes.log2 <= _GOOD) | ~sizes.finite
+            good = (error <= nothing) | (error - sizes.log2 <= enough) | ~sizes.finite
         if not good.all():
             return False
     return True

@@ -220,7 +220,7 @@ def sigmoid(x: Number) -> Array:
     logits = constant(x)
     small = exp(-abs(logits))
     plain = chosen(logits > 0, 1.0 / (1.0 + small), small / (1.0 + small))
-    found = Array("form", (plain,), plain.shape, "sigmoid", wrt=logits)
+    found = Array("form", (plain,), plain.shape, "complement", wrt=logits)
     return replace(found, adjoint=lambda y, g: scaled(g, y * sigmoid(-logits)))
 
 

@@ -95,7 +95,8 @@ def _over(g: Array, divisor: Array) -> Array:
 
 def _tanh(array: Array, g: Array) -> Adjoints:
     small = exp(-2.0 * abs(array.args[0]))
-    return (scaled(g, 4.0 * small / (1.0 + small) ** 2),)
+    slope = 4.0 * small / (1.0 + small) ** 2
+    return (scaled(g, Array("form", (slope,), slope.shape, "complement")),)
 
 
 def _power(array: Array, g: Array) -> Adjoints:
@@ -160,4 +161,5 @@ _RULES: dict[str, Callable[[Array, Array], Adjoints]] = {
     "transpose": lambda _, g: (g.T,),
     "reshape": lambda y, g: (reshaped(g, y.args[0].shape),),
     "broadcast": lambda _, g: (g,),
+    "form": lambda _, g: (g,),
 }

@@ -1,4 +1,4 @@
-"""Find the results on whose way a step overflows, although they are finite themselves.
+"""Find the results on whose way a step overflows.
 
 No computation by the formula in that dtype need give them: there is no agreed answer.
 """
@@ -21,7 +21,7 @@ _OF_ROWS = frozenset({"sum", "max"})
 
 
 def overflowed(evaluation: Evaluation, outputs: list[Array], form: Format) -> list[Mask]:
-    """Return for each output which of its finite numbers come by way of an overflow.
+    """Return for each output which of its numbers come by way of an overflow.
 
     Args:
         evaluation: the exact numbers of all steps.
@@ -33,10 +33,17 @@ def overflowed(evaluation: Evaluation, outputs: list[Array], form: Format) -> li
         for array in evaluation.order:
             flags = [found[argument] for argument in array.args]
             found[array] = np.broadcast_to(_flag(evaluation, array, flags, form), array.shape)
-    return [
-        found[it] & evaluation.sizes[it].finite & (evaluation.sizes[it].log2 < form.emax + 1)
-        for it in outputs
-    ]
+        return [
+            _by_way(evaluation, it, [found[argument] for argument in it.args]) for it in outputs
+        ]
+
+
+def _by_way(evaluation: Evaluation, output: Array, flags: list[Mask]) -> Mask:
+    """Return which numbers have an overflow on their way, and not just themselves."""
+    known = evaluation.sizes[output].finite
+    if output.op in _SATURATING or not flags:
+        return np.zeros(output.shape, bool)
+    return np.asarray(known & np.broadcast_to(_inherited(evaluation, output, flags), output.shape))
 
 
 def _flag(evaluation: Evaluation, array: Array, flags: list[Mask], form: Format) -> Mask:

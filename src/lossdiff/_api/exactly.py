@@ -73,7 +73,9 @@ def exact(
     if type(digits) is not int or digits < 1:
         raise ArgumentValueError(f"digits is {digits!r}; allowed: whole numbers from 1")
     question = asked(operation, logits, target, options)
-    solution = solved_of(question).solution
+    solved = solved_of(question)
+    # What is far below the numbers of a narrower dtype is a number here.
+    solution = solved.in_dtype("float64").solution if solved.by_formula else solved.solution
     found = {name: question.restored(name, decimals(exact, digits))
              for name, exact in solution.quantities.items()}  # fmt: skip
     wide = {name: question.restored(name, exact.to_float())
