@@ -6,9 +6,7 @@ thing is unusual: a covering array combines difficulties, and a finding then has
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
 from typing import cast
 
 from .everyday import EDGES, EVERYDAY_TARGETS, EVERYDAY_VALUES, with_options
@@ -23,6 +21,7 @@ from .factors import (
     families_of,
 )
 from .families import VALUES
+from .language_models import of_language_models
 from .model import Case
 from .operations import BUILT_IN, DTYPES, Operation, Options, TargetKind
 from .stored import DIGITS_STAGES, worked_examples
@@ -75,29 +74,6 @@ _SHOWN = (
     "cross_entropy/soft.soft_negative/float32/4x10/normal/weight=positive,reduction=sum/0",
 )
 
-# One dtype and shape has many cases, as each signature is compiled anew.
-_LANGUAGE_MODELS = (
-    "cross_entropy/index.random/float32/4x10/normal_10/reduction=none,logit_softcap=2.5/0",
-    (
-        "cross_entropy/index.some_ignored/float32/4x10/normal_100/"
-        "logit_scale=0.25,logit_softcap=30.0,z_loss=0.0001,denominator=7.0/0"
-    ),
-    "cross_entropy/index.some_ignored/float32/4x10/nan_where_ignored/z_loss=0.5/0",
-    "cross_entropy/index.all_ignored/float32/4x10/normal/z_loss=0.5,denominator=7.0/0",
-    (
-        "cross_entropy/index.some_ignored/bfloat16/4x10/normal_10/"
-        "logit_scale=0.25,logit_softcap=30.0,z_loss=0.5,denominator=7.0/0"
-    ),
-)
-_LANGUAGE_MODEL_VALUES = ("normal", "normal_100", "far_tail", "ties", "nan_where_ignored")
-_LANGUAGE_MODEL_OPTIONS = (
-    ("random", Options(reduction="none", logit_softcap=2.5)),
-    ("top", Options(logit_scale=0.7, logit_softcap=30.0)),
-    ("some_ignored", Options(reduction="sum", z_loss=0.5, weight="positive")),
-    ("some_ignored", Options(denominator=2.5, label_smoothing=0.1, logit_scale=0.25)),
-    ("all_ignored", Options(denominator=7.0, z_loss=1e-4)),
-)
-
 
 def listed(suite: str) -> list[Case]:
     """Return the cases of `quick` or `full` that are not in the covering arrays."""
@@ -107,23 +83,12 @@ def listed(suite: str) -> list[Case]:
         *_third_axis(),
         *_mixed_dtypes(suite),
         *_probed(suite),
-        *_of_language_models(suite),
+        *of_language_models(suite),
         *map(Case.parse, (*_SHOWN, *EDGES)),
     ]
     if suite == "full":
         cases += [*_long(), *_sizes(), *_blocks(), *_laid_out(), *_bad_input()]
     return cases
-
-
-def _of_language_models(suite: str) -> Iterator[Case]:
-    """Yield cases of the options that language models are trained with."""
-    if suite == "quick":
-        yield from map(Case.parse, _LANGUAGE_MODELS)
-        return
-    for family, dtype in product(_LANGUAGE_MODEL_VALUES, DTYPES):
-        for target, options in _LANGUAGE_MODEL_OPTIONS:
-            if target == "some_ignored" or family != "nan_where_ignored":
-                yield Case("cross_entropy", family, (4, 10), dtype, "index", target, options)
 
 
 def worked() -> list[Case]:

@@ -16,7 +16,7 @@ from .dtypes import FORMATS, Array
 from .existence import exists
 from .families import VALUES
 from .layouts import locked
-from .operations import LANGUAGE_MODELS, OPERATIONS, Operation, Options, TargetKind
+from .operations import NUMBERS, OPERATIONS, Operation, Options, TargetKind
 from .stored import stored_values
 from .stream import Floats, Stream
 from .sweeps import swept
@@ -34,10 +34,6 @@ SHRUNK, SHRUNK_PROBED = "shrunk", "grid_shrunk"
 # of the name, because a case that is rebuilt from its id has to be checked as before.
 _EXPLICIT = {"file": False, "onnx": False, SHRUNK: False, SHRUNK_PROBED: True}
 _FEW = 1024  # different options; all cases of a suite have fewer
-_NUMBERS: dict[str, type[int | float]] = {
-    "axis": int, "ignore_index": int, "label_smoothing": float,
-    **dict.fromkeys(LANGUAGE_MODELS, float),
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -312,7 +308,7 @@ def _parse_options(text: str) -> Options:
     given: dict[str, int | float | str] = dict(
         cast("tuple[str, str]", tuple(item.split("=", 1))) for item in text.split(",")
     )
-    for name, kind in _NUMBERS.items():
+    for name, kind in NUMBERS.items():
         if name in given:
             given[name] = kind(given[name])
     try:

@@ -79,6 +79,10 @@ class Options:
 _DEFAULTS = tuple((field.name, field.default) for field in fields(Options))
 # Options of losses of logits with index targets, which language models are trained with.
 LANGUAGE_MODELS = ("logit_scale", "logit_softcap", "z_loss", "denominator")
+NUMBERS: dict[str, type[int | float]] = {
+    "axis": int, "ignore_index": int, "label_smoothing": float,
+    **dict.fromkeys(LANGUAGE_MODELS, float),
+}  # fmt: skip
 _OF_LANGUAGE_MODELS = tuple(item for item in _DEFAULTS if item[0] in LANGUAGE_MODELS)
 
 
