@@ -102,6 +102,8 @@ _BEFORE = _words("""
     new old loss activation compute calc
     calculate get f np triton cuda numba native recipe textbook v1 v2 v3
 """) | {*FRAMEWORKS, *(name for item in FRAMEWORKS.values() for name in item.imports)}
+# The same of a cross-entropy alone: a softcapped softmax is no softmax.
+_BEFORE_CROSS_ENTROPY = _words("softcapped softcap soft_capped capped scaled causal lm llm token z")
 # Words after a name with which it names something else; those of derivatives do so unless they
 # come after `with` or `without`.
 _DERIVATIVES = _words("""
@@ -145,17 +147,21 @@ def meaning_of(name: str) -> tuple[Meaning, bool] | None:
     (Meaning(operation='log_softmax', targets=()), False)
     >>> meaning_of("sigmoid_prime"), meaning_of("binary_search")
     (None, None)
+    >>> meaning_of("softcapped_cross_entropy"), meaning_of("softcapped_softmax")
+    ((Meaning(operation='cross_entropy', targets=()), False), None)
     """
     name = _WITH_GRADIENT.sub("", snake_case(name).strip("_"))
     if known := _named(name):
         return known, True
-    words = name.split("_")
+    words, is_of_language_models = name.split("_"), False
     while words:
         for end in range(len(words), 0, -1):
             found = _named("_".join(words[:end]))
             if found:
-                return None if _is_otherwise(found, words[end:]) else (found, False)
-        if words[0] not in _BEFORE:
+                is_other = is_of_language_models and found.operation != "cross_entropy"
+                return None if is_other or _is_otherwise(found, words[end:]) else (found, False)
+        is_of_language_models |= words[0] in _BEFORE_CROSS_ENTROPY
+        if words[0] not in _BEFORE | _BEFORE_CROSS_ENTROPY:
             return None
         words = words[1:]
     return None
@@ -173,6 +179,9 @@ def _is_otherwise(found: Meaning, after: list[str]) -> bool:
     if found.operation == "exp" and set(after) - _BEFORE:
         return True
     others = _OTHERWISE if {"with", "without"} & set(after) else _OTHERWISE | _DERIVATIVES
+    # A cross-entropy with a temperature, or with a logit softcap, has them as options.
+    if found.operation == "cross_entropy" and after[:1] == ["with"]:
+        others = others - {"temperature", "temp", "logit"}
     return any(word in others or word.removesuffix("s") in others for word in after)
 
 
