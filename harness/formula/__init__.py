@@ -13,6 +13,7 @@ of errors (`errors`), and NumPy's own in a dtype (`plain`).
 
 from __future__ import annotations
 
+from . import functions
 from .answers import Answers
 from .definition import Definition, Formula, define, definition_of, forget, is_formula
 from .graph import Array
@@ -26,6 +27,7 @@ __all__ = [
     "define",
     "definition_of",
     "forget",
+    "functions",
     "is_formula",
     "plain",
 ]
