@@ -24,7 +24,7 @@ from lossdiff.errors import RunFileError
 from .harness.engine.interruption import content
 
 CHECK = ("check", "--backend", "numpy", "--operation", "softmax")
-BENCH = ("bench", "--backend", "numpy", "--passes", "1")
+BENCH = ("bench", "--backend", "numpy", "--shape", "64x10", "--passes", "1")
 KILLS = int(os.environ.get("LOSSDIFF_KILLS", "3"))  # of the whole process; each takes seconds
 _PATIENCE = 120.0  # seconds, before a test gives up; none is expected to wait for long
 

@@ -93,8 +93,8 @@ def test_nothing_outlives_a_bench_that_a_signal_ends_and_the_next_one_begins(
 ) -> None:
     what = "subprocess.Popen(['sleep', '3600.5']); time.sleep(3600)"
     file = write("mine.py", SOFTMAX.format(what=what))
-    arguments = ["bench", "--backend", "numpy", "--operation", "softmax", "--passes", "1", "-o",
-                 "run.sqlite"]  # fmt: skip
+    arguments = ["bench", "--backend", "numpy", "--operation", "softmax", "--shape", "64x10",
+                 "--passes", "1", "-o", "run.sqlite"]  # fmt: skip
     command = [sys.executable, "-m", "lossdiff", *arguments, "--impl", f"numpy={file}"]
     temporary = tmp_path_factory.mktemp("temporary")
     environment = {**os.environ, "TMPDIR": str(temporary)}
@@ -105,7 +105,6 @@ def test_nothing_outlives_a_bench_that_a_signal_ends_and_the_next_one_begins(
 
     _until(lambda: not _sleepers() and not any(temporary.glob("lossdiff-*")))
     if name == "SIGKILL":
-        monkeypatch.setattr(benchmarks, "_SIZES", {"softmax": ((4, 10),)})
         monkeypatch.setattr(bench, "_MAX_TIME", 0.01)
         assert lossdiff(*arguments).status == Status.OK
     else:

@@ -50,7 +50,7 @@ COMMANDS = {
     "report": Command(("report", "run.sqlite", "-o", "new.html"), 0, "new.html"),
     "repro": Command(("repro", "run.sqlite", CASE, "--no-shrink", "-o", "new.py"), 0, "new.py"),
     "check": Command(CHECK, 0, "new.sqlite"),
-    "bench": Command(("bench", *SOFTMAX, "--passes", "1", "-o",
+    "bench": Command(("bench", *SOFTMAX, "--shape", "64x10", "--passes", "1", "-o",
                       "new.sqlite"), 0, "new.sqlite"),
 }  # fmt: skip
 
