@@ -31,8 +31,8 @@ def softmax_sleeps(logits):
 
 
 def softmax_leaves_a_thread_that_sleeps(logits):
-    """Holds up whoever is asked next."""
-    threading.Timer(0.01, ctypes.PyDLL(None).sleep, [3600]).start()
+    """Holds up whoever is asked later; its own answer is sent by then on a busy machine, too."""
+    threading.Timer(0.5, ctypes.PyDLL(None).sleep, [3600]).start()
     return softmax(logits)
 
 
