@@ -99,6 +99,7 @@ class Calling:
         returns: the value alone, or a tuple of the value and the gradient with respect to the
             first argument, as courses write it; or an object with the methods `forward` and
             `backward`.
+        item: the key of the value, where it comes in a dictionary; otherwise empty.
         constructs: whether the options go to a constructor, whose object takes the arrays.
     """
 
@@ -109,6 +110,7 @@ class Calling:
     always: tuple[tuple[str, Fixed], ...] = ()
     layout: Layout = "classes_first"
     returns: Returns = "value"
+    item: str = ""
     constructs: bool = False
 
     def spelled(self, option: str, value: Fixed) -> Fixed:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ..cases.checked import decoded
-from ..harness.runfile import RunFile
+from ..harness.runfile import RunFile, VerdictRow
 from .causes import Cause, Causes, Function, Tally
 from .commands import repro_parts, shortened, wrapped
 from .legend import VerdictClass
@@ -19,8 +19,8 @@ NOWHERE: Places = MappingProxyType({})
 WIDTH = 80
 _SHOWN = 6  # causes of one function; the further ones are counted
 _GROUPS: dict[str, VerdictClass] = {
-    "finding": "finding", "settled": "explained", "convention": "explained",
-    "unclaimed": "neutral",
+    "finding": "finding", "settled": "explained", "explained": "explained",
+    "convention": "explained", "unclaimed": "neutral",
 }  # fmt: skip
 
 
@@ -55,19 +55,52 @@ def places_of(run: RunFile) -> dict[str, tuple[str, ...]]:
     return decoded(run.meta.get("implementations") or "{}", dict[str, tuple[str, ...]])
 
 
+def claimed_of(run: RunFile) -> dict[str, tuple[str, ...]]:
+    """Return the options that the user's functions in a run take, by their names."""
+    return decoded(run.meta.get("claimed") or "{}", dict[str, tuple[str, ...]])
+
+
 def cause_lines(
     causes: Causes, run: str, width: int = WIDTH, places: Places = NOWHERE
 ) -> Iterator[CauseLine]:
     """Yield the lines of `lines_of` with the class of each."""
-    for function, tally in causes.tallies.items():
+    yield from _whole(causes, width)
+    for function, tally in _worst_first(causes):
         mine = [cause for cause in causes if cause.function == function]
-        yield from _wrapped(_head(function, tally, mine), width, "", None)
+        group: VerdictClass = "finding" if tally.findings else "agree"
+        yield from _wrapped(_head(function, tally, mine), width, "", group)
         for option, reason in tally.unjudged.items():
             yield from _wrapped(f"{option}: not judged, because {reason}", width, "  ", None)
         for cause in mine[:_SHOWN]:
             yield from _cause(cause, run, width, places)
         if len(mine) > _SHOWN:
             yield CauseLine(f"  and {counted(len(mine) - _SHOWN, 'further cause')}")
+
+
+def _worst_first(causes: Causes) -> list[tuple[Function, Tally]]:
+    """Return the functions: those that fail first, the worst of them before the others."""
+
+    def rank(item: tuple[Function, Tally]) -> tuple[int, int]:
+        worst = _worst_of(causes, item[0])
+        return (-worst.severity[0], -item[1].findings) if worst else (1, 0)
+
+    return sorted(causes.tallies.items(), key=rank)
+
+
+def _worst_of(causes: Causes, function: Function) -> Cause | None:
+    return next((it for it in causes if it.function == function and it.kind == "finding"), None)
+
+
+def _whole(causes: Causes, width: int) -> Iterator[CauseLine]:
+    """Yield a line about all functions, if they are several."""
+    tallies = causes.tallies.values()
+    if len(tallies) < 2:
+        return
+    failing = sum(tally.findings > 0 for tally in tallies)
+    asked = f"{sum(tally.questions for tally in tallies):,} questions"
+    failed = f"{failing} of {len(tallies)} functions {'fails' if failing == 1 else 'fail'}"
+    result = failed if failing else f"all {len(tallies)} functions pass"
+    yield from _wrapped(f"{result} ({asked})", width, "", "finding" if failing else "agree")
 
 
 def _head(function: Function, tally: Tally, mine: list[Cause]) -> str:
@@ -79,7 +112,10 @@ def _head(function: Function, tally: Tally, mine: list[Cause]) -> str:
     if tally.unclaimed:
         parts.append(f"{tally.unclaimed:,} not claimed")
     questions = counted(tally.questions, "question")
-    return f"{function.name} ({function.operation}): {questions}, {', '.join(parts)}"
+    if not tally.questions:
+        return f"{function.name} ({function.operation}): no question, {', '.join(parts)}"
+    result = "fails" if tally.findings else "passes"
+    return f"{function.name} ({function.operation}) {result}: {questions}, {', '.join(parts)}"
 
 
 def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[CauseLine]:
@@ -94,18 +130,25 @@ def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cause
     is_theirs = bool(cause.shared) and cause.kind == "settled"
     if is_theirs:
         yield from _wrapped(f"such as {row.case}", width, "    ", None)
-    if is_theirs or cause.kind in ("convention", "unclaimed"):
+    if cause.kind == "explained":
+        example = f"such as {row.case}: {_measured(row)}"
+        yield from _wrapped(example, width, "    ", None)
+    if is_theirs or cause.kind in ("explained", "convention", "unclaimed"):
         return
     only = " only" if cause.is_of_gradient else ""
     yield from _wrapped(f"{', '.join(cause.quantities)}{only}", width, "    ", None)
     yield from _wrapped(row.case, width, "    ", None)
     if row.exact or row.got:
-        place = f"{row.quantity} {row.where}".strip()
-        yield from _wrapped(f"{place}: right {row.exact}, given {row.got}", width, "    ", None)
+        yield from _wrapped(_measured(row), width, "    ", None)
     elif row.note:
         yield from _wrapped(row.note, width, "    ", None)
     if run:
         yield from _command(cause, run, width, places)
+
+
+def _measured(row: VerdictRow) -> str:
+    place = f"{row.quantity} {row.where}".strip()
+    return f"{place}: right {row.exact}, given {row.got}"
 
 
 def _command(cause: Cause, run: str, width: int, places: Places) -> Iterator[CauseLine]:

@@ -8,7 +8,6 @@ function follows are causes too, and no findings. Nothing here is about a termin
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,17 +15,26 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from ..harness.causes import plainness
-from ..harness.judging import MEANINGS, OR
 from ..harness.runfile import VerdictRow
 from ..harness.verdicts import CONVENTION, UNDEFINED, kind_of
+from .cause_names import (
+    EXPLAINED,
+    NOT_IMPLEMENTED,
+    by_mistake,
+    convention,
+    explanation,
+    finding,
+    grouped,
+    message,
+    not_claimed,
+    without_consequences,
+)
 from .survey import dtype_order
 
-CauseKind = Literal["finding", "settled", "convention", "unclaimed"]
-_ORDER: tuple[CauseKind, ...] = ("finding", "settled", "convention", "unclaimed")
-NOT_IMPLEMENTED = "NotImplementedError"
-_NUMBER = re.compile(r"(?<![A-Za-z_0-9.])[-+]?\d[\d.e+-]*")
-_FEW = 3  # findings that one name of a mistake may explain without being an accident
-_SHARE = 0.05  # of the findings that a name has to explain, if they are many
+LOOKS = "looks like: "
+_SHARE = 0.1  # of a function's findings, which a named cause explains to come before all others
+CauseKind = Literal["finding", "settled", "explained", "convention", "unclaimed"]
+_ORDER: tuple[CauseKind, ...] = ("finding", "settled", "explained", "convention", "unclaimed")
 
 
 class Function(NamedTuple):
@@ -44,7 +52,8 @@ class Cause:
     Attributes:
         function: the function.
         kind: whether they are findings; findings that are known or shared with the framework;
-            answers that follow a convention; or questions that the function says are not its own.
+            answers whose lost digits are explained; answers that follow a
+            convention; or questions that the function says are not its own.
         what: the cause in words.
         where: what the questions have in common and others have not, in words; empty if nothing.
         quantities: the quantities, `value` first.
@@ -139,13 +148,17 @@ class CauseCollector:
         found: list[Cause] = []
         for function, mine in self._members.items():
             mine.name_unjudged((claimed or {}).get(function.name, ()))
-            found += sorted(_causes_of(function, mine), key=_order)
+            mine_found = list(_causes_of(function, mine))
+            many = _SHARE * sum(it.count for it in mine_found if it.kind == "finding")
+            found += sorted(mine_found, key=partial(_order, many=many))
         return Causes(found, {function: mine.tally for function, mine in self._members.items()})
 
 
-def _order(cause: Cause) -> tuple[int, int, int]:
+def _order(cause: Cause, many: float) -> tuple[int, bool, int, int]:
+    """Return a key that is smallest for the worst cause; what explains many comes first."""
     rank, count = cause.severity
-    return _ORDER.index(cause.kind), -rank, -count
+    is_named = cause.what.startswith(LOOKS) and count >= many
+    return _ORDER.index(cause.kind), not is_named, -rank, -count
 
 
 # --- what was asked of one function ----------------------------------------------------------
@@ -182,6 +195,8 @@ class _Members:
             self._keep("settled" if row.is_settled else "finding", row)
         elif row.verdict.startswith(CONVENTION) and not row.verdict.startswith(UNDEFINED):
             self._keep("convention", row)
+        elif kind.word in EXPLAINED:
+            self._keep("explained", row)
         self._note(row)
 
     def _keep(self, kind: CauseKind, row: VerdictRow) -> None:
@@ -202,7 +217,7 @@ class _Members:
         if _is_number(row):
             self._judged.update(row.options)
             return
-        why = _message(row) if row.note else "there is no agreed answer"
+        why = message(row) if row.note else "there is no agreed answer"
         why = "an error is due in every question with it" if row.verdict == "refused" else why
         for option in row.options:
             self._reasons[option][why] += 1
@@ -236,102 +251,25 @@ def _features(row: VerdictRow) -> list[tuple[str, str]]:
 # --- causes of one function ------------------------------------------------------------------
 
 
+_NAMED: tuple[tuple[CauseKind, Callable[[VerdictRow], str]], ...] = (
+    ("explained", explanation),
+    ("convention", convention),
+    ("unclaimed", not_claimed),
+)
+
+
 def _causes_of(function: Function, mine: _Members) -> Iterator[Cause]:
     for kind in ("finding", "settled"):
-        named, others = _by_mistake(mine.rows[kind])
+        named, others = by_mistake(mine.rows[kind])
+        others = list(without_consequences(named, others, mine.rows["convention"]))
         for name, rows in named.items():
-            yield _cause(function, kind, f"looks like: {name}", rows, mine)
+            yield _cause(function, kind, LOOKS + name, rows, mine)
         of_value = {(row.case, row.mode) for row in others if row.quantity == "value"}
-        for what, rows in _grouped(others, partial(_finding, of_value=of_value)).items():
+        for what, rows in grouped(others, partial(finding, of_value=of_value)).items():
             yield _cause(function, kind, what, rows, mine)
-    for what, rows in _grouped(mine.rows["convention"], _convention).items():
-        yield _cause(function, "convention", what, rows, mine)
-    for what, rows in _grouped(mine.rows["unclaimed"], _not_claimed).items():
-        yield _cause(function, "unclaimed", what, rows, mine)
-
-
-def _by_mistake(
-    rows: Sequence[VerdictRow],
-) -> tuple[dict[str, list[VerdictRow]], list[VerdictRow]]:
-    """Return findings by the mistake that they look like, and those that look like none.
-
-    Where one answer looks like several mistakes, the one that explains the most findings is named.
-    """
-    names = {id(row): row.looks_like.split(OR) for row in rows if row.looks_like}
-    left = [row for row in rows if row.looks_like]
-    named: dict[str, list[VerdictRow]] = {}
-    least = max(1.0, _SHARE * len(rows)) if len(rows) > _FEW else 0.0
-    while left:
-        counts: dict[str, tuple[int, int]] = {}
-        for row in left:
-            for place, name in enumerate(names[id(row)]):
-                count, first = counts.get(name, (0, 0))
-                counts[name] = count + 1, first - place  # of equal ones the simpler one
-        best = max(counts, key=lambda name: counts[name])
-        mine = [row for row in left if best in names[id(row)]]
-        if len(mine) <= least and named:
-            break
-        named[best] = mine
-        left = [row for row in left if best not in names[id(row)]]
-    for name in list(named):
-        # What is 0 stays so, however many times too large it is.
-        larger = next((it for it in named if it.startswith(f"{name}, ")), "")
-        if larger:
-            named[larger] += named.pop(name)
-    return named, [row for row in rows if not row.looks_like] + left
-
-
-def _grouped(
-    rows: Iterable[VerdictRow], key: Callable[[VerdictRow], str]
-) -> dict[str, list[VerdictRow]]:
-    grouped: dict[str, list[VerdictRow]] = {}
-    for row in rows:
-        grouped.setdefault(key(row), []).append(row)
-    return grouped
-
-
-_SENTENCES = {
-    "inaccurate": "a wrong number",
-    "nonfinite": "NaN or infinity for a number, or the other way round",
-    "accepted": "no error, where one is due",
-    "crashed": "the process died",
-    "timed out": "no answer in time",
-}
-
-
-def _finding(row: VerdictRow, of_value: Collection[tuple[str, str]]) -> str:
-    """Return a finding in words that other findings of the same cause share.
-
-    Args:
-        row: the finding.
-        of_value: the questions whose value is a finding, which makes that of a gradient no other.
-    """
-    word = kind_of(row.verdict).word
-    follows = row.quantity == "value" or (row.case, row.mode) in of_value
-    quantity = "" if follows else f" in {row.quantity}"
-    if word == "raised":
-        return f"raises {_message(row)}"
-    if word == "relation":
-        return f"the relation {row.verdict.partition(':')[2]} does not hold{quantity}"
-    if word in ("mismatched", "spoils") and row.note:
-        return f"{word}{quantity}: {_message(row)}"
-    return _SENTENCES.get(word, row.verdict) + quantity
-
-
-def _message(row: VerdictRow) -> str:
-    """Return the message of an error with … for its numbers, which depend on the case."""
-    return _NUMBER.sub("…", row.note)
-
-
-def _convention(row: VerdictRow) -> str:
-    name = row.verdict.removeprefix(CONVENTION)
-    words = [MEANINGS.get(part, "a documented choice") for part in name.split("+")]
-    return f"convention {name}: {'; '.join(words)}"
-
-
-def _not_claimed(row: VerdictRow) -> str:
-    message = _message(row).removeprefix(NOT_IMPLEMENTED).lstrip(": ")
-    return f"says that it is not implemented: {message}" if message else "is not implemented"
+    for said, words in _NAMED:
+        for what, rows in grouped(mine.rows[said], words).items():
+            yield _cause(function, said, what, rows, mine)
 
 
 def _cause(

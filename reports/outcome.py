@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..harness.causes import findings_of
 from ..harness.runfile import RunFile, VerdictRow
 from .cards import Card, cards_of
+from .cause_lines import claimed_of
 from .causes import Cause, CauseCollector, Causes, Function
 from .findings import Alarm, alarms, groups
 from .legend import mark_of
@@ -61,7 +62,7 @@ def outcome_of(run: RunFile, remarks: Sequence[str] = ()) -> Outcome:
         shares_of(survey, survey.places),
         framework_lines(survey),
         new,
-        own.causes(),
+        own.causes(claimed_of(run)),
         cards_of(findings_of(run), run),
         absent,
         run.asked_cases(),

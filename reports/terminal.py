@@ -17,7 +17,7 @@ from ..harness.runfile import RunFile, VerdictRow
 from ..outputs import shown
 from .card_lines import short_lines
 from .cards import cards_of
-from .cause_lines import WIDTH, CauseLine, cause_lines, places_of
+from .cause_lines import WIDTH, CauseLine, cause_lines, claimed_of, places_of
 from .causes import CauseCollector, Causes
 from .domain import Domain, DomainLine, domain_of
 from .legend import mark_of
@@ -52,7 +52,7 @@ def summary(run: RunFile) -> RenderableType:
         for worker in workers([run])
         if worker.absent
     ]
-    parts += _own(own.causes(), run)
+    parts += _own(own.causes(claimed_of(run)), run)
     domain = domain_of([run])
     if total.total or not domain.rows:
         parts.append(_conclusion(run.asked_cases(), total))

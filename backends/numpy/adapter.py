@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cases.dtypes import format_of
 from ...errors import DeviceAbsentError
 from ..base import Backend, Call, Forward, ForwardBackward
 from . import FRAMEWORK
@@ -55,7 +56,7 @@ class NumpyBackend(Backend):
     def forward(self, call: Call, mode: str) -> Forward:
         def run(*arrays: NDArray[Any]) -> Any:
             with np.errstate(all="ignore"):
-                return call(*arrays)
+                return _of_dtype(arrays[0], call(*arrays))
 
         return run
 
@@ -74,12 +75,21 @@ class NumpyBackend(Backend):
                 # that of the target, which is then reported as missing.
                 gradients = tuple(gradients)[: len(call.wrt)]
                 missing = len(call.wrt) - len(gradients)
-                return call(*arrays), (*gradients, *[None] * missing)
+                return _of_dtype(arrays[0], call(*arrays)), (*gradients, *[None] * missing)
 
         return run
 
     def facts(self) -> dict[str, Any]:
         return {"threads": os.environ.get("OMP_NUM_THREADS", "default")}
+
+
+def _of_dtype(values: NDArray[Any], result: Any) -> Any:
+    """Return a number of Python, which has no dtype of its own, in that of the first argument.
+
+    A float32 that is divided by the number of rows becomes one, too: a float64 of NumPy.
+    """
+    is_number = isinstance(result, float) and format_of(values.dtype) is not None
+    return values.dtype.type(result) if is_number else result
 
 
 BACKEND = NumpyBackend

@@ -295,6 +295,7 @@ def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
     for meta in metas:
         for framework, places in users_files(meta).items():
             extra[framework] = tuple(dict.fromkeys((*extra.get(framework, ()), *places)))
+    claimed = [json.loads(meta.get("claimed") or "{}") for meta in metas]
     functions = {meta.get("functions", "") for meta in metas}
     # Of the settings of timing only those are kept that all runs have in common. If one run was not
     # timed to its end, the whole was not either.
@@ -308,6 +309,7 @@ def _meta(runs: Sequence[RunFile], parts: Parts, number: int) -> dict[str, str]:
         **timed,
         **({"timed": max(ends) if all(ends) else ""} if ends else {}),
         **{key: metas[0].get(key, "") for key in QUESTIONS},
+        "claimed": json.dumps({name: it for one in claimed for name, it in one.items()}),
         "started": min(meta["started"] for meta in metas),
         "finished": max(meta["finished"] for meta in metas),
         "shard": "1/1" if complete else f"{every}/{number}",

@@ -48,6 +48,8 @@ MEANINGS: dict[str, str] = {
     "refused (TensorFlow, PyTorch)",
     "unchecked": "numbers outside [0, 1] are taken for probabilities, without an error (of users' "
     "functions alone)",
+    "overflows_on_the_way": "next to the largest number of the dtype a step overflows, as in "
+    "nearly every function (of users' functions alone)",
     "undefined_nan": "no agreed answer; NaN was given",
     "undefined_zero": "no agreed answer; 0 was given",
     "undefined_inf": "no agreed answer; an infinity was given",

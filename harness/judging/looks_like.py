@@ -24,10 +24,12 @@ from .rounded import logarithm_of_rounded, rounded_inside
 from .scales import constant_ratio
 from .solved_case import SolvedCase
 from .steps import Formula, Steps
+from .telltales import at_kink, next_to_1
 from .traced import Approx
 
 OR = " or "  # between the names of mistakes that give the same answer
-_LARGEST = 2**15  # elements of a case; causes are shown by plainer ones
+# Elements of a case. Causes are shown by plain ones; in larger ones known mistakes are looked for.
+_LARGEST, _LARGEST_OF_KNOWN = 2**15, 2**18
 _SHOWN = 12
 # The running error is a first-order estimate of the worst case, so that a few times its size is
 # ample. A mistake has to be that many times nearer than the right answer.
@@ -61,8 +63,9 @@ def looks_like(
     >>> looks_like(solved, "value", np.array([[0.40234498, 0.59765502]], np.float32))
     'softmax applied twice'
     """
-    if not _can_be_compared(solved, quantity, answer):
+    if not _can_be_compared(solved, quantity, answer, _LARGEST_OF_KNOWN if likely else _LARGEST):
         return ""
+    is_all = is_all or solved.inputs.values.size > _LARGEST
     with np.errstate(all="ignore"):
         names = _fitting(solved, quantity, answer, likely) if likely else []
         if not names and not is_all:
@@ -79,7 +82,7 @@ def fits(solved: SolvedCase, quantity: str, answer: NDArray[Any], steps: Steps) 
         answer: the array that came back.
         steps: the steps.
     """
-    if not _can_be_compared(solved, quantity, answer):
+    if not _can_be_compared(solved, quantity, answer, _LARGEST):
         return False
     with np.errstate(all="ignore"):
         problem = problem_of(solved.case, solved.inputs, _widest(solved)[0])
@@ -87,10 +90,10 @@ def fits(solved: SolvedCase, quantity: str, answer: NDArray[Any], steps: Steps) 
         return approx is not None and _Test(solved, quantity, answer).fits(approx)
 
 
-def _can_be_compared(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> bool:
+def _can_be_compared(solved: SolvedCase, quantity: str, answer: NDArray[Any], largest: int) -> bool:
     if solved.solution.refusal or quantity not in solved.solution.quantities:
         return False
-    is_small = bool(answer.size) and solved.inputs.values.size <= _LARGEST
+    is_small = bool(answer.size) and solved.inputs.values.size <= largest
     return is_small and quantity != HVP_LOGITS and format_of(answer.dtype) is not None
 
 
@@ -98,10 +101,14 @@ def _fitting(
     solved: SolvedCase, quantity: str, answer: NDArray[Any], likely: Collection[str] | None
 ) -> list[str]:
     """Return the names of the mistakes that fit; with `likely`, of those alone."""
-    test = _Test(solved, quantity, answer)
+    # What is known of a function needs less to be seen again.
+    is_known = likely is not None
+    test = _Test(solved, quantity, answer, 1.0 if is_known else _NEARER)
     if not test.is_wrong:
         return []
     has_finite = bool(np.isfinite(solved.inputs.values.astype(np.float64)).all())
+    if at_zero := list(at_kink(solved, quantity, answer, test.limit)):
+        return at_zero
     if has_finite and not test.has_wrong_numbers:
         # A probability that underflows has an infinite logarithm.
         rounded = list(logarithm_of_rounded(solved, quantity, answer))
@@ -113,7 +120,8 @@ def _fitting(
         given = list(_answers(solved, it, quantity))
         # What is wrong only in not being finite tells nothing but that something overflowed, and
         # not even that where an input is infinite.
-        tells = test.has_wrong_numbers or it.infinities or (it.overflows and has_finite)
+        tells = is_known or test.has_wrong_numbers or it.infinities
+        tells = tells or (it.overflows and has_finite)
         if tells and any(map(test.fits, given)):
             names.append(it.name)
         elif it.drops:
@@ -128,6 +136,7 @@ def _fitting(
         for scale in constant_ratio(solved, approx, answer, test.roundoff)
     )
     others = chain(
+        next_to_1(solved, quantity, answer),
         scaled,
         logarithm_of_rounded(solved, quantity, answer),
         rounded_inside(solved, quantity, answer),
@@ -174,7 +183,10 @@ def _inner_formats(dtype: str) -> tuple[Format, ...]:
 class _Test:
     """The comparison of one answer with what a mistake gives."""
 
-    def __init__(self, solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> None:
+    def __init__(
+        self, solved: SolvedCase, quantity: str, answer: NDArray[Any], nearer: float = _NEARER
+    ) -> None:
+        self._nearer = nearer
         self._form = FORMATS[solved.case.dtype]
         self.roundoff = self._form.unit_roundoff
         self._is_gradient = quantity != VALUE
@@ -184,7 +196,7 @@ class _Test:
         self._counts = ~np.isnan(right)
         sound = np.nan_to_num(solved.bound(solved.solution, quantity, SOUND))
         rounding = np.abs(np.nan_to_num(right, posinf=0.0, neginf=0.0)) * self.roundoff
-        limit = sound + 2 * rounding + self._form.smallest
+        self.limit = limit = sound + 2 * rounding + self._form.smallest
         is_of_shape = right.shape == answer.shape
         self.is_wrong = not is_of_shape or self._differs(self._got, self._right, limit)
         finite = np.where(np.isfinite(self._got), self._got, self._right if is_of_shape else 0)
@@ -206,7 +218,7 @@ class _Test:
             return False
         if self._right.shape != self._got.shape:
             return True  # the shape alone tells the right answer from the mistake
-        return self._differs(self._got, self._right, _NEARER * limit)
+        return self._differs(self._got, self._right, self._nearer * limit)
 
     def _differs(
         self, one: NDArray[np.float64], other: NDArray[np.float64], limit: NDArray[np.float64]

@@ -320,7 +320,7 @@ for _limit in (10, 15, 16, 20, 30, 50, 88, 100, 500):
         f"logits are clipped to [−{_limit}, {_limit}]",
         lambda case: case.contract.domain == "logits",
     )(partial(_clipped_logits, float(_limit)))
-for _limit in (64, 100):
+for _limit in (10, 16, 20, 30, 40, 50, 64, 80, 88, 100, 103, 1000):
     OF_SOFTMAX.mistake(f"no logarithm is below −{_limit}", of_logarithms)(
         partial(_capped, float(_limit))
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ...cases.dtypes import FORMATS, format_of
@@ -31,8 +32,11 @@ _OF_ERRORS = (f"{CONVENTION}dtypes_refused", f"{UNDEFINED}error", VerdictKind.RE
 _OF_NAN = f"{CONVENTION}bad_index_is_nan"
 _OF_NOTHING = "nothing_counts_as_zero"
 DECLARED_CLIP = "clip_declared"
+USUAL_CLIP, _USUAL_EPSILON = "clip_1e-7", 1e-7
 IN_FLOAT32 = "computed_in_float32"
 UNCHECKED = "unchecked"
+OVERFLOWS = "overflows_on_the_way"
+_NEXT_TO_LARGEST = 8
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ def judge_own(
     if _is_unchecked(solved, verdict):
         return replace(verdict, word=CONVENTION + UNCHECKED)
     verdict = _numbers_first(solved, quantity, answer, verdict)
+    if _overflows(solved, quantity, answer, verdict):
+        return replace(verdict, word=CONVENTION + OVERFLOWS)
     return _under_more_conventions(solved, quantity, answer, rules, verdict)
 
 
@@ -104,6 +110,23 @@ def _is_unchecked(solved: SolvedCase, verdict: Verdict) -> bool:
     """
     broken = solved.solution.broken_rule
     return verdict.kind is VerdictKind.ACCEPTED and broken in ("probability", "target probability")
+
+
+def _overflows(solved: SolvedCase, quantity: str, answer: NDArray[Any], verdict: Verdict) -> bool:
+    """Return whether numbers next to the largest one made a step overflow, and nothing else.
+
+    Hardly any function avoids it: a difference of two such numbers, or their sum, is infinite. A
+    mistake that shows with smaller numbers, too, is a finding there.
+    """
+    if verdict.kind is not VerdictKind.NONFINITE:
+        return False
+    form = FORMATS[solved.case.dtype]
+    arrays = (it for it in vars(solved.inputs).values() if it is not None)
+    floats = [it.astype(np.float64) for it in arrays if format_of(it.dtype)]
+    largest = max(np.abs(it[np.isfinite(it)]).max(initial=0.0) for it in floats)
+    right = solved.solution.quantities[quantity].to_float()
+    are_numbers = (np.abs(right) > form.max) & np.isfinite(answer.astype(np.float64))
+    return bool(largest > form.max / _NEXT_TO_LARGEST and not are_numbers.any())
 
 
 # --- dtypes ----------------------------------------------------------------------------------
@@ -194,6 +217,9 @@ def _under_more_conventions(
                 return replace(found, word=CONVENTION + name, detail=Remark(found.word))
     if rules.clip and not solved.by_formula and fits(solved, quantity, answer, clipped(rules.clip)):
         return replace(verdict, word=CONVENTION + DECLARED_CLIP, detail=Remark(f"{rules.clip:g}"))
+    of_probs = solved.case.contract.domain == "probs"
+    if of_probs and quantity != VALUE and fits(solved, quantity, answer, clipped(_USUAL_EPSILON)):
+        return replace(verdict, word=CONVENTION + USUAL_CLIP, detail=Remark(verdict.word))
     return verdict
 
 

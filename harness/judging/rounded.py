@@ -21,7 +21,7 @@ _INSIDE = {
     "float64": ("float32", "bfloat16", "float16"),
     "float32": ("bfloat16", "float16"),
 }
-_AMPLE = 4.0
+_AMPLE, _LEAST_OFF = 4.0, 2.0**-8
 _LOGARITHMS = {
     "log_softmax": "the logarithm of a rounded softmax",
     "cross_entropy": "the logarithm of a rounded softmax",
@@ -69,7 +69,7 @@ def rounded_inside(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> I
             continue
         if _are_of(got, form):
             yield f"rounded to {name}"
-        elif name == "float32":
+        elif name == "float32" and _are_off(got, due, form):
             yield "computed in float32 inside"
         else:
             continue
@@ -113,6 +113,13 @@ def _are_of(numbers: NDArray[np.float64], form: Format) -> bool:
     """Return whether all numbers are of a format, and enough to tell."""
     enough = (numbers != 0).sum() >= _FEW or form.precision <= FORMATS["float32"].precision
     return bool(enough and (form.round(numbers).astype(np.float64) == numbers).all())
+
+
+def _are_off(got: NDArray[np.float64], due: NDArray[np.float64], form: Format) -> bool:
+    """Return whether most numbers that are none of a format are wrong by as much as in it."""
+    others = form.round(got).astype(np.float64) != got
+    off = np.abs(got - due)[others] > _LEAST_OFF * form.unit_roundoff * np.abs(due)[others]
+    return bool(2 * off.sum() >= off.size)
 
 
 def _error_of(solved: SolvedCase, quantity: str) -> NDArray[np.float64]:

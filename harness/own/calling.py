@@ -25,11 +25,12 @@ def bound(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
         backend: moves the axis of the classes, where the function has it at the end.
     """
     call = _call(function, calling, backend)
-    if calling.returns == "value":
+    if calling.returns == "value" and not calling.item:
         return call
+    part = calling.item or 0
 
     def value(*arrays: Any, **options: Any) -> Any:
-        return call(*arrays, **options)[0]
+        return call(*arrays, **options)[part]
 
     return value
 
@@ -49,14 +50,14 @@ def bound_vjp(
     def from_pair(cotangent: Any, *arrays: Any, **options: Any) -> tuple[Any, ...]:
         gradient = call(*arrays, **options)[1]
         gradient = gradient[0] if isinstance(gradient, tuple) else gradient
-        if 0 < cotangent.ndim < gradient.ndim:
-            cotangent = cotangent[:, None, ...]  # the classes are on axis 1
-        return (_back(cotangent * gradient, calling, backend),)
+        return (_back(_times(cotangent, gradient), calling, backend),)
 
     def from_object(cotangent: Any, *arrays: Any, **options: Any) -> tuple[Any, ...]:
         made = call(*arrays, **options)[1]
-        gradient = made.backward(cotangent)
+        takes_cotangent = parameters_of(made.backward) != frozenset()
+        gradient = made.backward(cotangent) if takes_cotangent else made.backward()
         gradient = gradient[0] if isinstance(gradient, tuple) else gradient
+        gradient = gradient if takes_cotangent else _times(cotangent, gradient)
         return (_back(gradient, calling, backend),)
 
     return from_pair if calling.returns == "value_and_gradient" else from_object
@@ -123,7 +124,7 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
         made = function(**passed, **always)
         if calling.returns != "forward_backward":
             return made(*positional, **named)
-        return made.forward(*positional, **named), made
+        return getattr(made, "forward", made)(*positional, **named), made
 
     return call
 
@@ -136,6 +137,13 @@ def _named(calling: Calling, options: Mapping[str, Any]) -> dict[str, Any]:
         for option, value in options.items()
         if option in names
     }
+
+
+def _times(cotangent: Any, gradient: Any) -> Any:
+    """Return a gradient that knows of no cotangent with it; the classes are on axis 1."""
+    if 0 < cotangent.ndim < gradient.ndim:
+        cotangent = cotangent[:, None, ...]
+    return cotangent * gradient
 
 
 def _last(array: Any, backend: Backend) -> Any:

@@ -29,6 +29,7 @@ from .tracebacks import own_traceback
 _VJP = "_vjp"
 IMPORTED = "imported, and not defined here"
 UNNAMED = "its name is no operation's"
+_UNNAMED_HERE = f"{UNNAMED}; if it is one, name it: FILE.py:NAME=OPERATION"
 
 
 def found_in(place: str, framework: str) -> tuple[list[Candidate], list[Left]]:
@@ -152,7 +153,9 @@ class _Finder:
         name = self._names.get(key, f"{self._namespace}.{key}")
         if said is None:
             is_meant = is_defined and function is not None and looks_like_a_loss(key)
-            return Left(name, UNNAMED) if is_meant else None
+            if function is None and is_defined and (method := _named_method(value)):
+                return Left(name, f"name a method of it: {self._place.source}:{key}.{method}")
+            return Left(name, _UNNAMED_HERE) if is_meant else None
         if not is_defined:
             return Left(name, IMPORTED)
         meaning, is_known = said
@@ -208,6 +211,13 @@ class _Finder:
             self._module,
             expression,
         )
+
+
+def _named_method(value: Any) -> str:
+    """Return the first method of a class with the name of an operation; empty if it has none."""
+    methods = vars(value) if inspect.isclass(value) else {}
+    named = (it for it in methods if not it.startswith("_") and meaning_of(it))
+    return next((it for it in named if callable(getattr(value, it))), "")
 
 
 def _wraps(value: Any, item: Declared) -> bool:

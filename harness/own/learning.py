@@ -60,16 +60,22 @@ class _Learner:
 
     def __init__(self, candidate: Candidate, backend: Backend, reading: Reading) -> None:
         self._candidate, self._backend, self._reading = candidate, backend, reading
+        self._readings = {candidate.operation: reading}
+        if not candidate.declaration.operation and candidate.operation in SIBLINGS:
+            other = SIBLINGS[candidate.operation]
+            self._readings[other] = read(replace(candidate, operation=other))
         allowed = candidate.declaration.limits.dtypes or set(backend.description.dtypes)
         usual = ("float32", "float64", "bfloat16", "float16")
         dtype = next(it for it in usual if it in allowed)
         self._asker = Asker(candidate, backend, reading.required, dtype)
         self._limits = candidate.declaration.limits
-        self._remarks = list(reading.remarks)
+        self._remarks: list[str] = []
 
     def result(self) -> Taken | Left | Failed:
         """Return what was learnt."""
         guess, reply = self._guessed()
+        self._reading = self._readings[guess.operation]
+        self._remarks[:0] = self._reading.remarks
         if reply.error is not None:
             return self._failed(guess, reply.error)
         guess = self._with_returns(guess, reply)
@@ -122,25 +128,26 @@ class _Learner:
         return (shaped or answered or tried)[0]
 
     def _guesses(self) -> Iterator[Guess]:
-        first = self._candidate.operation
-        operations = [first]
-        if not self._candidate.declaration.operation and first in SIBLINGS:
-            operations.append(SIBLINGS[first])
-        for operation in operations:
-            for calling in self._callings(operation):
+        for operation, reading in self._readings.items():
+            if reading.lacks:
+                continue
+            for calling in self._callings(operation, reading):
                 for kind in self._kinds(operation):
-                    yield Guess(operation, kind, calling, self._reading.fixed)
+                    yield Guess(operation, kind, calling, reading.fixed)
 
-    def _callings(self, operation: str) -> Iterator[Calling]:
+    def _callings(self, operation: str, reading: Reading) -> Iterator[Calling]:
         """Yield the ways in which the function may be called."""
         is_logits = OPERATIONS[operation].domain == "logits"
-        always = tuple((name, is_logits) for name, _ in self._reading.calling.always)
-        calling = replace(self._reading.calling, always=always)
+        always = tuple(
+            (name, is_logits if isinstance(value, bool) else value)
+            for name, value in reading.calling.always
+        )
+        calling = replace(reading.calling, always=always)
         yield calling
-        if self._reading.may_swap:
+        if reading.may_swap:
             yield _swapped(calling)
         # A function of C does not say its parameters, and may need the axis.
-        if self._reading.is_silent and "axis" in OPERATIONS[operation].options:
+        if reading.is_silent and "axis" in OPERATIONS[operation].options:
             for name in OPTIONS["axis"][:2]:
                 yield replace(calling, options=(("axis", name),))
 
@@ -167,7 +174,10 @@ class _Learner:
     # --- what else it returns and takes
 
     def _with_returns(self, guess: Guess, reply: Reply) -> Guess:
-        if reply.returns == "value":
+        if reply.item:
+            self._remarks.append(f"of the dictionary that it returns, {reply.item!r} is taken")
+            guess = replace(guess, calling=replace(guess.calling, item=reply.item))
+        if reply.returns == "value" or reply.item:
             return guess
         if reply.returns == "value_and_more":
             self._remarks.append("of the tuple that it returns, the first is taken")

@@ -46,6 +46,7 @@ def _meanings() -> dict[str, Meaning]:
             label_smoothing_cross_entropy label_smooth_cross_entropy_loss
             label_smoothing_cross_entropy_loss cross_entropy_label_smooth
             cross_entropy_with_label_smoothing cross_entropy_label_smoothing
+            label_smoothing_loss label_smooth_loss
             """,
         ("cross_entropy", _INDEX): """
             sparse_softmax_cross_entropy sparse_softmax_cross_entropy_with_logits
@@ -95,7 +96,9 @@ def _words(text: str) -> frozenset[str]:
 NAMES = _meanings()
 # Words that may stand before a name and do not change what it names.
 _BEFORE = _words("""
-    my our own custom user masked
+    my our own custom user masked jit script sequence seq token lm pixel pixelwise spatial
+    multiclass correct right good sound wrong bad broken buggy faulty fixed improved better tiny
+    mini
     fused fast faster stable stabilized numerically safe robust naive simple
     plain manual vanilla basic efficient optimized vectorized chunked blocked tiled online streaming
     parallel batched batch ref reference exact weighted smooth smoothed compiled scripted jitted

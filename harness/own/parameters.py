@@ -79,6 +79,13 @@ SPELLINGS: dict[str, tuple[Fixed, ...]] = {
 FLAGS = ("size_average", "average")  # of the names of a reduction: true for a mean
 # Parameters that say whether the first argument holds logits.
 LOGITS_FLAGS = ("from_logits", "is_logits", "with_logits", "apply_softmax", "apply_sigmoid")
+# Parameters of what no operation has, and the value that takes it away; `pos_weight` and
+# `label_smoothing` are such where an operation has no such option.
+NEUTRAL: dict[str, float] = {
+    "pos_weight": 1.0, "label_smoothing": 0.0, "temperature": 1.0, "temp": 1.0, "tau": 1.0,
+    "scale": 1.0, "logit_scale": 1.0, "loss_weight": 1.0, "gamma": 0.0, "z_loss": 0.0,
+    "z_loss_weight": 0.0, "lse_square_scale": 0.0,
+}  # fmt: skip
 # All of them, for readers.
 PARAMETERS = {
     **{role: (*FIRM[role], *LOOSE[role]) for role in FIRM},
@@ -99,6 +106,18 @@ class Role:
 
     name: str
     is_firm: bool = True
+
+
+def neutral_of(parameter: str, default: Any) -> float | None:
+    """Return the value that takes away what a parameter does; None if it has no other already.
+
+    >>> neutral_of("temperature", 2.0), neutral_of("temperature", 1.0), neutral_of("gain", 2.0)
+    (1.0, None, None)
+    """
+    role = role_of(parameter, default)
+    neutral = NEUTRAL.get(role.name if role else parameter.lower().strip("_"))
+    is_number = isinstance(default, int | float) and not isinstance(default, bool)
+    return neutral if is_number and default != neutral else None
 
 
 def role_of(parameter: str, default: Any = None) -> Role | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ...backends.base import Backend, Call, Implementation
 from ...backends.claim import Calling, Claim, Fixed
 from ...cases.dtypes import FORMATS
-from ...cases.model import Case, Inputs
+from ...cases.model import Case
 from ...cases.operations import OPERATIONS, Options, Reduction, TargetKind
 from ..judging import SolvedCase
 from ..oracle import CONTRACT, Convention
@@ -33,6 +33,7 @@ _TARGETS: dict[str, str] = {
 }  # fmt: skip
 # Of the largest exact number; a wrong convention or formula is further away.
 _NEAR, _NEAR_16_BITS = 1e-3, 0.03
+_ITEMS = ("loss", "losses", "value", "result", "output", "out")  # keys of the value
 _16_BITS = 11  # bits of precision, at most
 _NEEDED = {"logit_softcap": 30.0, "denominator": 7.0}  # of others a family of weights
 _CLIPPED = Convention(clip=1e-7)
@@ -69,12 +70,14 @@ class Reply:
         error: the error.
         is_near: whether the value is roughly the exact one.
         returns: `value`, `value_and_gradient`, or `value_and_more`.
+        item: the key of the value, where it came in a dictionary.
     """
 
     value: Array | None = None
     error: BaseException | None = None
     is_near: bool = False
     returns: str = "value"
+    item: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,8 @@ class Asker:
         for mode in dict.fromkeys((self.backend.description.quickest, _EAGER)):
             try:
                 raw = self._called(guess, case, extra or {}, mode)
-                value, returns = self._value_of(raw, case.inputs())
+                item = _item_of(raw)
+                value, returns = self._value_of(raw[item] if item else raw, case)
                 break
             except KeyboardInterrupt:
                 raise
@@ -143,7 +147,7 @@ class Asker:
         asked = [case]
         if is_open:
             asked = [reduced(case, it) for it in REDUCTIONS]
-        return Reply(value, None, any(_is_near(value, it) for it in asked), returns)
+        return Reply(value, None, any(_is_near(value, it) for it in asked), returns, item)
 
     def differentiates(self, guess: Guess, wrt: tuple[str, ...]) -> bool:
         """Return whether the function can be differentiated with respect to some arguments."""
@@ -165,8 +169,8 @@ class Asker:
         """Return whatever the function returns."""
         inputs = case.inputs()
         calling = replace(guess.calling, always=(*guess.calling.always, *extra.items()))
-        if calling.returns == "value_and_gradient":
-            calling = replace(calling, returns="value")
+        if calling.returns == "value_and_gradient" or calling.item:
+            calling = replace(calling, returns="value", item="")
         arrays = [self._array(it) for it in (inputs.values, inputs.target) if it is not None]
         # The framework's own adapter calls it, with the settings that later calls have.
         return self.backend.forward(self._call(guess, calling, case), mode)(*arrays)
@@ -195,17 +199,37 @@ class Asker:
     def _array(self, array: Array) -> Any:
         return self.backend.to_array(np.array(array))  # a copy: the function may write to it
 
-    def _value_of(self, raw: Any, inputs: Inputs) -> tuple[Array, str]:
+    def _value_of(self, raw: Any, case: Case) -> tuple[Array, str]:
         """Return the value among what came back, and what came back besides."""
         if not isinstance(raw, tuple | list) or not raw:
             return self.backend.to_numpy(raw), "value"
         value = self.backend.to_numpy(raw[0])
         try:
-            second = self.backend.to_numpy(raw[1]).shape
+            second = self.backend.to_numpy(raw[1])
         except Exception:  # noqa: BLE001 -- anything may come back besides
-            second = ()
-        is_gradient = second == inputs.values.shape and len(raw) == 2
-        return value, "value_and_gradient" if is_gradient else "value_and_more"
+            return value, "value_and_more"
+        is_gradient = second.shape == case.shape and len(raw) == 2
+        is_more = not is_gradient or _are_probabilities(second, case)
+        return value, "value_and_more" if is_more else "value_and_gradient"
+
+
+def _item_of(raw: Any) -> str:
+    """Return the key of the value in a dictionary; empty for what is none, or has no such key."""
+    if not isinstance(raw, Mapping):
+        return ""
+    named = (it for it in _ITEMS if it in raw)
+    only = next(iter(raw)) if len(raw) == 1 else ""
+    return next(named, only if isinstance(only, str) else "")
+
+
+def _are_probabilities(array: Array, case: Case) -> bool:
+    """Return whether what came beside a loss is no gradient: the probabilities, or their logs."""
+    if not case.contract.reads_classes or not array.size:
+        return False
+    numbers = array.astype(np.float64)
+    with np.errstate(all="ignore"):
+        sums = [it.sum(case.class_axis) for it in (numbers, np.exp(numbers))]
+    return any(bool((np.abs(it - 1) < _NEAR_16_BITS).all()) for it in sums)
 
 
 def reduced(case: Case, reduction: Reduction) -> Case:

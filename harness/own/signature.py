@@ -10,7 +10,7 @@ from typing import Any
 
 from ...backends.claim import Calling, Fixed
 from ...cases.operations import OPERATIONS, Operation, Options
-from .parameters import LOOSE, OPTIONS, RECIPROCALS, role_of
+from .parameters import LOOSE, OPTIONS, RECIPROCALS, neutral_of, role_of
 from .taken import Candidate
 
 _EMPTY = inspect.Parameter.empty
@@ -179,6 +179,10 @@ class _Reader:
         for parameter in self.free:
             if parameter.default is _EMPTY:
                 self.lacks.append(f"{parameter.name!r}")
+            elif (neutral := neutral_of(parameter.name, parameter.default)) is not None:
+                self.always[parameter.name] = neutral
+                what = f"{parameter.name}={neutral:g} is passed, not its own {parameter.default!r}"
+                self.remarks.append(f"{what}: {self.operation.name} has no such option")
             else:
                 alone.append(f"{parameter.name}={parameter.default!r}")
         if alone:
@@ -225,11 +229,14 @@ def _reading(
     candidate: Candidate, reader: _Reader, kind: str, *, forwards: bool, may_swap: bool
 ) -> Reading:
     """Return what was read."""
-    fixed = dict(candidate.declaration.limits.fixed)
+    fixed, operation = dict(candidate.declaration.limits.fixed), reader.operation.name
     own = {**_bound_keywords(candidate.function), **_attributes(candidate.function)}
     for name, value in own.items():
         role = role_of(name, value)
-        if role and role.name in reader.operation.options and _is_plain(value):
+        if role and role.name not in reader.operation.options and _is_plain(value):
+            if role.name in OPTIONS and neutral_of(name, value) is not None:
+                reader.lacks.append(f"{operation} without its {name}={value!r}")
+        elif role and role.name in reader.operation.options and _is_plain(value):
             chosen = _contract_value(role.name, value, is_inverted=_divides(name))
             if chosen is not None:
                 fixed.setdefault(role.name, chosen)
@@ -237,9 +244,14 @@ def _reading(
             reader.defaults.pop(role.name, None)
     ordered = [(role, it) for role, it in reader.arrays.items()]
     ordered.sort(key=lambda item: _place(candidate.function, item[1]))
+    places = [_place(candidate.function, it) for _, it in ordered]
+    # What gives a function a gradient of its own may look at arguments by position only.
+    is_first = places == list(range(len(ordered)))
     # An object is called through its class, whose names need not be those of its method.
     is_object = kind != "plain" or _called(candidate.function) is not candidate.function
-    by_position = is_object or any(it.kind is it.POSITIONAL_ONLY for it in reader.arrays.values())
+    kinds = {it.kind for it in reader.arrays.values()}
+    by_position = is_object or inspect.Parameter.POSITIONAL_ONLY in kinds
+    by_position |= is_first and kinds <= set(_POSITIONAL)
     return Reading(
         Calling(
             arguments=tuple((role, "" if by_position else it.name) for role, it in ordered),

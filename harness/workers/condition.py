@@ -99,7 +99,7 @@ class _Namespace:
     def replaced(self) -> Iterator[str]:
         now = self.space.__dict__
         for key, value in self.before.items():
-            if now.get(key, _GONE) is not value:
+            if now.get(key, _GONE) is not value and not _is_by_its_package(value, now.get(key)):
                 yield f"{self.name}.{key}"
         for values, part in ((self.bodies[place], _BODY[place]) for place in (0, 1, 2)):
             place = 0
@@ -256,6 +256,20 @@ def _is_module(part: Any) -> bool:
 def _is_lazy(value: Any) -> bool:
     """Return whether a value stands for a module until that is needed."""
     return isinstance(value, ModuleType) and type(value) is not ModuleType
+
+
+def _is_by_its_package(before: Any, now: Any) -> bool:
+    """Return whether a function was wrapped by the package that it is from.
+
+    A framework wraps functions of its own when it imports its compiler, which some derivative may
+    need first.
+    """
+    try:
+        package = sys.modules[before.__module__.partition(".")[0]].__path__[0]
+        is_within = now.__code__.co_filename.startswith(package + os.sep)
+    except Exception:  # noqa: BLE001 -- what is replaced may raise anything
+        return False
+    return bool(is_within and now.__wrapped__ is before)
 
 
 def _rounding() -> tuple[float, ...]:

@@ -69,7 +69,7 @@ def test_the_error_of_an_assertion_shows_the_findings() -> None:
     with pytest.raises(AssertionError) as caught:
         lossdiff.assert_agrees(softmax_unshifted, "softmax", framework="numpy", **NARROW)
 
-    assert "softmax_unshifted (softmax): " in str(caught.value)
+    assert "softmax_unshifted (softmax) fails: " in str(caught.value)
     assert "looks like: no shift" in str(caught.value)
     assert "softmax/float32/" in str(caught.value)
 

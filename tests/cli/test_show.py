@@ -130,7 +130,7 @@ def test_by_default_findings_are_grouped_and_the_rest_is_counted(
 
     *groups, _, counts, hint = ended.out.splitlines()
     assert (ended.status, ended.err) == (Status.OK, "")
-    assert any(line.startswith("answers.softmax_raises (softmax): ") for line in groups)
+    assert any(line.startswith("answers.softmax_raises (softmax) fails: ") for line in groups)
     assert any(line.startswith("  raises ") for line in groups)
     assert not any("unsupported" in line for line in groups)
     judged = [row for row in rows if row["verdict"] != "unsupported"]
@@ -148,7 +148,7 @@ def test_a_run_without_findings_is_counted_in_one_line(lossdiff: Any, tmp_path: 
 
     shown = lossdiff("show", "run.sqlite").out.splitlines()
 
-    assert shown[0] == "mine (logsumexp): 1 question, no finding, 1 not claimed"
+    assert shown[0] == "mine (logsumexp) passes: 1 question, no finding, 1 not claimed"
     assert shown[2] == "1 verdict: 1 agree; 1 question not claimed"
 
 

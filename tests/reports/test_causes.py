@@ -147,6 +147,56 @@ def test_a_shared_finding_is_said_to_be_the_frameworks_own_and_counted_apart() -
     assert "so does numpy.f" in text
 
 
+def test_what_a_named_mistake_breaks_on_the_same_question_is_of_its_cause() -> None:
+    hvp = {"quantity": "hvp_logits"}
+    given = [*wrong(3, TWICE), *rows(1, verdict="relation:shift"), *wrong(1, **hvp, start=1),
+             *wrong(1, **hvp, start=7)]  # fmt: skip
+
+    assert [(it.what, it.count) for it in causes(given)] == [
+        (f"looks like: {TWICE}", 5), ("a wrong number in hvp_logits", 1)
+    ]  # fmt: skip
+
+
+def test_a_wrong_gradient_of_a_label_out_of_range_is_of_the_cause_of_other_gradients() -> None:
+    wraps = rows(2, verdict="convention:bad_index_wraps", start=5)
+    given = [*wrong(3, SIGN, quantity="gradient_logits"), *wraps,
+             *rows(2, verdict="accepted", quantity="gradient_logits", start=5)]  # fmt: skip
+
+    assert [(it.kind, it.count) for it in causes(given)] == [("finding", 5), ("convention", 2)]
+
+
+def test_the_numbers_of_a_wrong_dtype_are_no_causes_of_their_own() -> None:
+    note = "dtype float64, where float32 is due; its numbers: {}"
+    given = [
+        *rows(2, verdict="mismatched", note=note.format("exact")),
+        *rows(1, verdict="mismatched", note=note.format("faithful"), start=2),
+    ]
+
+    assert [it.what for it in causes(given)] == [f"mismatched: {note.partition(';')[0]}"]
+
+
+def test_lost_digits_that_are_explained_are_one_line_and_no_finding() -> None:
+    text = said([*rows(3), *rows(2, verdict="formula", start=3)])
+
+    assert "passes: 5 questions, no finding" in text
+    assert "formula: digits are lost to cancellation, as in logsumexp − x (2 answers)" in text
+
+
+def test_the_first_line_says_how_many_functions_fail_and_the_worst_comes_first() -> None:
+    given = [
+        *rows(3, implementation="mine.sound"),
+        *rows(1, implementation="mine.few", verdict="accepted"),
+        *wrong(1, implementation="mine.worst"),
+    ]
+
+    lines = lines_of(causes(given))
+
+    assert lines[0] == "2 of 3 functions fail (5 questions)"
+    starts = [it.split()[0] for it in lines if it.startswith("mine.")]
+    assert starts == ["mine.worst", "mine.few", "mine.sound"]
+    assert lines_of(causes([*rows(1), *rows(1, implementation="f")]))[0].startswith("all 2 ")
+
+
 def test_a_convention_is_said_in_words_and_is_no_finding() -> None:
     text = said(rows(3, verdict="convention:mean_over_rows"))
 

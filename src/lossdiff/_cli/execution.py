@@ -127,6 +127,8 @@ def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
         progress = stack.enter_context(RunProgress(PlainConsole(stderr=True)))
         engine = Engine(plan, run, progress, cluster)
         findings = engine.execute()
+    claimed = {it.name: sorted(it.options) for it in findings.own_claims}
+    run.set_meta(claimed=json.dumps(claimed))
     run.set_meta(finished=_now(), spent=json.dumps(engine.profile.figures()))
     return findings
 

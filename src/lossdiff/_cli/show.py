@@ -96,11 +96,13 @@ def _summarise(run: RunFile, chosen: Selection) -> None:
 
 def _write_causes(run: RunFile, chosen: Selection, width: int) -> None:
     """Print what is wrong with users' functions, by its cause."""
-    from ..reports.cause_lines import cause_lines, places_of
+    from ..reports.cause_lines import cause_lines, claimed_of, places_of
     from ..reports.causes import causes
 
     own = chosen.narrowed("kind = 'user'")
-    found = causes(run.rows(VerdictRow, own.where, own.arguments))
+    # Of a part of the questions nothing follows about what was never asked.
+    claimed = {} if chosen.arguments else claimed_of(run)
+    found = causes(run.rows(VerdictRow, own.where, own.arguments), claimed)
     if found.tallies:
         _write(cause_lines(found, shown(run.path), width, places_of(run)))
         echo()

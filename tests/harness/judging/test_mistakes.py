@@ -14,6 +14,7 @@ from lossdiff.harness.judging import OR, SolvedCase, judge, looks_like, solved_c
 from lossdiff.harness.judging.mistakes import MISTAKES
 from lossdiff.harness.judging.problem import problem_of
 from lossdiff.harness.judging.steps import RIGHT, Formula
+from lossdiff.harness.judging.telltales import AT_KINK, NEXT_TO_1
 
 from . import planted_language_models, planted_shifts
 from .planted_mistakes import PLANTED, Planted
@@ -117,6 +118,37 @@ def test_a_cause_is_found_among_those_that_were_found_before() -> None:
     assert looks_like(solved, "value", answer, ["the sign is wrong"], is_all=True) == ""
     assert looks_like(solved, "value", answer, ["softmax applied twice"], is_all=True)
     assert looks_like(solved, "value", answer, ["the sign is wrong"]) == "softmax applied twice"
+
+
+def test_a_derivative_that_is_wrong_at_0_alone_is_that_of_a_kink() -> None:
+    name = "binary_cross_entropy_with_logits/multi_label.binary/float32/4x10/grid/-/0"
+    solved = solved_case(Case.parse(name))
+    right = solved.solution.quantities["gradient_logits"].to_float()
+    answer = np.where(solved.inputs.values == 0, right * 2 - 1, right).astype(np.float32)
+
+    assert looks_like(solved, "gradient_logits", answer) == AT_KINK
+    assert looks_like(solved, "gradient_logits", answer * 2) != AT_KINK
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_digits_that_are_lost_next_to_1_are_no_other_format(dtype: str) -> None:
+    solved = solved_case(Case.parse(f"sigmoid/{dtype}/6x2/two_units/-/0"))
+    one, half = np.ones((), dtype), np.full((), 0.5, dtype)
+
+    answer = half * (one + np.tanh(half * solved.inputs.values))
+
+    assert looks_like(solved, "value", answer) == NEXT_TO_1
+
+
+def test_known_mistakes_are_looked_for_in_large_arrays_and_where_numbers_are_not_finite() -> None:
+    large = solved_case(Case.parse("softmax/float32/65600x2/normal/-/0"))
+    x = large.inputs.values
+    e = np.exp(x - x.max())
+    assert looks_like(large, "value", e / e.sum()) == ""
+    known = ["softmax runs over the whole array"]
+    # Of large arrays only the first rows are judged.
+    judged = e[: len(large.solution.quantities["value"].to_float())] / e.sum()
+    assert looks_like(large, "value", judged, known) == known[0]
 
 
 def test_an_answer_of_another_kind_looks_like_nothing() -> None:

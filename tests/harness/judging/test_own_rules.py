@@ -126,6 +126,19 @@ def test_a_declared_dtype_is_due() -> None:
     assert not judge_own(solved, "gradient_logits", gradient, rules).is_finding
 
 
+def test_an_overflow_next_to_the_largest_number_is_a_convention_and_no_other_is() -> None:
+    large = question("cross_entropy/index.random/float32/4x10/finfo_max/reduction=none/0")
+    small = question("cross_entropy/index.random/float32/4x10/normal/reduction=none/0")
+
+    for got in (np.nan, np.inf):
+        answer = np.full(4, got, np.float32)
+        assert judge_own(large, "value", answer).word == "convention:overflows_on_the_way"
+        assert judge_own(small, "value", answer).word == "nonfinite"
+    finite = question("log_softmax/float16/4x10/finfo_max/-/0")
+    clipped = np.maximum(right(finite), -15.9).astype(np.float16)
+    assert judge_own(finite, "value", clipped).is_finding
+
+
 # --- conventions -----------------------------------------------------------------------------
 
 

@@ -159,7 +159,7 @@ def test_a_longer_name_counts_if_the_signature_fits(tmp_path: Path) -> None:
         def weighted_cross_entropy(logits, labels, weight): ...
         """
 
-    unnamed = "its name is no operation's"
+    unnamed = "its name is no operation's; if it is one, name it: FILE.py:NAME=OPERATION"
     assert taken(tmp_path, text) == {
         "fast_softmax": "softmax", "weighted_cross_entropy": "cross_entropy"
     }  # fmt: skip
@@ -170,6 +170,17 @@ def test_a_longer_name_counts_if_the_signature_fits(tmp_path: Path) -> None:
         "my_softmax": "it needs 2 arguments, and softmax takes 1",
         "softmax_loss_vectorized": "it needs 3 arguments, and cross_entropy takes 2",
     }
+
+
+def test_a_method_with_the_name_of_an_operation_is_named(tmp_path: Path) -> None:
+    text = """
+        class Losses:
+            name = "of ours"
+            @staticmethod
+            def cross_entropy(logits, target): ...
+        """
+
+    assert "mine.py:Losses.cross_entropy" in left(tmp_path, text)["Losses"]
 
 
 def test_a_name_says_the_targets_unless_the_file_does(tmp_path: Path) -> None:

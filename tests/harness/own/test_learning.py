@@ -11,7 +11,9 @@ import pytest
 from lossdiff.backends import load_backend
 from lossdiff.backends.base import Backend, Implementation
 from lossdiff.backends.claim import Limits
+from lossdiff.cases.model import Case
 from lossdiff.harness.own import Candidate, Declaration, Failed, Left, Taken, learn
+from lossdiff.harness.workers import evaluate
 
 LOGITS = np.array([[1.0, 2.0, 4.0], [0.5, -1.0, 3.0]])
 LABELS = np.array([2, 0])
@@ -92,6 +94,46 @@ def test_a_loss_and_its_gradient_are_value_and_gradient(numpy: Backend) -> None:
     assert found.implementation.vjp is not None
     (gradient,) = found.implementation.vjp(np.float64(2), LOGITS, LABELS)
     assert np.allclose(gradient, 2 * softmax_loss(LOGITS, LABELS)[1])
+
+
+def test_a_loss_and_its_probabilities_are_a_value_and_more(numpy: Backend) -> None:
+    def softmax_loss(x: Any, y: Any) -> Any:
+        return losses(x, y).mean(), np.exp(log_softmax(x))
+
+    found = taken(softmax_loss, "cross_entropy", numpy)
+
+    assert "of the tuple that it returns, the first is taken" in found.remarks
+
+
+@pytest.mark.parametrize("key", ["loss", "of the batch"])
+def test_the_value_of_a_dictionary_is_found(key: str, numpy: Backend) -> None:
+    def loss(x: Any, y: Any) -> Any:
+        more = {"probs": np.exp(log_softmax(x))} if key == "loss" else {}
+        return {**more, key: losses(x, y).mean()}
+
+    found = taken(loss, "cross_entropy", numpy)
+
+    assert f"of the dictionary that it returns, {key!r} is taken" in found.remarks
+    assert np.allclose(value(found.implementation), losses(LOGITS, LABELS).mean())
+
+
+def test_an_object_that_is_called_may_have_a_gradient_for_a_cotangent_of_1(numpy: Backend) -> None:
+    class Loss:
+        def __call__(self, x: Any, t: Any) -> Any:
+            self.p, self.t = np.exp(log_softmax(x)), t
+            return losses(x, t).mean()
+
+        def backward(self) -> Any:
+            gradient = self.p.copy()
+            gradient[np.arange(len(self.t)), self.t] -= 1
+            return gradient / len(self.t)
+
+    made = taken(Loss, "cross_entropy", numpy).implementation
+
+    assert made.vjp is not None
+    once, twice = (made.vjp(np.float64(it), LOGITS, LABELS)[0] for it in (1, 2))
+    assert np.allclose(once.sum(1), 0)
+    assert np.array_equal(twice, 2 * once)
 
 
 def test_a_class_with_forward_and_backward_is_value_and_gradient(numpy: Backend) -> None:
@@ -251,6 +293,23 @@ def test_a_number_of_python_is_a_number(numpy: Backend) -> None:
     made = taken(log_loss, "binary_cross_entropy", numpy).implementation
 
     assert dict(made.claim.limits.fixed) == {"reduction": "mean"}
+
+
+def test_a_number_of_python_has_no_dtype_of_its_own(numpy: Backend) -> None:
+    def loss(x: Any, t: Any) -> float:
+        return float(losses(x, t).mean())
+
+    def by_rows(x: Any, t: Any) -> Any:
+        return losses(x, t).sum() / np.int64(len(t))
+
+    for function in (loss, by_rows):
+        numpy.extra.append(made := taken(function, "cross_entropy", numpy).implementation)
+        case = Case.parse("cross_entropy/index.random/float32/4x10/normal/-/0")
+        answer = evaluate(numpy, made.claim.name, "eager", case).answers["value"]
+        numpy.extra.remove(made)
+
+        assert isinstance(answer, np.ndarray)
+        assert answer.dtype == np.float32
 
 
 def test_what_is_declared_is_not_looked_for(numpy: Backend) -> None:

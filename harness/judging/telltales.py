@@ -1,0 +1,60 @@
+"""Recognise answers by where they are wrong: at a kink, or in numbers that are small next to 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cases.dtypes import FORMATS
+from ..answers import GRADIENT_LOGITS, VALUE
+from .mistake import of_sigmoid
+from .solved_case import SolvedCase
+
+AT_KINK = "the derivative at exactly 0 is that of a kink, such as of max(x, 0) or |x|"
+NEXT_TO_1 = "small numbers have only the digits of a number next to 1, such as 1 + tanh(x/2)"
+_AMPLE = 2.0
+
+
+def at_kink(
+    solved: SolvedCase, quantity: str, answer: NDArray[Any], limit: NDArray[np.float64]
+) -> Iterator[str]:
+    """Yield that a gradient is wrong at logits of exactly 0, and nowhere else.
+
+    Args:
+        solved: the case.
+        quantity: the quantity.
+        answer: the array that came back.
+        limit: how far each element of a right answer may be from the right one.
+    """
+    x = solved.inputs.values.astype(np.float64)
+    right = solved.solution.quantities[quantity].to_float()
+    if quantity != GRADIENT_LOGITS or not of_sigmoid(solved.case):
+        return
+    if not right.shape == x.shape == answer.shape:
+        return
+    got, counts = answer.astype(np.float64), ~np.isnan(right)
+    is_off = counts & ~((got == right) | (np.abs(got - right) <= limit))
+    if is_off.any() and (x[is_off] == 0).all() and (counts & (x != 0)).any():
+        yield AT_KINK
+
+
+def next_to_1(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> Iterator[str]:
+    """Yield that probabilities are right only as numbers that are added to 1 are.
+
+    Args:
+        solved: the case.
+        quantity: the quantity.
+        answer: the array that came back, which is wrong.
+    """
+    if quantity != VALUE or solved.case.operation not in ("sigmoid", "softmax"):
+        return
+    right, got = solved.solution.quantities[quantity].to_float(), answer.astype(np.float64)
+    unit = FORMATS[solved.case.dtype].unit_roundoff
+    if right.shape != got.shape or not np.isfinite(right).all() or not np.isfinite(got).all():
+        return
+    steps = got / (unit / 2)
+    if (np.abs(got - right) <= _AMPLE * unit).all() and (steps == np.round(steps)).all():
+        yield NEXT_TO_1

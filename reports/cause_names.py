@@ -1,0 +1,140 @@
+"""Name the causes of findings on users' functions, in words that such findings share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+from ..harness.judging import MEANINGS, OR
+from ..harness.runfile import VerdictRow
+from ..harness.verdicts import CONVENTION, kind_of
+
+NOT_IMPLEMENTED = "NotImplementedError"
+_NUMBER = re.compile(r"(?<![A-Za-z_0-9.])[-+]?\d[\d.e+-]*")
+EXPLAINED = {
+    "formula": "formula: digits are lost to cancellation, as in logsumexp − x",
+    "order": "order: one long sum, where partial sums would lose less",
+    "narrow": "narrow: sums in the 16-bit dtype itself",
+}
+_FEW = 3  # findings that one name of a mistake may explain without being an accident
+_NUMBERS = "; its numbers"  # what a note says of them is no cause of its own
+_SHARE = 0.05  # of the findings that a name has to explain, if they are many
+
+
+def by_mistake(
+    rows: Sequence[VerdictRow],
+) -> tuple[dict[str, list[VerdictRow]], list[VerdictRow]]:
+    """Return findings by the mistake that they look like, and those that look like none.
+
+    Where one answer looks like several mistakes, the one that explains the most findings is named.
+    """
+    names = {id(row): row.looks_like.split(OR) for row in rows if row.looks_like}
+    left = [row for row in rows if row.looks_like]
+    named: dict[str, list[VerdictRow]] = {}
+    least = max(1.0, _SHARE * len(rows)) if len(rows) > _FEW else 0.0
+    while left:
+        counts: dict[str, tuple[int, int]] = {}
+        for row in left:
+            for place, name in enumerate(names[id(row)]):
+                count, first = counts.get(name, (0, 0))
+                counts[name] = count + 1, first - place  # of equal ones the simpler one
+        best = max(counts, key=lambda name: counts[name])
+        mine = [row for row in left if best in names[id(row)]]
+        if len(mine) <= least and named:
+            break
+        named[best] = mine
+        left = [row for row in left if best not in names[id(row)]]
+    for name in list(named):
+        # What is 0 stays so, however many times too large it is.
+        larger = next((it for it in named if it.startswith(f"{name}, ")), "")
+        if larger:
+            named[larger] += named.pop(name)
+    return named, [row for row in rows if not row.looks_like] + left
+
+
+def without_consequences(
+    named: dict[str, list[VerdictRow]],
+    others: Iterable[VerdictRow],
+    conventions: Iterable[VerdictRow],
+) -> Iterator[VerdictRow]:
+    """Yield findings that no named mistake makes; the others are added to theirs.
+
+    A mistake whose answer is recognised also breaks relations, and the second derivative, on the
+    same question. A gradient is a number where an error is due if the value follows a convention,
+    and is wrong with it if the gradient is wrong elsewhere.
+    """
+    causes = {(row.case, row.mode): name for name, rows in named.items() for row in rows}
+    of_gradient = [it for it, rows in named.items() if any(_is_gradient(row) for row in rows)]
+    follows = {(it.case, it.mode) for it in conventions if it.quantity == "value"}
+    for row in others:
+        question = row.case, row.mode
+        is_derived = row.quantity == "hvp_logits" or kind_of(row.verdict).word == "relation"
+        if is_derived and question in causes:
+            named[causes[question]].append(row)
+        elif (
+            row.verdict == "accepted" and _is_gradient(row) and of_gradient and question in follows
+        ):
+            named[of_gradient[0]].append(row)
+        else:
+            yield row
+
+
+def _is_gradient(row: VerdictRow) -> bool:
+    return row.quantity == "gradient_logits"
+
+
+def grouped(
+    rows: Iterable[VerdictRow], key: Callable[[VerdictRow], str]
+) -> dict[str, list[VerdictRow]]:
+    grouped: dict[str, list[VerdictRow]] = {}
+    for row in rows:
+        grouped.setdefault(key(row), []).append(row)
+    return grouped
+
+
+_SENTENCES = {
+    "inaccurate": "a wrong number",
+    "nonfinite": "NaN or infinity for a number, or the other way round",
+    "accepted": "no error, where one is due",
+    "crashed": "the process died",
+    "timed out": "no answer in time",
+}
+
+
+def finding(row: VerdictRow, of_value: Collection[tuple[str, str]]) -> str:
+    """Return a finding in words that other findings of the same cause share.
+
+    Args:
+        row: the finding.
+        of_value: the questions whose value is a finding, which makes that of a gradient no other.
+    """
+    word = kind_of(row.verdict).word
+    follows = row.quantity == "value" or (row.case, row.mode) in of_value
+    quantity = "" if follows else f" in {row.quantity}"
+    if word == "raised":
+        return f"raises {message(row)}"
+    if word == "relation":
+        return f"the relation {row.verdict.partition(':')[2]} does not hold{quantity}"
+    if word in ("mismatched", "spoils") and row.note:
+        return f"{word}{quantity}: {message(row).partition(_NUMBERS)[0]}"
+    return _SENTENCES.get(word, row.verdict) + quantity
+
+
+def message(row: VerdictRow) -> str:
+    """Return the message of an error with … for its numbers, which depend on the case."""
+    return _NUMBER.sub("…", row.note)
+
+
+def explanation(row: VerdictRow) -> str:
+    return EXPLAINED[kind_of(row.verdict).word]
+
+
+def convention(row: VerdictRow) -> str:
+    name = row.verdict.removeprefix(CONVENTION)
+    words = [MEANINGS.get(part, "a documented choice") for part in name.split("+")]
+    return f"convention {name}: {'; '.join(words)}"
+
+
+def not_claimed(row: VerdictRow) -> str:
+    said = message(row).removeprefix(NOT_IMPLEMENTED).lstrip(": ")
+    return f"says that it is not implemented: {said}" if said else "is not implemented"
