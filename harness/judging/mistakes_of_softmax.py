@@ -158,6 +158,56 @@ def zero_times_infinity() -> Steps:
     return changed(product=lambda weight, loss: weight * loss)
 
 
+@OF_SOFTMAX.mistake(
+    "0 times an infinite logarithm is NaN",
+    of_binary,
+    overflows=True,
+    infinities=True,
+)
+def zero_times_infinity_of_elements() -> Steps:
+    def loss(problem: Problem, target: Traced, logs: Pair) -> Traced:
+        hit = target * problem.pos_weight * logs[0]
+        return -((hit + (-target + 1.0) * logs[1]) * problem.weight)
+
+    return changed(binary=loss)
+
+
+def _is_of_elements(case: Case) -> bool:
+    return of_binary(case) and not is_of_probs(case)
+
+
+@OF_SOFTMAX.mistake(
+    "a target of 0 times an infinite logit is NaN",
+    _is_of_elements,
+    overflows=True,
+    infinities=True,
+)
+def zero_times_infinite_logit() -> Steps:
+    """Return max(x, 0) − x·z + log(1 + e^−|x|)."""
+
+    def loss(problem: Problem, target: Traced, logs: Pair) -> Traced:
+        return (-logs[1] - target * (logs[0] - logs[1])) * problem.weight
+
+    return changed(binary=loss)
+
+
+@OF_SOFTMAX.mistake(
+    "a target of 1, in (1 − z)·x, times an infinite logit is NaN",
+    _is_of_elements,
+    overflows=True,
+    infinities=True,
+)
+def complement_times_infinite_logit() -> Steps:
+    """Return (1 − z)·x + (1 + (p − 1)·z)·log(1 + e^−x)."""
+
+    def loss(problem: Problem, target: Traced, logs: Pair) -> Traced:
+        share = target * (problem.pos_weight - 1.0) + 1.0
+        x = logs[0] - logs[1]
+        return ((-target + 1.0) * x - share * logs[0]) * problem.weight
+
+    return changed(binary=loss)
+
+
 # --- axes and blocks -------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from ..answers import GRADIENT_LOGITS, VALUE
 from .mistake import of_sigmoid
 from .solved_case import SolvedCase
 
-AT_KINK = "the derivative at exactly 0 is that of a kink, such as of max(x, 0) or |x|"
+AT_KINK = "the derivative at exactly 0 is that of a kink, such as that of |x|"
 NEXT_TO_1 = "small numbers have only the digits of a number next to 1, such as 1 + tanh(x/2)"
 _AMPLE = 2.0
 

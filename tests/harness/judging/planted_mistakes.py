@@ -327,3 +327,33 @@ def _(given: Inputs, _case: Case) -> Array:
 def _(given: Inputs, _case: Case) -> Array:
     with np.errstate(invalid="ignore"):
         return losses(given)
+
+
+@planted(
+    "0 times an infinite logarithm is NaN",
+    PROBS.replace("probs/", "probs_zero_one/") + "reduction=none/0",
+)
+def _(given: Inputs, _case: Case) -> Array:
+    p, z = given.values, given.target
+    with np.errstate(all="ignore"):
+        return -(z * np.log(p) + (1 - z) * np.log(1 - p))
+
+
+@planted(
+    "a target of 0 times an infinite logit is NaN",
+    BINARY.replace("normal/", "neg_inf/") + "reduction=none/0",
+)
+def _(given: Inputs, _case: Case) -> Array:
+    x, z = given.values, given.target
+    with np.errstate(all="ignore"):
+        return np.maximum(x, 0) - x * z + np.log1p(np.exp(-np.abs(x)))
+
+
+@planted(
+    "a target of 1, in (1 − z)·x, times an infinite logit is NaN",
+    BINARY.replace("normal/", "neg_inf/") + "reduction=none/0",
+)
+def _(given: Inputs, _case: Case) -> Array:
+    x, z = given.values, given.target
+    with np.errstate(all="ignore"):
+        return (1 - z) * x + np.logaddexp(0, -x)
