@@ -13,8 +13,10 @@ from ...backends.claim import Limits
 from ...cases.operations import OPERATIONS
 from ..answers import one_line
 from .plain_question import SHAPE, Asker, Guess, Reply, exact_value
+from .signature import default_of
 
 _EVERYDAY: dict[str, Any] = {"weight": "positive", "label_smoothing": 0.1}
+_NO_CLASSES = (-100, -1)
 _OTHER_RANKS = {1: (10,), 3: (2, 3, 5)}
 
 
@@ -38,6 +40,7 @@ class Extent:
         """Return the guess with the place of the classes, the kinds of target, and the limits."""
         targets = self._targets(guess)
         self._find_target_gradient(guess, targets)
+        self._find_ignored(guess, targets)
         self._find_dtypes(guess)
         guess = self._with_ranks(guess)
         return guess, targets, self.limits
@@ -71,6 +74,27 @@ class Extent:
         if self.asker.ask(guess).is_near and not self.asker.ask(guess, between).is_near:
             self.limits = replace(self.limits, hard_labels=True)
             self.remarks.append("it is judged with targets of 0 and 1 only")
+
+    def _find_ignored(self, guess: Guess, taken: frozenset[str]) -> None:
+        """Find out which labels it can ignore: one that is no class may be refused.
+
+        An error for the label that it ignores by default is no limit, but a finding.
+        """
+        parameter = dict(guess.calling.options).get("ignore_index")
+        if parameter is None or "index" not in taken or "ignore_index" in dict(guess.fixed):
+            return
+        own = default_of(self.asker.candidate.function, parameter)
+        asked, errors = replace(guess, kind="index"), dict[int, BaseException]()
+        for label in (0, *(it for it in _NO_CLASSES if it != own)):
+            case = self.asker.case(asked, ignore_index=label)
+            reply = self.asker.ask(asked, replace(case, target_family="some_ignored"))
+            if reply.error is not None:
+                errors[label] = reply.error
+        if errors and 0 not in errors:
+            lacks = tuple(("ignore_index", label) for label in errors)
+            self.limits = replace(self.limits, lacks=(*self.limits.lacks, *lacks))
+            names, why = " and ".join(map(str, errors)), one_line(next(iter(errors.values())))
+            self.remarks.append(f"it cannot ignore the label {names}: {why}")
 
     def _find_target_gradient(self, guess: Guess, taken: frozenset[str]) -> None:
         kind = next((it for it in ("multi_label", "soft") if it in taken), None)

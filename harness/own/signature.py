@@ -302,6 +302,17 @@ def _called(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def default_of(function: Any, parameter: str) -> Any:
+    """Return the default of a parameter of a function, or of a class's constructor; None for none.
+
+    >>> default_of(lambda x, pad_id=0: x, "pad_id")
+    0
+    """
+    found = (it.default for it in _parameters(function) or [] if it.name == parameter)
+    default = next(found, None)
+    return None if default is _EMPTY else default
+
+
 def _parameters(function: Any) -> list[inspect.Parameter] | None:
     """Return the parameters of a function; None if it does not say them."""
     try:

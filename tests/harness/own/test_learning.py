@@ -277,6 +277,25 @@ def test_classes_on_the_last_axis_are_found_out(numpy: Backend) -> None:
     assert found.implementation.function(images, labels).shape == (2, 5)
 
 
+def test_a_label_that_it_cannot_ignore_is_said_once_unless_it_is_its_own_default(
+    numpy: Backend,
+) -> None:
+    def loss(x: Any, t: Any, pad_id: int = 0) -> Any:
+        if (t < 0).any():
+            raise IndexError("no such class")
+        return losses(x, t)[t != pad_id].mean()
+
+    def by_default(x: Any, t: Any, ignore_index: int = -100) -> Any:
+        return loss(x, t, ignore_index)
+
+    found = taken(loss, "cross_entropy", numpy)
+    lacks = found.implementation.claim.limits.lacks
+    assert lacks == (("ignore_index", -100), ("ignore_index", -1))
+    assert "it cannot ignore the label -100 and -1: IndexError: no such class" in found.remarks
+    own = taken(by_default, "cross_entropy", numpy).implementation.claim.limits
+    assert own.lacks == (("ignore_index", -1),)
+
+
 def test_hard_labels_are_found_out(numpy: Backend) -> None:
     def loss(p: Any, y: Any) -> Any:
         return -np.log(np.where(y == 1, p, 1 - p))
