@@ -36,8 +36,9 @@ def read_case(path: Path) -> Case:
     Returns:
         A case of the family `file:DIGEST`, which carries its arrays. `logits`, `probs` or
         `log_probs` has shape (N, C), (N, C, d1) and so on, or any shape for functions of one
-        array. Whole numbers stay what they are, unless `spec` has a `dtype`; all other arrays but
-        index targets are rounded to the case's dtype.
+        array. With a `dtype` in `spec` all arrays but index targets are rounded to it. Without
+        one nothing is rounded: whole numbers stay what they are, the target keeps its dtype, and
+        weights must be numbers of the first argument's. Arrays in Fortran's order are asked in it.
 
     Raises:
         CaseFileError: the file is missing, damaged, or does not describe a case.
@@ -87,14 +88,20 @@ def _case(arrays: dict[str, Array]) -> Case:
     for name in arrays.keys() & set(_WEIGHTS):
         _check_shape(name, arrays[name], values.shape[1:2])
         options = replace(options, **{name: "given"})  # type: ignore[arg-type]
+    rounds = "dtype" in spec
+    weights = (
+        _numbers(name, arrays[name], dtype, rounds=rounds) if name in arrays else None
+        for name in _WEIGHTS
+    )
     given = Inputs(
         values if is_whole else FORMATS[dtype].round(values.astype(np.float64)),
-        _target(arrays.get("target"), kind, dtype),
-        *(_numbers(name, arrays[name], dtype) if name in arrays else None for name in _WEIGHTS),
+        _target(arrays.get("target"), kind, dtype, rounds=rounds),
+        *weights,
     )
     family = f"file:{digest_of(given)}"
     target_family = target_family_of(given.target, kind, options)
     case = Case(operation, family, values.shape, dtype, kind, target_family, options, 0, given)
+    case = replace(case, layout=_layout_of(values), target_dtype=_own_dtype(given.target, dtype))
     if contract.reads_classes and not values.shape[case.class_axis]:
         raise SchemaError(
             f"`{contract.domain}` has shape {values.shape}: no class on axis {case.class_axis}"
@@ -212,11 +219,24 @@ def _is_whole(value: Any) -> bool:
     return type(value) is int and abs(value) < 2**63
 
 
-def _target(target: Array | None, kind: Any, dtype: str) -> Array | None:
+def _layout_of(values: Array) -> str:
+    """Return the layout of an array: empty for that of C, which one of one column has, too."""
+    is_transposed = values.flags.f_contiguous and not values.flags.c_contiguous
+    return "transposed" if is_transposed else ""
+
+
+def _own_dtype(target: Array | None, dtype: str) -> str:
+    """Return the dtype of a target that holds probabilities, where it is one of its own."""
+    is_own = target is not None and target.dtype.kind not in "iu" and target.dtype.name != dtype
+    return target.dtype.name if target is not None and is_own else ""
+
+
+def _target(target: Array | None, kind: Any, dtype: str, *, rounds: bool) -> Array | None:
     if target is None or not kind:
         return None
     if kind != "index":
-        return _numbers("target", target, dtype)
+        is_own = not rounds and format_of(target.dtype) is not None
+        return target if is_own else _numbers("target", target, dtype, rounds=rounds)
     # uint64 labels beyond int64 would wrap around, and are refused because they differ then.
     labels = target.astype(np.int64) if target.dtype.kind in "iu" else None
     if labels is None or (labels != target).any():
@@ -250,10 +270,18 @@ def target_family_of(target: Array | None, kind: Any, options: Options) -> str:
     return "all_ignored" if ignored.all() else "some_ignored"
 
 
-def _numbers(name: str, array: Array, dtype: str) -> Array:
+def _numbers(name: str, array: Array, dtype: str, *, rounds: bool) -> Array:
     if array.dtype.kind not in "biuf" and format_of(array.dtype) is None:
         raise SchemaError(f"`{name}` has dtype {array.dtype}; allowed: {', '.join(FORMATS)}")
-    return FORMATS[dtype].round(array)
+    rounded, wide = FORMATS[dtype].round(array), array.astype(np.float64)
+    is_other = ~((rounded.astype(np.float64) == wide) | np.isnan(wide))
+    if is_other.any() and not rounds:
+        number = wide[is_other][0]
+        raise SchemaError(
+            f"`{name}` holds {float(number)}, which is no {dtype}, the dtype of the case; a "
+            "`dtype` in `spec` rounds all arrays to it"
+        )
+    return rounded
 
 
 def digest_of(given: Inputs) -> str:

@@ -50,6 +50,10 @@ def learn(candidate: Candidate, backend: Backend) -> Taken | Left | Failed:
     if reading.lacks:
         needed = " and ".join(reading.lacks)
         return Left(candidate.name, f"it needs {needed}, and no option or array has that name")
+    if reading.beyond:
+        made = " and ".join(reading.beyond)
+        reason = f"it is made with {made}, and {candidate.operation} has no such option"
+        return Left(candidate.name, reason)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _Learner(candidate, backend, reading).result()
@@ -64,6 +68,9 @@ class _Learner:
         if not candidate.declaration.operation and candidate.operation in SIBLINGS:
             other = SIBLINGS[candidate.operation]
             self._readings[other] = read(replace(candidate, operation=other))
+            is_of_logits = OPERATIONS[other].domain == "logits"
+            if reading.prefers_logits is is_of_logits:
+                self._readings = dict(reversed(self._readings.items()))
         allowed = candidate.declaration.limits.dtypes or set(backend.description.dtypes)
         usual = ("float32", "float64", "bfloat16", "float16")
         dtype = next(it for it in usual if it in allowed)

@@ -28,6 +28,8 @@ class Reading:
         fixed: options that have one value in it.
         required: options that have no default in it.
         lacks: parameters without a default that nothing is known to be passed to.
+        beyond: what it was made with that the operation has no option for, `label_smoothing=0.1`.
+        prefers_logits: whether it takes logits by its own default; None if it does not say.
         remarks: what its user should know: own defaults, and parameters that are left alone.
         forwards: whether it takes any keyword.
         may_swap: whether the names do not say which of the two arrays comes first.
@@ -38,6 +40,8 @@ class Reading:
     fixed: tuple[tuple[str, Fixed], ...] = ()
     required: frozenset[str] = frozenset()
     lacks: tuple[str, ...] = ()
+    beyond: tuple[str, ...] = ()
+    prefers_logits: bool | None = None
     remarks: tuple[str, ...] = ()
     forwards: bool = False
     may_swap: bool = False
@@ -64,6 +68,7 @@ class _Reader:
     required: set[str] = field(default_factory=set)
     always: dict[str, Fixed] = field(default_factory=dict)
     lacks: list[str] = field(default_factory=list)
+    prefers_logits: bool | None = None
     spelling: list[tuple[str, Fixed, Fixed]] = field(default_factory=list)
     defaults: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
@@ -84,6 +89,8 @@ class _Reader:
                 self._take_option(name, parameter)
             elif options and name == "from_logits":
                 self.always[parameter.name] = self.operation.domain == "logits"
+                if isinstance(parameter.default, bool):
+                    self.prefers_logits = parameter.default
             else:
                 self.free.append(parameter)
 
@@ -229,13 +236,13 @@ def _reading(
     candidate: Candidate, reader: _Reader, kind: str, *, forwards: bool, may_swap: bool
 ) -> Reading:
     """Return what was read."""
-    fixed, operation = dict(candidate.declaration.limits.fixed), reader.operation.name
+    fixed, beyond = dict(candidate.declaration.limits.fixed), list[str]()
     own = {**_bound_keywords(candidate.function), **_attributes(candidate.function)}
     for name, value in own.items():
         role = role_of(name, value)
         if role and role.name not in reader.operation.options and _is_plain(value):
             if role.name in OPTIONS and neutral_of(name, value) is not None:
-                reader.lacks.append(f"{operation} without its {name}={value!r}")
+                beyond.append(f"{name}={value!r}")
         elif role and role.name in reader.operation.options and _is_plain(value):
             chosen = _contract_value(role.name, value, is_inverted=_divides(name))
             if chosen is not None:
@@ -266,6 +273,8 @@ def _reading(
         tuple(fixed.items()),
         frozenset(reader.required - set(fixed)),
         tuple(reader.lacks),
+        tuple(beyond),
+        reader.prefers_logits,
         (*reader.defaults.values(), *reader.remarks),
         forwards,
         may_swap,

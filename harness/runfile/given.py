@@ -47,9 +47,12 @@ def unpack(npz: object, case: Case) -> Inputs:
         if array.dtype != np.float64 and array.dtype.kind not in "iu":
             raise SchemaError(f"`{name}`", f"has dtype {array.dtype}, float64 is due")
     _check_shapes(arrays, case)
+    dtypes = {"target": case.target_dtype or case.dtype}
     return Inputs(
         **{
-            name: array if array.dtype.kind in "iu" else FORMATS[case.dtype].round(array)
+            name: array
+            if array.dtype.kind in "iu"
+            else FORMATS[dtypes.get(name, case.dtype)].round(array)
             for name, array in arrays.items()
         }
     )

@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import OPERATIONS
 from lossdiff.harness.judging import solved_case
+from lossdiff.harness.runfile.given import pack, unpack
 
 from lossdiff.errors import CaseFileError
 
@@ -154,10 +156,12 @@ def test_rows_that_are_ignored_need_someone_who_can_ignore(
 def test_other_numbers_make_another_id(path: Path) -> None:
     one = asked(path, CROSS_ENTROPY, logits=LOGITS, target=TARGETS["index"])
     other = asked(path, CROSS_ENTROPY, logits=np.nextafter(LOGITS, 9), target=TARGETS["index"])
-    again = asked(path, CROSS_ENTROPY, logits=LOGITS.copy("F"), target=TARGETS["index"])
+    again = asked(path, CROSS_ENTROPY, logits=LOGITS.copy(), target=TARGETS["index"])
+    turned = asked(path, CROSS_ENTROPY, logits=LOGITS.copy("F"), target=TARGETS["index"])
 
     assert one.id != other.id
     assert one.id == again.id
+    assert (turned.layout, turned.family) == ("transposed", one.family)
 
 
 @pytest.mark.parametrize("dtype", FORMATS)
@@ -181,6 +185,23 @@ def test_without_one_the_dtype_is_that_of_the_logits(path: Path, dtype: str) -> 
     case = asked(path, CROSS_ENTROPY, logits=LOGITS.astype(dtype), target=TARGETS["index"])
 
     assert case.dtype == dtype
+
+
+def test_a_target_keeps_its_dtype_and_a_weight_of_other_numbers_is_refused(path: Path) -> None:
+    logits, weight = LOGITS.astype(np.float32), np.array([0.5, 2.0, 0.1])
+    spec = {"operation": "cross_entropy", "target_kind": "soft"}
+    given = {"logits": logits, "target": np.full(LOGITS.shape, 1 / 3)}
+
+    case = asked(path, spec, **given, weight=weight.astype(np.float16))
+    found = case.inputs()
+    assert (case.target_dtype, found.target.dtype) == ("float64", np.float64)
+    assert found.weight.dtype == np.float32
+    unpacked = unpack(pack(found), replace(case, given=None))
+    assert unpacked.target.dtype == np.float64
+    line = refusal(path, **given, weight=weight, spec=json.dumps(spec))
+    assert "`weight` holds 0.1, which is no float32" in line
+    rounded = asked(path, {**spec, "dtype": "float32"}, **given, weight=weight).inputs()
+    assert rounded.target.dtype == rounded.weight.dtype == np.float32
 
 
 @pytest.mark.parametrize("dtype", ["int64", "int32", "uint8"])

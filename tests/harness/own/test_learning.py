@@ -296,6 +296,56 @@ def test_a_label_that_it_cannot_ignore_is_said_once_unless_it_is_its_own_default
     assert own.lacks == (("ignore_index", -1),)
 
 
+def test_its_own_default_says_whether_it_takes_logits(numpy: Backend) -> None:
+    def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = True) -> Any:
+        return losses(y_pred if from_logits else np.log(y_pred), y_true)
+
+    found = taken(sparse_categorical_crossentropy, "cross_entropy_probs", numpy)
+
+    assert found.implementation.operation == "cross_entropy"
+    assert "it takes logits" in found.remarks
+
+
+def test_what_no_operation_has_is_taken_away_and_said(numpy: Backend) -> None:
+    def loss(x: Any, t: Any, temperature: float = 2.0) -> Any:
+        return losses(x / temperature, t).mean()
+
+    found = taken(loss, "cross_entropy", numpy)
+
+    assert "temperature=1 is passed, not its own 2.0: cross_entropy has no such option" in (
+        found.remarks
+    )
+    assert np.allclose(value(found.implementation), losses(LOGITS, LABELS).mean())
+
+
+def test_an_object_that_is_made_with_what_no_operation_has_is_left(numpy: Backend) -> None:
+    def bce(p: Any, z: Any, label_smoothing: float = 0.0) -> Any:
+        z = z * (1 - label_smoothing) + label_smoothing / 2
+        return -np.mean(z * np.log(p) + (1 - z) * np.log(1 - p))
+
+    smoothed = functools.partial(bce, label_smoothing=0.1)
+    found = learn(Candidate("mine.bce", smoothed, "binary_cross_entropy", Declaration()), numpy)
+
+    assert isinstance(found, Left)
+    assert "label_smoothing=0.1, and binary_cross_entropy has no such option" in found.reason
+
+
+def test_arrays_that_come_first_are_passed_by_position(numpy: Backend) -> None:
+    calls = []
+
+    def loss(labels: Any, logits: Any, **options: Any) -> Any:
+        return losses(logits, labels).mean()
+
+    def recorded(*args: Any, **kwargs: Any) -> Any:
+        calls.append((len(args), set(kwargs)))
+        return loss(*args, **kwargs)
+
+    functools.update_wrapper(recorded, loss)
+    taken(recorded, "cross_entropy", numpy)
+
+    assert {it for it, _ in calls} == {2}
+
+
 def test_hard_labels_are_found_out(numpy: Backend) -> None:
     def loss(p: Any, y: Any) -> Any:
         return -np.log(np.where(y == 1, p, 1 - p))
