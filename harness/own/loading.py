@@ -52,8 +52,30 @@ class _Folders(MetaPathFinder):
             self.folders.append(str(folder))
             importlib.invalidate_caches()
 
+    def prefer(self, folder: Path) -> None:
+        """Search a folder first, and import again what lies there and was found in another.
+
+        Two files of users may each have a `helpers.py` beside them. What another file has imported
+        stays its own.
+        """
+        self.add(folder)
+        self.folders.remove(str(folder))
+        self.folders.insert(0, str(folder))
+        own = {id(module) for module in self.files.values()}
+        tops = {name for name in sys.modules if "." not in name and _is_in(folder, name)}
+        others = {name for name in tops if folder_of(name) not in ("", str(folder))}
+        for name, module in list(sys.modules.items()):
+            if name.partition(".")[0] in others and id(module) not in own:
+                del sys.modules[name]
+        importlib.invalidate_caches()
+
 
 FOLDERS = _Folders()
+
+
+def _is_in(folder: Path, name: str) -> bool:
+    """Return whether a module or a package of a name is in a folder."""
+    return (folder / f"{name}.py").is_file() or (folder / name / "__init__.py").is_file()
 
 
 def _place_of_path_finder() -> int:
@@ -120,6 +142,7 @@ def _load_file(file: Path) -> ModuleType:
     loaded = sys.modules.get(file.stem)
     if loaded is not None and getattr(loaded, "__file__", None) == str(file):
         return loaded
+    FOLDERS.prefer(file.parent)
     name = _free_name(file)
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None  # noqa: S101 -- a .py file always has a loader

@@ -41,6 +41,21 @@ def test_a_file_finds_what_lies_beside_it(tmp_path: Path) -> None:
     assert (module.__name__, module.SHIFT) == ("my-loss", 3)
 
 
+def test_two_files_have_each_the_helpers_beside_it(tmp_path: Path) -> None:
+    text = "import helper_parts\nfrom helper_more.deep import FAR"
+    places = [written(tmp_path / it, f"mine_{it}.py", text) for it in ("one", "two")]
+    for it in ("one", "two"):
+        written(tmp_path / it, "helper_parts.py", f"NEAR = {it!r}")
+        written(tmp_path / it, "helper_more/__init__.py")
+        written(tmp_path / it, "helper_more/deep.py", f"FAR = {it!r}")
+
+    one, two = map(loaded, places)
+
+    assert (one.helper_parts.NEAR, one.FAR) == ("one", "one")
+    assert (two.helper_parts.NEAR, two.FAR) == ("two", "two")
+    assert loaded(places[0]) is one
+
+
 def test_a_file_finds_what_lies_in_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
