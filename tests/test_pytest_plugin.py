@@ -35,13 +35,14 @@ def test_unshifted(question):
 SOME = ("-k", "normal or exp_overflow")
 
 
-def run(folder: Path, *arguments: str, text: str = MINE) -> str:
+def run(folder: Path, *arguments: str, text: str = MINE, status: int | None = None) -> str:
     (folder / "test_mine.py").write_text(text, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments, "test_mine.py"],
         cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode in {0, 1}, done.stdout + done.stderr
+    allowed = {0, 1} if status is None else {status}
+    assert done.returncode in allowed, done.stdout + done.stderr
     return done.stdout
 
 
@@ -79,6 +80,35 @@ def test_workers_of_xdist_send_what_they_have_judged(tmp_path: Path) -> None:
     assert "lossdiff: page.html" in output
     assert "test_mine.softmax_unshifted" in page
     assert "test_mine.softmax" in page
+
+
+EXPECTED = """
+[[entry]]
+id = "overflows"
+implementations = ["*.softmax_unshifted"]
+verdicts = ["nonfinite", "relation:*"]
+reason = "is called with small numbers only"
+[[entry]]
+id = "repaired"
+implementations = ["*.softmax_unshifted"]
+verdicts = ["raised"]
+reason = "raised once"
+"""
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["here", "xdist"])
+def test_an_expected_finding_that_no_item_has_fails_a_whole_run(
+    workers: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "lossdiff.toml").write_text(EXPECTED, encoding="utf-8")
+    only = MINE.partition("@lossdiff")[0] + "@lossdiff" + MINE.rpartition("@lossdiff")[2]
+
+    whole = run(tmp_path, *workers, text=only, status=1)
+    part = run(tmp_path, *workers, "-k", "exp_overflow", text=only, status=0)
+
+    assert "lossdiff: expected, and not found: repaired" in whole
+    assert "not found: overflows" not in whole
+    assert "not found" not in part
 
 
 def test_full_asks_more(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """The plug-in for pytest; nothing is imported until a test uses lossdiff.
 
 It adds `--lossdiff-full`, which asks the suite `full`, and `--lossdiff-report=page.html`, which
-writes what was judged as a page. Both work under pytest-xdist.
+writes what was judged as a page. A run in which all questions of a test were put fails if a finding
+that the project expects was not found. All of this works under pytest-xdist.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 FULL = "LOSSDIFF_FULL"  # read by `lossdiff.parametrize`
 _USED = f"{__package__}._api.recording"  # imported by whatever judges
-_SENT = "lossdiff"
+_ITEMS = f"{__package__}._api.items"
+_SENT, _NOTED = "lossdiff", "lossdiff_items"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,11 +56,16 @@ def pytest_report_collectionfinish() -> list[str]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Send what a worker of pytest-xdist has judged; elsewhere write the page."""
     config, used = session.config, sys.modules.get(_USED)
+    items = sys.modules.get(_ITEMS)
     sent: dict[str, Any] | None = getattr(config, "workeroutput", None)
     if sent is not None:
+        if items is not None:
+            sent[_NOTED] = items.noted()
         if used is not None and config.getoption("--lossdiff-report"):
             sent[_SENT] = used.recorded()
         return
+    if items is not None and items.stale() and not session.exitstatus:
+        session.exitstatus = 1
     page = config.getoption("--lossdiff-report")
     if page and used is not None and used.has_rows():
         used.write_page(Path(page))
@@ -68,6 +75,9 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     page, used = config.getoption("--lossdiff-report"), sys.modules.get(_USED)
+    items = sys.modules.get(_ITEMS)
+    for name in items.stale() if items is not None else ():
+        terminalreporter.write_line(f"lossdiff: expected, and not found: {name}")
     if page and used is not None and used.has_rows():
         terminalreporter.write_line(f"lossdiff: {page}")
     elif page:
@@ -76,6 +86,11 @@ def pytest_terminal_summary(
 
 def pytest_testnodedown(node: Any) -> None:
     """Take what a worker of pytest-xdist has judged."""
+    noted = getattr(node, "workeroutput", {}).get(_NOTED)
+    if noted:
+        from ._api import items
+
+        items.take(noted)
     sent = getattr(node, "workeroutput", {}).get(_SENT)
     if sent:
         from ._api.recording import take

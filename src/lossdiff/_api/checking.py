@@ -27,6 +27,7 @@ from ..harness.runfile import WorkerRow
 from .expected import Expected, expected_of
 from .frameworks import backend_of, framework_for, named
 from .isolated import checked_in_workers
+from .items import match
 from .recording import record
 from .result import Result
 
@@ -215,6 +216,7 @@ def judged(
     """
     with Inquiry(backend, modes=modes, strict=strict, expected=expected.entries) as inquiry:
         rows = [row for case in cases for row in inquiry.put(taken.implementation, case)]
+        match(inquiry.findings.matched)
         stale = expected.stale(inquiry.findings.matched, taken.implementation.claim, suite)
     record(rows, WorkerRow(backend.framework, backend.device, backend.environment()))
     return Result(

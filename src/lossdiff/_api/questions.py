@@ -19,6 +19,7 @@ from .checking import SUITES as ASKED
 from .checking import called, judged, taken_from
 from .expected import expected_of
 from .frameworks import backend_of, named
+from .items import note, plan
 
 if TYPE_CHECKING:
     import pytest
@@ -72,6 +73,8 @@ class Question:
         named("framework", self.framework, FRAMEWORKS)
         case = self.case
         backend, taken = _learnt(function, self)
+        key = case.operation, self.framework, repr(self.declared)
+        note(key, taken.implementation.name, self.id)
         if reason := taken.implementation.unsupported(case):
             _skip(f"{taken.implementation.name} {reason}")
             return
@@ -121,6 +124,7 @@ def parametrize(
     said = tuple(sorted(declared.items()))
     questions = [Question(case.id, framework, said)
                  for case in questions_for(claim, suite=chosen, seed=seed)]  # fmt: skip
+    plan((operation, framework, repr(said)), chosen, [item.id for item in questions])
     return pytest.mark.parametrize("question", questions, ids=[item.id for item in questions])
 
 
