@@ -95,6 +95,7 @@ class Calling:
         spelling: how the parameter of an option spells a value, `("reduction", "none", None)`.
         inverted: the options whose parameter takes the reciprocal, as a temperature does.
         always: parameters that always get one value, `("from_logits", True)`.
+        classes: the parameter that takes the number of classes; empty for none.
         layout: the place of the classes among the axes of the function's arrays.
         returns: the value alone, or a tuple of the value and the gradient with respect to the
             first argument, as courses write it; or an object with the methods `forward` and
@@ -108,6 +109,7 @@ class Calling:
     spelling: tuple[tuple[str, Fixed, Fixed], ...] = ()
     inverted: tuple[str, ...] = ()
     always: tuple[tuple[str, Fixed], ...] = ()
+    classes: str = ""
     layout: Layout = "classes_first"
     returns: Returns = "value"
     item: str = ""

@@ -119,6 +119,8 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
         positional = [given[role] for role, parameter in calling.arguments if not parameter]
         named = {parameter: given[role] for role, parameter in calling.arguments if parameter}
         passed = _named(calling, {**defaults, **options})
+        if calling.classes:
+            passed[calling.classes] = int(values.shape[-1 if last else min(1, values.ndim - 1)])
         if not calling.constructs:
             return function(*positional, **named, **passed, **always)
         made = function(**passed, **always)

@@ -6,6 +6,7 @@ it is declared (`declaration`); of everything else that looks like a loss the re
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
@@ -149,7 +150,7 @@ class _Finder:
 
     def _taken_or_left(self, key: str, value: Any, *, is_defined: bool) -> Candidate | Left | None:
         """Return what becomes of an attribute; None for nothing that needs a word."""
-        said, function = meaning_of(key), as_function(value)
+        said, function = _meaning_of_object(value) or meaning_of(key), as_function(value)
         name = self._names.get(key, f"{self._namespace}.{key}")
         if said is None:
             is_meant = is_defined and function is not None and looks_like_a_loss(key)
@@ -211,6 +212,17 @@ class _Finder:
             self._module,
             expression,
         )
+
+
+def _meaning_of_object(value: Any) -> tuple[Meaning, bool] | None:
+    """Return what the name of an object's class says, or that of a partial function's function."""
+    if isinstance(value, functools.partial):
+        found = meaning_of(str(getattr(value.func, "__name__", "")))
+    elif inspect.isclass(value) or inspect.isroutine(value):
+        return None
+    else:
+        found = meaning_of(type(value).__name__)
+    return found if found and found[1] else None
 
 
 def _named_method(value: Any) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...cases.operations import Operation
-from .parameters import role_of
+from .parameters import CLASSES, role_of
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _CONTEXT = ("ctx", "context", "_ctx", "self", "_", "c")
@@ -60,7 +60,8 @@ def misfit(value: Any, operation: Operation, *, is_known: bool) -> str:
 
 def _is_option(parameter: inspect.Parameter, operation: Operation) -> bool:
     role = role_of(parameter.name, None)
-    return role is not None and role.name in operation.options
+    is_number = parameter.name.lower() in CLASSES and operation.is_loss
+    return is_number or (role is not None and role.name in operation.options)
 
 
 def _required(function: Any) -> list[inspect.Parameter] | None:

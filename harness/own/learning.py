@@ -52,8 +52,7 @@ def learn(candidate: Candidate, backend: Backend) -> Taken | Left | Failed:
         return Left(candidate.name, f"it needs {needed}, and no option or array has that name")
     if reading.beyond:
         made = " and ".join(reading.beyond)
-        reason = f"it is made with {made}, and {candidate.operation} has no such option"
-        return Left(candidate.name, reason)
+        return Left(candidate.name, f"it is made with {made}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _Learner(candidate, backend, reading).result()

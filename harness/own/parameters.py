@@ -72,13 +72,18 @@ EPSILON = ("eps", "epsilon", "alpha")
 LEAST_SMOOTHING = 1e-3
 # What a parameter of the reduction may be given, the most usual first.
 SPELLINGS: dict[str, tuple[Fixed, ...]] = {
-    "mean": ("mean", "sum_over_batch_size", True),
+    "mean": ("mean", "sum_over_batch_size", True, "elementwise_mean", "avg"),
     "none": ("none", None),
     "sum": ("sum", False),
 }
 FLAGS = ("size_average", "average")  # of the names of a reduction: true for a mean
 # Parameters that say whether the first argument holds logits.
 LOGITS_FLAGS = ("from_logits", "is_logits", "with_logits", "apply_softmax", "apply_sigmoid")
+# Parameters that take the number of classes.
+CLASSES = (
+    "num_classes", "n_classes", "nclasses", "num_class", "class_num", "nb_classes", "classes",
+    "num_labels", "vocab_size", "depth",
+)  # fmt: skip
 # Parameters of what no operation has, and the value that takes it away; `pos_weight` and
 # `label_smoothing` are such where an operation has no such option.
 NEUTRAL: dict[str, float] = {
@@ -92,6 +97,7 @@ PARAMETERS = {
     **OPTIONS,
     "label_smoothing": (*OPTIONS["label_smoothing"], *EPSILON),
     "logits or probabilities": LOGITS_FLAGS,
+    "the number of classes": CLASSES,
 }
 
 

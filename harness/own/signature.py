@@ -10,7 +10,7 @@ from typing import Any
 
 from ...backends.claim import Calling, Fixed
 from ...cases.operations import OPERATIONS, Operation, Options
-from .parameters import LOOSE, OPTIONS, RECIPROCALS, neutral_of, role_of
+from .parameters import CLASSES, LOOSE, OPTIONS, RECIPROCALS, neutral_of, role_of
 from .taken import Candidate
 
 _EMPTY = inspect.Parameter.empty
@@ -28,7 +28,7 @@ class Reading:
         fixed: options that have one value in it.
         required: options that have no default in it.
         lacks: parameters without a default that nothing is known to be passed to.
-        beyond: what it was made with that the operation has no option for, `label_smoothing=0.1`.
+        beyond: what it was made with that no question has, in words.
         prefers_logits: whether it takes logits by its own default; None if it does not say.
         remarks: what its user should know: own defaults, and parameters that are left alone.
         forwards: whether it takes any keyword.
@@ -68,6 +68,7 @@ class _Reader:
     required: set[str] = field(default_factory=set)
     always: dict[str, Fixed] = field(default_factory=dict)
     lacks: list[str] = field(default_factory=list)
+    classes: str = ""
     prefers_logits: bool | None = None
     spelling: list[tuple[str, Fixed, Fixed]] = field(default_factory=list)
     defaults: dict[str, str] = field(default_factory=dict)
@@ -87,6 +88,8 @@ class _Reader:
                 continue
             if options and name in self.operation.options and self._is_usual(name, parameter):
                 self._take_option(name, parameter)
+            elif options and self._is_number_of_classes(parameter):
+                self.classes = parameter.name
             elif options and name == "from_logits":
                 self.always[parameter.name] = self.operation.domain == "logits"
                 if isinstance(parameter.default, bool):
@@ -127,6 +130,11 @@ class _Reader:
             self.arrays[role] = parameter
             return True
         return False
+
+    def _is_number_of_classes(self, parameter: inspect.Parameter) -> bool:
+        is_number = parameter.default is _EMPTY or type(parameter.default) is int
+        is_named = parameter.name.lower() in CLASSES and self.operation.is_loss
+        return is_named and is_number and self.operation.reads_classes
 
     def _is_usual(self, option: str, parameter: inspect.Parameter) -> bool:
         """Return whether no other parameter has a more usual name for an option."""
@@ -240,9 +248,11 @@ def _reading(
     own = {**_bound_keywords(candidate.function), **_attributes(candidate.function)}
     for name, value in own.items():
         role = role_of(name, value)
-        if role and role.name not in reader.operation.options and _is_plain(value):
+        if role and role.name in _ARRAYS and _is_array(value):
+            beyond.append(f"a {name} of its own, which no question has")
+        elif role and role.name not in reader.operation.options and _is_plain(value):
             if role.name in OPTIONS and neutral_of(name, value) is not None:
-                beyond.append(f"{name}={value!r}")
+                beyond.append(f"{name}={value!r}, and {reader.operation.name} has no such option")
         elif role and role.name in reader.operation.options and _is_plain(value):
             chosen = _contract_value(role.name, value, is_inverted=_divides(name))
             if chosen is not None:
@@ -266,6 +276,7 @@ def _reading(
             spelling=tuple(reader.spelling),
             inverted=tuple(it for it, name in reader.options.items() if _divides(name)),
             always=tuple(reader.always.items()),
+            classes=reader.classes,
             layout=candidate.declaration.layout,
             returns="forward_backward" if kind == "forward_backward" else "value",
             constructs=kind != "plain",
@@ -366,7 +377,13 @@ def _attributes(function: Any) -> dict[str, Any]:
         config = {}
     loose = {name for names in LOOSE.values() for name in names}
     known = {name: value for name, value in vars(function).items() if name not in loose}
-    return {**known, **config}
+    # A framework may keep the arrays of an object elsewhere than with its attributes.
+    arrays = {name: getattr(function, name, None) for name in _ARRAYS}
+    return {**arrays, **known, **config}
+
+
+def _is_array(value: Any) -> bool:
+    return value is not None and (hasattr(value, "shape") or isinstance(value, list | tuple))
 
 
 def _is_plain(value: Any) -> bool:

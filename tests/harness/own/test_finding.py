@@ -172,6 +172,23 @@ def test_a_longer_name_counts_if_the_signature_fits(tmp_path: Path) -> None:
     }
 
 
+def test_an_object_is_what_its_class_is_or_the_function_that_it_is_a_part_of(
+    tmp_path: Path,
+) -> None:
+    text = """
+        import functools
+        class CrossEntropyLoss:
+            def __call__(self, logits, target): ...
+        def bce_with_logits(logits, target, reduction="mean"): ...
+        criterion, loss_fn = CrossEntropyLoss(), functools.partial(bce_with_logits, reduction="sum")
+        """
+
+    found = taken(tmp_path, text)
+
+    assert found["criterion"] == "cross_entropy"
+    assert found["loss_fn"] == "binary_cross_entropy_with_logits"
+
+
 def test_a_method_with_the_name_of_an_operation_is_named(tmp_path: Path) -> None:
     text = """
         class Losses:
@@ -205,7 +222,7 @@ def test_classes_are_taken_if_their_objects_can_be_called(tmp_path: Path) -> Non
             def forward(self, x, t): ...
             def backward(self, dout=1): ...
         class CELoss:
-            def __init__(self, num_classes): ...
+            def __init__(self, device): ...
             def forward(self, x, t): ...
         class Sigmoid:
             def fit(self): ...
@@ -213,7 +230,7 @@ def test_classes_are_taken_if_their_objects_can_be_called(tmp_path: Path) -> Non
 
     assert taken(tmp_path, text) == {"NLLLoss": "nll_loss", "SoftmaxWithLoss": "cross_entropy"}
     assert left(tmp_path, text) == {
-        "CELoss": "its constructor needs num_classes: name an object of it, made by it",
+        "CELoss": "its constructor needs device: name an object of it, made by it",
         "Sigmoid": "its objects cannot be called",
     }
 

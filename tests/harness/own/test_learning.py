@@ -330,6 +330,38 @@ def test_an_object_that_is_made_with_what_no_operation_has_is_left(numpy: Backen
     assert "label_smoothing=0.1, and binary_cross_entropy has no such option" in found.reason
 
 
+def test_an_object_with_weights_of_its_own_is_left(numpy: Backend) -> None:
+    class Loss:
+        pos_weight = np.array([2.0])
+
+        def __call__(self, x: Any, t: Any) -> Any:
+            return losses(x, t) * self.pos_weight
+
+    found = learn(Candidate("mine.loss", Loss(), "cross_entropy", Declaration()), numpy)
+
+    assert found == Left(
+        "mine.loss", "it is made with a pos_weight of its own, which no question has"
+    )
+
+
+def test_the_number_of_classes_is_passed_to_what_asks_for_it(numpy: Backend) -> None:
+    class Loss:
+        def __init__(self, num_classes: int, smoothing: float = 0.1) -> None:
+            self.classes, self.smoothing = num_classes, smoothing
+
+        def __call__(self, x: Any, t: Any) -> Any:
+            z = np.eye(self.classes)[t] * (1 - self.smoothing) + self.smoothing / self.classes
+            return -(z * log_softmax(x)).sum(1).mean()
+
+    found = taken(Loss, "cross_entropy", numpy)
+
+    assert found.implementation.claim.options == {"label_smoothing"}
+    for classes in (3, 5):
+        given = np.arange(2.0 * classes).reshape(2, classes)
+        due = losses(given, np.array([0, 1])).mean()
+        assert np.allclose(found.implementation.function(given, np.array([0, 1])), due)
+
+
 def test_arrays_that_come_first_are_passed_by_position(numpy: Backend) -> None:
     calls = []
 
