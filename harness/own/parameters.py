@@ -117,8 +117,8 @@ class Role:
 def neutral_of(parameter: str, default: Any) -> float | None:
     """Return the value that takes away what a parameter does; None if it has no other already.
 
-    >>> neutral_of("temperature", 2.0), neutral_of("temperature", 1.0), neutral_of("gain", 2.0)
-    (1.0, None, None)
+    >>> neutral_of("gamma", 2.0), neutral_of("gamma", 0.0), neutral_of("gain", 2.0)
+    (0.0, None, None)
     """
     role = role_of(parameter, default)
     neutral = NEUTRAL.get(role.name if role else parameter.lower().strip("_"))

@@ -10,12 +10,12 @@ from typing import Any
 
 from ...backends.claim import Calling, Fixed
 from ...cases.operations import OPERATIONS, Operation, Options
-from .parameters import CLASSES, LOOSE, OPTIONS, RECIPROCALS, neutral_of, role_of
+from .made_with import ARRAYS, attributes, bound_keywords, is_array, is_plain
+from .parameters import CLASSES, OPTIONS, RECIPROCALS, neutral_of, role_of
 from .taken import Candidate
 
 _EMPTY = inspect.Parameter.empty
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-_ARRAYS = ("weight", "pos_weight")
 _ABSENT = ("logit_softcap", "denominator")  # numbers above 0; None where there is none
 
 
@@ -149,17 +149,17 @@ class _Reader:
         default = parameter.default
         is_absent = option in _ABSENT and not isinstance(default, str)
         if default is _EMPTY:
-            if option in _ARRAYS or is_absent:
+            if option in ARRAYS or is_absent:
                 self.required.add(option)
             return
         own = getattr(Options(), option)
         is_nothing = default is None or (is_absent and not default)
-        if is_nothing and option not in (*_ARRAYS, "reduction", "axis"):
+        if is_nothing and option not in (*ARRAYS, "reduction", "axis"):
             self.spelling.append((option, own, default))  # its own word for doing nothing
             return
         if is_absent:  # a number: whether it takes None is not known
             self.required.add(option)
-        if option not in _ARRAYS and not _same(option, default, own):
+        if option not in ARRAYS and not _same(option, default, own):
             said = (
                 f"its own default {parameter.name}={default!r} does not count: options are passed"
             )
@@ -245,15 +245,15 @@ def _reading(
 ) -> Reading:
     """Return what was read."""
     fixed, beyond = dict(candidate.declaration.limits.fixed), list[str]()
-    own = {**_bound_keywords(candidate.function), **_attributes(candidate.function)}
+    own = {**bound_keywords(candidate.function), **attributes(candidate.function)}
     for name, value in own.items():
         role = role_of(name, value)
-        if role and role.name in _ARRAYS and _is_array(value):
+        if role and role.name in ARRAYS and is_array(value):
             beyond.append(f"a {name} of its own, which no question has")
-        elif role and role.name not in reader.operation.options and _is_plain(value):
+        elif role and role.name not in reader.operation.options and is_plain(value):
             if role.name in OPTIONS and neutral_of(name, value) is not None:
                 beyond.append(f"{name}={value!r}, and {reader.operation.name} has no such option")
-        elif role and role.name in reader.operation.options and _is_plain(value):
+        elif role and role.name in reader.operation.options and is_plain(value):
             chosen = _contract_value(role.name, value, is_inverted=_divides(name))
             if chosen is not None:
                 fixed.setdefault(role.name, chosen)
@@ -353,41 +353,6 @@ def _by_position(
     return Reading(
         Calling(arguments), forwards=forwards, may_swap=operation.is_loss, is_silent=is_silent
     )
-
-
-def _bound_keywords(function: Any) -> dict[str, Any]:
-    """Return the keywords that a partial function has been given."""
-    bound: dict[str, Any] = {}
-    while isinstance(function, functools.partial):
-        bound = {**function.keywords, **bound}
-        function = function.func
-    return bound
-
-
-def _attributes(function: Any) -> dict[str, Any]:
-    """Return what an object was constructed with, as far as its attributes say it."""
-    if inspect.isclass(function) or inspect.isroutine(function):
-        return {}
-    if isinstance(function, functools.partial) or not hasattr(function, "__dict__"):
-        return {}
-    described = getattr(function, "get_config", None)
-    try:
-        config = dict(described()) if callable(described) else {}
-    except Exception:  # noqa: BLE001 -- the config of a user's own class
-        config = {}
-    loose = {name for names in LOOSE.values() for name in names}
-    known = {name: value for name, value in vars(function).items() if name not in loose}
-    # A framework may keep the arrays of an object elsewhere than with its attributes.
-    arrays = {name: getattr(function, name, None) for name in _ARRAYS}
-    return {**arrays, **known, **config}
-
-
-def _is_array(value: Any) -> bool:
-    return value is not None and (hasattr(value, "shape") or isinstance(value, list | tuple))
-
-
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str)
 
 
 def _divides(parameter: str) -> bool:

@@ -307,14 +307,13 @@ def test_its_own_default_says_whether_it_takes_logits(numpy: Backend) -> None:
 
 
 def test_what_no_operation_has_is_taken_away_and_said(numpy: Backend) -> None:
-    def loss(x: Any, t: Any, temperature: float = 2.0) -> Any:
-        return losses(x / temperature, t).mean()
+    def loss(x: Any, t: Any, gamma: float = 2.0) -> Any:
+        each = losses(x, t)
+        return ((1 - np.exp(-each)) ** gamma * each).mean()
 
     found = taken(loss, "cross_entropy", numpy)
 
-    assert "temperature=1 is passed, not its own 2.0: cross_entropy has no such option" in (
-        found.remarks
-    )
+    assert "gamma=0 is passed, not its own 2.0: cross_entropy has no such option" in found.remarks
     assert np.allclose(value(found.implementation), losses(LOGITS, LABELS).mean())
 
 
