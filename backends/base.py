@@ -146,6 +146,7 @@ class Backend(ABC):
         device: `cpu` or `gpu`.
         extra: the user's own implementations.
         is_guest: whether the process is its user's and not ours; see `as_guest`.
+        is_hurried: whether programs are compiled as soon as possible; see `hurried`.
     """
 
     description: ClassVar[Framework]
@@ -155,6 +156,7 @@ class Backend(ABC):
     device: str = "cpu"
     extra: list[Implementation] = field(default_factory=list)
     is_guest: bool = False
+    is_hurried: bool = False
 
     @property
     def framework(self) -> str:
@@ -226,6 +228,15 @@ class Backend(ABC):
             yield
         finally:
             self.is_guest = before
+
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Compile what is called once or twice as soon as possible, and not as fast as possible."""
+        before, self.is_hurried = self.is_hurried, True
+        try:
+            yield
+        finally:
+            self.is_hurried = before
 
     def forget(self) -> None:  # noqa: B027 -- most frameworks store nothing that grows
         """Clear compiled functions; called when dtype or shape changes."""

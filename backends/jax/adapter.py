@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import cache
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
+# Programs that are called once take a third of the time with these options of the compiler.
+_HURRIED: dict[str, bool | int] = {
+    "xla_backend_optimization_level": 0,
+    "xla_cpu_parallel_codegen_split_count": 1,
+    "xla_cpu_use_fusion_emitters": False,
+}
 
 
 class JaxBackend(Backend):
@@ -88,7 +95,7 @@ class JaxBackend(Backend):
             jax.config.update("jax_enable_x64", self._has_wide_types)
 
     def forward(self, call: Call, mode: str) -> Forward:
-        return _compiled(call.direct(), mode)
+        return self._compiled(call.direct(), mode)
 
     def forward_backward(self, call: Call, mode: str) -> ForwardBackward:
         positions = call.positions
@@ -105,7 +112,16 @@ class JaxBackend(Backend):
             value, pullback = jax.vjp(of_leaves, *(arrays[position] for position in positions))
             return value, pullback(_like(cotangent, value))
 
-        return _compiled(run, mode)
+        return self._compiled(run, mode)
+
+    def _compiled(self, function: Callable[..., T], mode: str) -> Callable[..., T]:
+        if mode != "jit":
+            return function
+        is_hurried = self.is_hurried and self.device == "cpu" and _may_hurry()
+        compiled: Callable[..., T] = jax.jit(
+            function, compiler_options=_HURRIED if is_hurried else None
+        )
+        return compiled
 
     def second(self, call: Call, mode: str) -> SecondOrder:
         if mode != "jit":  # one compilation per operator would take seconds
@@ -161,9 +177,14 @@ class JaxBackend(Backend):
         return self.facts() | dict(jax.config.values)
 
 
-def _compiled(function: Callable[..., T], mode: str) -> Callable[..., T]:
-    compiled: Callable[..., T] = jax.jit(function) if mode == "jit" else function
-    return compiled
+@cache
+def _may_hurry() -> bool:
+    """Return whether this version of the compiler has the options of `_HURRIED`."""
+    try:
+        jax.jit(jax.numpy.negative, compiler_options=_HURRIED)(0.0)
+    except Exception:  # noqa: BLE001 -- whatever it raises, it does not take them
+        return False
+    return True
 
 
 def _like(cotangent: jax.Array, value: Any) -> jax.Array:

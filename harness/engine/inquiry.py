@@ -7,6 +7,7 @@ down with it.
 from __future__ import annotations
 
 import gc
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -14,6 +15,7 @@ from typing import Self
 
 from ...backends import EAGER
 from ...backends.base import Backend, Implementation
+from ...backends.claim import Claim
 from ...cases.ledger import Entry
 from ...cases.model import Case
 from ..answers import Observation
@@ -25,6 +27,7 @@ from .findings import Findings
 from .judgement import Judge, Judgement, SolvedCases
 
 _CASES = SolvedCases()  # functions that are checked one after another get the same questions
+_FEW = 4  # questions of one dtype and shape, which are not worth compiling each operator for
 
 
 class Inquiry:
@@ -41,6 +44,7 @@ class Inquiry:
         modes: Sequence[str] = (EAGER,),
         strict: bool = False,
         expected: tuple[Entry, ...] = (),
+        cases: Sequence[Case] = (),
     ) -> None:
         """Take a backend whose `extra` holds the user's functions.
 
@@ -49,6 +53,7 @@ class Inquiry:
             modes: the modes in which each question is asked.
             strict: whether a finding that the framework shares counts as unknown.
             expected: what its user knows of the functions, beside the ledger.
+            cases: the questions, if they may be asked first as is quickest; see `put`.
         """
         self._backend, self._modes = backend, modes
         self._within = ExitStack()
@@ -56,6 +61,8 @@ class Inquiry:
             ("", ""),
             [],
         )
+        self._quickest = backend.description.quickest
+        self._soon = set[str]() if self._quickest in modes else _of_few(cases)
         self.findings = Findings("cpu", strict=strict, expected=expected)
 
     def __enter__(self) -> Self:
@@ -82,6 +89,10 @@ class Inquiry:
     def put(self, implementation: Implementation, case: Case) -> Iterator[VerdictRow]:
         """Put a case to a function, and yield the rows of its verdicts.
 
+        Where a framework compiles each operator for each dtype and shape, those of few questions
+        are asked in its quickest mode first. What does not agree there, where an answer is agreed
+        on, is asked eagerly, and only that counts.
+
         Args:
             implementation: one of the backend's.
             case: the inputs and options.
@@ -89,9 +100,12 @@ class Inquiry:
         if reason := implementation.unsupported(case):
             yield self.findings.unclaimed_row(implementation.claim, case, reason)
             return
+        claim = implementation.claim
         for mode in self._modes:
+            if mode == EAGER and (judgement := self._soonest(claim, case)) is not None:
+                yield from self.findings.rows_of(judgement)
+                continue
             observation = self.observed(implementation.name, mode, case)
-            claim = implementation.claim
             judgement = self._judge.judge(claim, case, observation, looks=False)
             shared = {
                 quantity: name
@@ -101,6 +115,19 @@ class Inquiry:
             }
             judgement = self._judge.look(judgement, observation, shared)
             yield from self.findings.rows_of(judgement, shared)
+
+    def _soonest(self, claim: Claim, case: Case) -> Judgement | None:
+        """Return the judged answer in the quickest mode; None where it does not agree."""
+        if case.id not in self._soon:
+            return None
+        with self._backend.hurried():
+            observation = self.observed(claim.name, self._quickest, case)
+        judgement = self._judge.judge(claim, case, observation, looks=False)
+        is_fine = all(
+            verdict.kind.category == "agrees" or verdict.is_undefined
+            for _, verdict in judgement.verdicts
+        )
+        return judgement if is_fine and not judgement.mutates else None
 
     def observed(self, name: str, mode: str, case: Case) -> Observation:
         """Return the answer of a function to a case."""
@@ -134,3 +161,11 @@ class Inquiry:
                     found.append((name, theirs, self.judged(name, case, theirs)))
             self._theirs = (mode, case.id), found
         return self._theirs[1]
+
+
+def _of_few(cases: Sequence[Case]) -> set[str]:
+    """Return the ids of the questions whose dtype and shape few others have."""
+    sizes = Counter((case.dtype, case.shape) for case in cases)
+    return {
+        case.id for case in cases if sizes[case.dtype, case.shape] <= _FEW and not case.is_probed
+    }

@@ -53,7 +53,7 @@ def learn(candidate: Candidate, backend: Backend) -> Taken | Left | Failed:
     if reading.beyond:
         made = " and ".join(reading.beyond)
         return Left(candidate.name, f"it is made with {made}")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), backend.hurried():
         warnings.simplefilter("ignore")
         return _Learner(candidate, backend, reading).result()
 

@@ -214,7 +214,10 @@ def judged(
         suite: the suite, if the cases are all of it; only then is an entry that matches nothing
             known to be stale.
     """
-    with Inquiry(backend, modes=modes, strict=strict, expected=expected.entries) as inquiry:
+    whole = cases if suite else ()
+    with Inquiry(
+        backend, modes=modes, strict=strict, expected=expected.entries, cases=whole
+    ) as inquiry:
         rows = [row for case in cases for row in inquiry.put(taken.implementation, case)]
         match(inquiry.findings.matched)
         stale = expected.stale(inquiry.findings.matched, taken.implementation.claim, suite)

@@ -1,0 +1,76 @@
+"""Test in which mode a function is asked here if its framework compiles each operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from lossdiff.cases.model import Case
+from lossdiff.harness.engine import Inquiry
+from lossdiff.harness.own import declaration_of
+from lossdiff.harness.runfile import VerdictRow
+
+from lossdiff._api.checking import taken_from
+from lossdiff._api.frameworks import backend_of
+
+pytestmark = pytest.mark.framework("jax")
+MANY = [Case.parse(f"softmax/float32/2x3/normal/-/{seed}") for seed in range(5)]
+FEW = Case.parse("softmax/float32/2x33/normal/-/0")
+EMPTY = Case.parse("softmax/float32/0x3/normal/-/0")
+
+
+def sound(x: Any) -> Any:
+    import jax
+
+    return jax.nn.softmax(x, -1)
+
+
+def drops_what_is_beyond_32(x: Any) -> Any:
+    import jax
+
+    return jax.numpy.where(jax.numpy.arange(x.shape[-1]) < 32, jax.nn.softmax(x, -1), 0.0)
+
+
+def looks_at_values(x: Any) -> Any:
+    import jax
+
+    return jax.nn.softmax(x, -1) if jax.lax.stop_gradient(x).sum() < 1e30 else x
+
+
+def rows_of(function: Callable[..., Any], **how: Any) -> list[VerdictRow]:
+    backend = backend_of("jax")
+    with backend.as_guest():
+        taken = taken_from(function, declaration_of("softmax", dtypes={"float32"}), backend)
+        with Inquiry(backend, cases=[*MANY, FEW, EMPTY], **how) as inquiry:
+            asked = [MANY[0], FEW, EMPTY]
+            return [row for case in asked for row in inquiry.put(taken.implementation, case)]
+
+
+def test_a_shape_of_few_questions_is_asked_in_the_mode_that_compiles_once() -> None:
+    modes = {row.case: row.mode for row in rows_of(sound)}
+
+    assert modes == {MANY[0].id: "eager", FEW.id: "jit", EMPTY.id: "jit"}
+
+
+def test_what_is_wrong_there_is_found_in_the_mode_that_was_wanted() -> None:
+    rows = rows_of(drops_what_is_beyond_32)
+
+    found = {(row.case, row.mode, row.quantity) for row in rows if row.verdict == "inaccurate"}
+    assert found == {(FEW.id, "eager", "value"), (FEW.id, "eager", "gradient_logits")}
+
+
+def test_a_function_that_cannot_be_compiled_is_asked_eagerly() -> None:
+    rows = [row for row in rows_of(looks_at_values) if row.case == FEW.id]
+
+    assert {(row.mode, row.verdict) for row in rows} <= {
+        ("eager", "exact"),
+        ("eager", "faithful"),
+        ("eager", "within bound"),
+    }
+
+
+def test_a_mode_that_is_asked_anyway_is_not_asked_in_place_of_another() -> None:
+    modes = [row.mode for row in rows_of(sound, modes=("eager", "jit")) if row.case == FEW.id]
+
+    assert set(modes) == {"eager", "jit"}
