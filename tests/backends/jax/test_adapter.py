@@ -309,3 +309,32 @@ def test_the_environment_names_what_decides_a_result(backend: Backend) -> None:
     assert environment["enable_x64"] is True
     assert environment["gpu"] is None
     assert environment.keys() >= {"devices", "default_matmul_precision", "xla_flags"}
+
+
+def test_a_program_that_is_compiled_soon_gives_the_numbers_of_one_that_is_compiled_well(
+    backend: Backend,
+) -> None:
+    case, native = Case.parse(INDEX_CASE), backend.implementations[NATIVE_CROSS_ENTROPY]
+
+    well = given(ask(backend, native, case, "jit"))
+    with backend.hurried():
+        soon = given(ask(backend, native, case, "jit"))
+
+    for expected, actual in zip(well, soon, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
+def test_a_compiler_without_these_options_compiles_as_always(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lossdiff.backends.jax import adapter
+
+    monkeypatch.setattr(adapter, "_HURRIED", {"xla_no_such_option": True})
+    adapter._may_hurry.cache_clear()
+    case, native = Case.parse(INDEX_CASE), backend.implementations[NATIVE_CROSS_ENTROPY]
+
+    with backend.hurried():
+        value, _ = ask(backend, native, case, "jit")
+
+    adapter._may_hurry.cache_clear()
+    assert np.isfinite(value)
