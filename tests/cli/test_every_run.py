@@ -231,6 +231,32 @@ def test_report_writes_a_page(command: Any, kind: str, tmp_path: Path) -> None:
         assert "scipy.special.softmax" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("style", "begins"), [("markdown", "## lossdiff: "), ("junit", "<?xml ")])
+def test_report_writes_a_summary(
+    command: Any, kind: str, tmp_path: Path, style: str, begins: str
+) -> None:
+    ended = command("report", "run.sqlite", "--format", style, "-o", "page.html")
+
+    page = tmp_path / "page.html"
+    check(ended, OLDER if kind == "older" else Due(Status.OK, f"{page}\n"))
+    if kind != "older":
+        assert page.read_text(encoding="utf-8").startswith(begins)
+
+
+def test_the_page_and_show_tell_the_cause_by_its_smallest_input(
+    command: Any, kind: str, tmp_path: Path
+) -> None:
+    shown = command("show", "run.sqlite").out
+    command("report", "run.sqlite", "-o", "page.html")
+
+    # What was cut off has its examples when it is gone on with; what is timed has no finding.
+    has_example = kind in ("plain", "users", "merged", "resumed")
+    assert ("on logits = " in shown) == has_example
+    page = tmp_path / "page.html"
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    assert ('<table class="gives">' in text) == has_example
+
+
 def test_compare_finds_a_run_as_it_was(command: Any, kind: str) -> None:
     ended = command("compare", "run.sqlite", "run.sqlite")
 
@@ -264,6 +290,9 @@ def test_check_goes_on(command: Any, kind: str, tmp_path: Path) -> None:
         "resumed": with_users,
         "interrupted": with_users,
     }.get(kind, Due(Status.OK, "5 cases, 20 verdicts: no new findings, 3 known.")))  # fmt: skip
+    if due_next := ended.status in (Status.OK, Status.FINDINGS):
+        assert ended.out.splitlines()[-1].startswith("next: lossdiff show ")
+    assert due_next == (kind not in ("older", "benched"))
     complete = f"{tmp_path / 'run.sqlite'} is complete: there is nothing left to ask\n"
     assert (ended.err == complete) == (kind in ("plain", "users", "merged", "resumed"))
 
@@ -294,9 +323,9 @@ def test_of_an_older_run_it_is_said_which_version_reads_it(command: Any, argumen
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("operations",), " binary_cross_entropy_with_logits "),
-        (("implementations", *SOFTMAX), " scipy.special.softmax "),
-        (("implementations", *SOFTMAX, "--impl", "numpy=mine.py"), " mine.softmax_unnormalised "),
+        (("operations",), "binary_cross_entropy_with_logits "),
+        (("implementations", *SOFTMAX), "scipy.special.softmax "),
+        (("implementations", *SOFTMAX, "--impl", "numpy=mine.py"), "mine.softmax_unnormalised "),
         (("cases", "--suite", "worked", "--operation", "softmax"), f"{CASE}\n"),
         (("ledger",), "numpy.textbook."),
     ],
