@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from ..harness.causes import library_of, library_rank
 from .numbers import count, counted, percent
-from .survey import TEXTBOOK, Survey
+from .survey import TEXTBOOK, USER, Asked, Survey
 from .tables import Shares, shares_of
 
 _MAIN = ("softmax", "cross_entropy")
@@ -39,11 +40,9 @@ def opening(survey: Survey) -> Opening:
     found, textbook = shares_of(survey, told), shares_of(survey, books)
     asked = {place.asked for place in told}
     what = _operations(sorted({it.operation for it in asked}))
-    frameworks = sorted({it.framework for it in asked})
-    noun = "function" if own else "textbook formula"
     lead = (
-        f"{counted(len(survey.cases), 'question')} put to {counted(len(asked), noun)} of "
-        f"{_listed(frameworks)}, each answer judged against an exact one."
+        f"{counted(len(survey.cases), 'question')} put to {_who(asked)}, each answer judged "
+        "against an exact one."
     )
     if own and textbook.judged:
         wrong = textbook.known + textbook.new
@@ -70,6 +69,18 @@ def _found(shares: Shares) -> str:
     is_are = "is" if wrong == 1 else "are"
     middle = f"{explained} differ for a reason that the run shows, and " if shares.explained else ""
     return f"{right} of the answers are right, {middle}{count(wrong)} {is_are} wrong"
+
+
+def _who(asked: Collection[Asked]) -> str:
+    """Return how many functions of which libraries were asked; a user's own functions apart."""
+    users = [it for it in asked if it.kind == USER]
+    others = [it for it in asked if it.kind != USER]
+    noun = "textbook formula" if others and others[0].kind == TEXTBOOK else "function"
+    libraries = {library_of(it.name, it.framework) for it in others}
+    ordered = sorted(libraries, key=lambda name: (library_rank(name), name))
+    parts = [f"{counted(len(others), noun)} of {_listed(ordered)}"] if others else []
+    parts += [f"{counted(len(users), 'function')} of your own"] if users else []
+    return " and to ".join(parts)
 
 
 def _operations(names: Sequence[str]) -> str:

@@ -17,8 +17,8 @@ from ..harness.verdicts import NO_AGREED_ANSWER
 from .columns import Column, column_name, column_of
 from .legend import mark_of
 
-TEXTBOOK = "textbook"
-KINDS = ("user", "native", "recipe", TEXTBOOK)  # in the order of every list
+TEXTBOOK, USER = "textbook", "user"
+KINDS = (USER, "native", "recipe", TEXTBOOK)  # in the order of every list
 
 
 class Asked(NamedTuple):

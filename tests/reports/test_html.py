@@ -97,7 +97,7 @@ def test_the_first_screen_counts_what_the_run_holds(page: Reader, run: RunFile) 
     assert f"wrong{groups['finding']:,}" in text
     assert f"{new} new found by this run, and in no ledger" in text
     assert "textbook formulas were asked as well" in text
-    assert "of jax, numpy, tensorflow and torch, each answer judged against an exact one" in text
+    assert "functions of NumPy, PyTorch, JAX, TensorFlow" in text
 
 
 def test_two_runs_say_what_became_worse_and_better(sample_path: Path, tmp_path: Path) -> None:

@@ -56,3 +56,11 @@ def test_numbers_of_textbook_formulas_stand_apart(tmp_path: Path) -> None:
     assert (first.functions, first.shares.judged, first.textbook.known) == (1, 1, 1)
     assert "1 textbook formula were asked" not in first.lead
     assert "100% of their answers are wrong" in first.lead
+
+
+def test_libraries_have_their_own_names_and_users_their_own_functions(tmp_path: Path) -> None:
+    optax = replace(ROW, implementation="optax.losses.f", framework="jax")
+    mine = replace(ROW, implementation="mine.softmax", kind="user")
+    with surveyed(tmp_path, ROW, optax, mine) as found:
+        lead = opening(found).lead
+    assert "put to 2 functions of PyTorch and Optax and to 1 function of your own, each" in lead
