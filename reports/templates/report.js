@@ -81,6 +81,12 @@ function follow() {
   for (const section of document.querySelectorAll("main > section")) watch.observe(section);
 }
 
+for (const line of document.querySelectorAll("main p.copy")) {
+  const copy = el("button", { type: "button", "aria-label": "Copy the command" }, "copy");
+  copy.addEventListener("click", () => copyText(line.firstElementChild.textContent, copy));
+  line.append(copy);
+}
+
 // On a narrow page the filters lie over it, and are opened when they are wanted.
 const roomy = matchMedia("(min-width: 75rem)");
 const arrange = () => { byId("sieve").open = roomy.matches; };
