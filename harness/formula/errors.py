@@ -21,7 +21,7 @@ from ...cases.dtypes import FORMATS
 from ..bounds import Precision
 from ..oracle import Floats
 from .exactly import Values, moved
-from .graph import Array
+from .graph import BASE_2, Array
 from .sizes import Sizes, both, log2, summed, times
 
 _ROUNDINGS = 2.0  # of an arithmetic step
@@ -140,9 +140,10 @@ class Analysis:
         return self.sizes[array].log2
 
     def _rounding(self, array: Array, roundings: float = _ROUNDINGS) -> Floats:
-        """Return the error of rounding a result, underflow included."""
-        unit = self.roundings.units(roundings)
-        return both(times(unit, self._log2(array)), log2(self.roundings.eta))
+        """Return the error of rounding a result, underflow included; a 0 has none."""
+        size = self._log2(array)
+        error = both(times(self.roundings.units(roundings), size), log2(self.roundings.eta))
+        return np.where(np.isneginf(size), -np.inf, error)
 
     # --- arithmetic
 
@@ -185,20 +186,24 @@ class Analysis:
         """Return e^x (e^e − 1), and the error of exp."""
         # Far below the range of any format the exact result is replaced by a larger one.
         size = np.minimum(self._log2(array), self.sizes[array.args[0]].floats / _LOG_2)
-        relative = both(_grown(error), self._of_exp(array.args[0]))
+        relative = both(_grown(error), self._of_exp(array))
         return both(times(size, relative), log2(self.roundings.eta))
 
-    def _of_exp(self, x: Array) -> Floats:
-        """Return the relative error of exp(x) itself."""
+    def _of_exp(self, array: Array) -> Floats:
+        """Return the relative error of exp(x) itself, which may be computed as 2^(x log2 e).
+
+        Only the distances from the maximum are multiplied by log2 e; under `unshifted` all are.
+        """
         its = self.roundings
-        size = times(self._log2(x), its.units(its.growth))
-        return both(its.units(its.c), size)
+        is_base_2 = array.value == BASE_2 or not its.forms or its.reach
+        size = times(self._log2(array.args[0]), its.units(its.growth))
+        return both(its.units(its.c), size if is_base_2 else -np.inf)
 
     def expm1(self, array: Array, error: Floats) -> Floats:
         exponential = self.sizes[array.args[0]].floats / _LOG_2  # log2 e^x
         passed = times(exponential, _grown(error))
         own = self._rounding(array, self.roundings.c)
-        cancelling = times(both(exponential, 0.0), self._of_exp(array.args[0]))
+        cancelling = times(both(exponential, 0.0), self._of_exp(array))
         return both(passed, own, cancelling if self.roundings.cancels else -np.inf)
 
     def log(self, array: Array, error: Floats) -> Floats:

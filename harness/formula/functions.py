@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DefinitionError
-from .graph import Array, Number, binary, chosen, constant, mask, reduction, unary
+from .graph import BASE_2, Array, Number, binary, chosen, constant, mask, reduction, unary
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class _Parts:
         top = reduction("max", x, -1, keepdims=True)
         # The largest class is left out of the sum; its d is 0, and NaN where there is no answer.
         d = top - x
-        e = chosen(Array("top", (x,), x.shape), d, exp(-d))
+        e = chosen(Array("top", (x,), x.shape), d, unary("exp", -d, BASE_2))
         return cls(top, d, e, reduction("sum", e, -1, keepdims=True))
 
 
@@ -174,7 +174,7 @@ def _logsumexp(x: Array) -> Array:
     parts = _Parts.of(x)
     plain = parts.top + log1p(parts.s)
     found = Array("form", (plain, x), plain.shape, "logsumexp", wrt=x)
-    return replace(found, adjoint=lambda _, g: scaled(g, _stored(exp(log_softmax(x)))))
+    return replace(found, adjoint=lambda _, g: scaled(g, softmax(x)))
 
 
 def log_softmax(x: Number) -> Array:
@@ -201,13 +201,13 @@ def softmax(x: Number) -> Array:
     logits = constant(x)
     parts = _Parts.of(logits)
     total = parts.s + 1.0
-    plain = exp(-parts.d) / total
+    plain = unary("exp", -parts.d, BASE_2) / total
     lse = parts.top + log1p(parts.s)
     found = Array("form", (plain, logits, lse), plain.shape, "softmax", wrt=logits)
 
     def adjoint(y: Array, g: Array) -> Array:
         inner = reduction("sum", scaled(g, y), -1, keepdims=True)
-        return scaled(g, y) - scaled(inner, y)
+        return scaled(y, g - inner)
 
     return replace(found, adjoint=adjoint)
 

@@ -151,6 +151,7 @@ class Array:
         return reduction("max", self, axis, keepdims)
 
 
+BASE_2 = "base 2"  # of an exponential that may be computed as a power of 2
 Number = Union[Array, int, float, NDArray[Any]]  # noqa: UP007 -- evaluated before `Array` is known
 Compared = Union[Array, float]  # noqa: UP007
 _MASKS = frozenset({"positive", "not", "top", "both", "given"})
