@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from ..cases.model import Case, Inputs
-from ..cases.operations import BUILT_IN, Operation
+from ..cases.operations import BUILT_IN, LANGUAGE_MODELS, Operation
 from .claim import Calling, Claim, Kind
 from .framework import Framework
 
@@ -412,8 +412,11 @@ def implementations_of(
 
 
 def _options_of(function: Callable[..., Any], operation: Operation) -> frozenset[str]:
-    """Return the options that a signature names; all of the operation if it takes `**kwargs`."""
+    """Return the options that a signature names; with `**kwargs` all that are usual, too.
+
+    The options of language models are few functions' own, and have to be named.
+    """
     parameters = inspect.signature(function).parameters
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return frozenset(operation.options)
+        return frozenset(operation.options) - (set(LANGUAGE_MODELS) - set(parameters))
     return frozenset(parameters) & frozenset(operation.options)

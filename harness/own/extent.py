@@ -9,14 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...backends.claim import Limits
-from ...cases.operations import OPERATIONS
+from ...backends.claim import Calling, Limits
+from ...cases.operations import OPERATIONS, Options
 from ..answers import one_line
 from .plain_question import SHAPE, Asker, Guess, Reply, exact_value
 from .signature import default_of
 
 _EVERYDAY: dict[str, Any] = {"weight": "positive", "label_smoothing": 0.1}
 _NO_CLASSES = (-100, -1)
+# A value of each option that a function may name without having it.
+_ASKED: dict[str, Any] = {
+    **_EVERYDAY, "pos_weight": "positive", "ignore_index": -1, "logit_scale": 0.25,
+    "logit_softcap": 30.0, "z_loss": 0.5, "denominator": 7.0,
+}  # fmt: skip
 _OTHER_RANKS = {1: (10,), 3: (2, 3, 5)}
 
 
@@ -38,12 +43,26 @@ class Extent:
 
     def of(self, guess: Guess) -> tuple[Guess, frozenset[str], Limits]:
         """Return the guess with the place of the classes, the kinds of target, and the limits."""
+        guess = self._with_implemented(guess)
         targets = self._targets(guess)
         self._find_target_gradient(guess, targets)
         self._find_ignored(guess, targets)
         self._find_dtypes(guess)
         guess = self._with_ranks(guess)
         return guess, targets, self.limits
+
+    def _with_implemented(self, guess: Guess) -> Guess:
+        """Return the guess without the options that it says are not implemented."""
+        if not self.asker.ask(guess).is_near:
+            return guess
+        for option, parameter in guess.calling.options:
+            if option not in _ASKED or option in self.asker.required:
+                continue
+            reply = self.asker.ask(guess, self.asker.case(guess, **{option: _ASKED[option]}))
+            if isinstance(reply.error, NotImplementedError):
+                guess = replace(guess, calling=_without(guess.calling, option, parameter))
+                self.remarks.append(f"it has no {parameter}: {one_line(reply.error)}")
+        return guess
 
     def _targets(self, guess: Guess) -> frozenset[str]:
         contract = OPERATIONS[guess.operation]
@@ -170,3 +189,12 @@ class Extent:
 
     def _ask_shape(self, guess: Guess, shape: tuple[int, ...]) -> Reply:
         return self.asker.ask(guess, self.asker.case(guess, shape))
+
+
+def _without(calling: Calling, option: str, parameter: str) -> Calling:
+    """Return a calling in which an option is never given; its parameter keeps doing nothing."""
+    options = tuple(it for it in calling.options if it[0] != option)
+    if option in ("weight", "pos_weight"):
+        return replace(calling, options=options)
+    nothing = calling.spelled(option, getattr(Options(), option))
+    return replace(calling, options=options, always=(*calling.always, (parameter, nothing)))

@@ -136,10 +136,11 @@ def test_options_are_the_keywords_that_a_function_has() -> None:
     assert of(cross_entropy).options == {"weight"}
 
 
-def test_a_function_that_takes_any_keyword_claims_every_option() -> None:
+def test_a_function_that_takes_any_keyword_claims_every_usual_option() -> None:
     assert of(lambda *arrays, **options: (arrays, options)).options == {
         "weight", "ignore_index", "label_smoothing", "reduction"
     }  # fmt: skip
+    assert "z_loss" in of(lambda *arrays, z_loss=0.0, **rest: (arrays, z_loss, rest)).options
 
 
 @pytest.mark.parametrize(

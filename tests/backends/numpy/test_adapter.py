@@ -10,6 +10,7 @@ from lossdiff.backends import load_backend
 from lossdiff.backends.base import Backend, Call, Implementation, call_for
 from lossdiff.cases.layouts import laid_out
 from lossdiff.cases.model import Case
+from lossdiff.cases.operations import LANGUAGE_MODELS
 from numpy.typing import NDArray
 
 from lossdiff.errors import DeviceAbsentError
@@ -178,7 +179,7 @@ def test_overflow_is_an_answer_and_no_warning(backend: Backend) -> None:
         ("numpy.exp", set(), set()),
         (
             "numpy.recipes.cross_entropy",
-            {"weight", "ignore_index", "label_smoothing", "reduction"},
+            {"weight", "ignore_index", "label_smoothing", "reduction", *LANGUAGE_MODELS},
             {"index", "one_hot", "soft"},
         ),
         ("numpy.textbook.cross_entropy_shifted", {"reduction"}, {"index"}),

@@ -580,3 +580,16 @@ def test_an_object_has_the_temperature_that_it_was_made_with(numpy: Backend) -> 
     limits = taken(Scaled(4.0), "cross_entropy", numpy).implementation.claim.limits
 
     assert dict(limits.fixed) == {"logit_scale": 0.25, "reduction": "mean"}
+
+
+def test_an_option_that_is_not_implemented_is_not_claimed(numpy: Backend) -> None:
+    def loss(logits: Any, labels: Any, weight: Any = None, softcap: float = 0.0) -> Any:
+        if weight is not None or softcap:
+            raise NotImplementedError("not yet")
+        return losses(logits, labels).mean()
+
+    found = taken(loss, "cross_entropy", numpy)
+
+    assert found.implementation.options == set()
+    assert "it has no softcap: NotImplementedError: not yet" in found.remarks
+    assert value(found.implementation) == loss(LOGITS, LABELS)
