@@ -14,6 +14,7 @@ jobs on the machine affect less, are those of all processes.
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -123,7 +124,12 @@ def by_command(framework: str) -> str:
 
 def main() -> None:
     """Print the lines of each framework."""
-    chosen = sys.argv[1:] or list(_OWN)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("frameworks", nargs="*", help=f"of {', '.join(_OWN)}; all if none is named")
+    chosen = parser.parse_args().frameworks or list(_OWN)
+    for framework in chosen:
+        if framework not in _OWN:
+            parser.error(f"{framework} is none of {', '.join(_OWN)}")
     print(f"limits: {ONE:g} s for one, {TEN:g} s for ten, {CHECK:g} s for the command")
     for framework in chosen:
         print(in_process(framework, ["cross_entropy"]), flush=True)
