@@ -32,7 +32,7 @@ from .session import Session
 from .shrink import shrink
 
 # Candidates for one cause: few where each shape is compiled, none where that takes seconds.
-_QUESTIONS, _COMPILED = 100, 40
+_QUESTIONS, _COMPILED = 100, 24
 _SECONDS = 20.0  # for one cause
 _ANSWER = 10.0  # seconds for one answer
 _ALL = 300.0  # seconds for all causes; what is left then has no example
