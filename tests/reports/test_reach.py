@@ -50,7 +50,7 @@ def test_every_entry_of_the_contents_lands_on_its_heading(
     tab: Page, report: Path, width: int
 ) -> None:
     tab.open(report, width)
-    bar = "document.querySelector('.side').getBoundingClientRect()"
+    bar = "document.querySelector('.rail').getBoundingClientRect()"
     for name in tab.eval("[...document.querySelectorAll('.toc a')].map(link => link.hash)"):
         tab.eval("document.documentElement.style.scrollBehavior = 'auto'")
         tab.eval(f"document.querySelector('.toc a[href=\"{name}\"]').click();"
