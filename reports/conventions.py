@@ -26,11 +26,13 @@ class Answer:
     Attributes:
         given: the number, or the error.
         verdict: its verdict.
+        known: whether it is known, or shared by the framework, if it is a finding.
         by: the implementations with that answer, each with its mode.
     """
 
     given: str
     verdict: str
+    known: bool
     by: tuple[str, ...]
 
 
@@ -98,20 +100,18 @@ def _of_cases(run: RunFile, cases: list[str]) -> Iterable[VerdictRow]:
 
 def _line(question: Question, rows: list[VerdictRow]) -> ConventionLine:
     # Implementations with the same answer and verdict share one entry.
-    by: dict[str, dict[tuple[str, str], list[str]]] = {}
+    by: dict[str, dict[tuple[str, str, bool], list[str]]] = {}
     for row in rows:
         who = f"{row.implementation} ({way_of(row.mode, row.device)})"
         answers = by.setdefault(row.framework, {})
-        answers.setdefault((_given(row), row.verdict), []).append(who)
+        answers.setdefault((_given(row), row.verdict, row.is_settled), []).append(who)
     return ConventionLine(
         question,
         rows[0].case,
         options_text(rows[0].options),
         _contract(rows),
         {
-            framework: tuple(
-                Answer(given, verdict, tuple(names)) for (given, verdict), names in found.items()
-            )
+            framework: tuple(Answer(*answer, tuple(names)) for answer, names in found.items())
             for framework, found in sorted(by.items())
         },
     )

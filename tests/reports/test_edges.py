@@ -13,8 +13,10 @@ from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
+from lossdiff.reports.conventions import convention_lines
 from lossdiff.reports.edges import YOURS, EdgeLine, edge_table
 from lossdiff.reports.html import render
+from lossdiff.reports.survey import survey
 
 IGNORED, EMPTY, LABEL = tuple(EDGES)[:3]
 
@@ -109,3 +111,12 @@ def test_a_function_of_a_user_has_a_place_of_its_own(tmp_path: Path) -> None:
     line = only_line(tmp_path, rows)
     assert line.answers.keys() == {"a", YOURS}
     assert line.answers[YOURS][0].names == ("mine.loss",)
+
+
+def test_a_known_finding_among_conventions_is_not_shown_as_new(tmp_path: Path) -> None:
+    rows = [row("a.f", LABEL, "accepted", "1.5", known=True)]
+    rows += [row("b.f", LABEL, "convention:bad_index_wraps", "2.5", exact="2.5")]
+    with RunFile.create(tmp_path / "made.sqlite") as run:
+        run.add(rows)
+        (line,) = convention_lines(survey([run]))
+    assert [answer.known for answer in line.answers["a"]] == [True]
