@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..backends.texts import text_of
-from ..cases.operations import OPERATIONS
+from ..cases.operations import LANGUAGE_MODELS, OPERATIONS
 from ..harness.causes import library_of, library_rank
 from ..harness.runfile import AccuracyView
 from ..harness.verdicts import CONVENTION, kind_of
@@ -121,7 +121,7 @@ class Porting:
 
 
 def porting_table(found: Field) -> PortingTable | None:
-    """Return the table of an operation with one kind of target; None if nobody was asked."""
+    """Return the table of an operation and kind of target; None if nothing ordinary was asked."""
     asked = {
         member: points
         for member, points in found.answers.items()
@@ -130,8 +130,6 @@ def porting_table(found: Field) -> PortingTable | None:
     taken = {member: _options(points) for member, points in asked.items()}
     known = [it for it in OPERATIONS[found.operation].options if it != "reduction"]
     options = [it for it in known if any(it in each for each in taken.values())]
-    if not asked:
-        return None
     lines = []
     for chosen in _sets(options):
         cells: dict[str, Cell] = {}
@@ -141,8 +139,9 @@ def porting_table(found: Field) -> PortingTable | None:
                 library = library_of(member.name, member.framework)
                 if library not in cells or _order(cell, taken) < _order(cells[library], taken):
                     cells[library] = cell
-        lines.append(PortingLine(chosen, cells))
-    return PortingTable(found.operation, found.target_kind, tuple(lines))
+        if any(cell.value.asked for cell in cells.values()):
+            lines.append(PortingLine(chosen, cells))
+    return PortingTable(found.operation, found.target_kind, tuple(lines)) if lines else None
 
 
 def porting(tables: Iterable[PortingTable | None]) -> Porting:
@@ -176,8 +175,9 @@ def _options(points: Mapping[Point, AccuracyView]) -> set[str]:
 def _sets(options: Sequence[str]) -> Iterator[Options]:
     yield ()
     yield from ((option,) for option in options)
-    if len(options) > 1:
-        yield tuple(options)
+    usual = tuple(option for option in options if option not in LANGUAGE_MODELS)
+    if len(usual) > 1:
+        yield usual
 
 
 def _cell(

@@ -30,7 +30,7 @@ right is named by its [verdict](verdicts.md). The code of every function follows
 each block is a module of its own, to copy. Classes are on axis 1, as in PyTorch and ONNX.
 
 PyTorch's `CrossEntropyLoss(weight, ignore_index, label_smoothing)` in JAX with Optax, in TensorFlow
-with Keras, or in NumPy: see the last line of the first table.
+with Keras, or in NumPy: see the line of these three options in the first table.
 
 `scripts/make_porting.py` makes this page from a run of `lossdiff check`, and a test executes each
 block and judges what it gives."""

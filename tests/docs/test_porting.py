@@ -18,8 +18,10 @@ from lossdiff.backends import FRAMEWORKS
 from lossdiff.backends.base import Backend
 from lossdiff.backends.texts import text_of
 from lossdiff.cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES, with_options
+from lossdiff.cases.faultless import without_fault
 from lossdiff.cases.model import Case
-from lossdiff.cases.operations import OPERATIONS
+from lossdiff.cases.operations import LANGUAGE_MODELS, OPERATIONS
+from lossdiff.cases.suites import suite
 from lossdiff.harness.judging import SolvedCase, judge, solved_case
 from lossdiff.harness.verdicts import VERDICTS
 from lossdiff.harness.workers.evaluate import evaluate
@@ -68,7 +70,11 @@ def cases() -> tuple[Case, ...]:
         for shape in ((4, 10), (2, 3, 5))
         if shape == (4, 10) or operation.is_loss
     ]  # fmt: skip
-    return (*plain, *with_options())
+    trained = [
+        case for case in suite("quick").cases
+        if case.needs & {*LANGUAGE_MODELS} and case.dtype == "float32" and not without_fault(case)
+    ]  # fmt: skip
+    return (*plain, *with_options(), *trained)
 
 
 @cache
