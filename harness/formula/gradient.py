@@ -95,8 +95,12 @@ def _over(g: Array, divisor: Array) -> Array:
 
 def _tanh(array: Array, g: Array) -> Adjoints:
     small = exp(-2.0 * abs(array.args[0]))
-    slope = 4.0 * small / (1.0 + small) ** 2
-    return (scaled(g, Array("form", (slope,), slope.shape, "complement")),)
+    return (scaled(g, _complement(4.0 * small / (1.0 + small) ** 2)),)
+
+
+def _complement(slope: Array) -> Array:
+    """Return a derivative that frameworks compute from the function: 1 − tanh², expm1 + 1."""
+    return Array("form", (slope,), slope.shape, "complement")
 
 
 def _power(array: Array, g: Array) -> Adjoints:
@@ -148,7 +152,7 @@ _RULES: dict[str, Callable[[Array, Array], Adjoints]] = {
     "negative": lambda _, g: (-g,),
     "absolute": lambda y, g: (scaled(g, unary("sign", y.args[0])),),
     "exp": lambda y, g: (scaled(g, y),),
-    "expm1": lambda y, g: (scaled(g, exp(y.args[0])),),
+    "expm1": lambda y, g: (scaled(g, _complement(exp(y.args[0]))),),
     "log": lambda y, g: (_over(g, y.args[0]),),
     "log1p": lambda y, g: (_over(g, y.args[0] + 1.0),),
     "tanh": _tanh,
