@@ -18,9 +18,9 @@ from .definition import Definition, Formula, applied, definition_of
 from .errors import Logs, Roundings
 from .evaluation import Evaluation, evaluated
 from .exactly import where
-from .functions import Labels, Target
+from .functions import Target
 from .gradient import gradients
-from .graph import broadcast, constant, given, reshaped
+from .graph import Labels, broadcast, constant, given, reshaped
 from .overflow import overflowed
 
 _VALUES, _TARGET = "values", "target"

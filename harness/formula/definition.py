@@ -12,8 +12,8 @@ import numpy as np
 from ...cases.operations import BUILT_IN, OPERATIONS, Domain, Operation, Result, TargetKind
 from ...errors import DefinitionError
 from ..answers import one_line
-from .functions import Labels, Target
-from .graph import Array, Shape, given
+from .functions import Target
+from .graph import Array, Labels, Shape, given
 
 Formula = Callable[..., Array]
 _TRIED = (5, 7)  # two primes: the shape of the result says what it is a number of
@@ -133,7 +133,10 @@ def applied(formula: Formula, x: Array, target: Target | None) -> Array:
     except DefinitionError as error:
         raise DefinitionError(f"{called}: {error}") from error
     except Exception as error:
-        raise DefinitionError(f"{called} raises {one_line(error)}") from error
+        reason = one_line(error)
+        raise DefinitionError(
+            f"{called} raises {reason} (a formula is written with lossdiff.formula)"
+        ) from error
     if isinstance(found, int | float):
         raise DefinitionError(f"{called} returns the number {found!r}, whatever its arguments are")
     if not isinstance(found, Array) or found.is_mask:

@@ -11,34 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...errors import DefinitionError
-from .graph import BASE_2, Array, Number, binary, chosen, constant, mask, reduction, unary
-
-
-@dataclass(frozen=True)
-class Labels:
-    """An index target: the class of each row.
-
-    Attributes:
-        values: shape (N,), whole numbers in [0, C).
-        classes: C.
-    """
-
-    values: NDArray[np.int64]
-    classes: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape (N,)."""
-        return self.values.shape
-
-    @property
-    def one_hot(self) -> NDArray[np.bool_]:
-        """Whether a class is that of its row, shape (N, C)."""
-        return np.asarray(np.arange(self.classes) == self.values[..., None])
-
+from .graph import BASE_2, Array, Labels, Number, binary, chosen, constant, mask, reduction, unary
 
 Target = Array | Labels
 
@@ -237,9 +212,6 @@ def log_sigmoid(x: Number) -> Array:
     return -softplus(-constant(x))
 
 
-def matmul(x: Number, y: Number) -> Array:
-    """Return the product of two matrices."""
-    first, second = constant(x), constant(y)
-    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[0]:
-        raise DefinitionError(f"matmul: the shapes {first.shape} and {second.shape} do not fit")
-    return dot(first[:, None, :], second.T[None, :, :])
+def matmul(x: Array, y: Array) -> Array:
+    """Return the product of two matrices, in which 0 times anything is 0."""
+    return constant(x) @ constant(y)

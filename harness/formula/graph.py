@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, NoReturn, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,15 @@ class Array:
 
     def __rtruediv__(self, other: Number) -> Array:
         return binary("divide", other, self)
+
+    def __matmul__(self, other: Array) -> Array:
+        """Return the product of two matrices, in which 0 times anything is 0."""
+        if not isinstance(other, Array) or self.ndim != 2 or other.ndim != 2:
+            raise DefinitionError("@ takes two arrays of two axes")
+        if self.shape[1] != other.shape[0]:
+            raise DefinitionError(f"@: the shapes {self.shape} and {other.shape} do not fit")
+        products = binary("multiply", self[:, None, :], other.T[None, :, :], "masked")
+        return reduction("sum", products, -1, keepdims=False)
 
     def __neg__(self) -> Array:
         return unary("negative", self)
@@ -152,6 +161,43 @@ class Array:
 
 
 BASE_2 = "base 2"  # of an exponential that may be computed as a power of 2
+
+
+@dataclass(frozen=True)
+class Labels:
+    """An index target: the class of each row.
+
+    Attributes:
+        values: shape (N,), whole numbers in [0, C).
+        classes: C.
+    """
+
+    values: NDArray[np.int64]
+    classes: int
+
+    __array_ufunc__ = None
+
+    def refused(self, *_: object) -> NoReturn:
+        """Raise the error of whatever computes with classes as if they were numbers."""
+        raise DefinitionError(
+            "an index target holds classes, not numbers: take(x, target) and one_hot(target) use it"
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = refused
+    __truediv__ = __rtruediv__ = __pow__ = __neg__ = __getitem__ = refused
+    __lt__ = __gt__ = __le__ = __ge__ = refused
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape (N,)."""
+        return self.values.shape
+
+    @property
+    def one_hot(self) -> NDArray[np.bool_]:
+        """Whether a class is that of its row, shape (N, C)."""
+        return np.asarray(np.arange(self.classes) == self.values[..., None])
+
+
 Number = Union[Array, int, float, NDArray[Any]]  # noqa: UP007 -- evaluated before `Array` is known
 Compared = Union[Array, float]  # noqa: UP007
 _MASKS = frozenset({"positive", "not", "top", "both", "given"})
@@ -170,6 +216,8 @@ def constant(value: Number) -> Array:
     """
     if isinstance(value, Array):
         return value
+    if isinstance(value, Labels):
+        value.refused()
     try:
         numbers = np.asarray(value, np.float64)
     except (TypeError, ValueError) as error:

@@ -79,6 +79,12 @@ def test_a_formula_that_cannot_be_computed_is_refused_in_one_line(formula: A, me
     assert "my_loss" not in OPERATIONS
 
 
+@pytest.mark.parametrize("wrong", [lambda x, t: x * t, lambda x, t: t * x, lambda x, t: x - t])
+def test_classes_are_no_numbers(wrong: A) -> None:
+    with pytest.raises(DefinitionError, match="an index target holds classes"):
+        define("my_loss", wrong)
+
+
 def test_what_is_taken_has_a_number_for_each_class() -> None:
     with pytest.raises(DefinitionError, match=r"shape \(7, 5\), where \(5, 7\) is due"):
         define("my_loss", lambda x, target: f.take(x.T, target))
