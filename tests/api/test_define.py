@@ -64,7 +64,7 @@ def test_a_wrong_implementation_is_found(loss: A) -> None:
     def wrong(logits: A, target: A) -> A:
         return loss(_log_p(logits, target)).mean()
 
-    with pytest.raises(AssertionError, match=r"focal_loss\): \d+ questions, \d+ finding"):
+    with pytest.raises(AssertionError, match=r"focal_loss\) fails: \d+ questions, \d+ finding"):
         lossdiff.assert_agrees(wrong, "focal_loss", framework="numpy")
 
 
