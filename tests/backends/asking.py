@@ -73,7 +73,8 @@ def arrays_of(backend: Backend, call: Call, case: Case, *, cotangent: bool = Fal
     given = [getattr(case.inputs(), name) for name in call.arguments]
     if cotangent:
         given.insert(0, case.cotangent(call.shape).astype(case.inputs().values.dtype))
-    return [backend.to_array(array) for array in given]
+    # Copies, as in a worker: nobody may write to the arrays of a case.
+    return [backend.to_array(np.array(array)) for array in given]
 
 
 def ask(
