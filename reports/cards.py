@@ -189,8 +189,8 @@ def cards_of(rows: Iterable[VerdictRow], run: RunFile) -> list[Card]:
     ]
 
 
-def headline_causes(cards: Sequence[Card], limit: int = HEADLINES) -> list[str]:
-    """Return a few causes as sentences for the beginning of a page, the worst first.
+def headline_causes(cards: Sequence[Card], limit: int = HEADLINES) -> list[Card]:
+    """Return the cards that a page begins with as sentences, the worst first.
 
     New ones come first, then those of functions that frameworks ship. Invalid input and textbook
     formulas are left out, unless nothing else is wrong.
@@ -204,7 +204,7 @@ def headline_causes(cards: Sequence[Card], limit: int = HEADLINES) -> list[str]:
     """
     main = [card for card in cards if card.section in ("new", "native")]
     others = [card for card in cards if card.section in ("recipe", "invalid")]
-    return [card.sentence for card in (main or others or cards)[:limit]]
+    return list((main or others or cards)[:limit])
 
 
 # --- one card --------------------------------------------------------------------------------
