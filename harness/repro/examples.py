@@ -32,7 +32,7 @@ from .session import Session
 from .shrink import shrink
 
 # Candidates for one cause: few where each shape is compiled, none where that takes seconds.
-_QUESTIONS, _COMPILED = 100, 24
+_QUESTIONS, _COMPILED = 100, 8
 _SECONDS = 20.0  # for one cause
 _ANSWER = 10.0  # seconds for one answer
 _ALL = 300.0  # seconds for all causes; what is left then has no example
@@ -50,7 +50,8 @@ def missing_examples(run: RunFile) -> list[FindingCause]:
         run: an open run file.
     """
     there = {row.cause for row in run.rows(ExampleRow)}
-    started = {row.framework for row in run.rows(WorkerRow) if not row.absent}
+    # ONNX's own evaluator is no framework, and is asked nothing else.
+    started = {row.framework for row in run.rows(WorkerRow) if not row.absent} & set(FRAMEWORKS)
     found = [
         cause
         for cause in causes_of_findings(findings_of(run))
@@ -86,7 +87,11 @@ class _Sessions:
 
     def __init__(self, run: RunFile, stack: ExitStack) -> None:
         self._stack = stack
-        self._devices = {row.framework: row.device for row in run.rows(WorkerRow) if not row.absent}
+        self._devices = {
+            row.framework: row.device
+            for row in run.rows(WorkerRow)
+            if not row.absent and row.framework in FRAMEWORKS
+        }
         self._started: dict[str, Session | None] = {}
 
     def of(self, framework: str) -> Session | None:
@@ -117,7 +122,10 @@ def _example(
     selector, verdict = asked_again(session, case, row, _ANSWER)
     if verdict.word != row.verdict:
         return
-    small = shrink(session, case, selector, verdict, timeout=_SECONDS, questions=_QUESTIONS).case
+    limit = candidates_of(session.framework, row.mode)
+    small = case
+    if limit:
+        small = shrink(session, case, selector, verdict, timeout=_SECONDS, questions=limit).case
     arrays = {name: array for name, array in vars(small.inputs()).items() if array is not None}
     names = {"values": small.contract.domain}
     yield ExampleRow(
@@ -141,9 +149,13 @@ def _offers(session: Session, row: VerdictRow) -> bool:
     return row.implementation in {claim.name for claim in session.catalogue.claims}
 
 
-def _questions(session: Session, mode: str) -> int:
-    """Return how many candidates are tried in a mode of a framework."""
-    framework = FRAMEWORKS[session.framework]
+def candidates_of(name: str, mode: str) -> int:
+    """Return how many smaller cases are tried in a mode of a framework.
+
+    >>> candidates_of("torch", "eager"), candidates_of("torch", "compile")
+    (100, 0)
+    """
+    framework = FRAMEWORKS[name]
     if framework.mode(mode).is_slow:
         return 0
     return _COMPILED if mode != EAGER or framework.workers > 1 else _QUESTIONS

@@ -12,6 +12,7 @@ import pytest
 from lossdiff.cases.model import Case
 from lossdiff.harness.repro import missing_examples, write_examples
 from lossdiff.harness.repro.array_lines import array_line
+from lossdiff.harness.repro.examples import candidates_of
 from lossdiff.harness.runfile import (
     ExampleAnswerRow,
     ExampleRow,
@@ -61,6 +62,25 @@ def test_it_is_the_same_each_time(run: RunFile, tmp_path: Path) -> None:
         again = shown(other, AXIS, NUMPY)
 
     assert again == first
+
+
+def test_what_answered_without_being_a_framework_is_asked_nothing(run: RunFile) -> None:
+    evaluator = WorkerRow("onnx", "cpu", {"versions": {}})
+    theirs = replace(AXIS, framework="onnx", implementation="onnx.reference", ledger="other")
+
+    (example,), _ = shown(run, AXIS, theirs, NUMPY, evaluator)
+
+    assert example.cause == AXIS.ledger
+
+
+@pytest.mark.parametrize(
+    ("framework", "mode", "number"),
+    [("numpy", "eager", 100), ("jax", "eager", 8), ("torch", "compile", 0)],
+)
+def test_fewer_candidates_are_tried_where_each_shape_is_compiled(
+    framework: str, mode: str, number: int
+) -> None:
+    assert candidates_of(framework, mode) == number
 
 
 def test_a_cause_that_has_an_example_keeps_it(run: RunFile) -> None:
