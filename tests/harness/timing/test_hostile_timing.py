@@ -248,7 +248,7 @@ def test_only_the_one_that_overwrites_its_inputs_is_blamed(seed: int, tmp_path: 
 
 
 def test_a_time_in_which_not_even_its_inputs_are_copied_is_implausible(tmp_path: Path) -> None:
-    large = replace(NATIVE, case="softmax/float32/256x200/normal/-/0")
+    large = replace(NATIVE, case="softmax/float32/1024x1000/normal/-/0")
     names = ("softmax", "softmax_keeps_by_first_element")
     with RunFile.create(tmp_path / "run.sqlite") as run:
         run.add([replace(large, implementation=f"under_clock.{name}") for name in names])
