@@ -95,16 +95,19 @@ class Extent:
             self.remarks.append("it is judged with targets of 0 and 1 only")
 
     def _find_ignored(self, guess: Guess, taken: frozenset[str]) -> None:
-        """Find out which labels it can ignore: one that is no class may be refused.
+        """Find out whether it can ignore labels that are no classes, where its own default is one.
 
-        An error for the label that it ignores by default is no limit, but a finding.
+        What ignores a number that is no class by default, as most do, has no such limit: an error
+        is a finding.
         """
         parameter = dict(guess.calling.options).get("ignore_index")
         if parameter is None or "index" not in taken or "ignore_index" in dict(guess.fixed):
             return
         own = default_of(self.asker.candidate.function, parameter)
+        if not isinstance(own, int) or own < 0:
+            return
         asked, errors = replace(guess, kind="index"), dict[int, BaseException]()
-        for label in (0, *(it for it in _NO_CLASSES if it != own)):
+        for label in (0, *_NO_CLASSES):
             case = self.asker.case(asked, ignore_index=label)
             reply = self.asker.ask(asked, replace(case, target_family="some_ignored"))
             if reply.error is not None:
