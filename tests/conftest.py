@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from importlib import metadata, util
 from pathlib import Path
 
 import pytest
 from lossdiff.backends import FRAMEWORKS
+from lossdiff.cases.operations import OPERATIONS
+from lossdiff.harness.formula import forget
 
 from .reports.browser import CHROMIUM
 
@@ -76,6 +79,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def place_of(path: Path) -> str:
     """Return where a test file is below the folder of the tests."""
     return path.relative_to(TESTS).as_posix() if path.is_relative_to(TESTS) else ""
+
+
+@pytest.fixture(autouse=True)
+def _definitions() -> Iterator[None]:
+    """Forget the operations that a test defines, as pages of the documentation do, too."""
+    before = set(OPERATIONS)
+    yield
+    for name in set(OPERATIONS) - before:
+        forget(name)
 
 
 def pytest_report_header() -> list[str]:

@@ -27,7 +27,8 @@ def test_a_check_without_findings_ends_with_0_and_leaves_a_run(lossdiff: Any) ->
     assert "run file: deep/run.sqlite" in ended.out
     with RunFile.open(Path("deep/run.sqlite")) as run:
         assert {row.case for row in run.rows(VerdictRow)} == {TINY[0].id}
-        assert run.meta.keys() == {"command", "started", "finished", "spent", "digests", *ASKED}
+        written = {"command", "started", "finished", "spent", "digests", "claimed", "defined"}
+        assert run.meta.keys() == {*written, *ASKED}
 
 
 def test_where_nothing_is_said_the_run_lies_in_this_folder(lossdiff: Any) -> None:

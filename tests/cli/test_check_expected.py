@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_findings_that_are_expected_are_known(capsys: pytest.CaptureFixture[str]
     Path("lossdiff.toml").write_text(ENTRY, encoding="utf-8")
 
     assert check() is Status.OK
-    assert "no new findings, 15 known" in capsys.readouterr().out
+    assert re.search(r"no new findings, [1-9]\d* known", capsys.readouterr().out)
 
 
 def test_an_entry_that_matches_nothing_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ COMMANDS = {
     "compare": "Compare runs, the oldest first: answers, coverage, times.",
     "list": "Print what there is, one a line.",
     "merge": "Join runs of shards, frameworks, devices and machines into one.",
-    "report": "Write one HTML page that opens without a network.",
+    "report": "Write what runs have found; a page is one file that opens without a network.",
     "repro": "Print a script that shows a finding with NumPy and that framework alone.",
     "show": "Print the verdicts of a run.",
 }
