@@ -226,9 +226,9 @@ def test_conventions_tell_the_fallback_what_their_weights_are_made_of() -> None:
         shape = inputs.values.size // classes, classes
         for _, convention in (("", Convention()), *conventions_for(case)):
             target = targets(case, inputs, convention, shape)
-            row = int(np.argmax(target.counts))
-            if not target.counts[row]:
+            if not target.counts.any():
                 continue
+            row = int(np.argmax(target.counts))
             with localcontext(prec=60):
                 exact = [float(number / classes) for number in target.exact.row(row)]
             count += 1
