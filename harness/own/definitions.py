@@ -45,7 +45,7 @@ def define_operations(module: ModuleType) -> None:
     Raises:
         DefinitionError: a definition has no meaning.
     """
-    found = getattr(module, NAME, None)
+    found = vars(module).get(NAME)  # a module may compute what it does not hold
     if not isinstance(found, Mapping):
         return
     entries: dict[Any, Any] = dict(found)

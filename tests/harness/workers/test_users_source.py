@@ -72,10 +72,12 @@ def value_of(found: Source, expression: str) -> object:
     return eval(expression, names)  # noqa: S307 -- the same
 
 
-def test_arrays_go_by_name_and_options_where_they_are_not_the_default(tmp_path: Path) -> None:
+def test_arrays_go_in_their_order_and_options_where_they_are_not_the_default(
+    tmp_path: Path,
+) -> None:
     found = source(tmp_path, "fused")
 
-    assert found.call == "fused(labels=target, logits=logits, reduction='mean')"
+    assert found.call == "fused(target, logits, reduction='mean')"
     assert value_of(found, found.call) == pytest.approx(1.3132617)
 
 
