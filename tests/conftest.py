@@ -25,6 +25,7 @@ from .reports.browser import CHROMIUM
 TESTS = Path(__file__).parent
 LONGEST = (  # a minute and more on two cores
     "docs/test_pages_run.py",
+    "docs/test_porting.py",
     "cli/test_trouble.py",
     "harness/workers/test_supervisor.py",
     "harness/timing/test_hostile_timing.py",
