@@ -157,7 +157,8 @@ def porting(tables: Iterable[PortingTable | None]) -> Porting:
                 named = uses.setdefault(cell.member, [])
                 if said not in named:
                     named.append(said)
-    return Porting(kept, tuple(sorted(found, key=library_rank)), tuple(_codes(uses)))
+    libraries = sorted(found, key=lambda library: (library_rank(library), library))
+    return Porting(kept, tuple(libraries), tuple(_codes(uses)))
 
 
 def _codes(uses: Mapping[Member, Sequence[str]]) -> Iterator[Code]:
