@@ -101,7 +101,6 @@ def opened(path: Path) -> tuple[sqlite3.Connection, int]:
     if version == FORMAT:
         # A file that is damaged says so when it is read.
         with suppress(sqlite3.Error, UnicodeDecodeError):
-            connection.execute("PRAGMA temp_store = MEMORY")
             add_missing(connection, temporary=True)
     return connection, version
 

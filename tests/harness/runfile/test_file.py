@@ -139,6 +139,13 @@ def test_a_run_without_examples_is_read_as_if_there_were_none(path: Path) -> Non
     assert path.read_bytes() == before
 
 
+def test_what_is_sorted_goes_into_files_however_many_tables_are_missing(path: Path) -> None:
+    """SQLite sorts the verdicts of a large run by their keys, which memory need not hold."""
+    in_memory = 2
+    with RunFile.open(without_examples(path)) as run:
+        assert run._connection.execute("PRAGMA temp_store").fetchone()[0] != in_memory
+
+
 def test_a_run_without_examples_gets_them_when_it_is_gone_on_with(path: Path) -> None:
     with RunFile.reopen(without_examples(path)) as run:
         run.add([EXAMPLE])
