@@ -291,14 +291,16 @@ class Formula:
         losses = self.steps.product(weights, -log_p).sum(self.problem.axis)
         losses = chosen(self.steps.counts(self.problem), losses, 0.0)
         if options.z_loss:
-            shift, _, total = self._exponentials(x if self.steps.has_plain_lse else z)
+            # Over another axis there is no logsumexp for each row.
+            plain = x if self.steps.has_plain_lse else z
+            shift, _, total = self._exponentials(plain, (self.problem.axis,))
             losses = losses + self.steps.z_loss(self.problem, log(total) + shift)
         return self._reduced(losses)
 
-    def _exponentials(self, x: Traced) -> tuple[Array, Traced, Traced]:
-        """Return the shift, the exponentials and their sum."""
+    def _exponentials(self, x: Traced, over: tuple[int, ...] = ()) -> tuple[Array, Traced, Traced]:
+        """Return the shift, the exponentials and their sum over the given or the usual axes."""
         problem, steps = self.problem, self.steps
-        over = steps.over(problem) if steps.over else (problem.axis,)
+        over = over or (steps.over(problem) if steps.over else (problem.axis,))
         shift = steps.shift(problem, x.value, over)
         e = held(exp(x - shift), problem.inner)
         total = steps.total(problem, held(steps.addends(problem, e).sum(*over), problem.inner))
