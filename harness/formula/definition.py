@@ -132,7 +132,9 @@ def applied(formula: Formula, x: Array, target: Target | None) -> Array:
         found: Any = formula(x) if target is None else formula(x, target)
     except DefinitionError as error:
         raise DefinitionError(f"{called}: {error}") from error
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a formula may call sys.exit
         reason = one_line(error)
         raise DefinitionError(
             f"{called} raises {reason} (a formula is written with lossdiff.formula)"

@@ -2,7 +2,7 @@
 
 from .alike import alike
 from .declaration import Declaration, Declared, Implements, declaration_of, implements
-from .definitions import define_from
+from .definitions import define_from, defines
 from .finding import found_in
 from .learning import SIBLINGS, learn
 from .learnt import Learnt, failing, learnt_of, restored
@@ -30,6 +30,7 @@ __all__ = [
     "alike",
     "declaration_of",
     "define_from",
+    "defines",
     "failing",
     "folder_of",
     "found_in",

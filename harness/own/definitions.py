@@ -2,7 +2,8 @@
 
 A formula may be a value of that dictionary, or a dictionary with the keywords of
 `lossdiff.define`, or the file may call `lossdiff.define` itself. The process that judges needs the
-formulas, too, and imports such a file; any other file is imported by workers alone.
+formulas, too, and imports such a file after a worker has (`workers.definitions`); any other file is
+imported by workers alone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,8 +27,20 @@ NAME = "operations"
 _FORMULA = "formula"
 
 
+def defines(place: str) -> bool:
+    """Return whether the text of a place says that it defines operations.
+
+    Args:
+        place: a file, a module, or an object of one.
+    """
+    file = _file_of(source_of(place))
+    return file is not None and _defines(file)
+
+
 def define_from(place: str) -> None:
-    """Import a place and define its operations, if its text says that it defines any.
+    """Import a place and define its operations.
+
+    What it prints is not ours, and is dropped.
 
     Args:
         place: a file, a module, or an object of one.
@@ -34,8 +49,7 @@ def define_from(place: str) -> None:
         UserFileError: it cannot be imported.
         DefinitionError: a definition has no meaning.
     """
-    file = _file_of(source_of(place))
-    if file is not None and _defines(file):
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
         define_operations(load_module(place_of(source_of(place))))
 
 

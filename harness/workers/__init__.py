@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from .caller import Caller
 from .dask import Cluster
+from .definitions import define_tried
 from .environment import environment_for, quiet
 from .evaluate import evaluate, wrt_for
 from .introduction import Introduction, introduce
@@ -48,6 +49,7 @@ __all__ = [
     "Worker",
     "WorkerHandle",
     "answered",
+    "define_tried",
     "environment_for",
     "evaluate",
     "introduce",

@@ -18,6 +18,8 @@ from .messages import (
     CandidatesRequest,
     Catalogue,
     CatalogueRequest,
+    Definitions,
+    DefinitionsRequest,
     Learning,
     LearnRequest,
     Question,
@@ -38,6 +40,7 @@ _KINDS: dict[type[Request], Any] = {
     SourceRequest: Source,
     CandidatesRequest: Candidates,
     LearnRequest: Learning,
+    DefinitionsRequest: Definitions,
 }
 
 
@@ -130,6 +133,18 @@ class Caller:
         except LostError:
             self.close()  # its process may be spoiled
             raise
+
+    def ended(self, timeout: float) -> Ended:
+        """Return how the process ends that has answered its last request.
+
+        Args:
+            timeout: the seconds that it may take.
+        """
+        assert self._child is not None  # noqa: S101 -- it has been called
+        self._number += 1
+        found = self._awaited(self._child, Watch(self._child, Limits(timeout, self._memory)))
+        assert isinstance(found, Ended)  # noqa: S101 -- nothing is left to answer
+        return found
 
     def _awaited(self, child: Child, watch: Watch) -> Received | Ended:
         while True:

@@ -51,6 +51,7 @@ _CLASSES: tuple[type, ...] = (
     np.ndarray, np.ufunc, np.dtype, np.float16, np.float32, np.float64, np.int64, np.bool_,
     bool, float, str, bytes, list, tuple, dict, set,
 )  # fmt: skip
+_INSTALLED = f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
 _TIMERS = signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF
 _LIMITS = [name for name in dir(resource) if name.startswith("RLIMIT_")]
 # Numbers that are rounded to the nearest one, or kept below the smallest normal number, unless the
@@ -99,7 +100,10 @@ class _Namespace:
     def replaced(self) -> Iterator[str]:
         now = self.space.__dict__
         for key, value in self.before.items():
-            if now.get(key, _GONE) is not value and not _is_by_its_package(value, now.get(key)):
+            if now.get(key, _GONE) is value or _is_by_its_package(value, now.get(key)):
+                continue
+            # A framework replaces a function of Python's own when it is imported.
+            if self.name not in _STANDARD or not _is_installed(now.get(key)):
                 yield f"{self.name}.{key}"
         for values, part in ((self.bodies[place], _BODY[place]) for place in (0, 1, 2)):
             place = 0
@@ -270,6 +274,15 @@ def _is_by_its_package(before: Any, now: Any) -> bool:
     except Exception:  # noqa: BLE001 -- what is replaced may raise anything
         return False
     return bool(is_within and now.__wrapped__ is before)
+
+
+def _is_installed(function: Any) -> bool:
+    """Return whether a function is written in Python, in a package that is installed."""
+    try:
+        file = function.__code__.co_filename
+        return _INSTALLED[0] in file or _INSTALLED[1] in file
+    except Exception:  # noqa: BLE001 -- what is replaced may raise anything
+        return False
 
 
 def _rounding() -> tuple[float, ...]:

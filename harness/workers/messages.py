@@ -15,6 +15,7 @@ from ...cases.model import Case
 from ..own import Learnt, Left
 
 START_TIMEOUT = 300.0  # seconds in which a framework has to be imported
+IMPORTED = 94  # the exit status after a `DefinitionsRequest`, unless a user's file has another
 
 
 class Question(NamedTuple):
@@ -135,6 +136,17 @@ class LearnRequest:
     name: str
 
 
+@dataclass(frozen=True)
+class DefinitionsRequest:
+    """Import a file that defines operations, return `Definitions`, and end the process.
+
+    Attributes:
+        place: the file or module.
+    """
+
+    place: str
+
+
 Request = (
     CatalogueRequest
     | BatchRequest
@@ -142,6 +154,7 @@ Request = (
     | SourceRequest
     | CandidatesRequest
     | LearnRequest
+    | DefinitionsRequest
 )
 
 
@@ -196,4 +209,15 @@ class Learning:
 
     learnt: Learnt | None = None
     left: Left | None = None
+    changes: str = ""
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """What the import of a file that defines operations has done to its process.
+
+    Attributes:
+        changes: what it has changed in the process, in words.
+    """
+
     changes: str = ""

@@ -24,22 +24,25 @@ from typing import NoReturn
 
 import numpy as np
 
-from ...backends import load_backend
+from ...backends import EAGER, load_backend
 from ...backends.base import ARGUMENTS, Backend, Call, call_for
 from ...errors import LossdiffError
 from ..answers import Observation, one_line
-from ..own import Left, learnt_of
+from ..own import Left, define_from, learnt_of
 from .condition import Condition
 from .environment import environment_for, processor, quiet
 from .evaluate import CALLS, asked_without_fault, evaluate, evaluate_quantity, wrt_for
 from .frames import read_frame, write_frame
 from .messages import (
+    IMPORTED,
     AnswerRequest,
     BatchRequest,
     Candidates,
     CandidatesRequest,
     Catalogue,
     CatalogueRequest,
+    Definitions,
+    DefinitionsRequest,
     Learning,
     LearnRequest,
     Question,
@@ -119,6 +122,20 @@ class WorkerProcess:
         if isinstance(found, Left):
             return Learning(left=found, changes=changes)
         return Learning(found, changes=changes)
+
+    def tried(
+        self, request: LearnRequest | DefinitionsRequest, reach: Callable[[int], None]
+    ) -> Learning | Definitions:
+        """Learn a user's function, or import a file that defines operations."""
+        if isinstance(request, LearnRequest):
+            _ = self.condition  # the time limit is that of the calls
+            reach(1)
+            return self.learn(request.name)
+        condition = Condition(self.backend, whole=True)
+        condition.prepare({EAGER})
+        reach(1)
+        define_from(request.place)
+        return Definitions(str(condition.changes()))
 
     def answered(self, question: Question) -> Observation:
         """Evaluate one question."""
@@ -289,6 +306,8 @@ def _serve(
     last = len(request.batch) if isinstance(request, BatchRequest) else 0
     reach(last + 1)
     write_frame(replies, number, encode(reply))
+    if isinstance(request, DefinitionsRequest):
+        raise SystemExit(IMPORTED)  # so that what the file leaves for the end of its process runs
     if is_spoiled:
         _exit(0)
 
@@ -312,10 +331,8 @@ def answer(process: WorkerProcess, request: Request, reach: Callable[[int], None
             users = process.users
             names = {name: it.operation for name, it in users.candidates.items()}
             return Candidates(names, users.left)
-        case LearnRequest(name):
-            _ = process.condition  # the time limit is that of the calls
-            reach(1)
-            return process.learn(name)
+        case LearnRequest() | DefinitionsRequest():
+            return process.tried(request, reach)
         case AnswerRequest(case, selector):
             _ = process.backend  # the time limit is that of the call
             reach(1)

@@ -12,8 +12,8 @@ from ..cases.operations import OPERATIONS
 from ..cases.suites import Suite
 from ..errors import InputError
 from ..harness.engine import Plan
-from ..harness.own import define_from, place_of
-from ..harness.workers import GIB
+from ..harness.own import place_of
+from ..harness.workers import GIB, define_tried
 from ..outputs import shown
 from .names import Name, OwnType, unknown
 from .numbers import TIME_LIMIT, Finite, Whole
@@ -49,7 +49,7 @@ def checked_place(text: str) -> str:
     if any("\ud800" <= sign <= "\udfff" for sign in text):
         raise click.UsageError(f"{shown(text)} is not UTF-8: move or rename it")
     try:
-        define_from(text)
+        define_tried(text)
         place = place_of(text)
     except InputError as error:
         raise click.UsageError(str(error)) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lossdiff.cases.operations import BUILT_IN, OPERATIONS
 from lossdiff.harness.formula import forget
-from lossdiff.harness.own import define_from, found_in
+from lossdiff.harness.own import define_from, defines, found_in
 
 from lossdiff.errors import DefinitionError
 
@@ -45,11 +45,11 @@ def test_a_file_defines_operations_by_a_dictionary_or_by_a_call(tmp_path: Path, 
     assert OPERATIONS["squares"].result == "scalar"
 
 
-def test_a_file_that_defines_nothing_is_not_imported(tmp_path: Path) -> None:
-    place = _file(tmp_path, "raise SystemExit('imported')\n", "own_bomb.py")
+def test_whether_a_file_defines_something_is_seen_without_an_import(tmp_path: Path) -> None:
+    bomb = "raise SystemExit('imported')\n"
 
-    define_from(f"{place}:loss=softmax")
-
+    assert not defines(f"{_file(tmp_path, bomb, 'own_bomb.py')}:loss=softmax")
+    assert defines(_file(tmp_path, FORMULA + CALL + bomb, "own_bomb.py"))
     assert "own_bomb" not in sys.modules
 
 
