@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,8 @@ def test_a_project_file_may_hold_them(tmp_path: Path) -> None:
         ),
         ("[entry]\nid = 'a'\n", "`entry` is no list of tables; write [[entry]]"),
         ("entries = 3\n", "unknown key 'entries'; allowed: entry"),
+        ("a = " + "[" * 5000, "its values are nested too deeply"),
+        ("#" * 2**24 + "#", "it has more than 16 MiB"),
     ],
 )
 def test_a_file_that_says_something_else_is_refused_with_one_line(
@@ -101,3 +104,19 @@ def test_a_file_that_says_something_else_is_refused_with_one_line(
     assert line in str(caught.value)
     assert "lossdiff.toml" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["tool = 3\n", "tool = []\n", "[tool]\nother = 1\n"])
+def test_a_project_file_that_says_nothing_about_it_is_left_alone(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+
+    assert expected_of(None, tmp_path).path is None
+
+
+def test_what_may_have_no_end_is_not_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "lossdiff.toml"
+    os.mkfifo(pipe)
+
+    for place in (pipe, Path("/dev/zero"), tmp_path):
+        with pytest.raises(ExpectedError, match=f"cannot read {place}: it is no file"):
+            expected_of(place)

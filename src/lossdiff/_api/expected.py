@@ -7,6 +7,7 @@ is reported, so that none is left when its fault is repaired.
 
 from __future__ import annotations
 
+import errno
 import tomllib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ..errors import ExpectedError, SchemaError
 from ..outputs import shown
 
 NAMES = ("lossdiff.toml", "pyproject.toml")
+_MOST = 2**24  # bytes of a file
 
 
 @dataclass(frozen=True)
@@ -90,16 +92,38 @@ def _candidates(folder: Path) -> Iterator[Path]:
 
 def _read(path: Path) -> Expected | None:
     """Return what a file says; None for a project file that says nothing about it."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ExpectedError(f"cannot read {shown(path)}: {reason}") from error
-    is_project = path.name == NAMES[1]
-    table: Any = document.get("tool", {}).get("lossdiff") if is_project else document
+    document = _parsed(path)
+    table: Any = document
+    if path.name == NAMES[1]:
+        tools = document.get("tool", {})
+        table = tools.get("lossdiff") if isinstance(tools, dict) else None
     if table is None:
         return None
     try:
         return Expected(entries_of(table), path)
     except (SchemaError, ValueError) as error:
         raise ExpectedError(f"{shown(path)}: {error}") from error
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    """Return what is in a file of TOML.
+
+    Raises:
+        ExpectedError: it cannot be read, is no TOML, or is too large to be written by hand.
+    """
+    try:
+        _check_end(path)
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        is_deep = isinstance(error, RecursionError)
+        reason = "its values are nested too deeply" if is_deep else error
+        reason = getattr(error, "strerror", None) or reason
+        raise ExpectedError(f"cannot read {shown(path)}: {reason}") from error
+
+
+def _check_end(path: Path) -> None:
+    """Refuse what may have no end, as a pipe or a device, and what is too large."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")
+    if path.stat().st_size > _MOST:
+        raise OSError(errno.EFBIG, f"it has more than {_MOST >> 20} MiB")
