@@ -147,6 +147,7 @@ class Backend(ABC):
         extra: the user's own implementations.
         is_guest: whether the process is its user's and not ours; see `as_guest`.
         is_hurried: whether programs are compiled as soon as possible; see `hurried`.
+        kept: the folder in which a guest keeps what it has compiled; empty for none.
     """
 
     description: ClassVar[Framework]
@@ -157,6 +158,7 @@ class Backend(ABC):
     extra: list[Implementation] = field(default_factory=list)
     is_guest: bool = False
     is_hurried: bool = False
+    kept: str = ""
 
     @property
     def framework(self) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from ...errors import DeviceAbsentError
 from ..base import Backend, Call, Forward, ForwardBackward, SecondOrder
 from . import FRAMEWORK
+from .kept import kept_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,7 +90,7 @@ class JaxBackend(Backend):
     def as_guest(self) -> Iterator[None]:
         jax.config.update("jax_enable_x64", True)
         try:
-            with super().as_guest():
+            with super().as_guest(), kept_in(self.kept):
                 yield
         finally:
             jax.config.update("jax_enable_x64", self._has_wide_types)

@@ -26,7 +26,9 @@ from ..workers import Catalogue, Question, answered
 from .findings import Findings
 from .judgement import Judge, Judgement, SolvedCases
 
-_CASES = SolvedCases()  # functions that are checked one after another get the same questions
+# Functions that are checked one after another get the same questions. Kept by their use, those of
+# the widest claim of two operations must fit, or each would drive out the next.
+_CASES = SolvedCases(2**17)
 _FEW = 4  # questions of one dtype and shape, which are not worth compiling each operator for
 
 

@@ -30,7 +30,8 @@ def introduced(plan: Plan) -> tuple[Plan, dict[str, Introduction]]:
         if not files or name in plan.learnt or why_absent(FRAMEWORKS[name], plan):
             continue
         try:
-            met[name] = introduce(Setup(name, plan.device, files), limits, plan.suite.operations)
+            setup = Setup(name, plan.device, files, cache=plan.cache)
+            met[name] = introduce(setup, limits, plan.suite.operations)
         except (LostError, DeviceAbsentError):
             continue
     learnt = {name: it.learnt for name, it in met.items()}

@@ -66,7 +66,9 @@ class Judgement:
 class SolvedCases:
     """The solved cases that are likely to be needed again: those that were used last."""
 
-    def __init__(self) -> None:
+    def __init__(self, elements: int = _ELEMENTS) -> None:
+        """Take the number of elements up to which cases are kept."""
+        self._most = elements
         self._solved: OrderedDict[str, SolvedCase] = OrderedDict()
         self._elements = 0
         self._large: SolvedCase | None = None
@@ -81,7 +83,7 @@ class SolvedCases:
             solved = solved_case(case)
             self._elements += solved.inputs.values.size + _OVERHEAD
         self._solved[case.id] = solved  # at the end, as the one used last
-        while self._elements > _ELEMENTS and len(self._solved) > 1:
+        while self._elements > self._most and len(self._solved) > 1:
             _, oldest = self._solved.popitem(last=False)
             self._elements -= oldest.inputs.values.size + _OVERHEAD
         return solved

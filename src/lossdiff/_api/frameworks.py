@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
+from platformdirs import user_cache_path
+
 from ..backends import FRAMEWORKS, Framework
 from ..backends.base import Backend
 from ..errors import ArgumentTypeError, ArgumentValueError, FrameworkAbsentError
@@ -21,6 +23,7 @@ from ..harness.workers import Setup, load, quiet
 
 # The framework whose arrays all others convert to; it counts only where no other one is seen.
 PLAIN = next(iter(FRAMEWORKS))
+NO_CACHE = "LOSSDIFF_NO_CACHE"  # an environment variable: nothing compiled is kept
 
 
 def named(what: str, given: object, allowed: Iterable[str]) -> str:
@@ -54,9 +57,11 @@ def backend_of(framework: str) -> Backend:
         raise FrameworkAbsentError(f"{framework}: {description.why_missing}")
     try:
         with _quietly():
-            return load(Setup(framework))
+            backend = load(Setup(framework))
     except ImportError as error:
         raise FrameworkAbsentError(f"{framework} cannot be imported: {error}") from error
+    backend.kept = "" if os.environ.get(NO_CACHE) else str(user_cache_path("lossdiff") / "compiled")
+    return backend
 
 
 @contextmanager

@@ -40,3 +40,14 @@ def test_of_many_cases_those_used_longest_ago_are_dropped() -> None:
 
     assert solved.of(cases[-1]) is last
     assert solved.of(cases[0]) is not first
+
+
+def test_more_cases_are_kept_where_there_is_room_for_more() -> None:
+    cases = [Case.parse(f"softmax/float32/100x100/normal/-/{seed}") for seed in range(8)]
+    solved = SolvedCases(2**17)
+
+    first = solved.of(cases[0])
+    for case in cases:
+        solved.of(case)
+
+    assert solved.of(cases[0]) is first
