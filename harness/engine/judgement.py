@@ -79,8 +79,8 @@ class SolvedCases:
             return self._large_one(case)
         solved = self._solved.pop(case.id, None)
         if solved is None:
+            solved = solved_case(case)  # with the arrays that were drawn to ask it
             forget_inputs()  # solved cases have theirs, and the cache of others would only grow
-            solved = solved_case(case)
             self._elements += solved.inputs.values.size + _OVERHEAD
         self._solved[case.id] = solved  # at the end, as the one used last
         while self._elements > self._most and len(self._solved) > 1:
