@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from operator import itemgetter
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def _set(settings: dict[str, object]) -> None:
     compilation_cache.reset_cache()  # JAX looks at the settings once only
 
 
+@cache
 def _is_usable(folder: Path) -> bool:
     """Return whether a folder can be used, which is made if it is missing, and freed if full."""
     try:

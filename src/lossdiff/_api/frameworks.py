@@ -60,7 +60,9 @@ def backend_of(framework: str) -> Backend:
             backend = load(Setup(framework))
     except ImportError as error:
         raise FrameworkAbsentError(f"{framework} cannot be imported: {error}") from error
-    backend.kept = "" if os.environ.get(NO_CACHE) else str(user_cache_path("lossdiff") / "compiled")
+    # It is not the folder of the command line's workers, which is not limited in its size.
+    folder = user_cache_path("lossdiff") / "compiled-in-python"
+    backend.kept = "" if os.environ.get(NO_CACHE) else str(folder)
     return backend
 
 

@@ -79,6 +79,6 @@ def test_a_full_folder_loses_the_oldest_half(
 def test_a_variable_switches_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     from lossdiff._api.frameworks import backend_of
 
-    assert Path(backend_of("jax").kept).name == "compiled"
+    assert Path(backend_of("jax").kept).name == "compiled-in-python"
     monkeypatch.setenv("LOSSDIFF_NO_CACHE", "1")
     assert backend_of("jax").kept == ""
