@@ -31,11 +31,11 @@ from .array_lines import array_line
 from .session import Session
 from .shrink import shrink
 
-# Candidates for one cause: few where each shape is compiled, none where that takes seconds.
-_QUESTIONS, _COMPILED = 100, 8
-_SECONDS = 20.0  # for one cause
-_ANSWER = 10.0  # seconds for one answer
-_ALL = 300.0  # seconds for all causes; what is left then has no example
+_QUESTIONS = 100  # candidates for one cause
+_COMPILED = 12  # how often their signature may change where each is compiled
+_SECONDS = 120.0  # for one cause
+_ANSWER = 60.0  # seconds for one answer, which a busy machine may need to compile
+_ALL = 600.0  # seconds for all causes; what is left then has no example
 _MOST = 80  # causes that get an example, the worst first
 _LARGEST = 2**20  # elements of a case that is shrunk
 _TRIED = 3  # functions of a library that are asked until one has the quantity
@@ -122,10 +122,10 @@ def _example(
     selector, verdict = asked_again(session, case, row, _ANSWER)
     if verdict.word != row.verdict:
         return
-    limit = candidates_of(session.framework, row.mode)
-    small = case
+    small, limit = case, signatures_of(session.framework, row.mode)
     if limit:
-        small = shrink(session, case, selector, verdict, timeout=_SECONDS, questions=limit).case
+        limits = {"questions": _QUESTIONS, "signatures": limit}
+        small = shrink(session, case, selector, verdict, timeout=_SECONDS, **limits).case
     arrays = {name: array for name, array in vars(small.inputs()).items() if array is not None}
     names = {"values": small.contract.domain}
     yield ExampleRow(
@@ -149,10 +149,12 @@ def _offers(session: Session, row: VerdictRow) -> bool:
     return row.implementation in {claim.name for claim in session.catalogue.claims}
 
 
-def candidates_of(name: str, mode: str) -> int:
-    """Return how many smaller cases are tried in a mode of a framework.
+def signatures_of(name: str, mode: str) -> int:
+    """Return how often the signature of smaller cases may change in a mode of a framework.
 
-    >>> candidates_of("torch", "eager"), candidates_of("torch", "compile")
+    It is few where each signature is compiled, and none where that takes seconds.
+
+    >>> signatures_of("torch", "eager"), signatures_of("torch", "compile")
     (100, 0)
     """
     framework = FRAMEWORKS[name]

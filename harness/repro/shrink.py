@@ -1,9 +1,9 @@
 """Shrink a case: search for a smaller and simpler case that gets the same verdict.
 
-The search is delta debugging (Zeller and Hildebrandt, 2002): greedy and deterministic. It removes
-rows first, then classes, then options, then digits, and every candidate is evaluated and judged
-anew. Unless the time or the number of questions ran out, the result is one-minimal: no reduction
-that is tried keeps the verdict.
+The search is delta debugging (Zeller and Hildebrandt, 2002): greedy and deterministic. It first
+tries the row and the few classes that the verdict points at. Then it removes rows, classes, options
+and digits, and every candidate is evaluated and judged anew. Unless the time or the number of
+questions ran out, the result is one-minimal: no reduction that is tried keeps the verdict.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ...errors import ExhaustedError
 from ..judging import Verdict
 from ..verdicts import VerdictKind
 from ..workers import AnswerSelector
+from .pointing import pointed_at
 from .reductions import (
     WEIGHTS,
     as_given,
@@ -67,6 +68,7 @@ def shrink(
     *,
     timeout: float = TIMEOUT,
     questions: int = _QUESTIONS,
+    signatures: int = _QUESTIONS,
 ) -> Shrunk:
     """Reduce a case while the verdict stays the same.
 
@@ -77,10 +79,11 @@ def shrink(
         first: the verdict on the case; `is_same` defines what it has in common with the result.
         timeout: the seconds for the search.
         questions: the largest number of candidates.
+        signatures: how often a candidate may have another signature than the one before, so that
+            something is compiled for it; those of the smallest case so far are always tried.
     """
-    shrinker = _Shrinker(
-        session, as_given(case, selector.quantity), selector, first, timeout, questions
-    )
+    start, limits = as_given(case, selector.quantity), (questions, signatures)
+    shrinker = _Shrinker(session, start, selector, first, timeout, *limits)
     try:
         is_minimal = shrinker.run()
     except ExhaustedError:
@@ -100,11 +103,13 @@ class _Shrinker:
         first: Verdict,
         timeout: float,
         questions: int,
+        signatures: int,
     ) -> None:
         self.case, self.verdict = case, first
         self.seen: set[str] = {case.id}
         self._asker, self._point, self._first = session, selector, first
-        self._limit = questions
+        self._limit, self._changes = questions, signatures
+        self._last, self._is_whole = case.signature, True  # whether no candidate was passed over
         self._deadline = time.monotonic() + timeout
         # A call that hangs takes its full time: a third of the limit leaves room for several calls.
         self._longest = timeout / 3 if first.word == "timed out" else timeout
@@ -112,6 +117,7 @@ class _Shrinker:
     def run(self) -> bool:
         """Apply all reductions until none is accepted; return whether that point was reached."""
         # The cheapest questions come last: without rows and classes, digits are quick to try.
+        any(self._keeps(case) for case in pointed_at(self.case, self._first))
         for _ in range(_ROUNDS):
             before = self.case.id
             for axis in axes_of_rows(self.case):
@@ -124,7 +130,7 @@ class _Shrinker:
             for name in ("values", "target", *WEIGHTS):
                 self._plain(name)
             if self.case.id == before:
-                return True
+                return self._is_whole
         return False
 
     def _keeps(self, case: Case) -> bool:
@@ -138,12 +144,24 @@ class _Shrinker:
         left = self._deadline - time.monotonic()
         if left <= 0 or len(self.seen) >= self._limit:
             raise ExhaustedError
+        if not self._has_room(case):
+            return False
         self.seen.add(case.id)
         seconds = min(self._longest, max(left, _LEAST))
         verdict = self._asker.verdict(case, self._point, seconds)
         if not is_same(self._first, verdict):
             return False
         self.case, self.verdict = case, verdict
+        return True
+
+    def _has_room(self, case: Case) -> bool:
+        """Return whether a candidate may be tried, by what would be compiled for it."""
+        if case.signature != self._last:
+            if self._changes <= 0 and case.signature != self.case.signature:
+                self._is_whole = False
+                return False
+            self._changes -= 1
+            self._last = case.signature
         return True
 
     # --- rows and classes

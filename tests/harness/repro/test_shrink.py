@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -164,6 +165,18 @@ def test_it_ends_after_so_many_questions() -> None:
     assert not found.is_minimal
     assert found.questions == 8
     assert found.verdict == BAD
+
+
+def test_few_shapes_are_tried_where_each_is_compiled() -> None:
+    session = MadeUp(lambda inputs: len(inputs.values) > 4 and bool((inputs.values > 150).any()))
+
+    found = shrink(cast("Session", session), Case.parse(LARGE), VALUE, BAD, signatures=6)
+
+    signatures = [case.signature for case in session.asked]
+    assert sum(one != two for one, two in pairwise(signatures)) <= 7  # the way back is free
+    assert not found.is_minimal
+    # The numbers of the smallest shape so far are simplified all the same.
+    assert np.unique(np.abs(found.case.inputs().values)).tolist() == [0.0, 200.0]
 
 
 @pytest.mark.parametrize(
