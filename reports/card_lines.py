@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .cards import Card, Example
+from .cards import Card
 from .commands import wrapped
+from .examples import Example
 from .finding_parts import finding_parts
 from .legend import VerdictClass
 from .listing import Line, lines_of_width

@@ -7,26 +7,23 @@ library gives on that input, what it touches, and how it is repeated.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ..cases.ledger import Entry, ledger
-from ..cases.model import Case
 from ..harness.causes import (
     FindingCause,
     Section,
     Touched,
     causes_of_findings,
-    library_rank,
 )
-from ..harness.runfile import ExampleAnswerRow, ExampleRow, RunFile, VerdictRow
-from ..harness.verdicts import kind_of
+from ..harness.runfile import RunFile, VerdictRow
 from ..outputs import shown
 from .commands import parts_for
+from .examples import Example, examples_of
 from .legend import mark_of
-from .survey import KINDS, Survey, dtype_order, options_text
+from .survey import KINDS, Survey, dtype_order
 
 HEADLINES = 5
 _LINK = re.compile(r"https?://[^\s;,]+")
@@ -35,46 +32,6 @@ _UNREPORTED = "to be reported"
 _SCRIPTS = "docs/to_report"
 _LONGEST = 120  # characters of an anchor
 _FEW = 2  # dtypes that a title names
-
-
-class Given(NamedTuple):
-    """What one function gives on the input of a card.
-
-    Attributes:
-        library: its library, as users write it.
-        implementation, mode: what was asked, and how it was run.
-        text: the answer, or the error.
-        verdict: the verdict on it.
-        is_wrong: whether that is a finding.
-    """
-
-    library: str
-    implementation: str
-    mode: str
-    text: str
-    verdict: str
-    is_wrong: bool
-
-
-@dataclass(frozen=True)
-class Example:
-    """The smallest input that was found to show a cause.
-
-    Attributes:
-        inputs: the name and the numbers of each array.
-        options: the options of the call; empty for none.
-        dtype: that of the first argument.
-        what: what the numbers are, in words.
-        right: the right answer.
-        given: what each function gives, in the order of the libraries.
-    """
-
-    inputs: tuple[tuple[str, str], ...]
-    options: str
-    dtype: str
-    what: str
-    right: str
-    given: tuple[Given, ...]
 
 
 @dataclass(frozen=True)
@@ -279,55 +236,3 @@ def _versions(entry: Entry) -> str:
 
 def _and(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
-
-
-# --- examples --------------------------------------------------------------------------------
-
-
-def examples_of(runs: Iterable[RunFile]) -> dict[str, Example]:
-    """Return the examples of some runs by the id of their cause; those of later runs count."""
-    found: dict[str, Example] = {}
-    for run in runs:
-        answers: dict[str, list[ExampleAnswerRow]] = defaultdict(list)
-        for answer in run.rows(ExampleAnswerRow):
-            answers[answer.cause].append(answer)
-        found |= {row.cause: _example(row, answers[row.cause]) for row in run.rows(ExampleRow)}
-    return found
-
-
-def _example(row: ExampleRow, answers: Sequence[ExampleAnswerRow]) -> Example:
-    case = Case.parse(row.case)
-    options = case.options.given()
-    given = [
-        Given(
-            it.library,
-            it.implementation,
-            it.mode,
-            it.given,
-            it.verdict,
-            kind_of(it.verdict).category == "finding",
-        )
-        for it in sorted(answers, key=lambda it: (library_rank(it.library), it.implementation))
-    ]
-    return Example(
-        tuple(row.inputs.items()),
-        options_text({key: it for key, it in options.items() if key not in row.inputs}),
-        case.dtype,
-        _what(case, row.quantity),
-        row.right,
-        tuple(given),
-    )
-
-
-def _what(case: Case, quantity: str) -> str:
-    """Return what the numbers of a quantity are, in words."""
-    if quantity == "value":
-        return quantity
-    if quantity == "hvp_logits":
-        return "second derivative"
-    by = "the target" if quantity == "gradient_target" else case.contract.domain.replace("_", "-")
-    # What comes in to the backward pass is 5/8 where the result is a number.
-    is_number = bool(case.target_kind) and case.options.reduction != "none"
-    return (
-        f"gradient of 5/8 of the loss by {by}" if is_number else f"gradient by {by}, times eighths"
-    )

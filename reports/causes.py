@@ -74,6 +74,12 @@ class Cause:
     plainest: VerdictRow
 
     @property
+    def id(self) -> str:
+        """Its name among the causes of a run, which an example of it has, too."""
+        name, framework, operation = self.function
+        return "/".join((f"own:{framework}", name, operation, self.kind, self.what))
+
+    @property
     def is_of_gradient(self) -> bool:
         """Whether no value is among its findings: a backward pass is wrong."""
         return all(quantity != "value" for quantity in self.quantities)

@@ -12,6 +12,7 @@ from .cards import Card
 from .cause_lines import place_of, places_of
 from .causes import Cause, Function, causes
 from .commands import repro_parts
+from .examples import Example, examples_of
 from .legend import VerdictClass
 from .numbers import counted
 
@@ -80,6 +81,7 @@ class OwnCause:
         shared: functions of the framework that show the same.
         plainest: the finding that is easiest to read.
         command: the line that repeats it; empty for what is no finding.
+        example: the smallest input; None if the run has none.
     """
 
     function: Function
@@ -89,6 +91,7 @@ class OwnCause:
     shared: tuple[str, ...]
     plainest: VerdictRow
     command: str
+    example: Example | None = None
 
 
 _LOOKS: dict[str, str | VerdictClass] = {"finding": "new", "settled": "known"}
@@ -99,11 +102,12 @@ def own_causes(runs: Sequence[RunFile]) -> list[OwnCause]:
     found: list[OwnCause] = []
     for run in runs:
         mine = causes(run.rows(VerdictRow, "kind = 'user'"))
-        found += [_own(cause, run) for cause in mine]
+        examples = examples_of([run]) if mine else {}
+        found += [_own(cause, run, examples.get(cause.id)) for cause in mine]
     return sorted(found, key=lambda it: it.look != "new")
 
 
-def _own(cause: Cause, run: RunFile) -> OwnCause:
+def _own(cause: Cause, run: RunFile, example: Example | None) -> OwnCause:
     row = cause.plainest
     is_finding = cause.kind in _LOOKS
     command = ""
@@ -118,4 +122,5 @@ def _own(cause: Cause, run: RunFile) -> OwnCause:
         cause.shared,
         row,
         command,
+        example,
     )

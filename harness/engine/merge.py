@@ -195,14 +195,35 @@ def _copy(run: RunFile, places: set[Place], into: RunFile) -> None:
 
 
 def _copy_examples(run: RunFile, places: set[Place], into: RunFile) -> None:
-    """Copy the examples of causes; of one cause the plainest, as one run of all would have it."""
+    """Copy the examples of causes; of one cause the plainest, as one run of all would have it.
+
+    Where several runs have the same small input, the answers of all of them are kept.
+    """
     for row in run.rows(ExampleRow):
         before = next(into.rows(ExampleRow, "cause = ?", (row.cause,)), None)
-        is_mine = (row.framework, row.device) in places
-        if not is_mine or (before and _ease_of(into, before) <= _ease_of(run, row)):
+        if (row.framework, row.device) not in places:
             continue
-        into.drop(ExampleAnswerRow, "cause = ?", (row.cause,))
-        into.add([row, *run.rows(ExampleAnswerRow, "cause = ?", (row.cause,))])
+        answers = _answers_to(run, row)
+        if before:
+            is_plainer = _ease_of(run, row) < _ease_of(into, before)
+            if (before.case, before.quantity) == (row.case, row.quantity):
+                answers |= _answers_to(into, before)
+            elif not is_plainer:
+                continue
+            into.drop(ExampleRow, "cause = ?", (row.cause,))
+            into.drop(ExampleAnswerRow, "cause = ?", (row.cause,))
+            into.add([row if is_plainer else before])
+        else:
+            into.add([row])
+        into.add(list(answers.values()))
+
+
+def _answers_to(run: RunFile, example: ExampleRow) -> dict[tuple[str, ...], ExampleAnswerRow]:
+    """Return the answers to an example, by who was asked."""
+    return {
+        (row.framework, row.implementation, row.mode, row.device): row
+        for row in run.rows(ExampleAnswerRow, "cause = ?", (example.cause,))
+    }
 
 
 def _ease_of(run: RunFile, example: ExampleRow) -> tuple[object, ...]:

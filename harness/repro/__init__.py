@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..workers import AnswerSelector
 from .again import asked_again
-from .examples import missing_examples, write_examples
+from .examples import Yours, missing_examples, write_examples
 from .memory import check_fits, check_inputs
 from .script import Origin, write_script
 from .session import Session
@@ -21,6 +21,7 @@ __all__ = [
     "AnswerSelector",
     "Origin",
     "Session",
+    "Yours",
     "asked_again",
     "check_fits",
     "check_inputs",

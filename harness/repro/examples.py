@@ -2,16 +2,18 @@
 
 `check` does this once its questions are answered, because the frameworks are there then; whoever
 reads the run need not have them. A search ends after a number of questions, so that two runs of
-the same questions have the same examples; the limits of time are far beyond what it takes.
+the same questions have the same examples; the limits of time are far beyond what it takes, except
+for a user's function that is slow.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +24,10 @@ from ...cases.dtypes import FORMATS
 from ...cases.model import Case
 from ...errors import LossdiffError
 from ..answers import Failure
-from ..causes import FindingCause, causes_of_findings, findings_of, is_scripted
+from ..causes import causes_of_findings, findings_of, is_scripted
+from ..own import Learnt
 from ..runfile import ExampleAnswerRow, ExampleRow, RunFile, VerdictRow, WorkerRow
-from ..verdicts import VerdictKind
+from ..verdicts import VerdictKind, kind_of
 from ..workers import AnswerSelector
 from .again import asked_again
 from .array_lines import array_line
@@ -34,34 +37,77 @@ from .shrink import shrink
 _QUESTIONS = 100  # candidates for one cause
 _COMPILED = 12  # how often their signature may change where each is compiled
 _SECONDS = 120.0  # for one cause
+_OWN_SECONDS = 10.0  # for one cause in a user's function, whose user waits for it
+_DEADLY = 10  # candidates where each ends a process
 _ANSWER = 60.0  # seconds for one answer, which a busy machine may need to compile
 _ALL = 600.0  # seconds for all causes; what is left then has no example
 _MOST = 80  # causes that get an example, the worst first
+_MOST_OWN = 20  # of those in users' functions
 _LARGEST = 2**20  # elements of a case that is shrunk
 _TRIED = 3  # functions of a library that are asked until one has the quantity
 _SHIPPED = ("native", "recipe")
+_OWN = "user"  # the kind of a user's function
+YOURS = "yours"  # stands for the library of a user's function
 _TEXT = 200  # characters of a message
 
 
-def missing_examples(run: RunFile) -> list[FindingCause]:
+class Shown(Protocol):
+    """A cause that an input shows.
+
+    Attributes:
+        id: its name, by which its example is found again.
+        plainest: the finding that is shrunk.
+    """
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def plainest(self) -> VerdictRow: ...
+
+
+@dataclass(frozen=True)
+class Yours:
+    """Users' functions, as a session needs them.
+
+    Attributes:
+        files: their files or modules, by framework.
+        learnt: what is known of them; a framework that is not there asks them plain questions.
+    """
+
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    learnt: Mapping[str, tuple[Learnt, ...]] = field(default_factory=dict)
+
+
+def missing_examples(run: RunFile, own: Iterable[Shown] = ()) -> list[Shown]:
     """Return the causes of a run that a small input can show and that have none yet.
 
     Args:
         run: an open run file.
+        own: the causes in users' functions, the worst first; they come before all others.
     """
     there = {row.cause for row in run.rows(ExampleRow)}
     # ONNX's own evaluator is no framework, and is asked nothing else.
     started = {row.framework for row in run.rows(WorkerRow) if not row.absent} & set(FRAMEWORKS)
-    found = [
-        cause
-        for cause in causes_of_findings(findings_of(run))
-        if is_scripted(cause.plainest.verdict) and cause.plainest.framework in started
+
+    def is_shown(cause: Shown) -> bool:
+        row = cause.plainest
+        is_endless = kind_of(row.verdict) is VerdictKind.TIMED_OUT
+        return is_scripted(row.verdict) and not is_endless and row.framework in started
+
+    mine: list[Shown] = [cause for cause in own if is_shown(cause)]
+    theirs: list[Shown] = [
+        cause for cause in causes_of_findings(findings_of(run)) if is_shown(cause)
     ]
-    return [cause for cause in found[:_MOST] if cause.id not in there]
+    found = [*mine[:_MOST_OWN], *theirs[:_MOST]]
+    return [cause for cause in found if cause.id not in there]
 
 
 def write_examples(
-    run: RunFile, causes: list[FindingCause], say: Callable[[int], None] = lambda _: None
+    run: RunFile,
+    causes: Sequence[Shown],
+    yours: Yours | None = None,
+    say: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Shrink the plainest finding of each cause, ask every library, and write both into the run.
 
@@ -70,11 +116,12 @@ def write_examples(
     Args:
         run: the run, open for writing.
         causes: the causes, as `missing_examples` returns them.
+        yours: the users' functions of the run.
         say: is told how many causes are done.
     """
     end = time.monotonic() + _ALL
     with ExitStack() as stack:
-        sessions = _Sessions(run, stack)
+        sessions = _Sessions(run, yours or Yours(), stack)
         for number, cause in enumerate(causes, 1):
             if time.monotonic() > end:
                 return
@@ -83,26 +130,36 @@ def write_examples(
 
 
 class _Sessions:
-    """A session of each framework of a run, started when it is first needed."""
+    """The sessions of a run, each started when it is first needed.
 
-    def __init__(self, run: RunFile, stack: ExitStack) -> None:
-        self._stack = stack
+    A user's file may change its framework, so that its functions have a session of their own.
+    """
+
+    def __init__(self, run: RunFile, yours: Yours, stack: ExitStack) -> None:
+        self._yours, self._stack = yours, stack
         self._devices = {
             row.framework: row.device
             for row in run.rows(WorkerRow)
             if not row.absent and row.framework in FRAMEWORKS
         }
-        self._started: dict[str, Session | None] = {}
+        self._started: dict[tuple[str, bool], Session | None] = {}
 
-    def of(self, framework: str) -> Session | None:
-        """Return the session of a framework; None if it does not start here."""
-        if framework not in self._started:
+    def showing(self, row: VerdictRow) -> Session | None:
+        """Return the session of the function of a finding; None if it does not start here."""
+        return self.of(row.framework, is_own=row.kind == _OWN)
+
+    def of(self, framework: str, *, is_own: bool = False) -> Session | None:
+        """Return the session of a framework, or that of the user's functions in it."""
+        key = framework, is_own
+        if key not in self._started:
+            files = self._yours.files.get(framework, ()) if is_own else ()
+            learnt = self._yours.learnt.get(framework) if is_own else None
             try:
-                session = Session(framework, self._devices[framework])
-                self._started[framework] = self._stack.enter_context(session)
+                session = Session(framework, self._devices[framework], files, learnt=learnt)
+                self._started[key] = self._stack.enter_context(session)
             except LossdiffError:
-                self._started[framework] = None
-        return self._started[framework]
+                self._started[key] = None
+        return self._started[key]
 
     def __iter__(self) -> Iterator[Session]:
         for framework in sorted(self._devices, key=list(FRAMEWORKS).index):
@@ -112,10 +169,10 @@ class _Sessions:
 
 
 def _example(
-    run: RunFile, cause: FindingCause, sessions: _Sessions
+    run: RunFile, cause: Shown, sessions: _Sessions
 ) -> Iterator[ExampleRow | ExampleAnswerRow]:
     """Yield the rows of a cause; nothing if its finding does not show again."""
-    row, session = cause.plainest, sessions.of(cause.plainest.framework)
+    row, session = cause.plainest, sessions.showing(cause.plainest)
     case = run.case(row.case)
     if session is None or math.prod(case.shape) > _LARGEST or not _offers(session, row):
         return
@@ -124,8 +181,16 @@ def _example(
         return
     small, limit = case, signatures_of(session.framework, row.mode)
     if limit:
-        limits = {"questions": _QUESTIONS, "signatures": limit}
-        small = shrink(session, case, selector, verdict, timeout=_SECONDS, **limits).case
+        is_deadly = verdict.kind is VerdictKind.CRASHED
+        small = shrink(
+            session,
+            case,
+            selector,
+            verdict,
+            timeout=_OWN_SECONDS if row.kind == _OWN else _SECONDS,
+            questions=_DEADLY if is_deadly else _QUESTIONS,
+            signatures=limit,
+        ).case
     arrays = {name: array for name, array in vars(small.inputs()).items() if array is not None}
     names = {"values": small.contract.domain}
     yield ExampleRow(
@@ -178,37 +243,39 @@ def _right(session: Session, case: Case, quantity: str) -> str:
 
 
 def _answers(
-    cause: FindingCause, case: Case, selector: AnswerSelector, sessions: _Sessions
+    cause: Shown, case: Case, selector: AnswerSelector, sessions: _Sessions
 ) -> Iterator[ExampleAnswerRow]:
     """Yield the answers of the function with the finding, and of each library's main function."""
-    shown = cause.plainest
+    shown, own = cause.plainest, sessions.showing(cause.plainest)
+    if shown.kind == _OWN and own is not None:
+        yield _answer(cause, case, selector, own, YOURS, shown.kind)
     for session in sessions:
         for library in FRAMEWORKS[session.framework].known_as:
-            is_theirs = library.holds(shown.implementation) and session.framework == shown.framework
+            is_theirs = library.holds(shown.implementation) and session is own
             if is_theirs:
-                yield _answer(cause, case, selector, session, library, shown.kind)
+                yield _answer(cause, case, selector, session, library.label, shown.kind)
             for claim in _main(session, library, case)[:_TRIED]:
                 if is_theirs and claim.name == shown.implementation:
                     break
                 one = replace(selector, implementation=claim.name, mode=EAGER)
-                row = _answer(cause, case, one, session, library, claim.kind)
+                row = _answer(cause, case, one, session, library.label, claim.kind)
                 if row.verdict != VerdictKind.UNSUPPORTED.word:
                     yield row
                     break
 
 
 def _answer(
-    cause: FindingCause,
+    cause: Shown,
     case: Case,
     selector: AnswerSelector,
     session: Session,
-    library: Library,
+    library: str,
     kind: str,
 ) -> ExampleAnswerRow:
     given, verdict = session.judged(case, selector, _ANSWER)
     return ExampleAnswerRow(
         cause.id,
-        library.label,
+        library,
         selector.implementation,
         session.framework,
         kind,

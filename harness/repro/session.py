@@ -17,6 +17,7 @@ from ...cases.model import Case
 from ...errors import DeviceAbsentError, LostError, SessionError, SourceError
 from ..answers import Failure
 from ..judging import OwnRules, Remark, SolvedCase, Verdict, judge, judge_own, solved_case
+from ..own import Learnt
 from ..workers import (
     AnswerRequest,
     AnswerSelector,
@@ -50,6 +51,7 @@ class Session:
         extra: tuple[str, ...] = (),
         memory: int = 0,
         only: str = "",
+        learnt: tuple[Learnt, ...] | None = None,
     ) -> None:
         """Start the process and import the framework there.
 
@@ -59,6 +61,7 @@ class Session:
             extra: files or modules of the user's own implementations.
             memory: bytes that the process may take; 0 for its share of the machine.
             only: the name of the user's function that is shown; empty for all.
+            learnt: what is known of the user's functions; None if they are asked plain questions.
 
         Raises:
             SessionError: the framework is missing, or does not start.
@@ -72,10 +75,11 @@ class Session:
             raise SessionError(missing)
         self.framework, self.device, self.extra = framework, device, extra
         self._question: SolvedCase | None = None
-        setup, limit = Setup(framework, device, extra), memory or share_of_memory(1)
+        setup = Setup(framework, device, extra, learnt)
+        limit = memory or share_of_memory(1)
         self._caller = Caller(setup, limit)
         try:
-            if extra:
+            if extra and learnt is None:
                 learnt = introduce(setup, Limits(_LEARN_TIMEOUT, limit), only=only).learnt
                 self._caller = Caller(replace(setup, learnt=learnt), limit)
             self.catalogue: Catalogue = self._caller.catalogue()

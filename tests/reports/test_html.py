@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.resume_rows import IncidentRow
-from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
+from lossdiff.harness.runfile.rows import ExampleAnswerRow, ExampleRow, VerdictRow, WorkerRow
 from lossdiff.harness.verdicts import VERDICTS, kind_of
+from lossdiff.reports.causes import causes
 from lossdiff.reports.html import render, write_report
 from lossdiff.reports.legend import MARKS
 from lossdiff.reports.numbers import percent
@@ -300,6 +301,28 @@ def test_a_page_has_no_control_characters(tmp_path: Path) -> None:
         page = render([run])
 
     assert not set(page) & set("\x00\x1b\x07\x9b")
+
+
+def test_a_users_function_is_shown_by_its_smallest_input(tmp_path: Path) -> None:
+    case = "softmax/float32/4x10/normal/-/0"
+    row = VerdictRow(
+        case, "softmax", None, "normal", "4x10", "float32", {}, "mine.softmax", "numpy", "user",
+        "eager", "cpu", "value", "inaccurate",
+    )  # fmt: skip
+    (cause,) = causes([row])
+    who = ("mine.softmax", "numpy", "user", "eager", "cpu")
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([
+            row,
+            ExampleRow(cause.id, case, case, *who, "value", "inaccurate", {"logits": "[2]"}, "[1]"),
+            ExampleAnswerRow(cause.id, "yours", *who, "inaccurate", "[7.389]"),
+            ExampleAnswerRow(cause.id, "NumPy", "scipy.special.softmax", "numpy", "native", "eager",
+                             "cpu", "exact", "[1]"),
+        ])  # fmt: skip
+
+        told = Reader(render([run])).sections["findings"]
+
+    assert told.index("logits") < told.index("yours") < told.index("[7.389]") < told.index("scipy.")
 
 
 @pytest.mark.parametrize("text", ["</script>", "<!--<script>", "&lt;", "\u2028", '"\\'])

@@ -136,7 +136,7 @@ def command(
         run.add_given(plan.suite.cases)
         findings = execute(plan, run, scheduler)
         if not no_shrink:
-            show_causes(run)
+            show_causes(plan, run)
         whole_suite = suite_name if is_complete(plan) else ""
         stale = _stale(expected, findings, suite_name) if shard == (1, 1) else ()
         status = conclude(run, findings, complete=whole_suite, summaries=summaries, expected=stale)

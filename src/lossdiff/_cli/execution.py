@@ -12,7 +12,7 @@ from pathlib import Path
 from ..cases.ledger import ledger
 from ..errors import RunFileError
 from ..harness.engine import ASKED, Engine, Findings, Plan, difference
-from ..harness.repro import missing_examples, write_examples
+from ..harness.repro import Yours, missing_examples, write_examples
 from ..harness.runfile import (
     DomainRow,
     RunFile,
@@ -133,16 +133,20 @@ def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
     return findings
 
 
-def show_causes(run: RunFile) -> None:
+def show_causes(plan: Plan, run: RunFile) -> None:
     """Shrink a finding of each cause that has no example yet, and ask every library the same.
 
     Args:
+        plan: the questions, with what is known of the user's functions.
         run: the run, whose questions are answered.
     """
-    causes = missing_examples(run)
-    if causes:
-        echo(f"shrinking the findings of {counted(len(causes), 'cause')}", err=True)
-        write_examples(run, causes)
+    from ..reports.causes import causes
+
+    own = causes(run.rows(VerdictRow, "kind = 'user'")) if plan.extra else []
+    wanted = missing_examples(run, [cause for cause in own if cause.kind == "finding"])
+    if wanted:
+        echo(f"shrinking the findings of {counted(len(wanted), 'cause')}", err=True)
+        write_examples(run, wanted, Yours(plan.extra, plan.learnt))
 
 
 def _now() -> str:

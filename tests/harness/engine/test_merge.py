@@ -144,6 +144,24 @@ def test_of_two_examples_of_a_cause_the_whole_has_that_of_the_plainer_finding(
     assert [row.given for row in rows_of(path, ExampleAnswerRow)] == [plainer]
 
 
+def test_of_one_example_in_two_runs_all_answers_are_kept(run_of: Runs, tmp_path: Path) -> None:
+    parts = [run_of("numpy"), renamed(run_of("torch"), "torch")]
+    for path in parts:
+        with RunFile.reopen(path) as run:
+            row = next(run.rows(VerdictRow))
+            who = (row.implementation, row.framework, row.kind, row.mode, row.device)
+            found = (row.quantity, row.verdict, {"logits": "[0]"}, "0")
+            run.add([
+                ExampleRow("cause", row.case, row.case, *who, *found),
+                ExampleAnswerRow("cause", row.framework, *who, row.verdict, "[1]"),
+            ])  # fmt: skip
+
+    path, _ = joined(tmp_path, *parts)
+
+    assert len(rows_of(path, ExampleRow)) == 1
+    assert {row.library for row in rows_of(path, ExampleAnswerRow)} == {"numpy", "torch"}
+
+
 @pytest.mark.parametrize(("framework", "device"), [("torch", "cpu"), ("numpy", "gpu")])
 def test_frameworks_and_devices_stand_side_by_side(
     run_of: Runs, tmp_path: Path, framework: str, device: str

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from lossdiff.cases.model import Case
-from lossdiff.harness.repro import missing_examples, write_examples
+from lossdiff.harness.repro import Yours, missing_examples, write_examples
 from lossdiff.harness.repro.array_lines import array_line
 from lossdiff.harness.repro.examples import signatures_of
 from lossdiff.harness.runfile import (
@@ -28,6 +28,13 @@ AXIS = VerdictRow(
     "inaccurate", known=True, ledger="textbook-softmax-over-axis-0",
 )  # fmt: skip
 NUMPY = WorkerRow("numpy", "cpu", {"versions": {}})
+
+
+class Named(NamedTuple):
+    """A cause in a user's function."""
+
+    id: str
+    plainest: VerdictRow
 
 
 @pytest.fixture
@@ -54,6 +61,35 @@ def test_a_cause_is_shown_by_a_small_input_with_what_each_function_gives(run: Ru
     assert given == {AXIS.implementation: "inaccurate", "scipy.special.softmax": "exact"}
     right = next(answer for answer in answers if answer.verdict == "exact")
     assert (right.library, right.given) == ("NumPy", example.right)
+
+
+def test_a_users_function_is_shown_beside_that_of_the_library(run: RunFile, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def softmax(x, axis=-1):\n    return x\n", encoding="utf-8")
+    mine = replace(AXIS, implementation="mine.softmax", kind="user", known=False, ledger="")
+    run.add([mine, NUMPY])
+
+    write_examples(run, [Named("own:mine", mine)], Yours({"numpy": (str(file),)}))
+
+    (example,) = run.rows(ExampleRow)
+    given = {answer.library: answer.verdict for answer in run.rows(ExampleAnswerRow)}
+    assert (example.cause, example.implementation) == ("own:mine", "mine.softmax")
+    assert np.prod(Case.parse(example.case).shape) < 40
+    assert given == {"yours": "inaccurate", "NumPy": "exact"}
+
+
+def test_users_functions_come_before_those_of_frameworks(run: RunFile) -> None:
+    own = Named("own:mine", replace(AXIS, kind="user"))
+    run.add([AXIS, NUMPY])
+
+    assert [cause.id for cause in missing_examples(run, [own])] == ["own:mine", AXIS.ledger]
+
+
+def test_what_does_not_return_is_not_asked_again(run: RunFile) -> None:
+    own = Named("own:mine", replace(AXIS, kind="user", verdict="timed out"))
+    run.add([NUMPY])
+
+    assert missing_examples(run, [own]) == []
 
 
 def test_it_is_the_same_each_time(run: RunFile, tmp_path: Path) -> None:
