@@ -18,6 +18,7 @@ from .members import EAGER, Field, Member, Point
 from .survey import dtype_order
 
 # The plot shows errors over the bound from 10^-3 to 10^6; smaller and larger ones are at its ends.
+_ENOUGH = 8  # cases that suffice to compare functions
 _DECADES = (-3, 6)
 _WIDTH, _HEIGHT, _MARGIN = 180, 14, 5
 _PER_DECADE = (_WIDTH - 2 * _MARGIN) / (_DECADES[1] - _DECADES[0])
@@ -59,13 +60,12 @@ class AccuracyLine:
         missing = f", {self.without} without a number" if self.without else ""
         return f"{within} within the bound, {self.beyond_count} beyond it{missing}"
 
-    @property
-    def command(self) -> str:
-        """The command that shows the worst case again."""
+    def command(self, run: str) -> str:
+        """Return the command that shows the worst case of a run file again."""
         does = "show" if kind_of(self.worst.verdict).category == "agrees" else "repro"
         case = f"--case {self.worst.case}" if does == "show" else self.worst.case
         name = shlex.quote(self.worst.implementation)
-        return f"lossdiff {does} RUN.sqlite {case} --impl {name}"
+        return f"lossdiff {does} {run} {case} --impl {name}"
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def _part(field: Field, quantity: str, dtype: str) -> AccuracyPart | None:
 def common_cases(asked: Mapping[Member, set[str]]) -> tuple[set[str], list[Member]]:
     """Return the cases that all functions answer, and the functions left out for their sake.
 
-    A function that would leave fewer than half of the cases for the others is left out.
+    A function that would leave the others fewer than half of their cases, and fewer than eight, is
+    left out.
 
     Args:
         asked: the cases of each function.
@@ -144,7 +145,7 @@ def common_cases(asked: Mapping[Member, set[str]]) -> tuple[set[str], list[Membe
     left_out: list[Member] = []
     for member in sorted(asked, key=lambda it: (-len(asked[it]), it)):
         shared = common & asked[member] if common else asked[member]
-        if 2 * len(shared) < len(common):
+        if len(shared) < min(len(common) / 2, _ENOUGH):
             left_out.append(member)
         else:
             common = shared

@@ -18,11 +18,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..harness.runfile import RunFile
-from ..outputs import Kind, write_output
+from ..outputs import Kind, shown, write_output
 from ..printing import printable
 from . import accuracy, numbers, tables
 from .cards import cards, headline_causes
 from .changes import changes_of
+from .commands import path_of
 from .compared import compared
 from .conventions import convention_lines, meanings
 from .domain import Domain, domain_of, meaning
@@ -48,6 +49,7 @@ _SCRIPTS = (
     "report.js",
 )  # fmt: skip
 _FIRST_NEW = 6
+_ANY_RUN = "RUN.sqlite"  # stands in a command for one of several runs
 
 
 def write_report(runs: Sequence[Path], out: Path) -> None:
@@ -101,6 +103,7 @@ def _sections(found: Survey) -> dict[str, Any]:
     related = latest(found)
     return {
         "survey": found,
+        "run": path_of(shown(found.runs[0].path)) if len(found.runs) == 1 else _ANY_RUN,
         "lines": lines,
         "total": tables.shares_of(found, found.places),
         "textbook": tables.shares_of(

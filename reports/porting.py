@@ -86,6 +86,10 @@ class PortingLine:
     options: Options
     cells: Mapping[str, Cell]
 
+    def instead(self, framework: str) -> Cell | None:
+        """Return a function of the same framework that takes them, for a library without one."""
+        return next((it for it in self.cells.values() if it.member.framework == framework), None)
+
 
 @dataclass(frozen=True)
 class PortingTable:
@@ -109,10 +113,10 @@ class Code:
 
 @dataclass(frozen=True)
 class Porting:
-    """The tables, all libraries, and the code that the tables name."""
+    """The tables, all libraries with their frameworks, and the code that the tables name."""
 
     tables: tuple[PortingTable, ...]
-    libraries: tuple[str, ...]
+    libraries: Mapping[str, str]
     codes: tuple[Code, ...]
 
     def place_of(self, name: str) -> int:
@@ -148,17 +152,17 @@ def porting(tables: Iterable[PortingTable | None]) -> Porting:
     """Return the tables of all operations, with the code of each function that they name."""
     kept = tuple(table for table in tables if table is not None)
     uses: dict[Member, list[str]] = {}
-    found: set[str] = set()
+    found: dict[str, str] = {}
     for table in kept:
         for line in table.lines:
-            found |= set(line.cells)
+            found |= {name: cell.member.framework for name, cell in line.cells.items()}
             for cell in line.cells.values():
                 said = f"{table.operation} {table.target_kind}".strip()
                 named = uses.setdefault(cell.member, [])
                 if said not in named:
                     named.append(said)
     libraries = sorted(found, key=lambda library: (library_rank(library), library))
-    return Porting(kept, tuple(libraries), tuple(_codes(uses)))
+    return Porting(kept, {name: found[name] for name in libraries}, tuple(_codes(uses)))
 
 
 def _codes(uses: Mapping[Member, Sequence[str]]) -> Iterator[Code]:

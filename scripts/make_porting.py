@@ -16,7 +16,7 @@ from pathlib import Path
 
 from lossdiff.harness.runfile import RunFile, WorkerRow
 from lossdiff.reports.compared import compared
-from lossdiff.reports.porting import Cell, Code, Porting, PortingTable
+from lossdiff.reports.porting import Cell, Code, Porting, PortingLine, PortingTable
 
 PAGE = Path(__file__).parents[1] / "docs" / "porting.md"
 HEAD = """\
@@ -68,14 +68,26 @@ def _table(table: PortingTable, found: Porting) -> Iterator[str]:
     yield f"|---|{'---|' * len(shown)}"
     for line in table.lines:
         options = ", ".join(f"`{option}`" for option in line.options) or "none"
-        cells = [_cell(line.cells[it]) if it in line.cells else "there is none" for it in shown]
+        cells = [
+            _cell(line.cells[it]) if it in line.cells else _none(line, found.libraries[it])
+            for it in shown
+        ]
         yield f"| {options} | {' | '.join(cells)} |"
     if missing := [it for it in found.libraries if it not in shown]:
         yield f"\n{', '.join(missing)}: there is none."
 
 
+def _none(line: PortingLine, framework: str) -> str:
+    other = line.instead(framework)
+    return f"there is none; take {_link(other)}" if other else "there is none"
+
+
+def _link(cell: Cell) -> str:
+    return f"[`{cell.member.name}`](#{anchor(cell.member.name)})"
+
+
 def _cell(cell: Cell) -> str:
-    link = f"[`{cell.member.name}`](#{anchor(cell.member.name)})"
+    link = _link(cell)
     if not cell.value.asked:
         return f"{link}: not asked"
     gradient = f"gradient {cell.gradient}" if cell.gradient.asked else "no gradient was judged"

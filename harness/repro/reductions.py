@@ -115,7 +115,8 @@ def _renumbered(case: Case, target: Array, keep: Array) -> Array:
     new[keep] = np.arange(len(keep))
     inside = (target >= 0) & (target < classes)
     above = np.where(target >= classes, target - classes + len(keep), target)
-    moved = np.where(inside, new[np.where(inside, target, 0)], above)
+    labels = np.where(inside, target, 0).astype(np.int64)  # they may be of a dtype of reals
+    moved = np.where(inside, new[labels], above)
     return np.where(target == case.options.ignore_index, target, moved).astype(target.dtype)
 
 

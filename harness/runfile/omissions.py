@@ -72,9 +72,10 @@ def _frameworks(run: RunFile, asked: Mapping[WayView, int]) -> Iterator[Omission
         here = {way.mode for way in asked if way.framework == name}
         for mode in FRAMEWORKS[name].modes:
             if mode.name not in here:
+                is_left = mode.is_slow and meta.get("suite") != "full"
                 slow = "each compilation takes seconds, so only --suite full asks it by itself"
                 named = "--mode named others, or no case is for it"
-                yield Omission(f"{name}, {mode.name}", slow if mode.is_slow else named)
+                yield Omission(f"{name}, {mode.name}", slow if is_left else named)
 
 
 def _rest(run: RunFile, asked: Mapping[WayView, int]) -> Iterator[Omission]:

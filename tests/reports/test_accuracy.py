@@ -60,7 +60,7 @@ def test_median_and_worst_and_the_input_of_the_worst(tmp_path: Path) -> None:
     (line,) = only_part(comparison(tmp_path, rows).accuracy).lines
     assert (line.ulp, line.ratio) == ((5.0, 40.0), (0.5, 4.0))
     assert line.worst.case == "softmax/float32/4x10/normal_100/-/0"
-    assert line.command == f"lossdiff show RUN.sqlite --case {line.worst.case} --impl a.f"
+    assert line.command("a.sqlite") == f"lossdiff show a.sqlite --case {line.worst.case} --impl a.f"
 
 
 def test_a_case_without_a_number_counts_as_worse_than_any_error(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_case_without_a_number_counts_as_worse_than_any_error(tmp_path: Path) 
     assert (line.without, line.ratio) == (1, (0.1, 0.1))
     assert line.worst.got == "nan"
     assert line.about == "2 within the bound, 0 beyond it, 1 without a number"
-    assert line.command.startswith("lossdiff repro RUN.sqlite softmax/")
+    assert line.command("a.sqlite").startswith("lossdiff repro a.sqlite softmax/")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +99,13 @@ def test_a_function_that_takes_few_cases_is_left_out() -> None:
     members = [Member("f", name, "native", "eager") for name in "abc"]
     asked = dict(zip(members, ({"1", "2", "3", "4"}, {"1", "2", "3"}, {"4"}), strict=True))
     assert common_cases(asked) == ({"1", "2", "3"}, [members[2]])
+
+
+def test_a_function_that_takes_enough_cases_stays() -> None:
+    members = [Member("f", name, "native", "eager") for name in "ab"]
+    many, some = set(map(str, range(40))), set(map(str, range(8)))
+
+    assert common_cases(dict(zip(members, (many, some), strict=True))) == (some, [])
 
 
 def test_the_place_of_an_error_grows_with_it_within_the_plot() -> None:

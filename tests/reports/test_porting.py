@@ -62,7 +62,7 @@ def test_a_function_is_shown_for_the_options_that_it_takes(tmp_path: Path) -> No
     porting = found(tmp_path, [row("a.f", PLAIN), row("b.f", PLAIN), row("b.f", WEIGHTED)])
     assert line_of(porting).cells.keys() == {"a", "b"}
     assert line_of(porting, "weight").cells.keys() == {"b"}
-    assert porting.libraries == ("a", "b")
+    assert dict(porting.libraries) == {"a": "a", "b": "b"}
 
 
 def test_verdicts_are_those_with_exactly_the_options(tmp_path: Path) -> None:
@@ -95,6 +95,24 @@ def test_the_code_stands_once_with_its_uses(tmp_path: Path) -> None:
     assert code.uses == ("cross_entropy index", "cross_entropy one_hot")
     assert "def cross_entropy(" in code.text
     assert (porting.place_of(name), porting.place_of("a.f")) == (0, -1)
+
+
+def test_a_library_without_one_is_sent_to_another_of_its_framework(tmp_path: Path) -> None:
+    optax, jax = (
+        "optax.losses.softmax_cross_entropy_with_integer_labels",
+        "jax.recipes.cross_entropy",
+    )
+    rows = [row(optax, PLAIN, framework="jax"), row(jax, WEIGHTED, framework="jax")]
+
+    porting = found(tmp_path, [*rows, row("numpy.recipes.cross_entropy", WEIGHTED)])
+
+    line = line_of(porting, "weight")
+    assert "Optax" not in line.cells
+    assert porting.libraries["Optax"] == "jax"
+    other = line.instead("jax")
+    assert other is not None
+    assert other.member.name == jax
+    assert line.instead("tensorflow") is None
 
 
 def test_the_page_says_where_there_is_none_and_leads_to_the_code(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.omissions import omissions
-from lossdiff.harness.runfile.rows import WorkerRow
+from lossdiff.harness.runfile.rows import VerdictRow, WorkerRow
 from lossdiff.reports.html import render
 from lossdiff.reports.trust import FAULTS, SOUND, trust_of
 
@@ -86,6 +86,22 @@ def test_a_run_without_verdicts_leaves_nothing_out(tmp_path: Path) -> None:
     with RunFile.create(tmp_path / "empty.sqlite") as run:
         assert omissions(run) == []
         assert "These runs hold no verdicts." in render([run])
+
+
+@pytest.mark.parametrize(
+    ("suite", "why"),
+    [
+        ("quick", "each compilation takes seconds, so only --suite full asks it by itself"),
+        ("full", "--mode named others, or no case is for it"),
+    ],
+)
+def test_a_full_run_does_not_send_its_reader_to_a_full_run(
+    tmp_path: Path, suite: str, why: str
+) -> None:
+    with made(tmp_path, ("torch",)) as run:
+        run.set_meta(suite=suite)
+        run.drop(VerdictRow, "mode <> 'eager'")
+        assert said(run)["torch, compile"] == why
 
 
 def test_only_what_no_run_asked_is_shown(tmp_path: Path) -> None:

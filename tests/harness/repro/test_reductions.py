@@ -87,6 +87,18 @@ def test_classes_are_renumbered(labels: list[int], keep: list[int], expected: li
     np.testing.assert_array_equal(case.inputs().target, expected)
 
 
+def test_labels_of_a_dtype_of_reals_are_renumbered_too() -> None:
+    case = given("cross_entropy/index.random:float32/float32/4x10/normal/-/0")
+    before = case.inputs().target
+    assert before is not None
+
+    after = cut(case, 1, np.arange(9, 10)).inputs().target
+
+    assert after is not None
+    assert after.dtype == before.dtype
+    assert not after.any()
+
+
 def test_a_class_that_is_ignored_keeps_its_number() -> None:
     case = cut(labelled([2, 3], ignore_index=2), 1, np.array([0, 3]))
 
