@@ -22,7 +22,7 @@ from ..verdicts import VERDICTS
 
 LONGEST = 10_000  # characters of a text that is no JSON
 _THREADS = ("one", "all")
-_REMEMBERED = 256  # ids of cases: rows of one case lie close together
+_REMEMBERED = 256  # ids of cases and shapes: rows of one case lie close together
 _MODES = {mode for framework in FRAMEWORKS.values() for mode in framework.mode_names}
 
 Check = Callable[[Any], bool]
@@ -58,6 +58,7 @@ def _is_verdict(word: str) -> bool:
     return not word or word.partition(":")[0] in VERDICTS
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _is_shape(text: str) -> bool:
     return all(axis.isascii() and axis.isdigit() for axis in text.split("x")) and len(text) < 200
 
