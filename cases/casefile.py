@@ -22,6 +22,7 @@ from .dtypes import FORMATS, Array, format_of
 from .model import Case, Inputs
 from .npz import NOT_ARRAYS, read_arrays
 from .operations import LANGUAGE_MODELS, OPERATIONS, Operation, Options
+from .weights import fitted
 
 _WEIGHTS = ("weight", "pos_weight")
 _EXACT = 2.0**53  # every whole number up to it is a float64
@@ -36,9 +37,10 @@ def read_case(path: Path) -> Case:
     Returns:
         A case of the family `file:DIGEST`, which carries its arrays. `logits`, `probs` or
         `log_probs` has shape (N, C), (N, C, d1) and so on, or any shape for functions of one
-        array. With a `dtype` in `spec` all arrays but index targets are rounded to it. Without
-        one nothing is rounded: whole numbers stay what they are, the target keeps its dtype, and
-        weights must be numbers of the first argument's. Arrays in Fortran's order are asked in it.
+        array and for binary losses, whose weights have any shape that broadcasts. With a `dtype`
+        in `spec` all arrays but index targets are rounded to it. Without one nothing is rounded:
+        whole numbers stay what they are, the target keeps its dtype, and weights must be numbers
+        of the first argument's. Arrays in Fortran's order are asked in it.
 
     Raises:
         CaseFileError: the file is missing, damaged, or does not describe a case.
@@ -86,7 +88,7 @@ def _case(arrays: dict[str, Array]) -> Case:
     if conflict := options.conflict(kind):
         raise SchemaError(conflict)
     for name in arrays.keys() & set(_WEIGHTS):
-        _check_shape(name, arrays[name], values.shape[1:2])
+        arrays[name] = _fitted(name, arrays[name], values, contract)
         options = replace(options, **{name: "given"})  # type: ignore[arg-type]
     rounds = "dtype" in spec
     weights = (
@@ -149,9 +151,9 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
     if unknown:
         raise SchemaError(f"has an array that {contract.name} does not take: {min(unknown)[:40]}")
     values = arrays[contract.domain]
-    axes = 2 if contract.is_loss else 1
+    axes = (2 if contract.is_loss else 1) if contract.reads_classes else 0
     if values.ndim < axes or (format_of(values.dtype) is None and values.dtype.kind not in "iu"):
-        shape = "shape (N, C), (N, C, d1) or more" if contract.is_loss else "at least one axis"
+        shape = ("any shape", "at least one axis", "shape (N, C), (N, C, d1) or more")[axes]
         raise SchemaError(
             f"`{contract.domain}` has dtype {values.dtype}, shape {values.shape}; "
             f"allowed: {', '.join(FORMATS)}; {shape}"
@@ -175,6 +177,13 @@ def _check_shape(name: str, array: Array | None, shape: tuple[int, ...]) -> None
         raise SchemaError(f"has no array `{name}`")
     if array.shape != shape:
         raise SchemaError(f"`{name}` has shape {array.shape}; it must have {shape}")
+
+
+def _fitted(name: str, array: Array, values: Array, contract: Operation) -> Array:
+    try:
+        return fitted(array, values.shape, reads_classes=contract.reads_classes)
+    except ValueError as error:
+        raise SchemaError(f"`{name}` {error}") from error
 
 
 def _options(given: Any, contract: Operation, axes: int) -> Options:

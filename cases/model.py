@@ -73,7 +73,7 @@ class Signature:
 
     def __str__(self) -> str:
         target = f"{self.target_kind or '-'}{self.target_dtype}"
-        parts = [self.operation, target, self.dtype, _join(self.shape)]
+        parts = [self.operation, target, self.dtype, shape_text(self.shape)]
         return "/".join([*parts, _options_text(self.options)])
 
 
@@ -116,7 +116,7 @@ class Case:
         """The readable name, which contains everything that the inputs depend on."""
         target = f"/{self.target}" if self.target_kind else ""
         options = _options_text(self.options)
-        shape = f"{_join(self.shape)}~{self.layout}" if self.layout else _join(self.shape)
+        shape = f"{shape_text(self.shape)}~{self.layout}" if self.layout else shape_text(self.shape)
         return f"{self.operation}{target}/{self.dtype}/{shape}/{self.family}/{options}/{self.seed}"
 
     @property
@@ -291,7 +291,12 @@ def _eighths(name: str, shape: tuple[int, ...]) -> Floats:
     return np.where(eighths >= 0, eighths + 1, eighths) / 8.0
 
 
-def _join(shape: tuple[int, ...]) -> str:
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Return a shape as ids and tables have it.
+
+    >>> shape_text((4, 10)), shape_text(())
+    ('4x10', 'scalar')
+    """
     return "x".join(map(str, shape)) or _SCALAR
 
 
@@ -333,7 +338,7 @@ def _inputs(case: Case) -> Inputs:
     # Families draw rows of classes; the axis of the classes is moved to its place afterwards. The
     # key of the stream has neither dtype nor operation, so that results for the same numbers can
     # be compared between operations and dtypes.
-    stream = Stream(f"{case.family}/{_join(case.shape)}/{case.seed}")
+    stream = Stream(f"{case.family}/{shape_text(case.shape)}/{case.seed}")
     if stored is not None:
         rows = np.moveaxis(stored.values, axis, -1).reshape(int(np.prod(rest)), classes)
     elif case.is_swept:

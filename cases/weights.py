@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .dtypes import Format
+from .dtypes import Array, Format
 from .stream import Floats, Stream
 
 
@@ -91,3 +91,36 @@ WEIGHTS: dict[str, Weights] = {
         ),
     )
 }
+
+
+def fitted(array: Array, shape: tuple[int, ...], *, reads_classes: bool) -> Array:
+    """Return given weights in a form that the contract has.
+
+    Args:
+        array: the weights.
+        shape: the shape of the first argument.
+        reads_classes: whether the loss is one of whole rows, whose weights belong to the classes.
+
+    Returns:
+        Weights of shape (C,); or, for losses of elements, with as many axes as `shape` has, which
+        broadcast to it.
+
+    Raises:
+        ValueError: they do not fit.
+
+    >>> fitted(np.ones((2, 1)), (2, 3), reads_classes=False).shape
+    (2, 1)
+    """
+    classes = shape[min(1, len(shape) - 1) :][:1]
+    if shape and array.shape == classes:
+        return array
+    if reads_classes:
+        raise ValueError(f"has shape {array.shape}; it must have {classes}")
+    try:
+        fits = np.broadcast_shapes(array.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        allowed = f"have {classes}, or broadcast to {shape}" if shape else "be one number"
+        raise ValueError(f"has shape {array.shape}; it must {allowed}")
+    return array.reshape([1] * (len(shape) - array.ndim) + list(array.shape))

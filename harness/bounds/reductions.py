@@ -98,7 +98,7 @@ def reduced(case: Case, solution: Solution, rows: Floats, v: Floats, q: Precisio
     if case.options.reduction == "none":
         return rows
     losses = np.abs(np.nan_to_num(solution.row_losses, nan=0.0, posinf=0.0, neginf=0.0))
-    n, classes = int(np.count_nonzero(losses)), case.shape[case.class_axis]
+    n, classes = int(np.count_nonzero(losses)), (case.shape or (1,))[case.class_axis]
     h = q.depth(n)
     # Elementwise losses may be summed over the classes first: the deeper of both orders counts.
     if losses.shape == case.shape:

@@ -10,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...cases.model import Case
+from ...cases.model import Case, shape_text
 from ...errors import RunFileError
 from ...outputs import shown
 from ..runfile import PassView, ProcessRow, RunFile, WorkerRow
@@ -36,7 +36,7 @@ class BenchmarkKey(NamedTuple):
     def label(self) -> str:
         """The benchmark in words, without its implementation and mode."""
         case = Case.parse(self.case)
-        shape = "x".join(map(str, case.shape))
+        shape = shape_text(case.shape)
         threads = "1 thread" if self.threads == "one" else "all threads"
         return f"{case.dtype} {shape} {self.direction}, {threads}, {self.cache}"
 

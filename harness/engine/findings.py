@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from ...backends.claim import Claim
 from ...cases.ledger import Entry, ledger
-from ...cases.model import Case
+from ...cases.model import Case, shape_text
 from ..judging import Remark, Verdict
 from ..relations import RelationCheck
 from ..runfile import RunFile, VerdictRow, WorkerRow
@@ -125,7 +125,7 @@ class Findings:
             operation=case.operation,
             target_kind=case.target_kind,
             family=case.family,
-            shape="x".join(map(str, case.shape)),
+            shape=shape_text(case.shape),
             dtype=case.dtype,
             options=case.options.given(),
             implementation=claim.name,

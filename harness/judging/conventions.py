@@ -43,6 +43,8 @@ MEANINGS: dict[str, str] = {
     "dtype_of_logits": "the gradient by the target has the dtype of the logits, not that of the "
     "target",
     "computed_in_float32": "the result of 16-bit arguments is float32, and right as such",
+    "clip_eps": "probabilities are clipped to [ε, 1 − ε] with the ε of their dtype "
+    "(scikit-learn: log_loss)",
     "clip_declared": "probabilities are clipped to its own declared ε",
     "dtypes_refused": "arguments of different dtypes, or an index target that is not int64, are "
     "refused (TensorFlow, PyTorch)",

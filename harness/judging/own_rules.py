@@ -31,7 +31,7 @@ NOT_IMPLEMENTED = "NotImplementedError"
 _OF_ERRORS = (f"{CONVENTION}dtypes_refused", f"{UNDEFINED}error", VerdictKind.REFUSED.word)
 _OF_NAN = f"{CONVENTION}bad_index_is_nan"
 _OF_NOTHING = "nothing_counts_as_zero"
-DECLARED_CLIP = "clip_declared"
+DECLARED_CLIP, CLIP_OF_DTYPE = "clip_declared", "clip_eps"
 USUAL_CLIP, _USUAL_EPSILON = "clip_1e-7", 1e-7
 IN_FLOAT32 = "computed_in_float32"
 UNCHECKED = "unchecked"
@@ -225,10 +225,12 @@ def _under_more_conventions(
 
 def _more_conventions(solved: SolvedCase, rules: OwnRules) -> Iterator[tuple[str, Convention]]:
     single = [it for it in conventions_for(solved.case) if it[0] != _OF_NOTHING]
-    if rules.clip and solved.case.contract.domain == "probs" and not solved.by_formula:
-        own = DECLARED_CLIP, Convention(clip=rules.clip)
-        yield own
-        single.append(own)
+    if solved.case.contract.domain == "probs" and not solved.by_formula:
+        unit = 2 * FORMATS[solved.case.dtype].unit_roundoff
+        own = [(DECLARED_CLIP, Convention(clip=rules.clip))] if rules.clip else []
+        own.append((CLIP_OF_DTYPE, Convention(clip=unit)))
+        yield from own
+        single += own
     for (one, left), (other, right) in combinations(single, 2):
         both = _together(left, right)
         if both is not None:

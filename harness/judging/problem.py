@@ -88,4 +88,6 @@ def problem_of(case: Case, inputs: Inputs, inner: Format) -> Problem:
 
 
 def _by_class(weight: Array, x: Array, axis: int) -> Array:
+    if x.ndim != 1 and weight.ndim == x.ndim:
+        return weight  # those of binary losses may have any shape that broadcasts
     return np.asarray(weight.reshape([-1 if it == axis else 1 for it in range(x.ndim)]))

@@ -86,14 +86,21 @@ def cut(case: Case, axis: int, keep: Array) -> Case:
         keep: the positions that stay, shape (n,), integer and ascending, at least one.
     """
     inputs = case.inputs()
-    cuts_classes = axis == case.class_axis and case.contract.is_loss
     parts: dict[str, Array | None] = {"values": _taken(case, inputs.values, axis, keep)}
     if inputs.target is not None:
         parts["target"] = _target(case, inputs.target, axis, keep)
-    if cuts_classes:
+    if case.contract.is_loss:
         weights = {name: getattr(inputs, name) for name in WEIGHTS}
-        parts.update({name: None if w is None else w[keep] for name, w in weights.items()})
+        parts.update({it: _weights(case, w, axis, keep) for it, w in weights.items()})
     return with_inputs(case, replace(inputs, **parts))  # type: ignore[arg-type]
+
+
+def _weights(case: Case, weight: Array | None, axis: int, keep: Array) -> Array | None:
+    """Return the weights that stay: those of the classes, or of elements as they broadcast."""
+    if weight is None or (weight.ndim < len(case.shape) and axis != case.class_axis):
+        return weight
+    along = 0 if weight.ndim < len(case.shape) else axis
+    return weight if weight.shape[along] == 1 else np.take(weight, keep, along)
 
 
 def _target(case: Case, target: Array, axis: int, keep: Array) -> Array:

@@ -19,7 +19,7 @@ from ...backends import FRAMEWORKS, dialect_of
 from ...backends.base import ARGUMENTS, result_shape
 from ...backends.dialect import ScriptCall, Wanted
 from ...cases.dtypes import format_of
-from ...cases.model import Case
+from ...cases.model import Case, shape_text
 from ...errors import SessionError
 from ...printing import printable
 from ..answers import GRADIENT_TARGET, HVP_LOGITS, VALUE, Failure
@@ -135,7 +135,7 @@ class _Writer:
         case, selector, verdict = self._case, self._point, self._verdict
         options = ", ".join(f"{key}={value}" for key, value in case.options.given().items())
         target = f", {case.target_kind} target" if case.target_kind else ""
-        shape = "x".join(map(str, case.shape))
+        shape = shape_text(case.shape)
         meaning = verdict.kind.meaning
         facts = {
             "question": f"{case.operation}{target}, {case.dtype}, shape {shape}",

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from ...backends import FRAMEWORKS
 from ...backends.claim import Kind
 from ...cases.dtypes import FORMATS
-from ...cases.model import Case
+from ...cases.model import Case, shape_text
 from ...cases.npz import is_array
 from ...cases.operations import OPERATIONS, TargetKind
 from ...cases.sweeps import SWEEPS
@@ -60,7 +60,9 @@ def _is_verdict(word: str) -> bool:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _is_shape(text: str) -> bool:
-    return all(axis.isascii() and axis.isdigit() for axis in text.split("x")) and len(text) < 200
+    sizes = text.split("x")
+    is_plain = all(size.isascii() and size.isdigit() for size in sizes) and len(text) < 200
+    return is_plain or text == shape_text(())
 
 
 # By column: what a value has to be, and whether it is that.

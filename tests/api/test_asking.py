@@ -11,7 +11,7 @@ from lossdiff.backends import FRAMEWORKS
 
 import lossdiff
 from lossdiff._api import frameworks
-from lossdiff.errors import ArgumentValueError, FrameworkAbsentError
+from lossdiff.errors import FrameworkAbsentError
 
 LOGITS, LABELS = [[1.0, 2.0, 3.0], [0.0, -1.0, 5.0]], [2, 0]
 
@@ -91,11 +91,26 @@ def test_a_framework_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPa
         frameworks.backend_of("jax")
 
 
-def test_what_no_framework_takes_is_refused_with_one_line() -> None:
-    with pytest.raises(ArgumentValueError, match="several axes are asked of no framework"):
-        lossdiff.ask("softmax", LOGITS, axis=(0, 1), frameworks=["numpy"])
-    with pytest.raises(ArgumentValueError, match="did you mean torch"):
-        lossdiff.ask("softmax", LOGITS, frameworks=["tork"])
+@pytest.mark.parametrize("axis", [(0, 1), None])
+def test_several_axes_are_asked_as_one(axis: tuple[int, ...] | None) -> None:
+    found = lossdiff.ask("softmax", LOGITS, axis=axis, frameworks=["numpy"])
+
+    value = next(row for row in found.rows if row.quantity == "value")
+    assert value.answer is not None
+    np.testing.assert_allclose(value.answer.sum(), 1.0)
+    assert value.answer.shape == (2, 3)
+    assert value.verdict in {"exact", "faithful", "within bound"}
+
+
+def test_numbers_without_axes_are_asked_of_binary_losses() -> None:
+    found = lossdiff.ask(
+        "binary_cross_entropy_with_logits", 0.5, 1.0, weight=2.0, pos_weight=3.0,
+        frameworks=["numpy"],
+    )  # fmt: skip
+
+    assert {row.verdict for row in found.rows} <= {"exact", "faithful", "within bound"}
+    assert found.rows[0].answer is not None
+    assert found.rows[0].answer.shape == ()
 
 
 def test_the_table_of_pandas_needs_pandas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ QUESTIONS = [
     for operation in OPERATIONS.values()
     for kind in (operation.targets or (None,))
 ]
+BINARY = {"operation": "binary_cross_entropy_with_logits", "target_kind": "multi_label"}
 CROSS_ENTROPY = {"operation": "cross_entropy", "target_kind": "index"}
 GOOD = {"logits": LOGITS, "target": TARGETS["index"], "spec": json.dumps(CROSS_ENTROPY)}
 
@@ -93,6 +94,31 @@ def test_a_file_of_each_operation_becomes_a_case_that_can_be_judged(
     assert Case.parse(case.id) == case
     assert case.dtype == "float64"
     np.testing.assert_array_equal(VALUES[domain], case.inputs().values)
+    assert "value" in solved_case(case).solution.quantities
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 1), (1, 3), (2, 3)])
+@pytest.mark.parametrize("name", ["weight", "pos_weight"])
+def test_weights_of_binary_losses_have_any_shape_that_broadcasts(
+    path: Path, name: str, shape: tuple[int, ...]
+) -> None:
+    arrays = {"logits": LOGITS, "target": TARGETS["multi_label"], name: np.full(shape, 2.0)}
+
+    case = asked(path, BINARY, **arrays)
+
+    value = solved_case(case).solution.quantities["value"].to_float()
+    whole = asked(path, BINARY, **{**arrays, name: np.full((2, 3), 2.0)})
+    assert value == solved_case(whole).solution.quantities["value"].to_float()
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_binary_losses_of_numbers_and_rows_are_asked(path: Path, shape: tuple[int, ...]) -> None:
+    arrays = {"logits": np.full(shape, 0.5), "target": np.ones(shape), "weight": np.array(2.0)}
+
+    case = asked(path, BINARY, **arrays)
+
+    assert case.shape == shape
+    assert Case.parse(case.id) == case
     assert "value" in solved_case(case).solution.quantities
 
 

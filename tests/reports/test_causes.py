@@ -126,6 +126,13 @@ def test_a_cause_is_shown_by_its_plainest_finding() -> None:
     assert causes(given)[0].plainest == plain
 
 
+def test_a_cause_is_shown_by_a_right_answer_that_is_a_number() -> None:
+    number = wrong(1)[0]
+    error = replace(number, case=number.case.replace("softmax", "exp"), exact="an error")
+
+    assert causes([error, number])[0].plainest == number
+
+
 def test_the_worst_cause_comes_first_and_settled_ones_after_all_findings() -> None:
     given = [
         *rows(5, verdict="raised", note="ValueError: no", exact=""),

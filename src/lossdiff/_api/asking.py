@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..backends import EAGER, FRAMEWORKS
 from ..backends.base import Backend
-from ..errors import ArgumentValueError, FrameworkAbsentError
+from ..errors import FrameworkAbsentError
 from ..harness.answers import Failure
 from ..harness.judging import SolvedCase, Verdict, judge
 from ..harness.workers import evaluate
@@ -140,7 +140,6 @@ def ask(
     ('scipy.special.softmax', 'exact')
     """
     question = asked(operation, logits, target, options)
-    _refuse_moved(question)
     given = question.case.given
     assert given is not None  # noqa: S101 -- it was made of arrays
     solved = SolvedCase(question.case, given)
@@ -162,14 +161,6 @@ def ask(
     right = {name: question.restored(name, exact.to_float())
              for name, exact in solution.quantities.items()}  # fmt: skip
     return Replies(question.case.id, right, solution.refusal, tuple(rows), absent, not_taken)
-
-
-def _refuse_moved(question: Asked) -> None:
-    """Refuse what no framework's function takes as it is; the exact answer to it is known."""
-    if question.axes:
-        raise ArgumentValueError(
-            "several axes are asked of no framework; lossdiff.exact and tolerance take them"
-        )
 
 
 def _replies(

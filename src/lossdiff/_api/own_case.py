@@ -15,8 +15,10 @@ from ..cases.casefile import digest_of, target_family_of
 from ..cases.dtypes import FORMATS, format_of
 from ..cases.model import Case, Inputs
 from ..cases.operations import LANGUAGE_MODELS, OPERATIONS, Operation, Options, TargetKind
+from ..cases.weights import fitted
 from ..errors import ArgumentTypeError, ArgumentValueError
 from .frameworks import PLAIN, backend_of, framework_of_array, named
+from .masks import Kept, mask_for_loss, mask_of, masked
 
 Array = NDArray[Any]
 WEIGHTS = ("weight", "pos_weight")
@@ -55,6 +57,7 @@ class Asked:
         result: the shape of the result as it is wanted.
         axes: the axes of the classes, where there are several; empty for one.
         framework: the framework of the given arrays; None for lists and numbers.
+        kept: of a loss what counts, where a mask leaves the rest out.
     """
 
     case: OwnCase
@@ -62,9 +65,12 @@ class Asked:
     result: tuple[int, ...]
     axes: tuple[int, ...] = ()
     framework: str | None = None
+    kept: Kept | None = None
 
     def restored(self, quantity: str, array: Array) -> Array:
         """Return a quantity in the shape and order of axes that the user knows."""
+        if self.kept is not None:
+            return self.kept.back(array)
         if quantity == "value" and self.case.operation in _REDUCES:
             return array.reshape(self.result)
         if not self.shape:
@@ -90,7 +96,8 @@ def asked(
         logits: the first argument: numbers, nested lists, or an array of any framework.
         target: the target, likewise; None for an operation without one.
         options: the options of the operation, weights as arrays; `target_kind`, `dtype` and
-            `cotangent`; `axis` (one or several), `keepdim` and `where` of functions of one array.
+            `cotangent`; `where`, a mask, not of functions of elements; `axis` (one or several)
+            and `keepdim` of functions of one array.
 
     Raises:
         ArgumentTypeError: an argument is of a type that is not taken.
@@ -110,6 +117,7 @@ def asked(
               if name in contract.options and given.get(name) is not None}  # fmt: skip
     shape, keeps = values.shape, False
     axes: tuple[int, ...] = ()
+    mask = _mask(contract, values, given) if contract.is_loss else None
     if not contract.is_loss:
         _refuse_target(contract, target)
         values, axes, keeps = _shaped(contract, values, given)
@@ -123,6 +131,9 @@ def asked(
     labels = None if kind is None else _target(target, kind, values, dtype)
     arrays = {name: _fitting(name, it, values, contract) for name, it in arrays.items()}
     inputs = Inputs(values, labels, arrays.get("weight"), arrays.get("pos_weight"))
+    kept = mask if isinstance(mask, Kept) else None
+    inputs = inputs if mask is None else masked(inputs, mask, contract)
+    values, labels = inputs.values, inputs.target
     case = OwnCase(
         operation,
         f"file:{digest_of(inputs)}",
@@ -138,7 +149,8 @@ def asked(
     if contract.reads_classes and not values.shape[case.class_axis]:
         raise ArgumentValueError(f"{contract.domain} of shape {shape} has no classes")
     result = _result(case, shape, axes, keeps=keeps)
-    return Asked(_weighted(case, cotangent), shape, result, axes, framework_of_array(logits))
+    case = _weighted(case, cotangent, kept)
+    return Asked(case, shape, result, axes, framework_of_array(logits), kept)
 
 
 def _other_dtype(labels: Array | None, kind: str | None, values: Array) -> str:
@@ -258,9 +270,7 @@ def _shaped(
     if (keeps or where is not None) and not is_plain:
         raise ArgumentTypeError(f"{contract.name} takes neither keepdim nor where")
     if where is not None:
-        mask = array_of("where", where)
-        if mask.dtype != bool:
-            raise ArgumentValueError(f"where holds {mask.dtype}; a mask holds bool")
+        mask = mask_of(array_of("where", where))
         values = np.where(mask, values, np.array(-np.inf, values.dtype))
     if contract.reads_classes and not values.ndim:
         if given.pop("axis", None) not in (None, -1, 0):
@@ -290,7 +300,8 @@ def _options(contract: Operation, given: dict[str, Any], axes: int, is_moved: bo
     for name, value in given.items():
         plain = [item for item in contract.options if item not in WEIGHTS]
         is_plain = not (contract.is_loss or contract.is_defined) and contract.reads_classes
-        extra = ["keepdim", "where"] if is_plain else []
+        is_masked = contract.is_loss and not contract.is_defined
+        extra = ["keepdim", "where"] if is_plain else ["where"] if is_masked else []
         named(
             f"option of {contract.name}",
             name,
@@ -327,20 +338,10 @@ def _is_possible(name: str, value: float) -> bool:
 
 def _fitting(name: str, array: Array, values: Array, contract: Operation) -> Array:
     """Return weights of shape (C,), or with the axes of the values where no class is read."""
-    classes = values.shape[min(1, values.ndim - 1) :][:1]
-    if array.shape == classes and values.ndim:
-        return array
-    if contract.reads_classes:
-        raise ArgumentValueError(f"{name} has shape {array.shape}; it must have {classes}")
     try:
-        fits = np.broadcast_shapes(array.shape, values.shape) == values.shape
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ArgumentValueError(
-            f"{name} has shape {array.shape}, which does not broadcast to {values.shape}"
-        )
-    return array.reshape([1] * (values.ndim - array.ndim) + list(array.shape))
+        return fitted(array, values.shape, reads_classes=contract.reads_classes)
+    except ValueError as error:
+        raise ArgumentValueError(f"{name} {error}") from error
 
 
 def _result(
@@ -356,10 +357,21 @@ def _result(
     return tuple(size for axis, size in enumerate(shape) if axis not in gone)
 
 
-def _weighted(case: OwnCase, cotangent: object) -> OwnCase:
+def _weighted(case: OwnCase, cotangent: object, kept: Kept | None) -> OwnCase:
     if cotangent is None:
         return case
     array, shape = array_of("cotangent", cotangent), result_shape(case)
-    if array.shape != shape:
-        raise ArgumentValueError(f"the cotangent has shape {array.shape}; the result has {shape}")
-    return replace(case, weights_of_result=array)
+    whole = kept.mask.shape if kept is not None and shape else shape
+    if array.shape != whole:
+        raise ArgumentValueError(f"the cotangent has shape {array.shape}; the result has {whole}")
+    weights = kept.of(array) if kept is not None and shape else array
+    return replace(case, weights_of_result=weights)
+
+
+def _mask(contract: Operation, values: Array, given: dict[str, Any]) -> Array | Kept | None:
+    """Return what a mask leaves out of a loss; None without one."""
+    where = given.pop("where", None)
+    if where is None or contract.is_defined:
+        return None
+    mask = mask_of(array_of("where", where))
+    return mask_for_loss(mask, values.shape, reads_classes=contract.reads_classes)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ..cases.model import shape_text
 from ..errors import NothingToShowError
 from ..harness.judging import Verdict
 from ..harness.repro import (
@@ -161,7 +162,7 @@ def _of_domain(run: RunFile, row: DomainRow) -> VerdictRow:
         operation=row.operation,
         target_kind=case.target_kind,
         family=case.family,
-        shape="x".join(map(str, case.shape)),
+        shape=shape_text(case.shape),
         dtype=row.dtype,
         options=case.options.given(),
         implementation=row.implementation,
@@ -241,7 +242,7 @@ def reproduce(
         origin = Origin(row.case, run.meta.get("version", ""), is_shrunk=shrinks)
         if shrinks:
             small = shrink(session, case, selector, verdict, timeout=limits.seconds)
-            shapes = ["x".join(map(str, shape)) for shape in (case.shape, small.case.shape)]
+            shapes = [shape_text(shape) for shape in (case.shape, small.case.shape)]
             ended = "" if small.is_minimal else "; the limit came first"
             say(f"shrunk from {shapes[0]} to {shapes[1]} in {small.questions} questions{ended}")
             case, verdict = small.case, small.verdict

@@ -113,6 +113,7 @@ def test_every_convention_has_somebody_who_follows_it() -> None:
         "computed_in_float32",
         "unchecked",
         "overflows_on_the_way",
+        "clip_eps",
     }  # see `test_own_rules`
     assert {convention for convention, *_ in FOLLOWED} == set(MEANINGS) - of_users
 

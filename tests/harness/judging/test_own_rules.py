@@ -180,6 +180,23 @@ def test_its_own_documented_clip_is_a_convention(text: str) -> None:
     assert judge_own(solved, "value", loss, rules).word == "convention:clip_declared"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_probabilities_that_are_clipped_to_the_epsilon_of_their_dtype_are_a_convention(
+    dtype: str,
+) -> None:
+    case = f"binary_cross_entropy/multi_label.binary/{dtype}/4x10/probs_edge/reduction=none/0"
+    solved = question(case)
+    p, z = solved.inputs.values, solved.inputs.target
+    assert z is not None
+    for times, word in ((1, "convention:clip_eps"), (1000, "inaccurate")):
+        eps = times * np.finfo(p.dtype).eps
+        clipped = np.clip(p, eps, 1 - eps)
+
+        loss = -(z * np.log(clipped) + (1 - z) * np.log(1 - clipped))
+
+        assert judge_own(solved, "value", loss).word == word
+
+
 def test_a_loss_that_checks_no_probabilities_follows_a_convention_and_one_of_labels_does_not() -> (
     None
 ):

@@ -49,6 +49,22 @@ def test_other_dtypes_stay_in_the_id() -> None:
     assert case.options.weight == "given:float16"
 
 
+@pytest.mark.parametrize("shape", [(), (4,), (3, 1), (1, 4), (3, 4)])
+def test_weights_that_broadcast_are_cut_with_their_elements(shape: tuple[int, ...]) -> None:
+    case = given("binary_cross_entropy/multi_label.binary/float32/3x4/probs/weight=ones/0")
+    weight = np.arange(float(np.prod(shape)), dtype=np.float32).reshape(shape)
+    weight = weight if weight.ndim == 1 else weight.reshape((1,) * (2 - weight.ndim) + shape)
+    case = with_inputs(case, Inputs(case.inputs().values, case.inputs().target, weight))
+    keep = np.array([0, 2])
+
+    for axis in (0, 1):
+        left = cut(case, axis, keep).inputs()
+        whole = np.broadcast_to(weight, (3, 4))
+        np.testing.assert_array_equal(
+            np.broadcast_to(left.weight, left.values.shape), np.take(whole, keep, axis)
+        )
+
+
 def test_the_second_derivative_is_still_judged() -> None:
     case = as_given(Case.parse("softmax/float32/4x10/grid/-/0"), "hvp_logits")
 
