@@ -15,19 +15,23 @@ from __future__ import annotations
 
 from . import functions
 from .answers import Answers
+from .decimals import Decimals
 from .definition import Definition, Formula, define, definition_of, forget, is_formula
+from .digits import in_digits
 from .graph import Array
 from .plain import plain
 
 __all__ = [
     "Answers",
     "Array",
+    "Decimals",
     "Definition",
     "Formula",
     "define",
     "definition_of",
     "forget",
     "functions",
+    "in_digits",
     "is_formula",
     "plain",
 ]

@@ -124,7 +124,7 @@ class Answers:
             outputs = quantities_of(formula, self.case, self.inputs)
             arrays = {_VALUES: self.inputs.values, _TARGET: self.inputs.target}
             numbers = {
-                name: np.asarray(array, np.float64).reshape(_matrix(self.case))
+                name: np.asarray(array, np.float64).reshape(matrix_of(self.case))
                 for name, array in arrays.items()
                 if array is not None and array.size == self.inputs.values.size
             }
@@ -142,12 +142,12 @@ def quantities_of(formula: Formula, case: Case, inputs: Inputs) -> dict[str, gra
         case: the shape, the target and the reduction.
         inputs: the arrays of the case; of them only those are read that the graph holds.
     """
-    x = given(_VALUES, _matrix(case))
+    x = given(_VALUES, matrix_of(case))
     target: Target | None = None
     if case.target_kind == "index" and inputs.target is not None:
-        target = Labels(inputs.target.reshape(_matrix(case)[:1]), _matrix(case)[1])
+        target = Labels(inputs.target.reshape(matrix_of(case)[:1]), matrix_of(case)[1])
     elif case.target_kind:
-        target = given(_TARGET, _matrix(case))
+        target = given(_TARGET, matrix_of(case))
     found = applied(formula, x, target)
     if "reduction" in case.contract.options and case.options.reduction != "none":
         found = found.mean() if case.options.reduction == "mean" else found.sum()
@@ -164,7 +164,7 @@ def quantities_of(formula: Formula, case: Case, inputs: Inputs) -> dict[str, gra
     return outputs
 
 
-def _matrix(case: Case) -> tuple[int, int]:
+def matrix_of(case: Case) -> tuple[int, int]:
     """Return the shape (N, C) in which a formula takes the arrays of a case."""
     return (1, *case.shape) if len(case.shape) == 1 else case.shape  # type: ignore[return-value]
 

@@ -25,7 +25,9 @@ _SPARE = 40  # digits in which a power of two is computed besides those of the r
 _ZERO, _ONE, _NAN = Decimal(0), Decimal(1), Decimal("NaN")
 
 
-def on_decimals(outputs: list[Array], inputs: Mapping[str, Floats], digits: int) -> Values:
+def on_decimals(
+    outputs: list[Array], inputs: Mapping[str, Floats | Decimals], digits: int
+) -> Values:
     """Return the numbers of every step that some arrays are computed from.
 
     Args:
@@ -46,8 +48,10 @@ def on_decimals(outputs: list[Array], inputs: Mapping[str, Floats], digits: int)
     return found
 
 
-def decimals(numbers: Floats) -> Decimals:
-    """Return float64 numbers as decimals, without rounding them."""
+def decimals(numbers: Floats | Decimals) -> Decimals:
+    """Return float64 numbers as decimals, without rounding them; decimals as they are."""
+    if np.asarray(numbers).dtype == object:
+        return np.asarray(numbers, object)
     return _each(Decimal, np.asarray(numbers, np.float64).astype(object))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Any
@@ -10,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cases.dtypes import FORMATS
+from ..cases.model import Inputs
 from ..errors import ArgumentValueError
 from ..harness.bounds import SOUND
+from ..harness.formula import Decimals, in_digits
 from ..harness.judging import SolvedCase
-from ..harness.oracle import Exact
+from ..harness.oracle import Exact, Solution
 from .frameworks import named
 from .own_case import Asked, asked
+from .written import written
 
 MOST_DIGITS = 25  # of what the oracle computes: pairs of float64 numbers, good to about 2^-90
 
@@ -50,14 +54,15 @@ def exact(
 ) -> Exactly:
     """Return the right value of an operation, and its gradients, to many digits.
 
-    They are those of the arrays as they are given: float32 numbers are taken as what they are.
+    They are those of the arrays as they are given: float32 numbers are taken as what they are,
+    logits and targets that are text, `Decimal`, `Fraction` or mpmath's numbers to their last digit.
     The gradient is that of the sum of the result, or of its product with `cotangent`.
 
     Args:
         operation: the name of an operation.
         logits: the first argument: numbers, nested lists, or an array of any framework.
         target: the target, likewise; None for an operation without one.
-        digits: the number of significant digits.
+        digits: the number of significant digits, as many as wanted.
         options: the options of the operation: `label_smoothing=0.1`, `weight=[1.0, 2.0]`,
             `reduction="none"`, `axis=(1, 2)`, `keepdim=True`, `where=mask`; `dtype` to which the
             arrays are rounded first; `target_kind`; `cotangent`.
@@ -76,8 +81,8 @@ def exact(
     solved = solved_of(question)
     # What is far below the numbers of a narrower dtype is a number here.
     solution = solved.in_dtype("float64").solution if solved.by_formula else solved.solution
-    found = {name: question.restored(name, decimals(exact, digits))
-             for name, exact in solution.quantities.items()}  # fmt: skip
+    right = _decimals(question, solution, digits, logits, target)
+    found = {name: question.restored(name, numbers) for name, numbers in right.items()}
     wide = {name: question.restored(name, exact.to_float())
             for name, exact in solution.quantities.items()}  # fmt: skip
     return Exactly(
@@ -87,6 +92,34 @@ def exact(
         question.case.dtype,
         wide,
     )
+
+
+def _decimals(
+    question: Asked, solution: Solution, digits: int, logits: object, target: object
+) -> dict[str, NDArray[Any]]:
+    """Return the quantities in decimals: the oracle's, or where these are too few, by formulas."""
+    case, given = question.case, question.case.given
+    assert given is not None  # noqa: S101 -- it was made of arrays
+    exactly = {} if question.rounds else dict(_written(question, given, logits, target))
+    if digits <= MOST_DIGITS and not exactly:
+        return {name: decimals(exact, digits) for name, exact in solution.quantities.items()}
+    if case.shape and case.judged_rows < case.shape[0]:
+        raise ArgumentValueError(f"digits is {digits}; of so large an array allowed: {MOST_DIGITS}")
+    return in_digits(case, given, solution, digits, exactly)
+
+
+def _written(
+    question: Asked, given: Inputs, logits: object, target: object
+) -> Iterator[tuple[str, Decimals]]:
+    """Yield the arguments that float64 does not hold, as they were written."""
+    for name, one, rounded in (("values", logits, given.values), ("target", target, given.target)):
+        exactly = None if one is None else written(one)
+        if exactly is None or rounded is None or (name == "target" and rounded.dtype.kind in "iu"):
+            continue
+        # What a mask has left out is 0 or infinite in the arrays of the case.
+        is_number = np.isfinite(rounded) & (rounded != 0)
+        floats = np.frompyfunc(Decimal, 1, 1)(rounded.astype(np.float64).astype(object))
+        yield name, np.where(is_number, question.placed(exactly), floats)
 
 
 def tolerance(
@@ -148,11 +181,8 @@ def solved_of(question: Asked) -> SolvedCase:
 def decimals(exact: Exact, digits: int) -> NDArray[Any]:
     """Return exact numbers as an array of `Decimal`, rounded to a number of digits.
 
-    Raises:
-        ArgumentValueError: the oracle has not as many digits.
+    At most `MOST_DIGITS` are right.
     """
-    if digits > MOST_DIGITS:
-        raise ArgumentValueError(f"digits is {digits}; the oracle has {MOST_DIGITS}")
     flat = exact.map(np.ravel)
     found = np.empty(flat.shape, object)
     with localcontext() as context:

@@ -19,6 +19,7 @@ from ..cases.weights import fitted
 from ..errors import ArgumentTypeError, ArgumentValueError
 from .frameworks import PLAIN, backend_of, framework_of_array, named
 from .masks import Kept, mask_for_loss, mask_of, masked
+from .written import written
 
 Array = NDArray[Any]
 WEIGHTS = ("weight", "pos_weight")
@@ -58,6 +59,7 @@ class Asked:
         axes: the axes of the classes, where there are several; empty for one.
         framework: the framework of the given arrays; None for lists and numbers.
         kept: of a loss what counts, where a mask leaves the rest out.
+        rounds: whether the arrays were rounded to a dtype first.
     """
 
     case: OwnCase
@@ -66,6 +68,16 @@ class Asked:
     axes: tuple[int, ...] = ()
     framework: str | None = None
     kept: Kept | None = None
+    rounds: bool = False
+
+    def placed(self, array: Array) -> Array:
+        """Return an array in the shape of the first argument as the case holds it."""
+        if self.kept is not None:
+            return self.kept.of(array)
+        if self.axes:
+            others = [axis for axis in range(len(self.shape)) if axis not in self.axes]
+            array = np.transpose(array, [*others, *self.axes])
+        return array.reshape(self.case.shape)
 
     def restored(self, quantity: str, array: Array) -> Array:
         """Return a quantity in the shape and order of axes that the user knows."""
@@ -150,7 +162,7 @@ def asked(
         raise ArgumentValueError(f"{contract.domain} of shape {shape} has no classes")
     result = _result(case, shape, axes, keeps=keeps)
     case = _weighted(case, cotangent, kept)
-    return Asked(case, shape, result, axes, framework_of_array(logits), kept)
+    return Asked(case, shape, result, axes, framework_of_array(logits), kept, dtype is not None)
 
 
 def _other_dtype(labels: Array | None, kind: str | None, values: Array) -> str:
@@ -164,11 +176,15 @@ def array_of(name: str, given: object) -> Array:
 
     Args:
         name: the name of the argument, for messages.
-        given: a number, nested lists of numbers, or an array of any framework.
+        given: a number, nested lists of numbers, or an array of any framework. Numbers that are
+            written in other ways, as text or `Decimal`, are rounded to float64.
 
     Raises:
         ArgumentTypeError: it holds no numbers, or is no array.
     """
+    exactly = written(given)
+    if exactly is not None:
+        return exactly.astype(np.float64)
     framework = framework_of_array(given)
     array: Array
     try:
