@@ -99,6 +99,8 @@ OTHER_CALL_MEANINGS: dict[str, str] = {
     WITH_GRADIENT: "the value is as right where no gradient is wanted as where one is",
     SECOND_BACKWARD: "a second backward pass through the same graph gives the gradient again",
 }
+# Verdicts on digits that are lost for a known reason.
+LOST_DIGITS = frozenset({VerdictKind.ORDER, VerdictKind.FORMULA, VerdictKind.NARROW})
 # Repetitions must give the same bits, or are `nondeterministic`.
 REPETITION_MEANINGS: dict[str, str] = {
     AGAIN: "the same call a second time, in the same process",

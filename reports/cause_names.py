@@ -16,6 +16,11 @@ EXPLAINED = {
     "order": "order: one long sum, where partial sums would lose less",
     "narrow": "narrow: sums in the 16-bit dtype itself",
 }
+LOOKS = "looks like: "
+# What explains an error that a mistake of the function has made.
+_NO_LARGER = {
+    "formula": "cancellation", "order": "one long sum", "narrow": "a sum in the 16-bit dtype",
+}  # fmt: skip
 _FEW = 3  # findings that one name of a mistake may explain without being an accident
 _NUMBERS = "; its numbers"  # what a note says of them is no cause of its own
 _SHARE = 0.05  # of the findings that a name has to explain, if they are many
@@ -126,7 +131,10 @@ def message(row: VerdictRow) -> str:
 
 
 def explanation(row: VerdictRow) -> str:
-    return EXPLAINED[kind_of(row.verdict).word]
+    word = kind_of(row.verdict).word
+    if row.looks_like:
+        return f"{LOOKS}{row.looks_like}; no larger than {_NO_LARGER[word]} explains"
+    return EXPLAINED[word]
 
 
 def convention(row: VerdictRow) -> str:

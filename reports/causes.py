@@ -19,6 +19,7 @@ from ..harness.runfile import VerdictRow
 from ..harness.verdicts import CONVENTION, UNDEFINED, kind_of
 from .cause_names import (
     EXPLAINED,
+    LOOKS,
     NOT_IMPLEMENTED,
     by_mistake,
     convention,
@@ -31,7 +32,6 @@ from .cause_names import (
 )
 from .survey import dtype_order
 
-LOOKS = "looks like: "
 _SHARE = 0.1  # of a function's findings, which a named cause explains to come before all others
 CauseKind = Literal["finding", "settled", "explained", "convention", "unclaimed"]
 _ORDER: tuple[CauseKind, ...] = ("finding", "settled", "explained", "convention", "unclaimed")

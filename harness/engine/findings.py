@@ -145,7 +145,7 @@ class Findings:
             fingerprint=verdict.fingerprint,
             seconds=seconds,
             shared=shared if verdict.is_finding else "",
-            looks_like=looks_like if verdict.is_finding else "",
+            looks_like=looks_like,
         )
         # The ledger is searched with a finished row: its entries may refer to any of the fields.
         if verdict.is_finding:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 
 from ..answers import Answers, Failure
 from ..judging import OR, SolvedCase, Verdict, looks_like
+from ..verdicts import LOST_DIGITS
 
 # After so many findings that look like no usual mistake, only those are tried that were found.
 _FRUITLESS = 12
@@ -27,20 +28,29 @@ class LooksOfFunctions:
     ) -> dict[str, str]:
         """Return, for each quantity with a finding, the usual mistakes that give its answer.
 
+        Where the error is no larger than lost digits explain, the mistakes that the function was
+        found to make are tried, too: one of them may have made it.
+
         Args:
             function: the name of the function.
             solved: the case with its right answers.
             answers: the answers to it, by quantity.
             verdicts: quantities and their verdicts.
         """
-        wrong = {quantity: answers[quantity] for quantity, it in verdicts if it.is_finding}
+        wrong = {
+            quantity: (answers[quantity], it.is_finding)
+            for quantity, it in verdicts
+            if it.is_finding or it.kind in LOST_DIGITS
+        }
         looks: dict[str, str] = {}
-        for quantity, answer in wrong.items():
+        for quantity, (answer, is_finding) in wrong.items():
             key = function, quantity
-            seen, is_all = self._seen[key], self._fruitless[key] >= _FRUITLESS
+            seen = self._seen[key]
+            is_all = not is_finding or self._fruitless[key] >= _FRUITLESS
             if isinstance(answer, Failure) or (is_all and not seen):
                 continue
             looks[quantity] = looks_like(solved, quantity, answer, seen, is_all=is_all)
-            seen.update(dict.fromkeys(filter(None, looks[quantity].split(OR))))
-            self._fruitless[key] += not looks[quantity]
+            if is_finding:
+                seen.update(dict.fromkeys(filter(None, looks[quantity].split(OR))))
+                self._fruitless[key] += not looks[quantity]
         return looks

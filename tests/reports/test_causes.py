@@ -189,6 +189,17 @@ def test_lost_digits_that_are_explained_are_one_line_and_no_finding() -> None:
     assert "formula: digits are lost to cancellation, as in logsumexp − x (2 answers)" in text
 
 
+def test_a_mistake_whose_error_lost_digits_would_explain_is_named_with_both() -> None:
+    mistake = "smoothing is divided by C − 1, not by C"
+    lost = rows(2, verdict="formula", looks_like=mistake, start=5)
+
+    text = said([*wrong(4, mistake), *lost])
+
+    assert f"looks like: {mistake} (4 findings)" in text
+    assert f"looks like: {mistake}; no larger than cancellation explains (2 answers)" in text
+    assert "formula: digits are lost" not in text
+
+
 def test_the_first_line_says_how_many_functions_fail_and_the_worst_comes_first() -> None:
     given = [
         *rows(3, implementation="mine.sound"),
