@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from typing import NamedTuple
 
 from ..cases.checked import decoded
 from ..harness.runfile import RunFile, VerdictRow
+from .cause_names import LOOKS
 from .causes import Cause, Causes, Function, Tally
 from .commands import repro_parts, shortened, wrapped
 from .legend import VerdictClass
@@ -17,6 +19,7 @@ from .numbers import counted
 Places = Mapping[str, Sequence[str]]
 NOWHERE: Places = MappingProxyType({})
 WIDTH = 80
+_ONLY_AXES = re.compile(r"\d ax[ei]s\b")
 _SHOWN = 6  # causes of one function; the further ones are counted
 _GROUPS: dict[str, VerdictClass] = {
     "finding": "finding", "settled": "explained", "explained": "explained",
@@ -142,6 +145,8 @@ def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cause
         yield from _wrapped(_measured(row), width, "    ", None)
     elif row.note:
         yield from _wrapped(row.note, width, "    ", None)
+    if _ONLY_AXES.search(cause.where) and not cause.what.startswith(LOOKS):
+        yield from _wrapped("if it is made for no such arrays, ranks= says so", width, "    ", None)
     if run:
         yield from _command(cause, run, width, places)
 

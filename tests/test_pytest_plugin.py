@@ -73,6 +73,12 @@ def test_a_page_is_written(output: str) -> None:
     assert "lossdiff: page.html" in output
 
 
+def test_xdist_need_not_be_installed(tmp_path: Path) -> None:
+    output = run(tmp_path, "-p", "no:xdist", "--collect-only", "-q", status=0)
+
+    assert "test_mine[softmax/float32/4x10/normal/-/0]" in output
+
+
 def test_workers_of_xdist_send_what_they_have_judged(tmp_path: Path) -> None:
     output = run(tmp_path, "-n", "2", *SOME, "--lossdiff-report=page.html")
 

@@ -194,7 +194,7 @@ class _Reader:
         for parameter in self.free:
             if parameter.default is _EMPTY:
                 self.lacks.append(f"{parameter.name!r}")
-            elif (neutral := neutral_of(parameter.name, parameter.default)) is not None:
+            elif (neutral := self._neutral_of(parameter)) is not None:
                 self.always[parameter.name] = neutral
                 what = f"{parameter.name}={neutral:g} is passed, not its own {parameter.default!r}"
                 self.remarks.append(f"{what}: {self.operation.name} has no such option")
@@ -202,6 +202,15 @@ class _Reader:
                 alone.append(f"{parameter.name}={parameter.default!r}")
         if alone:
             self.remarks.append(f"left alone: {', '.join(alone)}")
+
+    def _neutral_of(self, parameter: inspect.Parameter) -> float | None:
+        """Return the value that takes a parameter away.
+
+        What a user's own formula says is in it at the default of its implementations.
+        """
+        if self.operation.is_defined:
+            return None
+        return neutral_of(parameter.name, parameter.default)
 
 
 def _same(option: str, default: Any, own: Any) -> bool:
@@ -251,7 +260,8 @@ def _reading(
         if role and role.name in ARRAYS and is_array(value):
             beyond.append(f"a {name} of its own, which no question has")
         elif role and role.name not in reader.operation.options and is_plain(value):
-            if role.name in OPTIONS and neutral_of(name, value) is not None:
+            is_other = not reader.operation.is_defined and neutral_of(name, value) is not None
+            if role.name in OPTIONS and is_other:
                 beyond.append(f"{name}={value!r}, and {reader.operation.name} has no such option")
         elif role and role.name in reader.operation.options and is_plain(value):
             chosen = _contract_value(role.name, value, is_inverted=_divides(name))

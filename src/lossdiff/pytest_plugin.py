@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 FULL = "LOSSDIFF_FULL"  # read by `lossdiff.parametrize`
 _USED = f"{__package__}._api.recording"  # imported by whatever judges
@@ -84,6 +83,7 @@ def pytest_terminal_summary(
         terminalreporter.write_line("lossdiff: nothing was judged, and no page was written")
 
 
+@pytest.hookimpl(optionalhook=True)  # there is no such hook without pytest-xdist
 def pytest_testnodedown(node: Any) -> None:
     """Take what a worker of pytest-xdist has judged."""
     noted = getattr(node, "workeroutput", {}).get(_NOTED)

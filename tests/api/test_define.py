@@ -49,6 +49,24 @@ def test_a_sound_implementation_has_no_finding() -> None:
     assert result.claim.options == {"reduction"}
 
 
+@pytest.mark.parametrize("name", ["gamma", "smoothing"])
+def test_an_implementation_is_called_with_its_own_defaults(name: str) -> None:
+    def focal(logits: A, target: A, gamma: float = 2.0) -> A:
+        log_p = _log_p(logits, target)
+        return np.mean(-((-np.expm1(log_p)) ** gamma) * log_p)
+
+    def named(logits: A, target: A, smoothing: float = 2.0) -> A:
+        return focal(logits, target, smoothing)
+
+    function = {"gamma": focal, "smoothing": named}[name]
+    result = lossdiff.check_implementation(
+        function, "focal_loss", framework="numpy", dtypes={"float64"}, targets={"index"}
+    )
+
+    assert result.ok, str(result)
+    assert f"left alone: {name}=2.0" in result.remarks
+
+
 @pytest.mark.parametrize(
     "loss",
     [

@@ -189,6 +189,16 @@ def test_lost_digits_that_are_explained_are_one_line_and_no_finding() -> None:
     assert "formula: digits are lost to cancellation, as in logsumexp − x (2 answers)" in text
 
 
+def test_what_is_wrong_with_a_number_of_axes_alone_may_be_declared() -> None:
+    flat = rows(5)
+    cube = [replace(row, shape="2x3x5") for row in wrong(2, start=5)]
+    hint = "if it is made for no such arrays, ranks= says so"
+
+    assert hint in said([*flat, *cube])
+    assert hint not in said([*flat, *wrong(2, start=5)])
+    assert hint not in said([*flat, *(replace(row, looks_like=TWICE) for row in cube)])
+
+
 def test_a_mistake_whose_error_lost_digits_would_explain_is_named_with_both() -> None:
     mistake = "smoothing is divided by C − 1, not by C"
     lost = rows(2, verdict="formula", looks_like=mistake, start=5)

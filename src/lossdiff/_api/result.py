@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -92,7 +93,9 @@ class Result:
         found = causes(rows, {self.claim.name: self.claim.options})
         yield from lines_of(found, "", WIDTH)
         for remark in self.remarks:
-            yield f"  {remark}"
+            yield from textwrap.wrap(
+                remark, WIDTH, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+            )
         worst = next((cause for cause in found if cause.kind == "finding"), None)
         if worst is not None:
             yield "again, in Python:"
