@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from ..cases.checked import decoded
 from ..harness.runfile import RunFile, VerdictRow
-from .cause_names import LOOKS
 from .causes import Cause, Causes, Function, Tally
 from .commands import repro_parts, shortened, wrapped
 from .legend import VerdictClass
@@ -145,7 +144,7 @@ def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cause
         yield from _wrapped(_measured(row), width, "    ", None)
     elif row.note:
         yield from _wrapped(row.note, width, "    ", None)
-    if _ONLY_AXES.search(cause.where) and not cause.what.startswith(LOOKS):
+    if _ONLY_AXES.search(cause.where):
         yield from _wrapped("if it is made for no such arrays, ranks= says so", width, "    ", None)
     if run:
         yield from _command(cause, run, width, places)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...backends.base import result_shape
 from ...cases.model import Case, Inputs
 from ..oracle import Solution
 from .answers import matrix_of, quantities_of
@@ -45,7 +44,7 @@ def in_digits(
         written: the numbers of `values` and `target`, in their shapes, where float64 does not hold
             them.
     """
-    form = _Form(case)
+    form = _Form(case, solution.quantities["value"].shape)
     outputs = _outputs(form, inputs)
     numbers = dict(_numbers(form, inputs, written))
     known = {name: exact.hi for name, exact in solution.quantities.items()}
@@ -66,9 +65,14 @@ class _Form:
 
     Rows of classes have the shape (R, C), what reads no classes (1, M), and the arrays of
     operations that a user has defined (N, C).
+
+    Attributes:
+        case: the question.
+        result: the shape of its value.
     """
 
     case: Case
+    result: tuple[int, ...]
 
     @cached_property
     def shape(self) -> tuple[int, int]:
@@ -94,7 +98,7 @@ class _Form:
         """Return a quantity in the shape of the contract."""
         case = self.case
         if quantity == "value" and (not array.shape or array.shape != self.shape):
-            return array.reshape(result_shape(case))
+            return array.reshape(self.result)
         if not self.has_axis:
             return array.reshape(case.shape)
         axis = case.class_axis
@@ -103,7 +107,7 @@ class _Form:
 
     def cotangent(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Return the cotangent of a value that has some shape in rows."""
-        found = self.case.cotangent(result_shape(self.case))
+        found = self.case.cotangent(self.result)
         return np.asarray(self.rows(found) if shape == self.shape else found.reshape(shape))
 
 

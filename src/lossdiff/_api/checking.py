@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..backends.base import Backend
 from ..cases.model import Case
 from ..cases.operations import OPERATIONS
 from ..errors import ArgumentTypeError, ArgumentValueError, NoAnswerError
+from ..harness.answers import one_line
 from ..harness.engine import Inquiry
 from ..harness.own import (
     Candidate,
@@ -169,7 +171,8 @@ def taken_from(function: Callable[..., Any], declaration: Declaration, backend: 
         NoAnswerError: it does not answer one plain question.
         ArgumentValueError: its signature cannot be understood.
     """
-    candidate = Candidate(name_of(function), function, declaration.operation, declaration)
+    made = _made(function)
+    candidate = Candidate(name_of(function), made, declaration.operation, declaration)
     learnt = learn(candidate, backend)
     if isinstance(learnt, Left):
         raise ArgumentValueError(f"{learnt.name} is not taken: {learnt.reason}")
@@ -225,6 +228,22 @@ def judged(
     return Result(
         tuple(rows), taken.implementation.claim, taken.remarks, strict=strict, stale=stale
     )
+
+
+def _made(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what is called with arrays: of a partial class the object that it makes.
+
+    Raises:
+        ArgumentTypeError: the class takes more arguments.
+    """
+    if not (isinstance(function, partial) and isinstance(function.func, type)):
+        return function
+    try:
+        made: Callable[..., Any] = function()
+    except Exception as error:
+        reason = one_line(error)
+        raise ArgumentTypeError(f"{name_of(function)} cannot be made: {reason}") from error
+    return made
 
 
 def name_of(function: Callable[..., Any]) -> str:
