@@ -39,8 +39,6 @@ def log_loss(y_true: Array, y_pred: Array, change: str = "") -> Array:
 class SoftmaxCrossEntropy:
     """Keeps its last probabilities."""
 
-    change = ""
-
     def __init__(self, reduction: str = "mean") -> None:
         self.reduction = reduction
         self.probs = np.zeros(0)
@@ -52,8 +50,7 @@ class SoftmaxCrossEntropy:
         self.probs = e / total
         picked = np.take_along_axis(logits - top, targets[:, None], axis=-1)
         losses = (np.log(total) - picked)[:, 0]
-        is_mean = self.reduction == "mean" or (self.change == "mean" and self.reduction == "sum")
-        return losses.mean() if is_mean else losses.sum() if self.reduction == "sum" else losses
+        return {"mean": losses.mean, "sum": losses.sum, "none": losses.copy}[self.reduction]()
 
 
 FUNCTIONS: dict[str, tuple[Any, str, dict[str, Any]]] = {
@@ -67,18 +64,13 @@ PLANTED = [
     ("(loss, gradient)", "no shift", "looks like: no shift: the exponentials overflow"),
     ("(loss, gradient)", "in place", "mutates:logits"),
     ("labels first", "half", "looks like: "),
-    ("a class with state", "mean", "looks like: the mean, where the sum is due"),
 ]
 
 
 def checked(name: str, change: str = "") -> lossdiff.Result:
     """Return the verdicts on a function with a change."""
     function, operation, declared = FUNCTIONS[name]
-    changed = function
-    if change and isinstance(function, type):
-        changed = type("Changed", (function,), {"change": change})
-    elif change:
-        changed = functools.partial(function, change=change)
+    changed = functools.partial(function, change=change) if change else function
     return lossdiff.check_implementation(
         changed, operation, framework="numpy", dtypes={"float32"}, **declared
     )
