@@ -59,12 +59,13 @@ class Limits:
         if self.max_classes and case.shape and case.shape[case.class_axis] > self.max_classes:
             return f"takes at most {self.max_classes} classes"
         for option, value in self.fixed:
-            if getattr(case.options, option) != value:
+            if case.contract.level(case.options, option) != value:
                 return f"its {option} is {value}"
         for option, value in self.lacks:
-            if getattr(case.options, option) == value:
+            if case.contract.level(case.options, option) == value:
                 return f"has no {option} {value}"
-        lacking = sorted(name for name in self.required if getattr(case.options, name) is None)
+        level = case.contract.level
+        lacking = sorted(name for name in self.required if level(case.options, name) is None)
         return f"needs {', '.join(lacking)}" if lacking else self._numbers_unsupported(case)
 
     def _numbers_unsupported(self, case: Case) -> str:

@@ -206,17 +206,18 @@ def _options(given: Any, contract: Operation, axes: int) -> Options:
             (lambda value: _is_number(value) and value > 0, "numbers above 0"),
         ),
     }
+    checks |= dict.fromkeys(dict(contract.parameters), (_is_number, "numbers"))
     # Weights are options of an operation as well, but in a file they are arrays, not JSON.
     for name, value in given.items():
         _one_of("option", name, [item for item in contract.options if item in checks])
         is_right, allowed = checks[name]
         if not is_right(value):
             raise SchemaError(f"{name} is {shown(value)}; allowed: {allowed}")
-    floats = ("label_smoothing", *LANGUAGE_MODELS)
+    floats = ("label_smoothing", *LANGUAGE_MODELS, *dict(contract.parameters))
     chosen: dict[str, Any] = {
         name: float(value) if name in floats else value for name, value in given.items()
     }
-    return Options(**chosen)
+    return contract.chosen(chosen)
 
 
 def _is_number(value: Any) -> bool:

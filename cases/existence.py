@@ -44,6 +44,7 @@ def exists(case: Case, explicit: bool) -> bool:
         and _family_exists(case.family, case.shape, explicit)
         and _target_exists(case)
         and _options_exist(case.options, case.contract.options)
+        and all(it != case.contract.default(name) for name, it in case.options.parameters)
         and not case.options.conflict(case.target_kind)
     )
 
@@ -81,6 +82,7 @@ def _options_exist(options: Options, allowed: tuple[str, ...]) -> bool:
         and abs(options.axis) < _LARGEST
         and abs(options.ignore_index) < _LARGEST
         and math.isfinite(options.label_smoothing)
+        and all(math.isfinite(number) for _, number in options.parameters)
         and options.reduction in ("none", "mean", "sum")
         and all(
             number is None or (math.isfinite(number) and number > 0)

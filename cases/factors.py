@@ -191,7 +191,8 @@ _QUICK_TARGETS = {
 # What the definition of a user's own operation leaves open is not asked of it: labels out of range,
 # probabilities that do not sum to 1, and numbers that are none.
 _DEFINED_TARGETS = {
-    "index": ("random", "top"), "one_hot": ("random",), "soft": ("soft",),
+    "index": ("random", "top", "some_ignored", "all_ignored"), "one_hot": ("random",),
+    "soft": ("soft",),
     "multi_label": ("binary", "fractional"),
 }  # fmt: skip
 _NO_PROBABILITIES = ("probs_outside",)
@@ -238,12 +239,19 @@ def factors_of(operation: Operation, suite: str) -> dict[str, list[Any]]:
     # The options of language models have a list of their own, as only few functions take them.
     options = [it for it in operation.options if it not in LANGUAGE_MODELS]
     # The order of the factors is part of the hash of a covering array.
-    return {**factors, **{option: OPTIONS[option].of(suite) for option in options}}
+    return {**factors, **{option: levels_of(operation, option, suite) for option in options}}
+
+
+def levels_of(operation: Operation, option: str, suite: str) -> list[Any]:
+    """Return the levels of an option in a suite, or the values that are asked of a parameter."""
+    values = dict(operation.parameters).get(option)
+    return OPTIONS[option].of(suite) if values is None else list(values)
 
 
 def _is_definite(family: Family) -> bool:
     """Return whether a family holds numbers alone of which any formula has to be right."""
-    return family.is_finite and family.name not in _NO_PROBABILITIES
+    is_finite = family.is_finite or family.name in _OF_IGNORED
+    return is_finite and family.name not in _NO_PROBABILITIES
 
 
 def _axis_is_there(shape: str, axis: int) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .checked import checked
-from .operations import Options
+from .operations import DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ OF_A_CASE = (
     "layout",
     "note",
 )
-FACTS = (*OF_A_CASE, *(option.name for option in fields(Options)))
+FACTS = (*OF_A_CASE, *DEFAULTS)
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -179,7 +179,8 @@ class Case:
     def defined_shape(self) -> tuple[int, ...]:
         """The shape of the result of an operation that a user has defined."""
         contract = self.contract
-        if contract.result == "scalar" or (contract.options and self.options.reduction != "none"):
+        is_reduced = "reduction" in contract.options and self.options.reduction != "none"
+        if contract.result == "scalar" or is_reduced:
             return ()
         return self.shape[:-1] if contract.result == "rows" else self.shape
 
@@ -316,10 +317,7 @@ def _parse_options(text: str) -> Options:
     for name, kind in NUMBERS.items():
         if name in given:
             given[name] = kind(given[name])
-    try:
-        return Options(**given)  # type: ignore[arg-type]
-    except TypeError as error:
-        raise ValueError(str(error)) from error
+    return Options.of(given)
 
 
 def forget_inputs() -> None:

@@ -6,8 +6,9 @@ The contract (the exact value of each operation) is computed by `harness.oracle.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 TargetKind = Literal["index", "one_hot", "soft", "multi_label"]
 Reduction = Literal["none", "mean", "sum"]
@@ -33,6 +34,8 @@ class Options:
         logit_softcap: c > 0; a logit z, scaled before, becomes c·tanh(z/c).
         z_loss: λ ≥ 0; each row that counts costs λ·lse(z)² more.
         denominator: D > 0, which a mean divides the sum by in place of its own count.
+        parameters: pairs of a parameter of an operation that a user has defined, and its value,
+            where it is not the first one of the definition; ordered by name.
     """
 
     axis: int = -1
@@ -45,6 +48,23 @@ class Options:
     logit_softcap: float | None = None
     z_loss: float = 0.0
     denominator: float | None = None
+    parameters: tuple[tuple[str, float], ...] = ()
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """Return options by their names; what is none of the contract is a parameter.
+
+        >>> Options.of({"reduction": "sum", "gamma": 2}).given()
+        {'reduction': 'sum', 'gamma': 2.0}
+        """
+        own = {name: value for name, value in given.items() if name in DEFAULTS}
+        others = sorted((name, float(it)) for name, it in given.items() if name not in DEFAULTS)
+        return cls(**own, parameters=tuple(others))
+
+    def replaced(self, **given: Any) -> Options:
+        """Return options of which some have other values."""
+        return Options.of({**{it: getattr(self, it) for it in DEFAULTS}, **dict(self.parameters),
+                           **given})  # fmt: skip
 
     @property
     def is_of_language_models(self) -> bool:
@@ -70,13 +90,16 @@ class Options:
         >>> Options(axis=0, label_smoothing=0.1).given()
         {'axis': 0, 'label_smoothing': 0.1}
         """
-        return {
+        found = {
             name: value for name, default in _DEFAULTS if (value := getattr(self, name)) != default
         }
+        return {**found, **dict(self.parameters)}
 
 
 # Every id of a case is made from the options, and `fields` would be too slow for that.
-_DEFAULTS = tuple((field.name, field.default) for field in fields(Options))
+_PARAMETERS = "parameters"
+_DEFAULTS = tuple((it.name, it.default) for it in fields(Options) if it.name != _PARAMETERS)
+DEFAULTS: dict[str, Any] = dict(_DEFAULTS)  # of the options of the contract, by name
 # Options of losses of logits with index targets, which language models are trained with.
 LANGUAGE_MODELS = ("logit_scale", "logit_softcap", "z_loss", "denominator")
 NUMBERS: dict[str, type[int | float]] = {
@@ -99,6 +122,8 @@ class Operation:
         result: of an operation that a user has defined, what its result has a number for before
             it is reduced.
         is_defined: whether a user has defined it by its formula (`harness.formula`).
+        parameters: of such an operation, pairs of a parameter and the values that are asked, the
+            default first; their names are among the options.
     """
 
     name: str
@@ -108,6 +133,28 @@ class Operation:
     reads_classes: bool = True
     result: Result = ""
     is_defined: bool = False
+    parameters: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+    def default(self, option: str) -> Any:
+        """Return the default of an option or parameter."""
+        values = dict(self.parameters).get(option)
+        return DEFAULTS[option] if values is None else values[0]
+
+    def level(self, options: Options, option: str) -> Any:
+        """Return the value that an option or parameter has.
+
+        >>> OPERATIONS["cross_entropy"].level(Options(), "reduction")
+        'mean'
+        """
+        if option in DEFAULTS:
+            return getattr(options, option)
+        return dict(options.parameters).get(option, self.default(option))
+
+    def chosen(self, given: Mapping[str, Any]) -> Options:
+        """Return options by their names; a parameter at its default is left out."""
+        own = dict(self.parameters)
+        return Options.of({name: it for name, it in given.items()
+                           if name not in own or it != own[name][0]})  # fmt: skip
 
     @property
     def is_loss(self) -> bool:

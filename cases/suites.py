@@ -159,7 +159,7 @@ def case_of(operation: Operation, given: dict[str, Any]) -> Case:
         given["dtype"],
         kind or None,
         family,
-        Options(**{option: given[option] for option in operation.options if option in given}),
+        operation.chosen({name: given[name] for name in operation.options if name in given}),
     )
 
 

@@ -15,7 +15,7 @@ from itertools import product
 from ...backends import EAGER, FRAMEWORKS
 from ...backends.claim import Claim
 from ...cases.model import Case
-from ...cases.operations import DTYPES, OPERATIONS, Options, TargetKind
+from ...cases.operations import DTYPES, OPERATIONS, TargetKind
 from ...cases.sweeps import SWEEPS, Sweep, family_of
 from ..answers import Observation
 from ..judging import SolvedCase, Verdict, judge
@@ -118,7 +118,7 @@ class ValiditySearch:
         taken = (item for item in _TARGETS if item[0] in self.claim.targets)
         kind, family = next(taken, (None, ""))
         values, shape = family_of(self.sweep, magnitude), self.sweep.shape(magnitude)
-        options = Options(**dict(self.claim.limits.fixed))  # type: ignore[arg-type]
+        options = OPERATIONS[self.claim.operation].chosen(dict(self.claim.limits.fixed))
         return Case(self.claim.operation, values, shape, self.dtype, kind, family, options)
 
     @property

@@ -14,16 +14,16 @@ from ...errors import DefinitionError
 from ..bounds import Algorithm, Precision, precision_of
 from ..oracle import Exact, Floats, Solution
 from . import graph
-from .definition import Definition, Formula, applied, definition_of
+from .definition import Definition, Formula, definition_of
 from .errors import Logs, Roundings
 from .evaluation import Evaluation, evaluated
 from .exactly import where
-from .functions import Target
 from .gradient import gradients
-from .graph import Labels, broadcast, constant, given, reshaped
+from .graph import broadcast, constant, reshaped
+from .options import Arguments, has_divisor, numbers_of, reduced, smoothed, taken_by, weighed
 from .overflow import overflowed
+from .trial import applied
 
-_VALUES, _TARGET = "values", "target"
 _AXES = 2  # N and C
 _NOTHING = Exact.of(np.nan)  # no answer is agreed on
 
@@ -81,6 +81,8 @@ class Answers:
         found = self._traced(self._definition.formula)
         outputs = list(found.outputs.values())
         lost = overflowed(found.evaluation, outputs, FORMATS[self.case.dtype])
+        if not has_divisor(self.case, self.inputs):
+            lost = [np.ones_like(it) for it in lost]
         exact = {
             name: where(is_lost, _NOTHING, found.evaluation.results[output])
             for (name, output), is_lost in zip(found.outputs.items(), lost, strict=True)
@@ -122,12 +124,7 @@ class Answers:
     def _traced(self, formula: Formula) -> Traced:
         if formula not in self._known:
             outputs = quantities_of(formula, self.case, self.inputs)
-            arrays = {_VALUES: self.inputs.values, _TARGET: self.inputs.target}
-            numbers = {
-                name: np.asarray(array, np.float64).reshape(matrix_of(self.case))
-                for name, array in arrays.items()
-                if array is not None and array.size == self.inputs.values.size
-            }
+            numbers = numbers_of(self.case, self.inputs)
             self._known[formula] = Traced(
                 outputs, evaluated(list(outputs.values()), numbers, FORMATS[self.case.dtype])
             )
@@ -139,34 +136,29 @@ def quantities_of(formula: Formula, case: Case, inputs: Inputs) -> dict[str, gra
 
     Args:
         formula: the formula.
-        case: the shape, the target and the reduction.
+        case: the shape, the target and the options.
         inputs: the arrays of the case; of them only those are read that the graph holds.
     """
-    x = given(_VALUES, matrix_of(case))
-    target: Target | None = None
-    if case.target_kind == "index" and inputs.target is not None:
-        target = Labels(inputs.target.reshape(matrix_of(case)[:1]), matrix_of(case)[1])
-    elif case.target_kind:
-        target = given(_TARGET, matrix_of(case))
-    found = applied(formula, x, target)
-    if "reduction" in case.contract.options and case.options.reduction != "none":
-        found = found.mean() if case.options.reduction == "mean" else found.sum()
-    value = reshaped(found, case.defined_shape)
+    arguments = Arguments.of(case, inputs)
+    value = reshaped(value_of(formula, arguments, case), case.defined_shape)
     outputs = {"value": value}
     if inputs.is_whole:
         return outputs
-    wrt = {"gradient_logits": x}
-    if isinstance(target, graph.Array) and case.target_kind in ("soft", "multi_label"):
-        wrt["gradient_target"] = target
+    wrt = {"gradient_logits": arguments.x}
+    if isinstance(arguments.target, graph.Array) and case.target_kind in ("soft", "multi_label"):
+        wrt["gradient_target"] = arguments.target
     cotangent = broadcast(constant(case.cotangent(value.shape)), value.shape)
     for name, gradient in zip(wrt, gradients(value, cotangent, list(wrt.values())), strict=True):
         outputs[name] = reshaped(gradient, case.shape)
     return outputs
 
 
-def matrix_of(case: Case) -> tuple[int, int]:
-    """Return the shape (N, C) in which a formula takes the arrays of a case."""
-    return (1, *case.shape) if len(case.shape) == 1 else case.shape  # type: ignore[return-value]
+def value_of(formula: Formula, arguments: Arguments, case: Case) -> graph.Array:
+    """Return what a formula gives with the options of a case."""
+    names = taken_by(formula, has_target=arguments.target is not None)
+    target = smoothed(arguments, case, names)
+    found = applied(formula, arguments.x, target, arguments.named(names, case))
+    return reduced(weighed(found, arguments, names), arguments, case)
 
 
 def _broken(case: Case, inputs: Inputs) -> tuple[str, str] | None:
@@ -186,5 +178,7 @@ def _broken_target(case: Case, target: Array) -> tuple[str, str] | None:
         return None
     if target.dtype.kind not in "iu":
         return "target kind", "an index target that holds no whole numbers"
+    if "ignore_index" in case.contract.options:
+        target = target[target != case.options.ignore_index]
     is_out = bool(((target < 0) | (target >= case.shape[-1])).any())
     return ("label", "an index target out of range") if is_out else None

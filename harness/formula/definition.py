@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, cast, get_args
 
-import numpy as np
-
-from ...cases.operations import BUILT_IN, OPERATIONS, Domain, Operation, Result, TargetKind
+from ...cases.operations import (
+    BUILT_IN,
+    DEFAULTS,
+    OPERATIONS,
+    Domain,
+    Operation,
+    Result,
+    TargetKind,
+)
 from ...errors import DefinitionError
-from ..answers import one_line
-from .functions import Target
-from .graph import Array, Labels, Shape, given
+from .graph import Array
+from .options import OPTIONS
+from .trial import check_options, result_of
 
 Formula = Callable[..., Array]
-_TRIED = (5, 7)  # two primes: the shape of the result says what it is a number of
-_RESULTS: dict[Shape, Result] = {(): "scalar", _TRIED[:1]: "rows", _TRIED: "elements"}
+_REDUCTION = "reduction"
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,11 @@ class Definition:
         """The name of the operation."""
         return self.operation.name
 
+    @property
+    def formulas(self) -> tuple[Formula, ...]:
+        """The formula and its other forms."""
+        return (self.formula, *self.forms, *self.cancelling)
+
 
 _DEFINED: dict[str, Definition] = {}
 
@@ -51,6 +64,8 @@ def define(
     *,
     targets: Collection[str] = ("index",),
     domain: str = "logits",
+    options: Collection[str] = (),
+    parameters: Mapping[str, float | Collection[float]] = _NONE,
     forms: Collection[Formula] = (),
     cancelling: Collection[Formula] = (),
 ) -> Definition:
@@ -62,10 +77,15 @@ def define(
 
     Args:
         name: the name under which the operation is asked from now on.
-        formula: `(x, target)`, or `(x)` if there is no target.
+        formula: `(x, target)`, or `(x)` if there is no target, and keywords of that name for
+            parameters and for the options that it applies itself.
         targets: the kinds of target that it takes: `index`, `one_hot`, `soft`, `multi_label`;
             `()` for none.
         domain: what x holds: `logits`, `log_probs` or `probs`.
+        options: those that it has besides `reduction`: `weight`, `pos_weight`, `ignore_index`,
+            `label_smoothing`. What the formula does not take is applied around it.
+        parameters: numbers of the loss that callers choose, as γ: the values that are asked, the
+            default first.
         forms: other formulas of the same numbers that a sound computation may follow.
         cancelling: other formulas of the same numbers, in which terms cancel: an answer that only
             these explain is `formula`.
@@ -80,24 +100,61 @@ def define(
     _check_name(name)
     if domain not in get_args(Domain):
         raise DefinitionError(_wrong("domain", domain, get_args(Domain)))
-    operation = Operation(name, cast("Domain", domain), kinds, is_defined=True)
-    results = {
-        _result(operation, it, kind)
-        for it in (formula, *forms, *cancelling)
-        for kind in kinds or (None,)
-    }
+    formulas = (formula, *forms, *cancelling)
+    values = _values(name, parameters)
+    operation = Operation(
+        name, cast("Domain", domain), kinds, _options(options), is_defined=True, parameters=values
+    )
+    results = {result_of(operation, it, kind) for it in formulas for kind in kinds or (None,)}
     if len(results) > 1:
         listed = " and ".join(sorted(results))
         raise DefinitionError(f"{name}: its formulas give different kinds of result: {listed}")
-    result = results.pop()
-    has_reduction = bool(kinds) and result != "scalar"
-    operation = Operation(
-        name, operation.domain, kinds, ("reduction",) if has_reduction else (), True, result, True
-    )
+    operation = _with_result(operation, results.pop())
+    for it in formulas:
+        check_options(operation, it)
     definition = Definition(operation, formula, tuple(forms), tuple(cancelling))
     _DEFINED[name] = definition
     OPERATIONS[name] = operation
     return definition
+
+
+def _with_result(operation: Operation, result: Result) -> Operation:
+    """Return an operation with the options that its result allows, in the order of the contract."""
+    named = set(operation.options) - {_REDUCTION}
+    if operation.is_loss and result != "scalar":
+        named.add(_REDUCTION)
+    elif _REDUCTION in operation.options:
+        raise DefinitionError(f"{operation.name}: its result is one number, and has no reduction")
+    options = (*(it for it in DEFAULTS if it in named), *dict(operation.parameters))
+    return replace(operation, options=options, result=result)
+
+
+def _options(options: object) -> tuple[str, ...]:
+    if isinstance(options, str) or not isinstance(options, Collection):
+        raise DefinitionError(f"options is {options!r}; it must be a set, such as {{'weight'}}")
+    for option in options:
+        if option not in (*OPTIONS, _REDUCTION):
+            raise DefinitionError(_wrong("option of a definition", option, OPTIONS))
+    return tuple(options)
+
+
+def _values(name: str, parameters: object) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """Return the parameters with the values that are asked, each value once."""
+    if not isinstance(parameters, Mapping):
+        raise DefinitionError(
+            f"parameters is {parameters!r}; it must be a dictionary, such as {{'gamma': (2, 0.5)}}"
+        )
+    found = []
+    for key, said in parameters.items():
+        if not isinstance(key, str) or not key.isidentifier() or key in DEFAULTS:
+            taken = f"{name}: {key!r} is no name for a parameter"
+            raise DefinitionError(f"{taken}: it is an option" if key in DEFAULTS else taken)
+        values = tuple(said) if isinstance(said, Collection) else (said,)
+        is_right = all(type(it) in (int, float) and math.isfinite(it) for it in values)
+        if not values or isinstance(said, str) or not is_right:
+            raise DefinitionError(f"{name}: {key} is {said!r}; allowed: numbers, the default first")
+        found.append((key, tuple(dict.fromkeys(map(float, values)))))
+    return tuple(sorted(found))
 
 
 def definition_of(name: str) -> Definition | None:
@@ -107,11 +164,7 @@ def definition_of(name: str) -> Definition | None:
 
 def is_formula(value: object) -> bool:
     """Return whether an object is the formula of an operation, and no implementation of it."""
-    return any(
-        value is it
-        for own in _DEFINED.values()
-        for it in (own.formula, *own.forms, *own.cancelling)
-    )
+    return any(value is it for own in _DEFINED.values() for it in own.formulas)
 
 
 def forget(name: str) -> None:
@@ -119,56 +172,6 @@ def forget(name: str) -> None:
     _DEFINED.pop(name, None)
     if name not in BUILT_IN:
         OPERATIONS.pop(name, None)
-
-
-def applied(formula: Formula, x: Array, target: Target | None) -> Array:
-    """Return what a formula computes.
-
-    Raises:
-        DefinitionError: it raises an error, or returns something else than an array of a formula.
-    """
-    called = getattr(formula, "__name__", "the formula")
-    try:
-        found: Any = formula(x) if target is None else formula(x, target)
-    except DefinitionError as error:
-        raise DefinitionError(f"{called}: {error}") from error
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a formula may call sys.exit
-        reason = one_line(error)
-        raise DefinitionError(
-            f"{called} raises {reason} (a formula is written with lossdiff.formula)"
-        ) from error
-    if isinstance(found, int | float):
-        raise DefinitionError(f"{called} returns the number {found!r}, whatever its arguments are")
-    if not isinstance(found, Array) or found.is_mask:
-        kind = "comparison" if isinstance(found, Array) else type(found).__name__
-        raise DefinitionError(f"{called} returns a {kind}, where an array of numbers is due")
-    return found
-
-
-def _result(operation: Operation, formula: object, kind: TargetKind | None) -> Result:
-    """Return what the result of a formula has a number for."""
-    if not callable(formula):
-        kind_of_formula = type(formula).__name__
-        raise DefinitionError(f"{operation.name}: a {kind_of_formula} is no formula")
-    x = given("values", _TRIED)
-    target: Target | None = None
-    if kind == "index":
-        target = Labels(np.zeros(_TRIED[0], np.int64), _TRIED[1])
-    elif kind is not None:
-        target = given("target", _TRIED)
-    try:
-        shape = applied(formula, x, target).shape
-    except DefinitionError as error:
-        raise DefinitionError(f"{operation.name}: {error}") from error
-    result = _RESULTS.get(shape)
-    if result is None:
-        raise DefinitionError(
-            f"{operation.name}: of x of shape (N, C) = {_TRIED} its result has shape {shape}; "
-            "allowed: (), (N,) or (N, C)"
-        )
-    return result
 
 
 def _check_name(name: object) -> None:

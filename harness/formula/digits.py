@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from ...cases.model import Case, Inputs
 from ..oracle import Solution
-from .answers import matrix_of, quantities_of
+from .answers import quantities_of
+from .options import matrix_of
 from .decimals import Decimals, decimals, on_decimals
 from .definition import definition_of
 from .gradient import gradients

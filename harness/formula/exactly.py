@@ -188,5 +188,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
 def _log1p(x: Exact) -> Exact:
     """Return log(1 + x), also at and below x = −1/2, where 1 + x does not cancel any more."""
     is_near = x.to_float() > -0.5
+    if is_near.all():
+        return x.log1p()
     near = where(is_near, x, _full((), 0.0)).log1p()
     return where(is_near | np.isnan(x.hi), where(np.isnan(x.hi), x, near), (x + 1.0).log())

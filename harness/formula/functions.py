@@ -124,8 +124,8 @@ class _Parts:
 
     top: Array
     d: Array
-    e: Array
     s: Array
+    l: Array
 
     @classmethod
     def of(cls, x: Array) -> _Parts:
@@ -135,7 +135,8 @@ class _Parts:
         # The largest class is left out of the sum; its d is 0, and NaN where there is no answer.
         d = top - x
         e = chosen(Array("top", (x,), x.shape), d, unary("exp", -d, BASE_2))
-        return cls(top, d, e, reduction("sum", e, -1, keepdims=True))
+        s = reduction("sum", e, -1, keepdims=True)
+        return cls(top, d, s, log1p(s))
 
 
 def logsumexp(x: Number) -> Array:
@@ -147,7 +148,7 @@ def logsumexp(x: Number) -> Array:
 
 def _logsumexp(x: Array) -> Array:
     parts = _Parts.of(x)
-    plain = parts.top + log1p(parts.s)
+    plain = parts.top + parts.l
     found = Array("form", (plain, x), plain.shape, "logsumexp", wrt=x)
     return replace(found, adjoint=lambda _, g: scaled(g, softmax(x)))
 
@@ -156,8 +157,8 @@ def log_softmax(x: Number) -> Array:
     """Return x − log Σ exp(x) over the last axis."""
     logits = constant(x)
     parts = _Parts.of(logits)
-    plain = -(parts.d + log1p(parts.s))
-    lse = parts.top + log1p(parts.s)
+    plain = -(parts.d + parts.l)
+    lse = parts.top + parts.l
     found = Array("form", (plain, logits, lse), plain.shape, "log_softmax", wrt=logits)
 
     def adjoint(y: Array, g: Array) -> Array:
@@ -177,7 +178,7 @@ def softmax(x: Number) -> Array:
     parts = _Parts.of(logits)
     total = parts.s + 1.0
     plain = unary("exp", -parts.d, BASE_2) / total
-    lse = parts.top + log1p(parts.s)
+    lse = parts.top + parts.l
     found = Array("form", (plain, logits, lse), plain.shape, "softmax", wrt=logits)
 
     def adjoint(y: Array, g: Array) -> Array:

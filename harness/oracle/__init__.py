@@ -16,6 +16,7 @@ array([[0.30214809, 0.69785191]])
 from __future__ import annotations
 
 from .double_double import Exact, limited
+from .mean import is_resolved
 from .pairs import Floats
 from .second_order import solve_second
 from .solution import CONTRACT, ClasswiseTerms, Convention, ElementwiseTerms, Solution
@@ -29,6 +30,7 @@ __all__ = [
     "Exact",
     "Floats",
     "Solution",
+    "is_resolved",
     "limited",
     "solve",
     "solve_second",

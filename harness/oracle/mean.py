@@ -61,6 +61,11 @@ def by_sum(weights: Exact, dtype: str) -> Divisor:
     return Divisor(total, float((size / abs(total)).to_float()), addends)
 
 
+def is_resolved(weights: Exact, dtype: str) -> bool:
+    """Return whether a dtype resolves the sum of some weights: whether it is surely not 0."""
+    return not by_sum(weights, dtype).is_undefined
+
+
 def limits(dtype: str, clip: float) -> tuple[float, float]:
     """Return clip and 1 − clip, each rounded to the dtype as frameworks round their constants."""
     form = FORMATS[dtype]

@@ -8,12 +8,11 @@ from typing import Any
 
 from ...backends.base import Backend
 from ...backends.claim import Calling
-from ...cases.operations import Options
+from ...cases.operations import DEFAULTS
 from .taken import Candidate
 
 Arrays = tuple[Any, ...]
 _ARRAYS = ("weight", "pos_weight")
-_DEFAULTS = Options()
 
 
 def bound(function: Callable[..., Any], calling: Calling, backend: Backend) -> Callable[..., Any]:
@@ -80,10 +79,11 @@ def bound_by_hand(vjp: Callable[..., Any], calling: Calling) -> Callable[..., An
         calling: how the function is called whose gradient it is.
     """
     taken = parameters_of(vjp)
-    defaults = {it: getattr(_DEFAULTS, it) for it, _ in calling.options if it not in _ARRAYS}
+    defaults = _defaults(calling)
+    always = dict(calling.always)
 
     def call(cotangent: Any, *arrays: Any, **options: Any) -> Any:
-        passed = _named(calling, {**defaults, **options})
+        passed = {**always, **_named(calling, {**defaults, **options})}
         given = {name: it for name, it in passed.items() if taken is None or name in taken}
         return vjp(cotangent, *arrays, **given)
 
@@ -106,8 +106,7 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
 
     For an object with `forward` and `backward` it is a pair of the value and the object.
     """
-    names = dict(calling.options)
-    defaults = {it: getattr(_DEFAULTS, it) for it in names if it not in _ARRAYS}
+    defaults = _defaults(calling)
     always = dict(calling.always)
     last = calling.layout == "classes_last"
 
@@ -119,16 +118,23 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
         positional = [given[role] for role, parameter in calling.arguments if not parameter]
         named = {parameter: given[role] for role, parameter in calling.arguments if parameter}
         passed = _named(calling, {**defaults, **options})
+        kept = {name: it for name, it in always.items() if name not in passed}
         if calling.classes:
             passed[calling.classes] = int(values.shape[-1 if last else min(1, values.ndim - 1)])
         if not calling.constructs:
-            return function(*positional, **named, **passed, **always)
-        made = function(**passed, **always)
+            return function(*positional, **named, **kept, **passed)
+        made = function(**kept, **passed)
         if calling.returns != "forward_backward":
             return made(*positional, **named)
         return getattr(made, "forward", made)(*positional, **named), made
 
     return call
+
+
+def _defaults(calling: Calling) -> dict[str, Any]:
+    """Return the options of the contract that are passed even at their default."""
+    names = [it for it, _ in calling.options if it in DEFAULTS and it not in _ARRAYS]
+    return {it: DEFAULTS[it] for it in names}
 
 
 def _named(calling: Calling, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ...backends.base import Backend, Call, Implementation
 from ...backends.claim import Calling, Claim, Fixed
 from ...cases.dtypes import FORMATS
 from ...cases.model import Case
-from ...cases.operations import OPERATIONS, Options, Reduction, TargetKind
+from ...cases.operations import OPERATIONS, Reduction, TargetKind
 from ..judging import SolvedCase
 from ..oracle import CONTRACT, Convention
 from .calling import bound
@@ -116,7 +116,7 @@ class Asker:
             if name in contract.options and value is not None
         }
         target = _TARGETS[guess.kind] if guess.kind else ""
-        family, chosen = _FAMILY[contract.domain], Options(**given)
+        family, chosen = _FAMILY[contract.domain], contract.chosen(given)
         return Case(guess.operation, family, shape, dtype or self.dtype, guess.kind, target, chosen)
 
     def ask(

@@ -18,7 +18,7 @@ import numpy as np
 
 from ...backends.claim import Claim
 from ...cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES
-from ...cases.factors import BLOCKS, CONSTRAINTS, OPTIONS, factors_of
+from ...cases.factors import BLOCKS, CONSTRAINTS, factors_of, levels_of
 from ...cases.lists import listed
 from ...cases.model import Case
 from ...cases.operations import (
@@ -148,14 +148,17 @@ class _Scope:
         """Return options with those replaced that the function cannot be called with."""
         given = {}
         for name in self.operation.options:
-            level = getattr(options, name)
+            level = self.operation.level(options, name)
             if name in self._fixed:
                 level = self._fixed[name]
             elif not self._takes(name, level):
-                levels = [it for it in OPTIONS[name].of(self.suite) if self._takes(name, it)]
+                levels = [it for it in self._levels(name) if self._takes(name, it)]
                 level = levels[0] if levels else level
             given[name] = level
-        return Options(**given)
+        return self.operation.chosen(given)
+
+    def _levels(self, option: str) -> list[Any]:
+        return levels_of(self.operation, option, self.suite)
 
     def _takes(self, option: str, level: Any) -> bool:
         limits = self.claim.limits
@@ -166,10 +169,14 @@ class _Scope:
     def _fixed(self) -> dict[str, Any]:
         # An id has one spelling: numbers that may be fractions are written as floats.
         return {
-            name: float(value) if name in _FLOATS and value is not None else value
+            name: float(value) if name in self._floats and value is not None else value
             for name, value in self.claim.limits.fixed
             if name in self.operation.options
         }
+
+    @property
+    def _floats(self) -> set[str]:
+        return {*_FLOATS, *dict(self.operation.parameters)}
 
     @cached_property
     def levels(self) -> dict[str, list[Any]]:
@@ -179,9 +186,7 @@ class _Scope:
             if option in self._fixed:
                 found[option] = [self._fixed[option]]
             elif option in self.claim.options:
-                found[option] = [
-                    it for it in OPTIONS[option].of(self.suite) if self._fits(option, it)
-                ]
+                found[option] = [it for it in self._levels(option) if self._fits(option, it)]
         # Without labels nothing is ignored. A fixed number is no factor: it meets every target.
         if "index" not in self.kinds or "ignore_index" in self._fixed:
             found.pop("ignore_index", None)
@@ -239,7 +244,8 @@ class _Scope:
         if not all(chosen.values()):
             return
         shape = "x".join(map(str, self.shape))
-        default = vars(self.call) | {"shape": shape}
+        call = {it: self.operation.level(self.call, it) for it in self.operation.options}
+        default = call | {"shape": shape}
         for row in pairwise(chosen, CONSTRAINTS):
             yield case_of(self.operation, default | row)
 

@@ -104,6 +104,8 @@ class _Reader:
     def _role(self, parameter: inspect.Parameter) -> str:
         if parameter.name in self.renamed:
             return self.renamed[parameter.name]
+        if parameter.name in dict(self.operation.parameters):
+            return parameter.name
         has_default = parameter.default is not _EMPTY
         role = role_of(parameter.name, parameter.default if has_default else None)
         if role is None:
@@ -138,7 +140,7 @@ class _Reader:
 
     def _is_usual(self, option: str, parameter: inspect.Parameter) -> bool:
         """Return whether no other parameter has a more usual name for an option."""
-        names = OPTIONS[option]
+        names = OPTIONS.get(option, (option,))
         rank = {it: names.index(it) for it in self.names if it in names}
         return parameter.name in self.renamed or parameter.name == min(
             rank, key=rank.__getitem__, default=parameter.name
@@ -147,6 +149,9 @@ class _Reader:
     def _take_option(self, option: str, parameter: inspect.Parameter) -> None:
         self.options[option] = parameter.name
         default = parameter.default
+        if option in dict(self.operation.parameters):
+            self._take_parameter(option, parameter)
+            return
         is_absent = option in _ABSENT and not isinstance(default, str)
         if default is _EMPTY:
             if option in ARRAYS or is_absent:
@@ -164,6 +169,16 @@ class _Reader:
                 f"its own default {parameter.name}={default!r} does not count: options are passed"
             )
             self.defaults[option] = said
+
+    def _take_parameter(self, name: str, parameter: inspect.Parameter) -> None:
+        """Take a parameter of the definition, which is passed even at its default."""
+        own = self.operation.default(name)
+        self.always[parameter.name] = own
+        if parameter.default is not _EMPTY and not _same(name, parameter.default, own):
+            self.defaults[name] = (
+                f"its own default {parameter.name}={parameter.default!r} does not count: "
+                f"that of the definition is {own:g}"
+            )
 
     def place_arrays(self) -> bool:
         """Give the arrays that have no parameter yet the first free ones.
@@ -204,10 +219,8 @@ class _Reader:
             self.remarks.append(f"left alone: {', '.join(alone)}")
 
     def _neutral_of(self, parameter: inspect.Parameter) -> float | None:
-        """Return the value that takes a parameter away.
-
-        What a user's own formula says is in it at the default of its implementations.
-        """
+        """Return the value that takes away what a parameter does; None where it may be meant."""
+        # A definition has the constants of the loss, and the function has them as its defaults.
         if self.operation.is_defined:
             return None
         return neutral_of(parameter.name, parameter.default)
@@ -259,6 +272,12 @@ def _reading(
         role = role_of(name, value)
         if role and role.name in ARRAYS and is_array(value):
             beyond.append(f"a {name} of its own, which no question has")
+        elif name in dict(reader.operation.parameters) and is_plain(value):
+            fixed.setdefault(name, value)
+            reader.options.pop(name, None)
+            reader.always.pop(name, None)
+        elif reader.operation.is_defined and role and role.name not in reader.operation.options:
+            pass  # a constant of the loss, as the definition has it
         elif role and role.name not in reader.operation.options and is_plain(value):
             is_other = not reader.operation.is_defined and neutral_of(name, value) is not None
             if role.name in OPTIONS and is_other:

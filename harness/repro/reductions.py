@@ -46,7 +46,7 @@ def with_inputs(case: Case, inputs: Inputs, **options: Any) -> Case:
         **options: options that change as well.
     """
     # Options, shape, target family and digest are parts of the id and follow from the arrays.
-    chosen = replace(case.options, **options)
+    chosen = case.options.replaced(**options)
     for name in WEIGHTS:
         chosen = replace(chosen, **{name: _weight_name(getattr(inputs, name), case.dtype)})  # type: ignore[arg-type]
     target, kind = inputs.target, case.target_kind
@@ -223,6 +223,10 @@ def _without_numbers(case: Case) -> Iterator[Case]:
         if getattr(case.options, name) != default:
             fewer: dict[str, Any] = {name: default}
             yield with_inputs(case, case.inputs(), **fewer)
+    for name, _ in case.options.parameters:
+        others = tuple(it for it in case.options.parameters if it[0] != name)
+        with_default = replace(case, options=replace(case.options, parameters=others))
+        yield with_inputs(with_default, case.inputs())
 
 
 def _ignoring(case: Case, number: int) -> Case:

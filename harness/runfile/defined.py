@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from ...cases.checked import decoded
-from ...cases.operations import BUILT_IN, OPERATIONS, Operation
+from ...cases.operations import BUILT_IN, DEFAULTS, OPERATIONS, Operation
 from ...errors import SchemaError
 
 DEFINED = "defined"  # the entry of `meta`
@@ -55,10 +55,18 @@ def know_operations(connection: sqlite3.Connection) -> None:
         raise SchemaError(f"meta.{DEFINED}{error.where}", error.reason) from error
 
 
+def _is_possible(operation: Operation) -> bool:
+    """Return whether each option is one of the contract, or a parameter that has a default."""
+    own = dict(operation.parameters)
+    has_defaults = all(own.values()) and len(own) == len(operation.parameters)
+    is_new = all(name.isidentifier() and name not in DEFAULTS for name in own)
+    return has_defaults and is_new and set(operation.options) <= {*DEFAULTS, *own}
+
+
 def _read(text: str) -> dict[str, Operation]:
     found = decoded(text, dict[str, Operation]) if text else {}
     for name, operation in found.items():
         is_ours = name.isidentifier() and name not in BUILT_IN and operation.is_defined
-        if not is_ours or operation.name != name:
+        if not is_ours or operation.name != name or not _is_possible(operation):
             raise SchemaError("", "names an operation that no user can have defined")
     return found

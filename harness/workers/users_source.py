@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...backends.claim import Calling
-from ...cases.operations import Options
+from ...cases.operations import DEFAULTS
 from ...errors import SourceError
 from ..own import Candidate, folder_of
 from .source_text import Source, source_of, source_of_expressions
@@ -136,18 +136,20 @@ def _text_of(
     """Return the arguments of a call; options that are the function's own defaults are left out."""
     defaults = _defaults_of(candidate.function)
     settings: dict[str, str] = {}
+    taken = {parameter for _, parameter in calling.options}
     for option, parameter in calling.options:
         if option in _ARRAYS:
             if option in arrays:
                 settings[parameter] = arrays[option]
             continue
-        value = calling.spelled(option, options.get(option, getattr(Options(), option)))
+        default = dict(calling.always).get(parameter, DEFAULTS.get(option))
+        value = calling.spelled(option, options.get(option, default))
         if not _is_same(defaults.get(parameter, _EMPTY), value):
             settings[parameter] = repr(value)
     settings |= {
         name: repr(value)
         for name, value in calling.always
-        if not _is_same(defaults.get(name, _EMPTY), value)
+        if name not in taken and not _is_same(defaults.get(name, _EMPTY), value)
     }
     given = [(arrays[role], parameter) for role, parameter in calling.arguments if role in arrays]
     return CallText(

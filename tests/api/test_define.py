@@ -11,7 +11,7 @@ from lossdiff.harness.formula import forget
 
 import lossdiff
 from lossdiff import formula as f
-from lossdiff.errors import ArgumentValueError
+from lossdiff.errors import ArgumentTypeError, ArgumentValueError
 
 A = Any
 LOGITS = [[1.0, 2.0, 3.0], [4.0, 0.0, -1.0]]
@@ -131,6 +131,79 @@ def test_what_a_defined_operation_lacks_is_refused_in_one_line() -> None:
         ArgumentValueError, match=r"'focal_los' is no operation.*did you mean focal"
     ):
         lossdiff.exact("focal_los", LOGITS, [2, 0])
+
+
+def _weighted(x: A, target: A, gamma: A) -> A:
+    log_p = f.take(f.log_softmax(x), target)
+    return -((-f.expm1(log_p)) ** gamma) * log_p
+
+
+def weighted(
+    logits: A, target: A, weight: A = None, gamma: float = 1.5, ignore_index: int = -100
+) -> A:
+    counts = target != ignore_index
+    labels = np.where(counts, target, 0)
+    factor = counts * (1.0 if weight is None else weight[labels])
+    log_p = np.where(counts, _log_p(np.where(counts[:, None], logits, 0), labels), 0)
+    loss = -((-np.expm1(log_p)) ** gamma) * log_p * factor
+    return loss.sum() / factor.sum()
+
+
+@pytest.fixture
+def with_options() -> Iterator[None]:
+    options = {"weight", "ignore_index"}
+    lossdiff.define("weighted_focal", _weighted, options=options, parameters={"gamma": (2, 1, 3)})
+    yield
+    forget("weighted_focal")
+
+
+def test_options_and_parameters_are_asked_of_what_takes_them(with_options: None) -> None:
+    result = lossdiff.check_implementation(weighted, "weighted_focal", framework="numpy")
+
+    assert result.findings == ()
+    assert result.claim.options == {"weight", "ignore_index", "gamma"}
+    assert any("its own default gamma=1.5 does not count" in it for it in result.remarks)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "option"),
+    [
+        (lambda x, t, weight=None, gamma=2: weighted(x, t, weight, gamma) * 0 + 1, "weight"),
+        (lambda x, t, gamma=2: weighted(x, t, None, min(gamma, 2.0)), "gamma"),
+        (
+            lambda x, t, ignore_index=-100: weighted(x, t, None, 2.0, ignore_index - 1),
+            "ignore_index",
+        ),
+    ],
+    ids=["weight", "gamma", "ignore_index"],
+)
+def test_an_option_that_is_not_applied_is_found(with_options: None, wrong: A, option: str) -> None:
+    result = lossdiff.check_implementation(
+        wrong, "weighted_focal", framework="numpy", dtypes={"float64"}
+    )
+
+    assert any(f"{option}=" in row.case for row in result.findings)
+
+
+def test_a_function_keeps_its_own_constants() -> None:
+    def constant(logits: A, target: A, gamma: float = 2.0, alpha: float = 1.0) -> A:
+        log_p = _log_p(logits, target)
+        return (-alpha * (-np.expm1(log_p)) ** gamma * log_p).mean()
+
+    result = lossdiff.check_implementation(
+        constant, "focal_loss", framework="numpy", dtypes={"float64"}
+    )
+    assert result.ok
+
+
+def test_a_parameter_is_an_argument_of_the_exact_answer(with_options: None) -> None:
+    usual = lossdiff.exact("weighted_focal", LOGITS, [2, 0], gamma=2)
+    other = lossdiff.exact("weighted_focal", LOGITS, [2, 0], gamma=1, weight=[1.0, 1.0, 3.0])
+
+    assert usual.value == lossdiff.exact("focal_loss", LOGITS, [2, 0]).value
+    assert str(other.value).startswith("0.10248853")
+    with pytest.raises(ArgumentTypeError, match="gamma is '2'; it must be a number"):
+        lossdiff.exact("weighted_focal", LOGITS, [2, 0], gamma="2")
 
 
 def test_an_operation_without_a_target_may_give_one_number_for_each_row() -> None:

@@ -329,7 +329,7 @@ def _options(contract: Operation, given: dict[str, Any], axes: int, is_moved: bo
         found[name] = _checked(name, value, axes)
     if is_moved or found.get("axis") == axes - 1:
         found["axis"] = -1  # the last one has one name in the id of a case
-    return Options(**found)
+    return contract.chosen(found)
 
 
 def _checked(name: str, value: Any, axes: int) -> Any:
@@ -337,7 +337,7 @@ def _checked(name: str, value: Any, axes: int) -> Any:
         return _axis(value, axes)
     if name == "reduction":
         return named("reduction", value, ("none", "mean", "sum"))
-    if type(value) not in _NUMBERS[name]:
+    if type(value) not in _NUMBERS.get(name, (int, float)):
         raise ArgumentTypeError(f"{name} is {value!r}; it must be a number")
     if name == "label_smoothing" and not 0 <= value <= 1:
         raise ArgumentValueError(f"label_smoothing is {value!r}; allowed: 0 to 1")
