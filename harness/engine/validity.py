@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 
 from ...backends import EAGER, FRAMEWORKS
@@ -18,6 +19,7 @@ from ...cases.model import Case
 from ...cases.operations import DTYPES, OPERATIONS, TargetKind
 from ...cases.sweeps import SWEEPS, Sweep, family_of
 from ..answers import Observation
+from ..formula import can_be_judged
 from ..judging import SolvedCase, Verdict, judge
 from ..runfile import DomainRow, ValidityPointRow
 from ..verdicts import kind_of
@@ -102,7 +104,7 @@ class ValiditySearch:
 
     def wanted(self) -> list[float]:
         """Return the magnitudes to be evaluated next; none once both limits are found."""
-        levels = [level for level in self.sweep.levels_in(self.dtype) if level not in self.seen]
+        levels = [level for level in self._levels if level not in self.seen]
         if levels and not self.seen:
             # The smallest one is evaluated alone: where it ends the process, the search is over and
             # no further process is lost.
@@ -124,7 +126,15 @@ class ValiditySearch:
     @property
     def is_claimed(self) -> bool:
         """Whether the function claims the cases of the search."""
-        return not self.claim.unsupported(self.case(min(self.sweep.levels_in(self.dtype))))
+        return bool(self._levels) and not self.claim.unsupported(self.case(min(self._levels)))
+
+    @cached_property
+    def _levels(self) -> list[float]:
+        """The magnitudes that are tested first, as far as a formula can be judged there."""
+        levels, operation = self.sweep.levels_in(self.dtype), OPERATIONS[self.claim.operation]
+        if not operation.is_defined:
+            return list(levels)
+        return [it for it in levels if can_be_judged(operation.name, self.sweep.shape(it))]
 
     def row(self, device: str) -> DomainRow:
         """Return the row of both limits.

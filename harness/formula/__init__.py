@@ -16,17 +16,28 @@ from __future__ import annotations
 from . import functions
 from .answers import Answers
 from .decimals import Decimals
-from .definition import Definition, Formula, define, definition_of, forget, is_formula
+from .definition import (
+    MOST_NUMBERS,
+    Definition,
+    Formula,
+    can_be_judged,
+    define,
+    definition_of,
+    forget,
+    is_formula,
+)
 from .digits import in_digits
 from .graph import Array
 from .plain import plain
 
 __all__ = [
+    "MOST_NUMBERS",
     "Answers",
     "Array",
     "Decimals",
     "Definition",
     "Formula",
+    "can_be_judged",
     "define",
     "definition_of",
     "forget",

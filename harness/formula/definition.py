@@ -21,9 +21,10 @@ from ...cases.operations import (
 from ...errors import DefinitionError
 from .graph import Array
 from .options import OPTIONS
-from .trial import check_options, result_of
+from .trial import check_options, count_numbers, result_of
 
 Formula = Callable[..., Array]
+MOST_NUMBERS = 2**24  # of all steps; so many take about a gigabyte and ten seconds
 _REDUCTION = "reduction"
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -160,6 +161,14 @@ def _values(name: str, parameters: object) -> tuple[tuple[str, tuple[float, ...]
 def definition_of(name: str) -> Definition | None:
     """Return the definition of an operation; None for one that is built in."""
     return _DEFINED.get(name)
+
+
+def can_be_judged(name: str, shape: tuple[int, int]) -> bool:
+    """Return whether the steps of a defined operation have few enough numbers for x of a shape."""
+    definition = _DEFINED.get(name)
+    if definition is None:
+        return False
+    return count_numbers(definition.operation, definition.formula, shape) <= MOST_NUMBERS
 
 
 def is_formula(value: object) -> bool:

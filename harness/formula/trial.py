@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +14,7 @@ from ...cases.operations import Operation, Result, TargetKind
 from ...errors import DefinitionError
 from ..answers import one_line
 from .functions import Target
-from .graph import Array, Labels, Shape, given
+from .graph import Array, Labels, Shape, given, steps
 from .options import TAKEN, taken_by
 
 _TRIED = (5, 7)  # two primes: the shape of the result says what it is a number of
@@ -70,17 +71,13 @@ def result_of(operation: Operation, formula: object, kind: TargetKind | None) ->
     if not callable(formula):
         kind_of_formula = type(formula).__name__
         raise DefinitionError(f"{operation.name}: a {kind_of_formula} is no formula")
-    target: Target | None = None
-    if kind == "index":
-        target = Labels(np.zeros(_TRIED[0], np.int64), _TRIED[1])
-    elif kind is not None:
-        target = given("target", _TRIED)
+    target = _target(kind, _TRIED)
     targets = [target]
     is_smoothed = "label_smoothing" in set(operation.options) - taken_by(formula)
     if is_smoothed and kind == "index":
         targets.append(given("target", _TRIED))  # a smoothed target holds numbers
     try:
-        shapes = {_tried(operation, formula, it).shape for it in targets}
+        shapes = {_tried(operation, formula, it, _TRIED).shape for it in targets}
     except DefinitionError as error:
         raise DefinitionError(f"{operation.name}: {error}") from error
     result = _RESULTS.get(min(shapes, key=len))
@@ -92,7 +89,25 @@ def result_of(operation: Operation, formula: object, kind: TargetKind | None) ->
     return result
 
 
-def _tried(operation: Operation, formula: Callable[..., Any], target: Target | None) -> Array:
+def count_numbers(operation: Operation, formula: Callable[..., Any], shape: tuple[int, int]) -> int:
+    """Return how many numbers all steps of a formula have for x of a shape (N, C)."""
+    kind = operation.targets[0] if operation.targets else None
+    found = _tried(operation, formula, _target(kind, shape), shape)
+    return sum(math.prod(it.shape) for it in steps([found]))
+
+
+def _target(kind: TargetKind | None, shape: tuple[int, int]) -> Target | None:
+    if kind == "index":
+        return Labels(np.zeros(shape[0], np.int64), shape[1])
+    return None if kind is None else given("target", shape)
+
+
+def _tried(
+    operation: Operation,
+    formula: Callable[..., Any],
+    target: Target | None,
+    tried: tuple[int, int],
+) -> Array:
     names = taken_by(formula, has_target=target is not None)
     lacking = sorted(set(dict(operation.parameters)) - names)
     called = getattr(formula, "__name__", "the formula")
@@ -103,11 +118,11 @@ def _tried(operation: Operation, formula: Callable[..., Any], target: Target | N
         raise DefinitionError(f"{called} has no parameter {lacking[0]}")
     options: dict[str, Any] = {name: values[0] for name, values in operation.parameters}
     for name in ("weight", "pos_weight"):
-        options[name] = given(name, _TRIED[1:])
+        options[name] = given(name, tried[1:])
     options["label_smoothing"] = _SMOOTHING
     known = names & {*operation.options, *dict(operation.parameters)}
     taken = {name: it for name, it in options.items() if name in known}
-    return applied(formula, given("values", _TRIED), target, taken)
+    return applied(formula, given("values", tried), target, taken)
 
 
 def check_options(operation: Operation, formula: Callable[..., Any]) -> None:

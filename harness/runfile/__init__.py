@@ -7,7 +7,7 @@ classes in `rows`, `timing_rows` and `resume_rows`; `schema` converts rows to co
 from __future__ import annotations
 
 from .answers import Answer, AnswerKey, CaseAnswers, Pair, cases_of, matched, matched_cases
-from .defined import DEFINED, defined_together, written_operations
+from .defined import DEFINED, defined_together, enter_operations, written_operations
 from .file import RunFile
 from .lock import writing
 from .omissions import Omission, omissions
@@ -62,6 +62,7 @@ __all__ = [
     "cases_of",
     "defined_together",
     "draft_of",
+    "enter_operations",
     "matched",
     "matched_cases",
     "omissions",

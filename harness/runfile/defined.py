@@ -38,6 +38,16 @@ def check_operations(text: str) -> None:
     _read(text)
 
 
+def enter_operations(text: str) -> None:
+    """Enter operations among those that there are, where the process has not defined them.
+
+    Raises:
+        SchemaError: the text is not what `written_operations` returns.
+    """
+    for name, operation in _read(text).items():
+        OPERATIONS.setdefault(name, operation)
+
+
 def know_operations(connection: sqlite3.Connection) -> None:
     """Enter the operations of a run among those that there are; a definition here goes before."""
     query = "SELECT value FROM meta WHERE key = ?"
@@ -49,8 +59,7 @@ def know_operations(connection: sqlite3.Connection) -> None:
     if not isinstance(text, str):
         raise SchemaError(f"meta.{DEFINED}", "is no text")
     try:
-        for name, operation in _read(text).items():
-            OPERATIONS.setdefault(name, operation)
+        enter_operations(text)
     except SchemaError as error:
         raise SchemaError(f"meta.{DEFINED}{error.where}", error.reason) from error
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ...errors import BenchError, LossdiffError, SchemaError
 from ..own import Learnt
-from ..runfile import MemoryRow, ProcessRow, RunFile, VerdictRow
+from ..runfile import MemoryRow, ProcessRow, RunFile, VerdictRow, written_operations
 from ..workers import Limits, Setup, environment_for, introduce, quiet, share_of_memory
 from . import machine
 from .benchmarks import Threads, benchmarks_of
@@ -190,6 +190,7 @@ def plan_of(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) 
         path=tuple(str(Path(current, place)) for place in sys.path),
         current=current,
         learnt=timing.learnt.get(process.framework),
+        operations=written_operations(),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
@@ -12,9 +12,12 @@ from ...backends import FRAMEWORKS
 from ...backends.base import result_shape
 from ...backends.claim import Claim
 from ...cases.dtypes import FORMATS
+from ...cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES
 from ...cases.model import Case
+from ...cases.operations import OPERATIONS, Operation
 from ...cases.suites import Suite
 from ...errors import BenchError
+from ..formula import MOST_NUMBERS, can_be_judged
 from ..runfile import RunFile, VerdictRow
 from ..workers import GIB, share_of_memory
 
@@ -37,6 +40,7 @@ _MORE_SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
     "softmax": ((256, 50257),),
     "cross_entropy": ((256, 50257),),
 }
+_DEFINED_SIZES = ((64, 10), (50000, 10))
 _TARGETS = {"cross_entropy": "index", "binary_cross_entropy_with_logits": "multi_label"}
 _UNTIMED = ("unsupported", "raised", "crashed", "timed out", "mismatched")
 _LABEL = 8  # bytes of an int64 label
@@ -150,7 +154,27 @@ def bench_suite(
             Case(operation, "normal", shape, dtype, kind, family)
             for shape in dict.fromkeys(shapes or (*usual, *more))
         ]
+    for defined in [it for it in OPERATIONS.values() if it.is_defined]:
+        if not operations or defined.name in operations:
+            cases += _of_defined(defined, dtype, shapes)
     return Suite("bench", tuple(cases), compiled=True, whole=True)
+
+
+def _of_defined(operation: Operation, dtype: str, shapes: Sequence[Shape]) -> Iterator[Case]:
+    """Yield the cases of an operation that a user has defined, of sizes that can be judged."""
+    kind = operation.targets[0] if operation.targets else None
+    family = EVERYDAY_TARGETS[kind] if kind else ""
+    for shape in dict.fromkeys(shapes or _DEFINED_SIZES):
+        is_matrix = len(shape) == len(_DEFINED_SIZES[0])
+        if is_matrix and can_be_judged(operation.name, (shape[0], shape[1])):
+            yield Case(
+                operation.name, EVERYDAY_VALUES[operation.domain], shape, dtype, kind, family
+            )
+        elif shapes:
+            raise BenchError(
+                f"--shape {'x'.join(map(str, shape))}: {operation.name} is judged by its formula, "
+                f"which takes NxC of at most {MOST_NUMBERS} numbers over all of its steps"
+            )
 
 
 def _check_memory(shape: Shape, dtype: str) -> None:

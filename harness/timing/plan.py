@@ -18,6 +18,7 @@ import msgspec
 
 from ...cases.checked import checked, decoded
 from ..own import Learnt
+from ..runfile import enter_operations
 from ..workers import Setup
 from .benchmarks import Benchmark, Threads
 
@@ -56,6 +57,7 @@ class ProcessPlan:
         device: `cpu` or `gpu`.
         extra: files or modules of a user's own implementations.
         learnt: what is known of the functions in them; None if they are to be asked for it.
+        operations: the operations that users have defined, as `written_operations` gives them.
         known: fingerprints of the answers that the run has judged.
         scratch: folder for answers with other bits, which are judged afterwards.
         seed: of the random order of the benchmarks.
@@ -81,6 +83,7 @@ class ProcessPlan:
     path: tuple[str, ...] = ()
     current: str = ""
     learnt: tuple[Learnt, ...] | None = None
+    operations: str = ""
 
     @property
     def setup(self) -> Setup:
@@ -105,8 +108,10 @@ class ProcessPlan:
 
     @classmethod
     def from_environment(cls) -> ProcessPlan:
-        """Return the plan of the process that this is."""
-        return cls.from_json(Path(os.environ[PLAN_VARIABLE]).read_text(encoding="utf-8"))
+        """Return the plan of the process that this is, which knows its operations from now on."""
+        found = cls.from_json(Path(os.environ[PLAN_VARIABLE]).read_text(encoding="utf-8"))
+        enter_operations(found.operations)
+        return found
 
     @staticmethod
     def folder() -> Path:

@@ -23,6 +23,8 @@ from lossdiff.harness.engine.validity import (
     ValiditySearches,
     next_questions,
 )
+from lossdiff.harness.formula import define, forget
+from lossdiff.harness.formula import functions as f
 from lossdiff.harness.judging import Verdict, solved_case
 from lossdiff.harness.runfile.rows import DomainRow
 
@@ -329,3 +331,16 @@ def test_a_search_stays_within_the_claim_of_a_function() -> None:
     assert search.is_claimed
     far = replace(claim, limits=Limits(ranks=frozenset({5})))
     assert not ValiditySearch(far, "eager", "float32", SWEEPS["spread"]).is_claimed
+
+
+def test_a_formula_of_pairs_of_rows_is_asked_of_as_many_rows_as_can_be_judged() -> None:
+    define("own_pairs", lambda x: f.mean(x @ x.T), targets=())
+    claim = replace(SOFTMAX, operation="own_pairs")
+    search = ValiditySearch(claim, "eager", "float16", SWEEPS["rows"])
+    first = search.wanted()
+    search.seen[1.0] = Verdict(RIGHT), "value", ""
+    others = search.wanted()
+    forget("own_pairs")
+
+    assert first == [1.0]
+    assert max(others) == 256.0

@@ -20,6 +20,9 @@ from lossdiff.cases.model import Case
 from lossdiff.cases.operations import DTYPES
 from lossdiff.harness.answers import fingerprint
 from lossdiff.harness.comparing.snapshot import read_snapshot
+from lossdiff.harness.formula import define, forget
+from lossdiff.harness.formula import functions as f
+from lossdiff.harness.runfile import written_operations
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.runfile.timing_rows import PassRow, ProcessRow, TimingRow
@@ -135,6 +138,21 @@ def test_operations_can_be_chosen() -> None:
 
     assert {case.operation for case in suite.cases} == {"softmax"}
     assert suite.compiled
+
+
+def test_an_operation_of_a_users_own_is_timed_where_its_formula_can_be_judged() -> None:
+    define("own_rows", lambda x, target: -f.take(f.log_softmax(x), target))
+    define("own_pairs", lambda x: f.mean(x @ x.T), targets=())
+    sizes = {
+        name: {case.shape for case in bench_suite([name]).cases}
+        for name in ("own_rows", "own_pairs")
+    }
+    with pytest.raises(BenchError, match="8192x64: own_pairs is judged by its formula"):
+        bench_suite(["own_pairs"], shapes=[(8192, 64)])
+    forget("own_rows")
+    forget("own_pairs")
+
+    assert sizes == {"own_rows": {(64, 10), (50000, 10)}, "own_pairs": {(64, 10)}}
 
 
 @pytest.mark.parametrize(
@@ -318,6 +336,21 @@ def test_a_plan_reaches_the_process_as_it_was_made(
     monkeypatch.setenv(PLAN_VARIABLE, str(file))
 
     assert ProcessPlan.from_environment() == PLAN
+
+
+def test_a_process_knows_the_operations_that_users_have_defined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    define("own_rows", f.logsumexp, targets=())
+    file = tmp_path / "plan.json"
+    file.write_text(replace(PLAN, operations=written_operations()).to_json())
+    forget("own_rows")
+    monkeypatch.setenv(PLAN_VARIABLE, str(file))
+    ProcessPlan.from_environment()
+    case = Case.parse("own_rows/float32/4x10/normal/-/0")
+    forget("own_rows")
+
+    assert case.operation == "own_rows"
 
 
 def test_every_benchmark_has_its_place_in_each_turn(monkeypatch: pytest.MonkeyPatch) -> None:
