@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from ...cases.dtypes import FORMATS, Array
 from ...cases.model import Case, Inputs
 from ...errors import DefinitionError
-from ..bounds import Algorithm, Precision, precision_of
+from ..answers import VALUE
+from ..bounds import SOUND, Algorithm, Precision, precision_of
 from ..oracle import Exact, Floats, Solution
 from . import graph
 from .definition import Definition, Formula, definition_of
 from .errors import Logs, Roundings
-from .evaluation import Evaluation, evaluated
+from .evaluation import Evaluation, evaluated, on_pairs_alone
 from .exactly import where
 from .gradient import gradients
 from .graph import broadcast, constant, reshaped
+from .mistakes import FormulaMistake, mistakes_of
 from .options import Arguments, has_divisor, numbers_of, reduced, smoothed, taken_by, weighed
 from .overflow import overflowed
+from .plain import plain
 from .trial import applied
 
 _AXES = 2  # N and C
@@ -102,13 +105,56 @@ class Answers:
         precision = precision_of(self.case.dtype, algorithm)
         dtype = self.case.dtype
         found = [it.bound(quantity, dtype, precision) for it in self._forms(algorithm)]
-        return np.asarray(np.maximum.reduce(found))
+        limit = np.asarray(np.maximum.reduce(found))
+        if algorithm.cancels and quantity != VALUE:
+            return limit + self._of_other_forms(quantity, precision)
+        return limit
+
+    def _of_other_forms(self, quantity: str, precision: Precision) -> Floats:
+        """Return the error of forms of the gradient that nobody lists: roundings of its largest.
+
+        By other forms a small element of a gradient comes as a difference of large ones.
+        """
+        size = np.abs(self.solution.quantities[quantity].to_float())
+        largest = np.where(np.isfinite(size), size, 0.0).max(axis=-1, keepdims=True, initial=0.0)
+        return precision.u * (precision.c + precision.depth(self.case.shape[-1])) * largest
 
     def _forms(self, algorithm: Algorithm) -> Iterator[Traced]:
         own = self._definition
         cancelling = own.cancelling if algorithm.cancels else ()
         for formula in (own.formula, *own.forms, *cancelling):
             yield self._traced(formula)
+
+    @cached_property
+    def mistakes(self) -> list[FormulaMistake]:
+        """The usual mistakes: those that the definition lists, and those of any formula."""
+        arguments = Arguments.of(self.case, self.inputs)
+        found = []
+        for name, formula in self._definition.mistakes:
+            value = reshaped(value_of(formula, arguments, self.case), self.case.defined_shape)
+            found.append(FormulaMistake(name, value, value, arguments))
+        own = partial(value_of, self._definition.formula)
+        return [*found, *mistakes_of(own, self.case, self.inputs)]
+
+    def roughly(self, mistake: FormulaMistake, quantity: str) -> Floats | None:
+        """Return what a mistake gives in plain float64; None where it changes nothing."""
+        output = mistake.quantity(quantity, self.case)
+        return None if output is None else plain([output], self._numbers)[0]
+
+    def mistaken(self, mistake: FormulaMistake, quantity: str) -> tuple[Floats, Floats] | None:
+        """Return what a mistake gives, and how far a sound computation of that may be from it."""
+        output = mistake.quantity(quantity, self.case)
+        if output is None:
+            return None
+        found = on_pairs_alone([output], self._numbers)
+        precision = precision_of(self.case.dtype, SOUND)
+        errors = found.errors(Roundings.of(precision, self.case.dtype))[output]
+        with np.errstate(over="ignore"):
+            return found.results[output].to_float(), np.exp2(errors)
+
+    @cached_property
+    def _numbers(self) -> dict[str, Floats]:
+        return dict(numbers_of(self.case, self.inputs))
 
     @property
     def _definition(self) -> Definition:
@@ -124,10 +170,9 @@ class Answers:
     def _traced(self, formula: Formula) -> Traced:
         if formula not in self._known:
             outputs = quantities_of(formula, self.case, self.inputs)
-            numbers = numbers_of(self.case, self.inputs)
-            self._known[formula] = Traced(
-                outputs, evaluated(list(outputs.values()), numbers, FORMATS[self.case.dtype])
-            )
+            form = FORMATS[self.case.dtype]
+            found = evaluated(list(outputs.values()), self._numbers, form)
+            self._known[formula] = Traced(outputs, found)
         return self._known[formula]
 
 

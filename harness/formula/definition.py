@@ -38,12 +38,14 @@ class Definition:
         formula: `(x, target)`, or `(x)` without a target; x has shape (N, C).
         forms: other formulas of the same numbers that are as sound.
         cancelling: other formulas of the same numbers, in which terms cancel.
+        mistakes: pairs of a name and a formula of other numbers, as a mistake gives them.
     """
 
     operation: Operation
     formula: Formula
     forms: tuple[Formula, ...] = ()
     cancelling: tuple[Formula, ...] = ()
+    mistakes: tuple[tuple[str, Formula], ...] = ()
 
     @property
     def name(self) -> str:
@@ -52,8 +54,9 @@ class Definition:
 
     @property
     def formulas(self) -> tuple[Formula, ...]:
-        """The formula and its other forms."""
-        return (self.formula, *self.forms, *self.cancelling)
+        """The formula, its other forms, and its mistakes."""
+        wrong = (formula for _, formula in self.mistakes)
+        return (self.formula, *self.forms, *self.cancelling, *wrong)
 
 
 _DEFINED: dict[str, Definition] = {}
@@ -69,6 +72,7 @@ def define(
     parameters: Mapping[str, float | Collection[float]] = _NONE,
     forms: Collection[Formula] = (),
     cancelling: Collection[Formula] = (),
+    mistakes: Mapping[str, Formula] = _NONE,
 ) -> Definition:
     """Define an operation by its formula, so that implementations of it can be judged.
 
@@ -90,6 +94,7 @@ def define(
         forms: other formulas of the same numbers that a sound computation may follow.
         cancelling: other formulas of the same numbers, in which terms cancel: an answer that only
             these explain is `formula`.
+        mistakes: formulas of wrong numbers that a finding may look like, by what is said then.
 
     Returns:
         The definition; the same name may be defined again.
@@ -101,7 +106,9 @@ def define(
     _check_name(name)
     if domain not in get_args(Domain):
         raise DefinitionError(_wrong("domain", domain, get_args(Domain)))
-    formulas = (formula, *forms, *cancelling)
+    if not isinstance(mistakes, Mapping):
+        raise DefinitionError(f"mistakes is {mistakes!r}; it must be a dictionary of formulas")
+    formulas = (formula, *forms, *cancelling, *mistakes.values())
     values = _values(name, parameters)
     operation = Operation(
         name, cast("Domain", domain), kinds, _options(options), is_defined=True, parameters=values
@@ -113,7 +120,9 @@ def define(
     operation = _with_result(operation, results.pop())
     for it in formulas:
         check_options(operation, it)
-    definition = Definition(operation, formula, tuple(forms), tuple(cancelling))
+    definition = Definition(
+        operation, formula, tuple(forms), tuple(cancelling), tuple(mistakes.items())
+    )
     _DEFINED[name] = definition
     OPERATIONS[name] = operation
     return definition

@@ -21,7 +21,7 @@ from ...cases.dtypes import FORMATS
 from ..bounds import Precision
 from ..oracle import Floats
 from .exactly import Values, moved
-from .graph import BASE_2, Array
+from .graph import BASE_2, DETACHED, Array
 from .sizes import Sizes, both, log2, summed, times
 
 _ROUNDINGS = 2.0  # of an arithmetic step
@@ -298,7 +298,7 @@ class Analysis:
         stored = times(self._log2(array), its.stored)
         if kind == "complement" and its.cancels and its.forms:
             return both(stored, its.units(_ROUNDINGS * its.c))  # 1 − σ(−x), and 1 − tanh²
-        if kind in ("complement", "softplus", "stored") or not its.forms:
+        if kind in ("complement", "softplus", "stored", DETACHED) or not its.forms:
             return stored
         x = array.args[1]
         absolute = its.units(its.c + its.depth(x.shape[-1]))  # log Σ exp(x − a)

@@ -60,10 +60,8 @@ def evaluated(
         form: the format that is judged: numbers are good to 2^-20 of its ulp, and what is far below
             its smallest number is as good as 0.
     """
-    order = steps(outputs)
-    values = on_pairs(outputs, inputs)
-    sizes = {it: Sizes.of(values[it]) for it in order if not it.is_mask}
-    found = Evaluation(order, sizes, values, {it: values[it] for it in outputs})
+    found = on_pairs_alone(outputs, inputs)
+    order = found.order
     if _are_good(found, outputs, _PAIRS, form):
         return found
     for digits in DIGITS:
@@ -82,6 +80,19 @@ def evaluated(
             it: _cleared(result, errors[it] >= sizes[it].log2) for it, result in results.items()
         },
     )
+
+
+def on_pairs_alone(outputs: list[Array], inputs: Mapping[str, Floats]) -> Evaluation:
+    """Return numbers that pairs give, however many bits they lose.
+
+    Args:
+        outputs: the arrays.
+        inputs: the arguments of the formula, by their names, as float64.
+    """
+    order = steps(outputs)
+    values = on_pairs(outputs, inputs)
+    sizes = {it: Sizes.of(values[it]) for it in order if not it.is_mask}
+    return Evaluation(order, sizes, values, {it: values[it] for it in outputs})
 
 
 def decimal_roundings(digits: int) -> Roundings:

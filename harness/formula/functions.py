@@ -8,12 +8,25 @@ have them: `errors` allows for these.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...errors import DefinitionError
-from .graph import BASE_2, Array, Labels, Number, binary, chosen, constant, mask, reduction, unary
+from .graph import (
+    BASE_2,
+    DETACHED,
+    Array,
+    Labels,
+    Number,
+    binary,
+    chosen,
+    constant,
+    mask,
+    reduction,
+    unary,
+)
 
 Target = Array | Labels
 
@@ -76,6 +89,33 @@ def maximum(x: Number, y: Number) -> Array:
 def minimum(x: Number, y: Number) -> Array:
     """Return the smaller of two numbers. The gradient is undefined where they are equal."""
     return -maximum(-constant(x), -constant(y))
+
+
+def abs(x: Number) -> Array:  # noqa: A001
+    """Return the magnitude of each number. Its gradient is undefined at 0."""
+    return unary("absolute", x)
+
+
+def clip(x: Number, low: Number, high: Number) -> Array:
+    """Return each number limited to [low, high]. The gradient is undefined at the limits."""
+    return minimum(maximum(x, low), high)
+
+
+def cumsum(x: Number, axis: int = -1) -> Array:
+    """Return the sums of the numbers up to each one along an axis of a matrix."""
+    array = constant(x)
+    if array.ndim != 2 or axis not in (-2, -1, 0, 1):
+        raise DefinitionError(f"cumsum takes an axis of a matrix, and not axis {axis!r} of the "
+                              f"shape {array.shape}")  # fmt: skip
+    size = array.shape[axis]
+    before = np.triu(np.ones((size, size)))
+    return array @ before if axis in (-1, 1) else before.T @ array
+
+
+def detach(x: Number) -> Array:
+    """Return the same numbers, through which no gradient flows back."""
+    array = constant(x)
+    return Array("form", (array,), array.shape, DETACHED)
 
 
 def dot(x: Number, y: Number) -> Array:
@@ -216,3 +256,14 @@ def log_sigmoid(x: Number) -> Array:
 def matmul(x: Array, y: Array) -> Array:
     """Return the product of two matrices, in which 0 times anything is 0."""
     return constant(x) @ constant(y)
+
+
+# The functions that are recorded as a form with a derivative of its own, by its name.
+OF_FORMS: dict[str, Callable[[Array], Array]] = {
+    "log_softmax": log_softmax,
+    "softmax": softmax,
+    "logsumexp": logsumexp,
+    "complement": sigmoid,
+    "softplus": softplus,
+    "stored": _stored,
+}

@@ -13,6 +13,7 @@ from itertools import zip_longest
 
 from .functions import exp, scaled
 from .graph import (
+    DETACHED,
     Array,
     Shape,
     binary,
@@ -50,6 +51,8 @@ def gradients(output: Array, seed: Array, wrt: Sequence[Array]) -> list[Array]:
 
 def _of(array: Array, above: Array) -> list[tuple[Array, Array]]:
     """Return the arrays that a step reads, each with what the step adds to its adjoint."""
+    if array.op == "form" and array.value == DETACHED:
+        return []
     if array.adjoint is not None and array.wrt is not None:
         return [(array.wrt, _in_shape(array.adjoint(array, above), array.wrt.shape))]
     found = _RULES[array.op](array, above) if array.op in _RULES else ()

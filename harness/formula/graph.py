@@ -76,14 +76,11 @@ class Array:
     def __rtruediv__(self, other: Number) -> Array:
         return binary("divide", other, self)
 
-    def __matmul__(self, other: Array) -> Array:
-        """Return the product of two matrices, in which 0 times anything is 0."""
-        if not isinstance(other, Array) or self.ndim != 2 or other.ndim != 2:
-            raise DefinitionError("@ takes two arrays of two axes")
-        if self.shape[1] != other.shape[0]:
-            raise DefinitionError(f"@: the shapes {self.shape} and {other.shape} do not fit")
-        products = binary("multiply", self[:, None, :], other.T[None, :, :], "masked")
-        return reduction("sum", products, -1, keepdims=False)
+    def __matmul__(self, other: Number) -> Array:
+        return product(self, constant(other))
+
+    def __rmatmul__(self, other: Number) -> Array:
+        return product(constant(other), self)
 
     def __neg__(self) -> Array:
         return unary("negative", self)
@@ -160,6 +157,7 @@ class Array:
         return reduction("max", self, axis, keepdims)
 
 
+DETACHED = "detached"  # a form through which no gradient flows back
 BASE_2 = "base 2"  # of an exponential that may be computed as a power of 2
 
 
@@ -288,6 +286,18 @@ def reshaped(array: Array, shape: Shape) -> Array:
 def broadcast(array: Array, shape: Shape) -> Array:
     """Return the numbers repeated to a shape."""
     return array if array.shape == shape else Array("broadcast", (array,), shape)
+
+
+def product(left: Array, right: Array) -> Array:
+    """Return the product of two matrices, in which 0 times anything is 0."""
+    if left.ndim != 2 or right.ndim != 2:
+        raise DefinitionError(
+            f"@ takes two arrays of two axes, and not the shapes {left.shape} and {right.shape}"
+        )
+    if left.shape[1] != right.shape[0]:
+        raise DefinitionError(f"@: the shapes {left.shape} and {right.shape} do not fit")
+    products = binary("multiply", left[:, None, :], right.T[None, :, :], "masked")
+    return reduction("sum", products, -1, keepdims=False)
 
 
 def chosen(condition: Array, yes: Number, no: Number) -> Array:

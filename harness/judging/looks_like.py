@@ -19,6 +19,7 @@ from ..answers import GRADIENT_LOGITS, HVP_LOGITS, VALUE
 from ..bounds import SOUND
 from .mistake import Mistake
 from .mistakes import MISTAKES
+from .mistakes_by_formula import by_formula
 from .problem import problem_of
 from .rounded import logarithm_of_rounded, rounded_inside
 from .scales import constant_ratio
@@ -126,6 +127,9 @@ def _fitting(
             names.append(it.name)
         elif it.drops:
             dropped += [(f"{it.name}, ", approx) for approx in given]
+    if is_known or test.has_wrong_numbers:
+        given_by = by_formula(solved, quantity, answer, likely)
+        names += [name for name, approx in given_by if test.fits(approx)]
     if names:
         return names
     sound = solved.bound(solved.solution, quantity, SOUND) / test.roundoff

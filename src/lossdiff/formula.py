@@ -13,6 +13,10 @@ comparisons for `where`, and `[:, None]`. A formula gets arrays of shape (N, C).
 from __future__ import annotations
 
 from .harness.formula.functions import (
+    abs,  # noqa: A004
+    clip,
+    cumsum,
+    detach,
     dot,
     exp,
     expm1,
@@ -38,6 +42,10 @@ from .harness.formula.functions import (
 )
 
 __all__ = [
+    "abs",
+    "clip",
+    "cumsum",
+    "detach",
     "dot",
     "exp",
     "expm1",

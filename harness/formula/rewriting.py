@@ -1,0 +1,65 @@
+"""Change some steps of a formula that was recorded, and record what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from .functions import OF_FORMS
+from .graph import Array
+
+Change = Callable[[Array, tuple[Array, ...]], Array | None]
+
+
+def written(array: Array) -> list[Array]:
+    """Return the steps that a formula was written with, each after those that it reads.
+
+    The steps inside the functions over the classes and the logistic ones are not among them.
+    """
+    found: dict[Array, None] = {}
+    waiting = [(array, False)]
+    while waiting:
+        step, is_ready = waiting.pop()
+        if step in found:
+            continue
+        if is_ready:
+            found[step] = None
+        else:
+            waiting.append((step, True))
+            waiting += [(it, False) for it in read_by(step)]
+    return list(found)
+
+
+def read_by(step: Array) -> tuple[Array, ...]:
+    """Return what a step reads; of a function of the formula its argument."""
+    return step.args if step.wrt is None else (step.wrt,)
+
+
+def rewritten(array: Array, change: Change) -> Array:
+    """Return an array of which some steps are changed.
+
+    Args:
+        array: the result of a formula.
+        change: a function of a step, and of what it reads by now; it returns another array, or None
+            to leave the step as it is.
+
+    Returns:
+        The changed array, or the same one where nothing is changed.
+    """
+    made: dict[Array, Array] = {}
+    for step in written(array):
+        reads = tuple(made[it] for it in read_by(step))
+        changed = change(step, reads)
+        if changed is None:
+            changed = step if reads == read_by(step) else _again(step, reads)
+        made[step] = changed
+    return made[array]
+
+
+def _again(step: Array, reads: tuple[Array, ...]) -> Array:
+    """Return the same step of other arrays."""
+    if step.wrt is None:
+        return replace(step, args=reads)
+    function = OF_FORMS[step.value]
+    found = function(reads[0])
+    return found if found.shape == step.shape else Array("reshape", (found,), step.shape)

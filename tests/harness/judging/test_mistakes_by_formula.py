@@ -1,0 +1,160 @@
+"""Usual mistakes of a defined operation are told by name, from the answer alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from lossdiff.cases.model import Case
+from lossdiff.harness.formula import define, forget
+from lossdiff.harness.formula import functions as f
+from lossdiff.harness.judging import looks_like, solved_case
+
+A = Any
+INDEX = "index.random/float32/4x10/normal"
+
+
+def _focal(x: A, target: A, gamma: A) -> A:
+    log_p = f.take(f.log_softmax(x), target)
+    return -0.25 * ((-f.expm1(log_p)) ** gamma) * log_p
+
+
+def _overlap(p: A, target: A) -> A:
+    both = f.sum(p * target)
+    return 1.0 - (both + 0.5) / (both + 0.3 * f.sum(p * (1 - target)) + 0.7 * f.sum(target) + 0.5)
+
+
+def _pair(x: A, target: A) -> A:
+    log_p = f.log_softmax(x)
+    return -f.take(log_p, target) + f.sum(f.detach(f.exp(log_p)) * log_p, axis=1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def losses() -> Iterator[None]:
+    define(
+        "focal",
+        _focal,
+        options={"weight", "ignore_index"},
+        parameters={"gamma": (2, 3)},
+        mistakes={"log p squared": lambda x, t, gamma: f.take(f.log_softmax(x), t) ** gamma},
+    )
+    define("overlap", _overlap, targets={"multi_label"}, domain="probs")
+    define("pair", _pair)
+    yield
+    for name in ("focal", "overlap", "pair"):
+        forget(name)
+
+
+def _log_p(x: A, labels: A) -> A:
+    p = np.exp(x - x.max(1, keepdims=True))
+    return np.log(p / p.sum(1, keepdims=True))[np.arange(len(x)), labels]
+
+
+def _wrong_focal(x: A, t: A, w: A = 1.0, factor: float = 0.25, gamma: float = 2.0) -> A:
+    log_p = _log_p(x, t)
+    return -factor * (-np.expm1(log_p)) ** gamma * log_p * w
+
+
+def _log2_focal(x: A, t: A) -> A:
+    log_p = _log_p(x, t) / np.log(2)
+    return -0.25 * (-np.expm1(log_p)) ** 2 * log_p
+
+
+def _mean_first(x: A, t: A) -> A:
+    log_p = _log_p(x, t).mean()
+    return -0.25 * (-np.expm1(log_p)) ** 2 * log_p
+
+
+def _shifted(x: A, t: A) -> A:
+    log_p = np.log(np.exp(_log_p(x, t)) + 1e-5)
+    return (-0.25 * (-np.expm1(log_p)) ** 2 * log_p).mean()
+
+
+WRONG: dict[str, tuple[str, A]] = {
+    "weight is not applied": ("weight=positive", lambda x, t, _: _wrong_focal(x, t).mean()),
+    "the mean divides by the number of rows that count, not by their weights": (
+        "weight=positive", lambda x, t, w: _wrong_focal(x, t, w[t]).mean()),
+    "gamma is 2, whatever is given": ("gamma=3.0", lambda x, t, _: _wrong_focal(x, t).mean()),
+    "without the factor 0.25": ("-", lambda x, t, _: _wrong_focal(x, t, factor=1.0).mean()),
+    "without the power 2": ("-", lambda x, t, _: _wrong_focal(x, t, gamma=1.0).mean()),
+    "softmax applied twice": ("-", lambda x, t, _: _wrong_focal(np.exp(_rows(x)), t).mean()),
+    "the logarithm has base 2": ("-", lambda x, t, _: _log2_focal(x, t).mean()),
+    "the mean of the rows is taken before the last steps": (
+        "-", lambda x, t, _: _mean_first(x, t)),
+    "1e-05 is added in the logarithm": ("-", lambda x, t, _: _shifted(x, t)),
+    "a factor is missing": ("-", lambda x, t, _: -0.25 * _log_p(x, t).mean()),
+    "labels are counted from 1": ("-", lambda x, t, _: _wrong_focal(x, t - 1).mean()),
+    "log p squared": ("-", lambda x, t, _: (_log_p(x, t) ** 2).mean()),
+    "the sign is wrong": ("-", lambda x, t, _: -_wrong_focal(x, t).mean()),
+}  # fmt: skip
+
+
+def _rows(x: A) -> A:
+    return np.stack([_log_p(x, np.full(len(x), it)) for it in range(x.shape[1])], 1)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_mistake_of_a_loss_is_told_by_its_name(name: str) -> None:
+    options, wrong = WRONG[name]
+    solved = solved_case(Case.parse(f"focal/{INDEX}/{options}/0"))
+    given = solved.inputs
+    weight = None if given.weight is None else given.weight.astype(np.float64)
+    answer = wrong(given.values.astype(np.float64), given.target, weight)
+
+    assert name in looks_like(solved, "value", np.asarray(answer, np.float32))
+
+
+def test_an_ignored_row_that_counts_is_told() -> None:
+    solved = solved_case(Case.parse("focal/index.some_ignored/float32/4x10/normal/-/0"))
+    given = solved.inputs
+    counts = given.target != -100
+    losses = _wrong_focal(given.values.astype(np.float64), np.where(counts, given.target, 0))
+    all_rows = np.where(counts, losses, 0.0).mean()
+
+    said = looks_like(solved, "value", np.asarray(all_rows, np.float32))
+    assert said == "the mean divides by the number of all rows"
+
+
+def test_a_wrong_sign_in_a_sum_is_told() -> None:
+    solved = solved_case(Case.parse("overlap/multi_label.fractional/float32/4x10/probs/-/0"))
+    p, t = (it.astype(np.float64) for it in (solved.inputs.values, solved.inputs.target))
+    both = (p * t).sum()
+    answer = 1 - (both + 0.5) / (both + 0.3 * (p * (1 + t)).sum() + 0.7 * t.sum() + 0.5)
+
+    assert looks_like(solved, "value", np.asarray(answer, np.float32)) == "+ in place of −"
+
+
+def test_two_numbers_in_each_others_places_are_told() -> None:
+    solved = solved_case(Case.parse("overlap/multi_label.fractional/float32/4x10/probs/-/0"))
+    p, t = (it.astype(np.float64) for it in (solved.inputs.values, solved.inputs.target))
+    both = (p * t).sum()
+    answer = 1 - (both + 0.5) / (both + 0.7 * (p * (1 - t)).sum() + 0.3 * t.sum() + 0.5)
+
+    said = looks_like(solved, "value", np.asarray(answer, np.float32))
+    assert "0.7 and 0.3 are exchanged" in said or "0.3 and 0.7 are exchanged" in said
+
+
+def test_a_gradient_that_flows_where_it_should_not_is_told() -> None:
+    solved = solved_case(Case.parse(f"pair/{INDEX}/-/0"))
+    x, t = solved.inputs.values.astype(np.float64), solved.inputs.target
+    log_p = _rows(x)
+    p = np.exp(log_p)
+    entropy = (p * log_p).sum(1, keepdims=True)
+    through = 0.625 / len(x) * (p - np.eye(x.shape[1])[t] + p * (log_p - entropy))
+    ignored = solved.solution.quantities["gradient_logits"].to_float() / 0.625
+
+    assert looks_like(solved, "gradient_logits", through.astype(np.float32)) == (
+        "the gradient flows through what is detached"
+    )
+    assert looks_like(solved, "gradient_logits", ignored.astype(np.float32)) == (
+        "the incoming gradient is ignored"
+    )
+
+
+def test_a_number_that_no_mistake_gives_is_like_nothing() -> None:
+    solved = solved_case(Case.parse(f"focal/{INDEX}/reduction=none/0"))
+    right = solved.solution.quantities["value"].to_float()
+
+    assert looks_like(solved, "value", (right + np.array([0.1, 0, 0, 0])).astype(np.float32)) == ""
