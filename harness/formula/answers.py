@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -113,17 +114,36 @@ class Answers:
     def _of_other_forms(self, quantity: str, precision: Precision) -> Floats:
         """Return the error of forms of the gradient that nobody lists: roundings of its largest.
 
-        By other forms a small element of a gradient comes as a difference of large ones.
+        By other forms a small element of a gradient comes as a difference of large ones; where the
+        loss saturates, of numbers as large as what comes in from above.
         """
         size = np.abs(self.solution.quantities[quantity].to_float())
         largest = np.where(np.isfinite(size), size, 0.0).max(axis=-1, keepdims=True, initial=0.0)
-        return precision.u * (precision.c + precision.depth(self.case.shape[-1])) * largest
+        share = precision.u * (precision.c + precision.depth(self.case.shape[-1]))
+        return share * np.maximum(largest, self._incoming())
+
+    def _incoming(self) -> Floats:
+        """Return the size of what comes into the loss of each row or element from above."""
+        case = self.case
+        cotangent = np.abs(case.cotangent(case.defined_shape))
+        if not cotangent.ndim:
+            losses = case.shape if case.contract.result == "elements" else case.shape[:-1]
+            is_mean = "reduction" in case.contract.options and case.options.reduction == "mean"
+            return np.asarray(cotangent / (math.prod(losses) if is_mean else 1))
+        return cotangent[..., None] if cotangent.ndim < len(case.shape) else cotangent
 
     def _forms(self, algorithm: Algorithm) -> Iterator[Traced]:
         own = self._definition
         cancelling = own.cancelling if algorithm.cancels else ()
         for formula in (own.formula, *own.forms, *cancelling):
             yield self._traced(formula)
+
+    @cached_property
+    def size(self) -> int:
+        """How many numbers the steps of the formula have."""
+        arguments = Arguments.of(self.case, self.inputs)
+        found = value_of(self._definition.formula, arguments, self.case)
+        return sum(math.prod(it.shape) for it in graph.steps([found]))
 
     @cached_property
     def mistakes(self) -> list[FormulaMistake]:

@@ -60,7 +60,9 @@ def sizes_of(numbers: Decimals) -> Sizes:
     flat = numbers.ravel().tolist()
     finite = np.array([it.is_finite() for it in flat], bool)
     sign = np.array([_sign_of(it) for it in flat], np.float64)
-    size = np.array([_log2(it) if it.is_finite() else -math.inf for it in flat], np.float64)
+    # The exponents of the usual context end where e^−10⁷ begins.
+    with localcontext(Context(_SPARE, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[])):
+        size = np.array([_log2(it) if it.is_finite() else -math.inf for it in flat], np.float64)
     shape = numbers.shape
     return Sizes(sign.reshape(shape), size.reshape(shape), finite.reshape(shape))
 

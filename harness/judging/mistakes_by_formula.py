@@ -12,7 +12,7 @@ from ...cases.dtypes import FORMATS
 from .solved_case import SolvedCase
 from .traced import Approx
 
-_LARGEST = 2**12  # elements of a case; the mistakes of a formula are many
+_LARGEST = 2**16  # numbers of all steps of a formula, of which the mistakes are many
 _FAR_16_BITS, _FAR = 0.05, 1e-3  # of the largest number: further off, it is another mistake
 _16_BITS = 11  # bits of precision, at most
 
@@ -29,7 +29,7 @@ def by_formula(
         likely: the mistakes that are tried; None for all.
     """
     answers = solved.by_formula
-    if answers is None or solved.inputs.values.size > _LARGEST:
+    if answers is None or answers.size > _LARGEST:
         return
     form = FORMATS[solved.case.dtype]
     far = _FAR if form.precision > _16_BITS else _FAR_16_BITS

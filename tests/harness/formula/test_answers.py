@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from lossdiff.cases.model import Case
-from lossdiff.harness.formula import Answers
+from lossdiff.harness.formula import Answers, define, forget
+from lossdiff.harness.formula import functions as f
+from lossdiff.harness.judging import judge, solved_case
 from lossdiff.harness.oracle import Exact, solve
 
 from .formulas import defined
 
+A = Any
 FAMILIES = (
     "normal", "ties", "offset_1e7", "gap_underflow", "one_large", "exp_overflow", "neg_inf",
     "neg_inf_but_one", "all_neg_inf", "pos_inf", "nan",
@@ -64,3 +69,35 @@ def test_where_the_largest_of_equal_numbers_is_differentiated_no_answer_is_agree
 
     assert np.isfinite(quantities["value"].hi).all()
     assert np.isnan(quantities["gradient_logits"].hi).any()
+
+
+def _levels(x: A, target: A) -> A:
+    """Return a loss of ordered classes: σ(x_k) says whether the class is beyond k."""
+    beyond = f.one_hot(target) @ np.tril(np.ones((x.shape[1], x.shape[1])), -1)
+    return f.sum(beyond * f.softplus(-x) + (1 - beyond) * f.softplus(x), axis=1)
+
+
+@pytest.mark.parametrize("family", ["offset_1e7", "far_tail", "normal_100"])
+def test_exponentials_beyond_any_format_have_an_answer(family: str) -> None:
+    define("levels", _levels)
+    case = Case.parse(f"levels/index.random/float64/4x10/{family}/reduction=none/0")
+    solution = Answers(case, case.inputs()).solution
+    forget("levels")
+
+    x, labels = case.inputs().values, case.inputs().target
+    beyond = np.arange(10) < labels[:, None]
+    due = np.logaddexp(0, np.where(beyond, -x, x)).sum(1)
+    found = solution.quantities["value"].to_float()
+    assert np.allclose(found, due, 1e-13, 0)
+
+
+def test_a_form_that_is_not_listed_explains_what_it_loses() -> None:
+    define("saturating", lambda x, target: (1 - f.take(f.softmax(x), target) ** 0.7) / 0.7)
+    solved = solved_case(Case.parse("saturating/index.random/float32/4x10/far_tail/-/0"))
+    gradient = solved.solution.quantities["gradient_logits"].to_float()
+    nothing = judge(solved, "gradient_logits", np.zeros(gradient.shape, np.float32))
+    wrong = judge(solved, "gradient_logits", np.full(gradient.shape, 1e-3, np.float32))
+    forget("saturating")
+
+    assert np.abs(gradient).max() < 1e-12
+    assert (nothing.word, wrong.word) == ("formula", "inaccurate")
