@@ -137,6 +137,10 @@ def _rows(x: Decimals, function: Callable[[list[Decimal]], Decimal]) -> Decimals
     return found.reshape(x.shape[:-1])
 
 
+def _cumsum(array: Array, x: Decimals) -> Decimals:
+    return np.asarray(np.add.accumulate(x[..., :: array.value], -1)[..., :: array.value])
+
+
 def _max(_: Array, x: Decimals) -> Decimals:
     return _rows(x, _largest)
 
@@ -195,6 +199,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "sqrt": _by_element(lambda x: x.sqrt()),
     "power": _powers,
     "sum": lambda _, x: _rows(x, lambda row: sum(row, _ZERO)),
+    "cumsum": _cumsum,
     "max": _max,
     "where": lambda _, condition, yes, no: np.where(condition, yes, no),
     "positive": lambda _, x: _each(lambda it: it > 0, x).astype(bool),

@@ -260,6 +260,17 @@ class Analysis:
         rounded = times(np.log2(depth) + self.roundings.unit, summed(both(terms, error)))
         return both(summed(error), np.where(depth > 0, rounded, -np.inf))
 
+    def cumsum(self, array: Array, error: Floats) -> Floats:
+        """Return the error of each sum of the numbers up to one."""
+        terms = self._log2(array.args[0])[..., :: array.value]
+        passed = error[..., :: array.value]
+        count = (terms > -np.inf).cumsum(axis=-1)
+        depth = np.vectorize(lambda n: self.roundings.depth(int(n)), otypes=[float])(count)
+        total = np.logaddexp2.accumulate(both(terms, passed), -1)
+        rounded = times(np.log2(depth) + self.roundings.unit, total)
+        found = both(np.logaddexp2.accumulate(passed, -1), np.where(depth > 0, rounded, -np.inf))
+        return found[..., :: array.value]
+
     def max(self, array: Array, error: Floats) -> Floats:
         """Return the largest error of those numbers that may be the largest ones."""
         x, off = self.sizes[array.args[0]].floats, np.exp2(error)
@@ -336,6 +347,7 @@ _RULES: dict[str, _Rule] = {
     "sqrt": Analysis.sqrt,
     "power": Analysis.power,
     "sum": Analysis.sum,
+    "cumsum": Analysis.cumsum,
     "max": Analysis.max,
     "where": Analysis.where,
     "positive": Analysis.jump,

@@ -72,13 +72,24 @@ def _max(_: Array, x: Exact) -> Exact:
         half = x.shape[-1] // 2
         paired = larger(x[..., :half], x[..., half : 2 * half])
         rest = x[..., 2 * half :]
-        x = Exact(
-            *(
-                np.concatenate([getattr(paired, name), getattr(rest, name)], -1)
-                for name in ("hi", "lo", "exponent")
-            )
-        )
+        x = _joined(paired, rest)
     return x[..., 0]
+
+
+def _cumsum(array: Array, x: Exact) -> Exact:
+    """Return the sums up to each number, by doubling the number of addends."""
+    x, shift = x[..., :: array.value], 1
+    while shift < x.shape[-1]:
+        head, tail = x[..., :shift], x[..., shift:] + x[..., :-shift]
+        x = _joined(head, tail)
+        shift *= 2
+    return x[..., :: array.value]
+
+
+def _joined(head: Exact, tail: Exact) -> Exact:
+    """Return two arrays in one along the last axis."""
+    parts = zip((head.hi, head.lo, head.exponent), (tail.hi, tail.lo, tail.exponent), strict=True)
+    return Exact(*(np.concatenate(pair, -1) for pair in parts))
 
 
 def _below(x: Exact) -> Exact:
@@ -172,6 +183,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "sqrt": _sqrt,
     "power": _power,
     "sum": lambda _, x: x.sum(),
+    "cumsum": _cumsum,
     "max": _max,
     "where": lambda _, condition, yes, no: where(condition, yes, no),
     "positive": lambda _, x: x.hi > 0,

@@ -17,6 +17,7 @@ from ...errors import DefinitionError
 from .graph import (
     BASE_2,
     DETACHED,
+    FORWARD,
     Array,
     Labels,
     Number,
@@ -107,9 +108,9 @@ def cumsum(x: Number, axis: int = -1) -> Array:
     if array.ndim != 2 or axis not in (-2, -1, 0, 1):
         raise DefinitionError(f"cumsum takes an axis of a matrix, and not axis {axis!r} of the "
                               f"shape {array.shape}")  # fmt: skip
-    size = array.shape[axis]
-    before = np.triu(np.ones((size, size)))
-    return array @ before if axis in (-1, 1) else before.T @ array
+    if axis in (-2, 0):
+        return cumsum(array.T).T
+    return Array("cumsum", (array,), array.shape, FORWARD)
 
 
 def detach(x: Number) -> Array:

@@ -163,6 +163,7 @@ _RULES: dict[str, Callable[[Array, Array], Adjoints]] = {
     "power": _power,
     "sum": _sum,
     "max": _max,
+    "cumsum": lambda y, g: (Array("cumsum", (g,), g.shape, -y.value),),
     "where": _where,
     "moved": _moved,
     "transpose": lambda _, g: (g.T,),

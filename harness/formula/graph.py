@@ -157,6 +157,7 @@ class Array:
         return reduction("max", self, axis, keepdims)
 
 
+FORWARD, BACKWARD = 1, -1  # the direction of cumulative sums, as a step of an index
 DETACHED = "detached"  # a form through which no gradient flows back
 BASE_2 = "base 2"  # of an exponential that may be computed as a power of 2
 

@@ -62,6 +62,9 @@ def _inherited(evaluation: Evaluation, array: Array, flags: list[Mask]) -> Mask:
         return np.where(evaluation.values[array.args[0]], flags[1], flags[2])
     if array.op in _OF_ROWS:
         return np.asarray(flags[0].any(axis=-1))
+    if array.op == "cumsum":
+        upwards = np.logical_or.accumulate(flags[0][..., :: array.value], -1)
+        return np.asarray(upwards[..., :: array.value])
     if array.op == "peak":
         return np.asarray(flags[0].any(axis=-1, keepdims=True))
     if array.op in _REARRANGING:

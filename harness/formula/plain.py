@@ -79,6 +79,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "sqrt": lambda _, x: np.sqrt(x),
     "power": lambda array, x: np.power(x, np.asarray(array.value, x.dtype)),
     "sum": lambda _, x: x.sum(axis=-1),
+    "cumsum": lambda array, x: x[..., :: array.value].cumsum(-1)[..., :: array.value],
     "max": lambda _, x: x.max(axis=-1, initial=-np.inf),
     "where": lambda _, condition, yes, no: np.where(condition, yes, no),
     "positive": lambda _, x: x > 0,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from lossdiff.cases.model import Case
+from lossdiff.harness.bounds import SOUND
 from lossdiff.harness.formula import Answers, define, forget
 from lossdiff.harness.formula import functions as f
 from lossdiff.harness.judging import judge, solved_case
@@ -101,3 +102,26 @@ def test_a_form_that_is_not_listed_explains_what_it_loses() -> None:
 
     assert np.abs(gradient).max() < 1e-12
     assert (nothing.word, wrong.word) == ("formula", "inaccurate")
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("family", ["normal", "offset_1e7", "gap_underflow"])
+def test_sums_up_to_each_number_are_those_of_a_product_of_matrices(family: str, axis: int) -> None:
+    def product_of(x: A, target: A) -> A:
+        before = np.triu(np.ones((x.shape[axis],) * 2))
+        off = f.softmax(x) - target
+        return (off @ before if axis else before.T @ off) ** 2
+
+    define("by_steps", lambda x, t: f.cumsum(f.softmax(x) - t, axis) ** 2, targets={"soft"})
+    define("by_product", product_of, targets={"soft"})
+    steps, product = (
+        solved_case(Case.parse(f"{name}/soft.soft/float32/4x10/{family}/reduction=none/0"))
+        for name in ("by_steps", "by_product")
+    )
+    for quantity, number in steps.solution.quantities.items():
+        expected = product.solution.quantities[quantity]
+        assert np.allclose(number.to_float(), expected.to_float(), 1e-14, 0)
+        one, other = (it.bound(it.solution, quantity, SOUND) for it in (steps, product))
+        assert ((one <= 2 * other) & (other <= 2 * one)).all()
+    forget("by_steps")
+    forget("by_product")
