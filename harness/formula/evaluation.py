@@ -5,6 +5,7 @@ Whether bits are lost is found by the same analysis of errors that gives the bou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,7 @@ from .sizes import Sizes
 # Pairs: + − × ÷ to 2^-100, exp and the logarithms to 2^-96, exp(x) beyond |x| = 2^10 to 2^-106·|x|.
 _PAIRS = Roundings(unit=-99.0, depth=lambda _: 1.0, c=8.0, c_log1p=8.0, growth=2.0**-7)
 DIGITS = (70, 370, 800)
+_MOST_DIGITS = 2**23  # of all numbers together; more take minutes, and pairs have to do
 _LOG2_10 = float(np.log2(10.0))
 _SPARE = 20  # bits beyond those of a format: 2^-20 ulp
 _SHOWN = 53  # bits that readers see, in any format
@@ -64,7 +66,10 @@ def evaluated(
     order = found.order
     if _are_good(found, outputs, _PAIRS, form):
         return found
+    roundings, count = _PAIRS, sum(math.prod(it.shape) for it in order)
     for digits in DIGITS:
+        if count * digits > _MOST_DIGITS:
+            break
         values = on_decimals(outputs, inputs, digits)
         sizes = {it: sizes_of(values[it]) for it in order if not it.is_mask}
         found = Evaluation(order, sizes, values, {}, digits)
@@ -72,14 +77,11 @@ def evaluated(
         if _are_good(found, outputs, roundings, form):
             break
     errors = found.errors(roundings)
-    results = {it: exact_of(values[it], digits) for it in outputs}
+    results = found.results or {it: exact_of(found.values[it], found.digits) for it in outputs}
     # What has no digit after so many is 0.
-    return replace(
-        found,
-        results={
-            it: _cleared(result, errors[it] >= sizes[it].log2) for it, result in results.items()
-        },
-    )
+    for it in outputs:
+        results[it] = _cleared(results[it], errors[it] >= found.sizes[it].log2)
+    return replace(found, results=results)
 
 
 def on_pairs_alone(outputs: list[Array], inputs: Mapping[str, Floats]) -> Evaluation:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from flint import arb, ctx
 from lossdiff.cases.model import Case
-from lossdiff.harness.formula import Answers
+from lossdiff.harness.formula import Answers, evaluation
+from lossdiff.harness.formula import functions as f
 from lossdiff.harness.formula.answers import quantities_of
+from lossdiff.harness.formula.graph import given
 
 from .balls import balls, on_balls
 from .formulas import FORMULAS, defined, ids_of
@@ -107,3 +109,13 @@ def test_a_gradient_that_is_zero_is_zero() -> None:
         gradient = Answers(case, case.inputs()).solution.quantities["gradient_logits"]
 
     assert gradient.to_float().tolist() == [[0.0], [0.0]]
+
+
+def test_too_many_numbers_for_decimals_are_those_of_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "_MOST_DIGITS", 0)
+    x = given("values", (1, 3))
+    total = f.sum(f.softmax(x), axis=1) - 1.0  # no digits are enough for this 0
+    found = evaluation.evaluated([total], {"values": np.array([[0.1, 0.2, 0.3]])})
+
+    assert found.digits == 0
+    assert found.results[total].to_float() == 0
