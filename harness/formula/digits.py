@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from ...cases.model import Case, Inputs
 from ..oracle import Solution
 from .answers import quantities_of
-from .options import matrix_of
 from .decimals import Decimals, decimals, on_decimals
 from .definition import definition_of
 from .gradient import gradients
 from .graph import Array, broadcast, constant, given
 from .operations import value_of
+from .options import matrix_of
 
 _GUARD = 20  # digits more than wanted, at first; twice as many each time
 _ROUNDS = 8
@@ -137,6 +137,11 @@ def _numbers(
             continue
         exact = written[name] if name in written else decimals(array.astype(np.float64))
         yield name, form.rows(exact)
+    if form.case.contract.is_defined:  # built-in operations have their weights as constants
+        for name in ("weight", "pos_weight"):
+            array = getattr(inputs, name)
+            if array is not None:
+                yield name, decimals(array.astype(np.float64))
 
 
 def _agree(now: Decimals, before: Decimals, known: NDArray[np.float64], digits: int) -> bool:
