@@ -12,15 +12,17 @@ from collections.abc import Iterator
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
-from .framework import EAGER, Framework, Library, Mode
+from .framework import AS_WRITTEN, EAGER, INTERPRET, Framework, Library, Mode
 
 if TYPE_CHECKING:
     from .base import Backend
     from .dialect import ScriptDialect
 
 __all__ = [
+    "AS_WRITTEN",
     "EAGER",
     "FRAMEWORKS",
+    "INTERPRET",
     "Framework",
     "Library",
     "Mode",
@@ -73,12 +75,14 @@ FRAMEWORKS: dict[str, Framework] = {framework.name: framework for framework in _
 FRAMEWORKS |= {framework.name: framework for framework in _installed(set(FRAMEWORKS))}
 
 
-def load_backend(framework: str, device: str = "cpu") -> Backend:
+def load_backend(framework: str, device: str = "cpu", mode: str = EAGER) -> Backend:
     """Import a framework and return its backend.
 
     Args:
         framework: a name of `FRAMEWORKS`.
         device: `cpu` or `gpu`.
+        mode: the mode that the process is for; one that `Mode.is_alone` may need a backend of its
+            own.
 
     Returns:
         A new backend; it may have changed process-wide settings of the framework, such as JAX's
@@ -93,6 +97,7 @@ def load_backend(framework: str, device: str = "cpu") -> Backend:
     ('numpy', 'cpu')
     """
     backend: Backend = import_module(f"{FRAMEWORKS[framework].package}.adapter").BACKEND(device)
+    backend.begin(FRAMEWORKS[framework].mode(mode))
     return backend
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from importlib import import_module, metadata
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ..cases.model import Case, Inputs
 from ..cases.operations import BUILT_IN, LANGUAGE_MODELS, Operation
-from .claim import Calling, Claim, Kind
-from .framework import Framework
+from .claim import NO_LIMITS, Calling, Claim, Kind
+from .framework import Framework, Mode
 
 ARGUMENTS = ("values", "target", "weight", "pos_weight")
 _VJP = "_vjp"
@@ -142,23 +142,31 @@ class Backend(ABC):
         description: the description of the framework before it is imported.
         modules: the names of its files of implementations, which are next to the adapter.
         packages: the packages whose versions the run file records.
+        optional: further packages whose versions it records where they are installed.
         is_immutable: whether no function can write to an array of the framework.
         device: `cpu` or `gpu`.
         extra: the user's own implementations.
         is_guest: whether the process is its user's and not ours; see `as_guest`.
         is_hurried: whether programs are compiled as soon as possible; see `hurried`.
         kept: the folder in which a guest keeps what it has compiled; empty for none.
+        is_interpreting: whether kernels are interpreted; see `Mode.is_interpreter`.
     """
 
     description: ClassVar[Framework]
     modules: ClassVar[tuple[str, ...]]
     packages: ClassVar[tuple[str, ...]]
+    optional: ClassVar[tuple[str, ...]] = ()
     is_immutable: ClassVar[bool] = False
     device: str = "cpu"
     extra: list[Implementation] = field(default_factory=list)
     is_guest: bool = False
     is_hurried: bool = False
     kept: str = ""
+    is_interpreting: bool = False
+
+    def begin(self, mode: Mode) -> None:
+        """Make a new backend ready for the mode of its process."""
+        self.is_interpreting = mode.is_interpreter
 
     @property
     def framework(self) -> str:
@@ -282,6 +290,14 @@ class Backend(ABC):
     def facts(self) -> dict[str, Any]:
         """Return other settings that results depend on: device name, threads, flags."""
 
+    def hint(self, error: BaseException) -> str:
+        """Return what may help against an error of a user's function; empty if nothing is known."""
+        return ""
+
+    def why_not_theirs(self, error: BaseException) -> str:
+        """Return why an error is no fault of the function that was called; empty if it may be."""
+        return ""
+
     def settings(self) -> dict[str, Any]:
         """Return, by their names, the settings of the framework that its answers depend on.
 
@@ -289,10 +305,12 @@ class Backend(ABC):
         """
         return self.facts()
 
-    @classmethod
-    def module_names(cls) -> list[str]:
-        """Return the full names of the modules that hold the framework's implementations."""
-        return [f"{cls.description.package}.{name}" for name in cls.modules]
+    def module_names(self) -> list[str]:
+        """Return the full names of the modules whose implementations can be asked here."""
+        names = [] if self.is_interpreting else [*self.modules]
+        if self.is_interpreting or self.device == "gpu":
+            names += self.description.guests_here
+        return [f"{self.description.package}.{name}" for name in names]
 
     @cached_property
     def implementations(self) -> dict[str, Implementation]:
@@ -316,6 +334,9 @@ class Backend(ABC):
     def environment(self) -> dict[str, Any]:
         """Return versions, device and settings, for the run file."""
         versions = {name: metadata.version(name) for name in self.packages}
+        for name in self.optional:
+            with suppress(metadata.PackageNotFoundError):
+                versions[name] = metadata.version(name)
         return {"versions": versions, "device": self.device, **self.facts()}
 
 
@@ -379,6 +400,7 @@ def implementations_of(
     - `targets`: `{"cross_entropy": {"index", "one_hot"}}`, the kinds of target a function
       takes (by default `index`, or `multi_label` for the binary losses);
     - `namespace`: the part of a name before the last dot (by default the module's own name);
+    - `limits`: `{"cross_entropy": Limits(ranks=frozenset({2}))}`, what it does not take otherwise;
     - `names`: `{"cross_entropy": "torch.nn.CrossEntropyLoss"}`, if a name differs;
     - `kind`: native, recipe, textbook or user.
 
@@ -393,6 +415,7 @@ def implementations_of(
     namespace = getattr(module, "namespace", module.__name__.rpartition(".")[2])
     names = getattr(module, "names", {})
     targets = getattr(module, "targets", {})
+    limits = getattr(module, "limits", {})
     for name, function in vars(module).items():
         operation = operation_of(name)
         if operation is None or name.endswith(_VJP) or not callable(function):
@@ -409,6 +432,7 @@ def implementations_of(
             kind=getattr(module, "kind", kind),
             targets=frozenset(taken),
             options=_options_of(function, operation),
+            limits=limits.get(name, NO_LIMITS),
         )
         yield Implementation(claim, function, getattr(module, name + _VJP, None))
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from ..cases.operations import DTYPES
 
 EAGER = "eager"  # the mode that every framework has: nothing is compiled
+INTERPRET = "interpret"  # kernels run in the interpreter of their language, without their device
+AS_WRITTEN = (EAGER, INTERPRET)  # the modes in which no call is compiled first
 _FOLDER = "{folder}"  # in `cached`: stands for the folder of compiled programs
 
 
@@ -25,6 +27,10 @@ class Mode:
         dtypes: if each compilation takes seconds, the only dtypes in which suites use the mode;
             empty if they need not choose. Such a mode is slow: among the suites, only `full` uses
             it unless the user names it.
+        variables: the environment variables that the framework and what it calls read at their
+            import.
+        lacks: the dtypes in which nothing can be judged in it, each with the reason.
+        most: the largest number of logits of a case that is asked in it; 0 for any number.
 
     >>> Mode("jit", compiler="xla").is_slow
     False
@@ -33,11 +39,28 @@ class Mode:
     name: str
     compiler: str = ""
     dtypes: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    most: int = 0
 
     @property
     def is_eager(self) -> bool:
         """Whether nothing is compiled. In other modes, suites use a part of their cases only."""
-        return self.name == EAGER
+        return self.name in AS_WRITTEN
+
+    @property
+    def is_interpreter(self) -> bool:
+        """Whether kernels are interpreted.
+
+        Users' functions and packages of kernels are asked in such a mode, and nothing of what the
+        framework itself ships. It is used only if the user names it.
+        """
+        return self.name == INTERPRET
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it needs a process of its own."""
+        return bool(self.compiler) or self.is_interpreter
 
     @property
     def is_slow(self) -> bool:
@@ -94,6 +117,8 @@ class Framework:
         weight: the duration of its run relative to the others; the heaviest begins first.
         libraries: the libraries that it comes with, as users name them; without any, it is one of
             its own name.
+        guests: the files of implementations of packages of kernels, each with its package; they
+            are asked where it is installed and its kernels can run: on a GPU, or interpreted.
         benchmarked: patterns of the names that `bench` times, one name for each kernel: aliases
             and textbook formulas would only repeat it.
         dtypes: the dtypes that a user's function is asked unless it says others: what the
@@ -122,6 +147,7 @@ class Framework:
     workers: int = 1
     weight: int = 0
     libraries: tuple[Library, ...] = ()
+    guests: Mapping[str, str] = field(default_factory=dict)
     benchmarked: tuple[str, ...] = ()
     dtypes: tuple[str, ...] = DTYPES
     quickest: str = EAGER
@@ -156,6 +182,11 @@ class Framework:
             return ""
         wanted = f"'lossdiff[{self.extra}]'" if self.extra else " ".join(self.missing)
         return f"{' and '.join(self.missing)} not installed; pip install {wanted}"
+
+    @property
+    def guests_here(self) -> tuple[str, ...]:
+        """The files of implementations of the packages of kernels that are installed."""
+        return tuple(file for file, package in self.guests.items() if util.find_spec(package))
 
     @property
     def mode_names(self) -> tuple[str, ...]:

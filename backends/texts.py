@@ -15,8 +15,8 @@ from typing import Any
 
 from . import FRAMEWORKS
 
-_NO_IMPLEMENTATIONS = ("__init__", "adapter", "script")
-_SETTINGS = ("namespace", "names", "kind", "targets")
+_NO_IMPLEMENTATIONS = ("__init__", "adapter", "interpreter", "script")
+_SETTINGS = ("namespace", "names", "kind", "limits", "targets")
 _VJP = "_vjp"
 
 

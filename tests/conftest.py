@@ -1,4 +1,4 @@
-"""What a test needs beyond NumPy: frameworks, onnx, a cluster and a browser.
+"""What a test needs beyond NumPy: frameworks, onnx, a cluster, Triton, Liger and a browser.
 
 A test that needs more than is installed is skipped with its reason. `LOSSDIFF_REQUIRE` lists
 what has to be there (`LOSSDIFF_REQUIRE=torch,jax,browser`): its tests fail instead, so that a
@@ -53,7 +53,12 @@ _HANDLERS = {
 _BROWSER = "browser"
 _ONNX = "onnx"
 _CLUSTER = "cluster"
-_PACKAGES = {_ONNX: "onnx", _CLUSTER: "distributed"}  # of the extra of that name
+_PACKAGES = {
+    _ONNX: "onnx",
+    _CLUSTER: "distributed",
+    "triton": "triton",
+    "liger": "liger_kernel",
+}  # of the extra of that name
 
 
 def pytest_configure(config: pytest.Config) -> None:

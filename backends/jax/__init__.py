@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..framework import EAGER, Framework, Library, Mode
+from ..framework import EAGER, INTERPRET, Framework, Library, Mode
 
 FRAMEWORK = Framework(
     "jax",
     __name__,
     imports=("jax", "optax"),
     extra="jax",
-    modes=(Mode(EAGER), Mode("jit", compiler="xla")),
+    modes=(Mode(EAGER), Mode("jit", compiler="xla"), Mode(INTERPRET, most=20_000)),
     quickest="jit",
     workers=2,
     weight=2,

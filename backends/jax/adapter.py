@@ -13,7 +13,9 @@ import numpy as np
 
 from ...errors import DeviceAbsentError
 from ..base import Backend, Call, Forward, ForwardBackward, SecondOrder
+from ..framework import Mode
 from . import FRAMEWORK
+from .interpreter import interpret_kernels
 from .kept import kept_in
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ _HURRIED: dict[str, bool | int] = {
 
 
 class JaxBackend(Backend):
-    """JAX on the CPU or on a GPU, with 64-bit types; modes `eager` and `jit`.
+    """JAX on the CPU or on a GPU, with 64-bit types; modes eager, jit and interpret.
 
     JAX chooses its platforms once in a process: after a backend on the CPU there can be none on a
     GPU in the same process.
@@ -66,6 +68,17 @@ class JaxBackend(Backend):
         except RuntimeError as error:
             raise DeviceAbsentError(f"jax sees no {device.upper()}") from error
         self._held = 0
+
+    def begin(self, mode: Mode) -> None:
+        super().begin(mode)
+        if self.is_interpreting:
+            interpret_kernels()
+
+    def hint(self, error: BaseException) -> str:
+        # The text is that of a `ValueError` of Pallas.
+        if not self.is_interpreting and "Only interpret mode is supported" in str(error):
+            return "Pallas finds no GPU or TPU: --mode interpret runs its kernels without one"
+        return ""
 
     def to_array(self, array: NDArray[Any]) -> jax.Array:
         return jax.device_put(array, self._device)

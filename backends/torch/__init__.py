@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from ..framework import EAGER, Framework, Library, Mode
+from ..framework import EAGER, INTERPRET, Framework, Library, Mode
 
 FRAMEWORK = Framework(
     "torch",
     __name__,
     imports=("torch",),
     extra="torch",
-    modes=(Mode(EAGER), Mode("compile", compiler="inductor", dtypes=("float32",))),
+    modes=(
+        Mode(EAGER),
+        Mode("compile", compiler="inductor", dtypes=("float32",)),
+        Mode(
+            INTERPRET,
+            variables={"TRITON_INTERPRET": "1"},
+            lacks={"bfloat16": "Triton's interpreter rounds to it toward zero, and adds its bits"},
+            most=20_000,
+        ),
+    ),
     weight=1,
     libraries=(
         Library(
@@ -23,7 +32,9 @@ FRAMEWORK = Framework(
                 "torch.recipes.*",
             ),
         ),
+        Library("Liger", names=("liger_kernel.*",), main=("liger_kernel.*",)),
     ),
+    guests={"liger": "liger_kernel"},
     benchmarked=(
         "torch.nn.functional.softmax",
         "torch.nn.functional.log_softmax",

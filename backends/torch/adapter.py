@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from ...errors import DeviceAbsentError
 from ..base import Backend, BackwardTwice, Call, Forward, ForwardBackward, SecondOrder
-from . import FRAMEWORK
+from ..framework import Mode
+from . import FRAMEWORK, interpreter
 
 
 class TorchBackend(Backend):
-    """PyTorch on the CPU or on CUDA; modes `eager` and `compile`.
+    """PyTorch on the CPU or on CUDA; modes `eager`, `compile` and `interpret`.
 
     Its bfloat16 has no counterpart in NumPy, so that its arrays are converted by their bits.
     """
@@ -32,6 +33,7 @@ class TorchBackend(Backend):
         "textbook",
     )
     packages = ("torch",)
+    optional = ("triton", "liger-kernel")
 
     def __init__(self, device: str = "cpu") -> None:
         super().__init__(device)
@@ -39,6 +41,17 @@ class TorchBackend(Backend):
             raise DeviceAbsentError("torch sees no GPU")
         self._device = torch.device("cuda" if device == "gpu" else "cpu")
         self._held = 0
+
+    def begin(self, mode: Mode) -> None:
+        super().begin(mode)
+        if self.is_interpreting:
+            interpreter.prepare()
+
+    def hint(self, error: BaseException) -> str:
+        return "" if self.is_interpreting else interpreter.hint(error)
+
+    def why_not_theirs(self, error: BaseException) -> str:
+        return interpreter.why_not_theirs(error) if self.is_interpreting else ""
 
     def to_array(self, array: NDArray[Any]) -> torch.Tensor:
         # `from_numpy` keeps the strides, which the layouts of cases are about; a copy would not.

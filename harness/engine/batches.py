@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, product
+from math import prod
 
-from ...backends import EAGER, FRAMEWORKS, Mode
+from ...backends import AS_WRITTEN, EAGER, FRAMEWORKS, Mode
 from ...backends.claim import Claim
 from ...cases.model import Case
 from ...cases.packed import in_parts
@@ -70,14 +71,19 @@ class WorkerPool:
     @property
     def name(self) -> str:
         """The name of the pool in the progress."""
-        compiling = [mode.name for mode in self.described if mode.compiler]
+        alone = [mode.name for mode in self.described if mode.is_alone]
         more = [*(["--impl"] if self.files else []), *(["one thread"] if self.threads else [])]
-        return ", ".join([self.framework, *compiling, *more])
+        return ", ".join([self.framework, *alone, *more])
+
+    @property
+    def mode(self) -> str:
+        """The mode that its processes are for, if that is alone in them; otherwise `eager`."""
+        return next((mode.name for mode in self.described if mode.is_alone), EAGER)
 
     @property
     def workers(self) -> int:
         """The number of workers that share the pool."""
-        shared = not self.threads and not any(mode.compiler for mode in self.described)
+        shared = not self.threads and not any(mode.is_alone for mode in self.described)
         return FRAMEWORKS[self.framework].workers if shared else 1
 
 
@@ -94,13 +100,13 @@ def pools_of(plan: Plan) -> list[WorkerPool]:
 
 
 def _modes_together(plan: Plan, framework: str) -> Iterator[tuple[str, ...]]:
-    """Yield the modes that one process runs: all plain ones together, each compiling one alone."""
+    """Yield the modes that one process runs: all plain ones together, each other one alone."""
     modes = list(map(FRAMEWORKS[framework].mode, plan.modes_of(framework)))
-    plain = tuple(mode.name for mode in modes if not mode.compiler)
+    plain = tuple(mode.name for mode in modes if not mode.is_alone)
     if plain or not modes:
         yield plain
     for mode in modes:
-        if mode.compiler:
+        if mode.is_alone:
             yield (mode.name,)
 
 
@@ -156,6 +162,9 @@ class Questions:
             if claim.name in failed
         }
         self._modes = {mode.name: mode for mode in pool.described}
+        # Every run says once which cases are not claimed.
+        all_modes = plan.modes_of(pool.framework)
+        self._first = next((mode for mode in all_modes if mode in AS_WRITTEN), "")
         self._claims: dict[str, list[Claim]] = {}
         for claim in sorted(wanted, key=lambda claim: claim.name):
             self._claims.setdefault(claim.operation, []).append(claim)
@@ -179,6 +188,8 @@ class Questions:
         ):
             return False
         how = self._modes[mode]
+        if case.dtype in how.lacks or (how.most and prod(case.shape) > how.most):
+            return False
         return how.is_eager or self._suite.is_compiled(case, how.dtypes)
 
     def _asked(self, case: Case) -> Iterator[Claim]:
@@ -204,7 +215,7 @@ class Questions:
     def _is_for(self, claim: Claim, mode: str, case: Case) -> bool:
         """Return whether an implementation is asked a case, if it claims it."""
         only = self._only.get(claim.name)
-        return only is None or (only == case.id and mode == EAGER and not self._pool.threads)
+        return only is None or (only == case.id and mode == self._first and not self._pool.threads)
 
     def _has(self, claim: Claim, mode: str, case: Case) -> bool:
         return self._is_done(claim, mode, case, self._pool.threads)
@@ -232,7 +243,7 @@ class Questions:
 
     def _unclaimed(self, mode: str, cases: Iterable[Case]) -> Iterator[Unclaimed]:
         """Yield the cases that are not claimed; each once, for all modes and numbers of threads."""
-        if mode != EAGER or self._pool.threads:
+        if mode != self._first or self._pool.threads:
             return
         for case in cases:
             for claim in self._asked(case):

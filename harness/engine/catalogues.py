@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...backends import FRAMEWORKS
 from ...errors import InputError
 from ..workers import Caller, Catalogue, Setup, why_no_start
@@ -24,6 +26,7 @@ def catalogues(plan: Plan) -> tuple[dict[str, Catalogue], dict[str, str]]:
         if absent[name]:
             continue
         setup = Setup(name, plan.device, plan.extra.get(name, ()), plan.learnt.get(name))
+        setup = replace(setup, mode=plan.mode_of(name))
         with Caller(setup) as caller:
             try:
                 offered[name] = caller.catalogue()

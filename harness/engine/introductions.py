@@ -29,8 +29,8 @@ def introduced(plan: Plan) -> tuple[Plan, dict[str, Introduction]]:
         files = plan.extra.get(name, ())
         if not files or name in plan.learnt or why_absent(FRAMEWORKS[name], plan):
             continue
+        setup = Setup(name, plan.device, files, cache=plan.cache, mode=plan.mode_of(name))
         try:
-            setup = Setup(name, plan.device, files, cache=plan.cache)
             met[name] = introduce(setup, limits, plan.suite.operations)
         except (LostError, DeviceAbsentError):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ...backends import FRAMEWORKS, Framework, Mode
+from ...backends import EAGER, FRAMEWORKS, INTERPRET, Framework, Mode
 from ...backends.claim import Claim
 from ...cases.ledger import Entry
 from ...cases.suites import Suite
@@ -66,12 +66,25 @@ class Plan:
             return tuple(mode.name for mode in modes if mode.name in self.modes)
         return tuple(mode.name for mode in modes if _is_asked(mode, self.suite.name))
 
+    def mode_of(self, framework: str) -> str:
+        """Return the mode in which users' functions are got to know."""
+        return INTERPRET if INTERPRET in self.modes_of(framework) else EAGER
+
 
 def _is_asked(mode: Mode, suite: str) -> bool:
     """Return whether a suite runs a mode by default."""
     if mode.is_eager:
-        return True
+        return not mode.is_interpreter
     return suite not in _EAGER_ALONE and (suite in _SLOW_TOO or not mode.is_slow)
+
+
+def _why_nothing_to_interpret(framework: Framework) -> str:
+    """Return why a framework has no kernels of its own or of guests; empty if it has some."""
+    if framework.guests_here:
+        return ""
+    missing = " or ".join(framework.guests.values()).replace("_", "-")
+    wanted = f", or install {missing}" if missing else ""
+    return f"only kernels are interpreted: name a function of yours with --impl{wanted}"
 
 
 def why_absent(framework: Framework, plan: Plan, *, here: bool = True) -> str:
@@ -86,4 +99,6 @@ def why_absent(framework: Framework, plan: Plan, *, here: bool = True) -> str:
         return framework.why_missing
     if not plan.modes_of(framework.name):
         return f"has no such mode; it has {', '.join(framework.mode_names)}"
+    if plan.modes_of(framework.name) == (INTERPRET,) and not plan.extra.get(framework.name):
+        return _why_nothing_to_interpret(framework) if here else ""
     return ""

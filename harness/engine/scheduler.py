@@ -208,6 +208,7 @@ class Engine:
             self._plan.learnt.get(pool.framework) if pool.files else None,
             threads=pool.threads,
             cache=self._plan.cache,
+            mode=pool.mode,
         )
         member = _Member(pool)
         # The member comes before its handle, which may report an event as soon as it is made.

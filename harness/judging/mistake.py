@@ -125,6 +125,10 @@ def of_sums(case: Case) -> bool:
     return of_losses(case) and case.options.reduction == "sum"
 
 
+def of_unreduced(case: Case) -> bool:
+    return of_losses(case) and case.options.reduction == "none"
+
+
 def of_class_losses(case: Case) -> bool:
     return of_losses(case) and case.contract.reads_classes
 

@@ -24,6 +24,7 @@ from .mistake import (
     of_pos_weights,
     of_smoothing,
     of_sums,
+    of_unreduced,
     of_weights,
 )
 from .problem import Problem
@@ -96,6 +97,13 @@ def one_term_only() -> Steps:
 @OF_GRADIENTS.mistake("the incoming gradient is ignored", anywhere, quantities=GRADIENTS)
 def incoming_ignored() -> Steps:
     return changed(incoming=lambda _, v: np.ones_like(v))
+
+
+@OF_GRADIENTS.mistake(
+    "the first number of the incoming gradient stands for all", of_unreduced, quantities=GRADIENTS
+)
+def incoming_of_first() -> Steps:
+    return changed(incoming=lambda _, v: np.full_like(v, v.flat[0] if v.size else 0))
 
 
 @OF_GRADIENTS.mistake(

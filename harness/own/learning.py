@@ -115,7 +115,8 @@ class _Learner:
             f"{guess.operation} of {case.dtype}, shape {case.shape[0]}x{case.shape[1]}{target}"
         )
         operation = self._candidate.operation
-        return Failed(self._candidate.name, operation, question, own_traceback(error))
+        shown, hint = own_traceback(error), self._backend.hint(error)
+        return Failed(self._candidate.name, operation, question, shown, hint)
 
     # --- the first question
 

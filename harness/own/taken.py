@@ -56,12 +56,14 @@ class Failed:
         operation: the operation that it was taken for.
         question: the call, in words.
         traceback: the traceback of the user's error, without lines of this project.
+        hint: what may help; empty if nothing is known.
     """
 
     name: str
     operation: str
     question: str
     traceback: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ...backends import EAGER, FRAMEWORKS
+from ...backends import AS_WRITTEN, FRAMEWORKS
 from ...cases.operations import BUILT_IN, DTYPES
 from .file import RunFile
 from .rows import WorkerRow
@@ -75,7 +75,11 @@ def _frameworks(run: RunFile, asked: Mapping[WayView, int]) -> Iterator[Omission
                 is_left = mode.is_slow and meta.get("suite") != "full"
                 slow = "each compilation takes seconds, so only --suite full asks it by itself"
                 named = "--mode named others, or no case is for it"
+                if mode.is_interpreter:
+                    named = "kernels are interpreted only where --mode interpret is given"
                 yield Omission(f"{name}, {mode.name}", slow if is_left else named)
+            for dtype, why in mode.lacks.items() if mode.name in here else ():
+                yield Omission(f"{dtype} in {name}, {mode.name}", why)
 
 
 def _rest(run: RunFile, asked: Mapping[WayView, int]) -> Iterator[Omission]:
@@ -91,7 +95,7 @@ def _rest(run: RunFile, asked: Mapping[WayView, int]) -> Iterator[Omission]:
     ):
         if missing:
             yield Omission(f"the {name} {', '.join(sorted(missing))}", why)
-    compiled = {way.mode for way in asked} - {EAGER}
+    compiled = {way.mode for way in asked} - {*AS_WRITTEN}
     cases = run.asked_cases()
     for mode in sorted(compiled):
         count = run.asked_cases("mode = ? AND verdict != 'unsupported'", (mode,))

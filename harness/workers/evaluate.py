@@ -318,6 +318,8 @@ def _value_only(
     # unless the value is not implemented either. A value of a wrong shape has no gradients: the
     # error of the backward pass is then only its consequence.
     failure = Failure("raised", one_line(error))
+    if error is not None:
+        failure = replace(_failure(backend, error), error="")
     found: Answers = dict.fromkeys(quantities, failure)
     try:
         with CALLS.running():
@@ -325,7 +327,7 @@ def _value_only(
     except BaseException as again:  # noqa: BLE001 -- whatever it raises is an answer
         if isinstance(error, NotImplementedError) and not isinstance(again, NotImplementedError):
             found = dict.fromkeys(quantities, Failure("unsupported", failure.message))
-        return {**found, "value": Failure.of("raised", again)}
+        return {**found, "value": _failure(backend, again)}
     if isinstance(error, NotImplementedError):
         found = dict.fromkeys(quantities, Failure("unsupported", failure.message))
     with CALLS.running():
@@ -340,6 +342,14 @@ def _value_only(
         )
         found.update(dict.fromkeys(quantities[1:], lost))
     return found
+
+
+def _failure(backend: Backend, error: BaseException) -> Failure:
+    """Return what an error says of the function that raised it."""
+    reason = backend.why_not_theirs(error)
+    if reason:
+        return Failure("unsupported", f"{reason}: {one_line(error)}")
+    return Failure.of("raised", error)
 
 
 def value_alone(

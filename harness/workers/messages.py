@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from ...backends import EAGER
 from ...backends.claim import Claim
 from ...cases.model import Case
 from ..own import Learnt, Left
@@ -64,6 +65,7 @@ class Setup:
         threads: how many threads the framework may use; 0 for its default.
         cache: folder in which compilers keep their programs; empty for none, None for the settings
             of the machine.
+        mode: the mode that the process is for, if that is alone in its process; otherwise `eager`.
     """
 
     framework: str
@@ -73,6 +75,7 @@ class Setup:
     log: str = os.devnull
     threads: int = 0
     cache: str | None = None
+    mode: str = EAGER
 
 
 # --- what a worker is asked ------------------------------------------------------------------

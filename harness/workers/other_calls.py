@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...backends import EAGER
+from ...backends import AS_WRITTEN
 from ...backends.base import Backend, Call, call_for
 from ...cases.everyday import EVERYDAY_VALUES
 from ...cases.model import Case
@@ -52,7 +52,11 @@ def with_other_calls(backend: Backend, case: Case, observation: Observation) -> 
         for quantity, answer in observation.answers.items()
         if quantity != VALUE
     )
-    if observation.mode != EAGER or not is_differentiated or not (is_own or case.is_probed):
+    if (
+        observation.mode not in AS_WRITTEN
+        or not is_differentiated
+        or not (is_own or case.is_probed)
+    ):
         return observation
     is_plain = case.is_probed or case.family in EVERYDAY_VALUES.values()
     with warnings.catch_warnings():

@@ -24,7 +24,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from ...backends import EAGER, load_backend
+from ...backends import EAGER, FRAMEWORKS, load_backend
 from ...backends.base import ARGUMENTS, Backend, Call, call_for
 from ...errors import LossdiffError
 from ..answers import Observation, one_line
@@ -83,7 +83,7 @@ class WorkerProcess:
     @cached_property
     def _loaded(self) -> tuple[Backend, UsersFunctions]:
         setup = self.setup
-        backend = load_backend(setup.framework, setup.device)
+        backend = load_backend(setup.framework, setup.device, setup.mode)
         before = Condition(backend, whole=bool(setup.extra))
         users = UsersFunctions.of(setup.extra, setup.framework)
         users = users.learn(backend) if setup.learnt is None else users.know(setup.learnt)
@@ -218,6 +218,7 @@ def start(setup: Setup) -> None:
     if setup.threads:
         limit_threads(setup.threads)
     os.environ.update(environment_for(cache=setup.cache))
+    os.environ.update(FRAMEWORKS[setup.framework].mode(setup.mode).variables)
 
 
 def limit_threads(threads: int) -> None:

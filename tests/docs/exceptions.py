@@ -20,6 +20,8 @@ from lossdiff._cli import check, output
 from lossdiff._cli import list as list_
 from lossdiff._cli.status import Status
 
+from .pages import ROOT
+
 # Blocks that are no command, no code and no output, by page and beginning.
 NOT_RUN = {
     ("docs/layering.md", "cases/      the questions: "): "a drawing of the folders",
@@ -49,6 +51,10 @@ BEFORE = {
     "lossdiff merge 1.sqlite 2.sqlite 3.sqlite -o whole.sqlite": [
         f"lossdiff check --shard {part}/3 -o {part}.sqlite" for part in (2, 3)
     ],
+    "lossdiff check --impl torch=examples/kernels/triton_cross_entropy.py --impl "
+    "jax=examples/kernels/pallas_cross_entropy.py --mode interpret -o kernels.sqlite": [
+        f"cp -r {ROOT / 'examples'} .",
+    ],
     "lossdiff compare base.sqlite new.sqlite --markdown comparison.md --junit comparison.xml": [
         "cp bench.sqlite base.sqlite", "cp bench.sqlite new.sqlite",
     ],
@@ -56,6 +62,8 @@ BEFORE = {
 
 # Commands that end with another status than 0, and why.
 STATUS = {
+    "lossdiff check --impl torch=kernel.py --mode interpret -o kernel.sqlite":
+        (Status.FINDINGS, "the page says why: one number stands for the incoming gradient"),
     "lossdiff check --backend torch --impl torch=test_losses.py:my_loss=cross_entropy "
     "-o losses.sqlite": (Status.FINDINGS, "the page says why: a logarithm of 0"),
     "lossdiff check --impl torch=test_losses.py:my_loss=cross_entropy -o losses.sqlite":

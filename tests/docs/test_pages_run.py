@@ -41,6 +41,8 @@ def _needs(page: str) -> list[Any]:
         or any(re.search(rf"^import .*\b{module}\b", text, re.MULTILINE)
                for module in framework.imports))]  # fmt: skip
     marks = [pytest.mark.framework(name) for name in names]
+    if "--mode interpret" in text:
+        marks += [pytest.mark.triton, pytest.mark.liger]
     return [*marks, *([pytest.mark.onnx] if "--suite onnx" in text else [])]
 
 

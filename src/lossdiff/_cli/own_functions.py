@@ -74,6 +74,8 @@ def _failed(failed: Failed) -> Iterator[str]:
     yield from failed.traceback.splitlines()
     line = f"{failed.name}, taken as {failed.operation}, does not answer {failed.question}"
     yield from _folded(f"{line}: it is asked nothing else", "")
+    if failed.hint:
+        yield from _folded(failed.hint, _INDENT)
 
 
 def _folded(text: str, indent: str) -> list[str]:

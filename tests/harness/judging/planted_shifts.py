@@ -254,6 +254,15 @@ def _(given: Inputs, _case: Case) -> Array:
 
 
 @planted(
+    "the first number of the incoming gradient stands for all",
+    f"{CE}reduction=none/0",
+    "gradient_logits",
+)
+def _(given: Inputs, case: Case) -> Array:
+    return gradient(given) * case.cotangent((4,))[0]
+
+
+@planted(
     "the gradient is that of the sum, where that of the mean is due", f"{CE}-/0", "gradient_logits"
 )
 def _(given: Inputs, case: Case) -> Array:
