@@ -120,7 +120,7 @@ def libraries() -> tuple[Library, ...]:
     """Return the libraries of all frameworks, in their order.
 
     >>> [library.label for library in libraries()][:4]
-    ['NumPy', 'PyTorch', 'JAX', 'Optax']
+    ['NumPy', 'PyTorch', 'Liger', 'JAX']
     """
     return tuple(library for it in FRAMEWORKS.values() for library in it.known_as)
 

@@ -16,7 +16,7 @@ from typing import Any
 from . import FRAMEWORKS
 
 _NO_IMPLEMENTATIONS = ("__init__", "adapter", "interpreter", "script")
-_SETTINGS = ("namespace", "names", "kind", "limits", "targets")
+_SETTINGS = ("namespace", "names", "kind", "targets")
 _VJP = "_vjp"
 
 

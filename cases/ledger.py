@@ -34,7 +34,8 @@ class Entry:
             Options are written as in a case id, `None` for an option that is not set.
         package: the package whose version decides; empty for any version.
         since, until: first and last version, inclusive; empty for no limit.
-        suite: the suite of which a complete run without a match makes the entry an error.
+        suite: the suite of which a complete run without a match makes the entry an error; empty
+            for none.
     """
 
     id: str

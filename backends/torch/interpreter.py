@@ -7,13 +7,13 @@ here, in the whole process. What it does with bfloat16 is not: see `Mode.lacks`.
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Callable, Mapping
 from importlib import util
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 _FILE = "triton/runtime/interpreter.py"
 _LIBDEVICE: Mapping[str, Callable[..., Any]] = {
@@ -21,8 +21,8 @@ _LIBDEVICE: Mapping[str, Callable[..., Any]] = {
     "ceil": np.ceil,
     "cos": np.cos,
     "cosh": np.cosh,
-    "erf": special.erf,
-    "erfc": special.erfc,
+    "erf": np.vectorize(math.erf),
+    "erfc": np.vectorize(math.erfc),
     "exp": np.exp,
     "exp2": np.exp2,
     "expm1": np.expm1,

@@ -209,5 +209,5 @@ def _stale(findings: Findings, complete: str) -> list[str]:
     return [
         entry.id
         for entry in ledger()
-        if entry.suite == complete and entry.id not in findings.matched
+        if complete and entry.suite == complete and entry.id not in findings.matched
     ]
