@@ -13,7 +13,9 @@ def _losses(logits, labels, losses):
     top = z.max(axis=1)
     log_sum = jnp.log(jnp.exp(z - top[:, None]).sum(axis=1))
     # The difference comes first: top + log_sum would round the logarithm away.
-    losses[...] = (top - jnp.where(is_own, z, 0).sum(axis=1)) + log_sum
+    found = (top - jnp.where(is_own, z, 0).sum(axis=1)) + log_sum
+    # A kernel cannot raise: a label that is no class makes NaN, which cannot go unseen.
+    losses[...] = jnp.where(is_own.any(axis=1), found, jnp.nan)
 
 
 def _gradients(logits, labels, incoming, out):
@@ -21,7 +23,8 @@ def _gradients(logits, labels, incoming, out):
     is_own = jnp.arange(z.shape[1]) == labels[...][:, None]
     e = jnp.exp(z - z.max(axis=1, keepdims=True))
     p = e / e.sum(axis=1, keepdims=True)
-    out[...] = ((p - is_own) * incoming[...][:, None]).astype(out.dtype)
+    found = (p - is_own) * incoming[...][:, None]
+    out[...] = jnp.where(is_own.any(axis=1, keepdims=True), found, jnp.nan).astype(out.dtype)
 
 
 @jax.custom_vjp
