@@ -88,18 +88,22 @@ class Smaller:
     command: str
     adds: tuple[str, ...]
     reason: str
+    only: str = ""  # a word of the commands that it is for; empty for all that name no --impl
 
 
 SMALLER = (
     Smaller("check", ("--backend", "numpy"), "one framework starts in a second, four in a minute"),
     Smaller("bench", ("--passes", "1"), "a pass is the same each time"),
+    Smaller("check", ("--no-shrink",), "each answer is interpreted", only="interpret"),
 )
 
 
 def smaller(command: list[str]) -> list[str]:
     """Return a command with what makes it smaller."""
     for rule in SMALLER:
-        is_chosen = rule.adds[0] in command or "--impl" in command  # which names its framework
+        # What names `--impl` names its framework.
+        is_other = rule.only not in command if rule.only else "--impl" in command
+        is_chosen = rule.adds[0] in command or is_other
         if command[0] == rule.command and not is_chosen:
             command = [*command, *rule.adds]
     return command
