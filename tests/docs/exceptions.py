@@ -77,7 +77,8 @@ PART_OF = {("docs/repro.md", "import sys\n"): "bug.py"}
 
 # Cases that a page speaks of without their id; those with their id are asked anyway.
 ALSO_ASKED = {
-    "README.md": ["cross_entropy/index.some_ignored/float64/4x10/all_neg_inf/ignore_index=-1/0"]
+    "docs/kernels.md": ["cross_entropy/index.random/float32/4x10/offset_1e7/-/0"],
+    "README.md": ["cross_entropy/index.some_ignored/float64/4x10/all_neg_inf/ignore_index=-1/0"],
 }
 
 
