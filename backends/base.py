@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from ..cases.model import Case, Inputs
-from ..cases.operations import BUILT_IN, LANGUAGE_MODELS, Operation
+from ..cases.operations import BUILT_IN, LANGUAGE_MODELS, OF_NUMBERS, Operation
 from .claim import NO_LIMITS, Calling, Claim, Kind
 from .framework import Framework, Mode
 
@@ -354,7 +354,7 @@ def call_for(implementation: Implementation, case: Case, inputs: Inputs) -> Call
     limits = implementation.claim.limits
     if case.family.startswith("worked:") or inputs.is_whole:
         wrt = ()  # the tutorials print values, and whole numbers have no gradient
-    elif case.target_kind in ("soft", "multi_label") and limits.gradient_by_target:
+    elif case.target_kind in OF_NUMBERS and limits.gradient_by_target:
         wrt = ("values", "target")
     return Call(implementation, tuple(static.items()), arguments, wrt, result_shape(case))
 

@@ -16,6 +16,7 @@ EVERYDAY_TARGETS = {
     "one_hot": "random",
     "soft": "soft",
     "multi_label": "binary",
+    "real": "numbers",
 }
 _USUAL_OPTIONS = {
     "weight": "positive",

@@ -16,7 +16,7 @@ from .layouts import LAYOUTS
 from .operations import Options
 from .stored import DIGITS_STAGES, worked_examples
 from .sweeps import SWEEPS
-from .targets import LABELS, PROBABILITIES, WRONG_SHAPES
+from .targets import LABELS, NUMERIC, WRONG_SHAPES
 from .weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _target_exists(case: Case) -> bool:
     if kind is None:
         return True
     # Labels are class indices; a one-hot target is made from them.
-    families = {*WRONG_SHAPES, _GIVEN, *(LABELS if kind in ("index", "one_hot") else PROBABILITIES)}
+    families = {*WRONG_SHAPES, _GIVEN, *(LABELS if kind in ("index", "one_hot") else NUMERIC)}
     dtypes = {"", *FORMATS, *_INTEGERS}
     return family in families and dtype in dtypes
 

@@ -185,6 +185,7 @@ _QUICK_TARGETS = {
     "one_hot": ("random",),
     "soft": ("soft", "unnormalised", "all_zero", "soft_negative"),
     "multi_label": ("binary", "fractional", "above_one"),
+    "real": ("numbers", "numbers_100"),
 }
 
 
@@ -194,6 +195,7 @@ _DEFINED_TARGETS = {
     "index": ("random", "top", "some_ignored", "all_ignored"), "one_hot": ("random",),
     "soft": ("soft",),
     "multi_label": ("binary", "fractional"),
+    "real": ("numbers", "numbers_100"),
 }  # fmt: skip
 _NO_PROBABILITIES = ("probs_outside",)
 

@@ -19,7 +19,13 @@ _TARGETS = {
     "binary_nan": "binary",
     "all_ignored": "some_ignored",
 }
-_PLAIN = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
+_PLAIN = {
+    "index": "random",
+    "one_hot": "random",
+    "soft": "soft",
+    "multi_label": "binary",
+    "real": "numbers",
+}
 
 
 def without_fault(case: Case) -> Case | None:

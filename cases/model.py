@@ -20,7 +20,7 @@ from .operations import NUMBERS, OPERATIONS, Operation, Options, TargetKind
 from .stored import stored_values
 from .stream import Floats, Stream
 from .sweeps import swept
-from .targets import LABELS, PROBABILITIES, WRONG_SHAPES
+from .targets import LABELS, NUMERIC, WRONG_SHAPES
 from .weights import WEIGHTS
 
 _MOST_JUDGED = 2**20
@@ -366,9 +366,9 @@ def _target(case: Case, stream: Stream, values: Floats, stored: Array | None) ->
             return _one_hot(stored, values.shape[1])
         return stored
     wrong = case.target_family in WRONG_SHAPES
-    if case.target_family in PROBABILITIES or (wrong and case.target_kind != "index"):
+    if case.target_family in NUMERIC or (wrong and case.target_kind != "index"):
         family = "soft" if wrong else case.target_family
-        return PROBABILITIES[family].draw(stream, *values.shape)
+        return NUMERIC[family].draw(stream, *values.shape)
     labels = LABELS["random" if wrong else case.target_family].draw(stream, values)
     if case.target_family == "some_ignored":
         labels[::3] = case.options.ignore_index

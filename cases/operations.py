@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-TargetKind = Literal["index", "one_hot", "soft", "multi_label"]
+TargetKind = Literal["index", "one_hot", "soft", "multi_label", "real"]
 Reduction = Literal["none", "mean", "sum"]
 Domain = Literal["logits", "log_probs", "probs"]
 Result = Literal["", "scalar", "rows", "elements"]
 
+OF_NUMBERS: tuple[TargetKind, ...] = ("soft", "multi_label", "real")  # targets with a gradient
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 

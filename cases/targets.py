@@ -1,7 +1,7 @@
-"""Define families of targets: labels, probabilities, and targets of a wrong shape.
+"""Define families of targets: labels, numbers, and targets of a wrong shape.
 
-Labels are drawn with knowledge of the values, probabilities only with that of their shape. To add
-a family, write the function below and name it in `LABELS` or `PROBABILITIES`.
+Labels are drawn with knowledge of the values, numbers only with that of their shape. To add
+a family, write the function below and name it in `LABELS` or `NUMERIC`.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Probabilities:
-    """A family of targets that hold probabilities.
+class Numeric:
+    """A family of targets that hold numbers: probabilities, or any real ones.
 
     Attributes:
         name: its name in a case id.
@@ -51,7 +51,7 @@ class Probabilities:
     """
 
     name: str
-    kind: Literal["soft", "multi_label"]
+    kind: Literal["soft", "multi_label", "real"]
     draw: Callable[[Stream, int, int], Floats]
     why: str
     is_hard: bool = False
@@ -186,6 +186,14 @@ def _binary_nan(stream: Stream, rows: int, classes: int) -> Floats:
     return _nan_in_last(_binary(stream, rows, classes))
 
 
+def _numbers(stream: Stream, rows: int, classes: int) -> Floats:
+    return stream.normal(rows, classes)
+
+
+def _numbers_100(stream: Stream, rows: int, classes: int) -> Floats:
+    return 100.0 * stream.normal(rows, classes)
+
+
 def _all_zero(stream: Stream, rows: int, classes: int) -> Floats:
     return np.zeros((rows, classes))
 
@@ -207,31 +215,31 @@ def _one_hot(target: Array) -> Array:
     return (np.arange(10) == target[..., None]).astype(np.int64)
 
 
-PROBABILITIES: dict[str, Probabilities] = {
+NUMERIC: dict[str, Numeric] = {
     family.name: family
     for family in (
-        Probabilities("soft", "soft", normalised, "they sum to 1", sums_to_1=True),
-        Probabilities(
+        Numeric("soft", "soft", normalised, "they sum to 1", sums_to_1=True),
+        Numeric(
             "zeros", "soft", _soft_zeros, "exact zeros: 0 · log 0, and 0 · inf", sums_to_1=True
         ),
-        Probabilities("unnormalised", "soft", _soft_unnormalised, "they do not sum to 1"),
-        Probabilities(
-            "all_zero", "soft", _all_zero, "nothing is likely: a loss of 0", is_hard=True
-        ),
-        Probabilities("soft_negative", "soft", _soft_negative, "one below 0: an error is due"),
-        Probabilities(
+        Numeric("unnormalised", "soft", _soft_unnormalised, "they do not sum to 1"),
+        Numeric("all_zero", "soft", _all_zero, "nothing is likely: a loss of 0", is_hard=True),
+        Numeric("soft_negative", "soft", _soft_negative, "one below 0: an error is due"),
+        Numeric(
             "subnormal",
             "soft",
             _soft_subnormal,
             "1e-39: flushed to 0, lost in 16 bits",
             sums_to_1=True,
         ),
-        Probabilities("above", "soft", _soft_above, "one above 1: an error is due"),
-        Probabilities("soft_nan", "soft", _soft_nan, "a NaN must not vanish"),
-        Probabilities("binary", "multi_label", _binary, "hard labels", is_hard=True),
-        Probabilities("fractional", "multi_label", _fractional, "smoothed labels"),
-        Probabilities("above_one", "multi_label", _above_one, "a 2: an error is due"),
-        Probabilities("binary_nan", "multi_label", _binary_nan, "a NaN must not vanish"),
+        Numeric("above", "soft", _soft_above, "one above 1: an error is due"),
+        Numeric("soft_nan", "soft", _soft_nan, "a NaN must not vanish"),
+        Numeric("binary", "multi_label", _binary, "hard labels", is_hard=True),
+        Numeric("fractional", "multi_label", _fractional, "smoothed labels"),
+        Numeric("above_one", "multi_label", _above_one, "a 2: an error is due"),
+        Numeric("binary_nan", "multi_label", _binary_nan, "a NaN must not vanish"),
+        Numeric("numbers", "real", _numbers, "a second array of everyday numbers"),
+        Numeric("numbers_100", "real", _numbers_100, "those, a hundred times as large"),
     )
 }
 
@@ -255,7 +263,7 @@ def targets_of(kind: TargetKind) -> list[str]:
     # A one-hot target cannot hold a label that is no class, and has no rows to ignore.
     if kind in ("index", "one_hot"):
         return [name for name, it in LABELS.items() if kind == "index" or it.one_hot]
-    return [name for name, it in PROBABILITIES.items() if it.kind == kind]
+    return [name for name, it in NUMERIC.items() if it.kind == kind]
 
 
 def is_hard(kind: TargetKind | None, family: str) -> bool:
@@ -264,7 +272,7 @@ def is_hard(kind: TargetKind | None, family: str) -> bool:
     >>> is_hard("multi_label", "binary"), is_hard("soft", "soft")
     (True, False)
     """
-    drawn = PROBABILITIES.get(family)
+    drawn = NUMERIC.get(family)
     return drawn is None or drawn.kind != kind or drawn.is_hard
 
 
@@ -274,5 +282,5 @@ def sums_to_1(kind: TargetKind | None, family: str) -> bool:
     >>> sums_to_1("soft", "soft"), sums_to_1("soft", "unnormalised"), sums_to_1("index", "random")
     (True, False, True)
     """
-    drawn = PROBABILITIES.get(family)
+    drawn = NUMERIC.get(family)
     return kind != "soft" or drawn is None or drawn.sums_to_1

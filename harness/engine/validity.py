@@ -31,6 +31,7 @@ _TARGETS: tuple[tuple[TargetKind, str], ...] = (
     ("one_hot", "random"),
     ("multi_label", "binary"),
     ("soft", "soft"),
+    ("real", "numbers"),
 )
 _BY_SIZE = ("float16", "bfloat16")  # where a count can outgrow the accumulator
 

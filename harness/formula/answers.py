@@ -11,6 +11,7 @@ import numpy as np
 
 from ...cases.dtypes import FORMATS, Array
 from ...cases.model import Case, Inputs
+from ...cases.operations import OF_NUMBERS
 from ...errors import DefinitionError
 from ..answers import VALUE
 from ..bounds import SOUND, Algorithm, Precision, precision_of
@@ -210,7 +211,7 @@ def quantities_of(formula: Formula, case: Case, inputs: Inputs) -> dict[str, gra
     if inputs.is_whole:
         return outputs
     wrt = {"gradient_logits": arguments.x}
-    if isinstance(arguments.target, graph.Array) and case.target_kind in ("soft", "multi_label"):
+    if isinstance(arguments.target, graph.Array) and case.target_kind in OF_NUMBERS:
         wrt["gradient_target"] = arguments.target
     cotangent = broadcast(constant(case.cotangent(value.shape)), value.shape)
     for name, gradient in zip(wrt, gradients(value, cotangent, list(wrt.values())), strict=True):

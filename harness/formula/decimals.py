@@ -209,5 +209,5 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "step": _by_element(_stepped),
     "sign": _by_element(_signed),
     "form": lambda _, x, *__: x,
-    **dict.fromkeys(("reshape", "broadcast", "moved", "transpose"), moved),
+    **dict.fromkeys(("reshape", "broadcast", "moved", "transpose", "picked"), moved),
 }

@@ -26,6 +26,7 @@ from .trial import check_options, count_numbers, result_of
 Formula = Callable[..., Array]
 MOST_NUMBERS = 2**24  # of all steps; so many take about a gigabyte and ten seconds
 _REDUCTION = "reduction"
+_AXES = 2
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -84,8 +85,8 @@ def define(
         name: the name under which the operation is asked from now on.
         formula: `(x, target)`, or `(x)` if there is no target, and keywords of that name for
             parameters and for the options that it applies itself.
-        targets: the kinds of target that it takes: `index`, `one_hot`, `soft`, `multi_label`;
-            `()` for none.
+        targets: the kinds of target that it takes: `index`, `one_hot`, `soft`, `multi_label`, or
+            `real`, a second array of any numbers; `()` for none.
         domain: what x holds: `logits`, `log_probs` or `probs`.
         options: those that it has besides `reduction`: `weight`, `pos_weight`, `ignore_index`,
             `label_smoothing`. What the formula does not take is applied around it.
@@ -172,12 +173,22 @@ def definition_of(name: str) -> Definition | None:
     return _DEFINED.get(name)
 
 
-def can_be_judged(name: str, shape: tuple[int, int]) -> bool:
-    """Return whether the steps of a defined operation have few enough numbers for x of a shape."""
+def can_be_judged(name: str, shape: tuple[int, ...]) -> bool:
+    """Return whether a formula can be run for x of a shape, with few enough numbers in its steps.
+
+    Args:
+        name: the name of a defined operation.
+        shape: (N, C), or (C,) for a single row.
+    """
     definition = _DEFINED.get(name)
-    if definition is None:
+    if definition is None or not 1 <= len(shape) <= _AXES:
         return False
-    return count_numbers(definition.operation, definition.formula, shape) <= MOST_NUMBERS
+    rows, classes = (1, *shape)[-_AXES:]
+    try:
+        count = count_numbers(definition.operation, definition.formula, (rows, classes))
+    except DefinitionError:
+        return False  # as of a formula that reads more classes than there are
+    return count <= MOST_NUMBERS
 
 
 def is_formula(value: object) -> bool:

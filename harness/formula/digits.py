@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cases.model import Case, Inputs
+from ...cases.operations import OF_NUMBERS
 from ..oracle import Solution
 from .answers import quantities_of
 from .decimals import Decimals, decimals, on_decimals
@@ -121,7 +122,7 @@ def _outputs(form: _Form, inputs: Inputs) -> dict[str, Array]:
     x, z = given(_VALUES, form.shape), given(_TARGET, form.shape)
     value = value_of(case, inputs, x, z)
     wrt = {"gradient_logits": x}
-    if case.target_kind in ("soft", "multi_label"):
+    if case.target_kind in OF_NUMBERS:
         wrt["gradient_target"] = z
     cotangent = broadcast(constant(form.cotangent(value.shape)), value.shape)
     found = gradients(value, cotangent, list(wrt.values()))

@@ -356,5 +356,5 @@ _RULES: dict[str, _Rule] = {
     "step": Analysis.jump,
     "sign": Analysis.jump,
     "form": Analysis.form,
-    **dict.fromkeys(("reshape", "broadcast", "moved", "transpose"), Analysis.rearranged),
+    **dict.fromkeys(("reshape", "broadcast", "moved", "transpose", "picked"), Analysis.rearranged),
 }

@@ -161,6 +161,8 @@ def moved(array: Array, part: NDArray[Any]) -> NDArray[Any]:
         return part.reshape(array.shape)
     if array.op == "broadcast":
         return np.broadcast_to(part, array.shape)
+    if array.op == "picked":
+        return part.reshape(-1)[array.value]
     return part.transpose(array.value)  # None reverses the axes
 
 
@@ -193,7 +195,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "step": _step,
     "sign": _sign,
     "form": lambda _, x, *__: x,
-    **dict.fromkeys(("reshape", "broadcast", "moved", "transpose"), _rearranged),
+    **dict.fromkeys(("reshape", "broadcast", "moved", "transpose", "picked"), _rearranged),
 }
 
 

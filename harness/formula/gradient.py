@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
 
+import numpy as np
+
 from .functions import exp, scaled
 from .graph import (
     DETACHED,
@@ -20,6 +22,7 @@ from .graph import (
     broadcast,
     chosen,
     constant,
+    mask,
     reduction,
     reshaped,
     steps,
@@ -146,6 +149,19 @@ def _moved(array: Array, g: Array) -> Adjoints:
     return (Array("moved", (g,), array.args[0].shape, back),)
 
 
+def _picked(array: Array, g: Array) -> Adjoints:
+    """Return what comes from above a part of an array, and 0 beside that part."""
+    whole, places = array.args[0].shape, array.value.ravel()
+    if not places.size:
+        return (None,)
+    origin = np.zeros(int(np.prod(whole)), np.int64)
+    origin[places] = np.arange(places.size)
+    is_part = np.zeros(origin.size, bool)
+    is_part[places] = True
+    spread = Array("picked", (g,), whole, origin.reshape(whole))
+    return (chosen(mask(is_part.reshape(whole)), spread, 0.0),)
+
+
 _RULES: dict[str, Callable[[Array, Array], Adjoints]] = {
     "add": _add,
     "subtract": _subtract,
@@ -166,6 +182,7 @@ _RULES: dict[str, Callable[[Array, Array], Adjoints]] = {
     "cumsum": lambda y, g: (Array("cumsum", (g,), g.shape, -y.value),),
     "where": _where,
     "moved": _moved,
+    "picked": _picked,
     "transpose": lambda _, g: (g.T,),
     "reshape": lambda y, g: (reshaped(g, y.args[0].shape),),
     "broadcast": lambda _, g: (g,),

@@ -106,15 +106,27 @@ class Array:
         return unary("not", self > other)
 
     def __getitem__(self, index: object) -> Array:
-        """Return the array with further axes of size 1: `x[:, None]`."""
-        parts = index if isinstance(index, tuple) else (index,)
-        if any(part is not None and part != slice(None) for part in parts):
-            raise DefinitionError("an index holds `:` and `None` only; `take` picks a class")
-        sizes = list(self.shape)
-        if sum(part is not None for part in parts) > len(sizes):
-            raise DefinitionError(f"too many indices for an array of shape {self.shape}")
-        shape = [1 if part is None else sizes.pop(0) for part in parts]
-        return reshaped(self, (*shape, *sizes))
+        """Return a part of the array, or one with further axes of size 1: `x[:, 1:, None]`."""
+        if self.is_mask:
+            raise DefinitionError("a comparison has no part; compare the parts")
+        parts: tuple[Any, ...] = index if isinstance(index, tuple) else (index,)
+        for part in parts:
+            is_place = isinstance(part, slice | int) and not isinstance(part, bool)
+            if not (part is None or part is ... or is_place):
+                raise DefinitionError(
+                    f"an index holds whole numbers, `:` and `None`, and not a {_kind(part)}; "
+                    "`take` picks the class of the target"
+                )
+        places = np.arange(np.prod(self.shape, dtype=int)).reshape(self.shape)
+        try:
+            picked = np.asarray(places[parts])
+        except (IndexError, TypeError, ValueError) as error:
+            raise DefinitionError(
+                f"no part {_written(parts)} in an array of shape {self.shape}"
+            ) from error
+        if picked.size == places.size and (picked.ravel() == places.ravel()).all():
+            return reshaped(self, picked.shape)
+        return Array("picked", (self,), picked.shape, picked)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -325,6 +337,19 @@ def steps(outputs: Iterable[Array]) -> list[Array]:
             waiting.append((array, True))
             waiting += [(argument, False) for argument in array.args]
     return list(found)
+
+
+def _written(index: tuple[object, ...]) -> str:
+    """Return an index as it is written in Python."""
+    parts = []
+    for part in index:
+        if isinstance(part, slice):
+            ends = ["" if it is None else str(it) for it in (part.start, part.stop)]
+            step = "" if part.step is None else f":{part.step}"
+            parts.append(":".join(ends) + step)
+        else:
+            parts.append("..." if part is ... else str(part))
+    return f"[{', '.join(parts)}]"
 
 
 def _kind(value: object) -> str:

@@ -160,6 +160,7 @@ def _of_steps(right: Array) -> Iterator[tuple[str, Change]]:
         yield "sigmoid applied twice", _replaced_input(sigmoid)
     if any(it.op == "input" and it.value == TARGET for it in steps):
         yield "the target and the first argument are exchanged", _exchanged(steps)
+        yield "the sign of the target is wrong", _replaced_input(lambda t: -t, TARGET)
         yield "0 and 1 of the target are exchanged", _replaced_input(lambda t: 1.0 - t, TARGET)
     for step in steps:
         yield from _without_constant(step)

@@ -15,7 +15,7 @@ from .graph import Array
 
 Mask = NDArray[np.bool_]
 _SATURATING = frozenset({"exp", "tanh"})  # e^−∞ is 0, which is right
-_REARRANGING = frozenset({"reshape", "broadcast", "moved", "transpose"})
+_REARRANGING = frozenset({"reshape", "broadcast", "moved", "transpose", "picked"})
 _READ = {"form": 1}  # arguments that decide; all of the other steps
 _OF_ROWS = frozenset({"sum", "max"})
 

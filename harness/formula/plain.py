@@ -89,5 +89,5 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "step": _step,
     "sign": _sign,
     "form": lambda _, x, *__: x,
-    **dict.fromkeys(("reshape", "broadcast", "moved", "transpose"), moved),
+    **dict.fromkeys(("reshape", "broadcast", "moved", "transpose", "picked"), moved),
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...cases.operations import Operation, Result, TargetKind
+from ...cases.operations import OF_NUMBERS, Operation, Result, TargetKind
 from ...errors import DefinitionError
 from ..answers import one_line
 from .functions import Target
@@ -153,11 +153,18 @@ def _misfit(operation: Operation, names: frozenset[str]) -> str:
         return "pos_weight has to be a parameter of the formula, which says what it weighs"
     if "ignore_index" in options and ("index" not in kinds or operation.result != "rows"):
         return "ignore_index is an option of losses with an index target and a loss for each row"
-    if "weight" not in options or "weight" in names:
-        return ""
+    if "label_smoothing" in options and "real" in kinds:
+        return "label_smoothing is an option of probabilities, and a real target holds none"
+    is_taken = "weight" not in options or "weight" in names
+    return "" if is_taken else _unweighed(operation)
+
+
+def _unweighed(operation: Operation) -> str:
+    """Return why weights cannot be applied around a formula; empty if they can."""
+    options, kinds = set(operation.options), set(operation.targets)
     if operation.result == "scalar":
         why = "its result is one number"
-    elif operation.result == "rows" and kinds & {"soft", "multi_label"}:
+    elif operation.result == "rows" and kinds & set(OF_NUMBERS):
         why = "a row has no single class"
     elif operation.result == "rows" and "label_smoothing" in options:
         why = "a smoothed target has no single class"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...cases.model import Case
+from ...cases.operations import OF_NUMBERS
 from ..answers import GRADIENT_LOGITS, GRADIENT_TARGET, VALUE
 from .steps import Steps
 
@@ -114,7 +115,7 @@ def of_labels(case: Case) -> bool:
 
 
 def of_full_targets(case: Case) -> bool:
-    return case.target_kind in ("one_hot", "soft", "multi_label")
+    return case.target_kind in ("one_hot", *OF_NUMBERS)
 
 
 def of_means(case: Case) -> bool:

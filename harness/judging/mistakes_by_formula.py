@@ -12,7 +12,7 @@ from ...cases.dtypes import FORMATS
 from .solved_case import SolvedCase
 from .traced import Approx
 
-_LARGEST = 2**16  # numbers of all steps of a formula, of which the mistakes are many
+_LARGEST = 2**18  # numbers of all steps of a formula, of which the mistakes are many
 _FAR_16_BITS, _FAR = 0.05, 1e-3  # of the largest number: further off, it is another mistake
 _16_BITS = 11  # bits of precision, at most
 

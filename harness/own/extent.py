@@ -119,7 +119,7 @@ class Extent:
             self.remarks.append(f"it cannot ignore the label {names}: {why}")
 
     def _find_target_gradient(self, guess: Guess, taken: frozenset[str]) -> None:
-        kind = next((it for it in ("multi_label", "soft") if it in taken), None)
+        kind = next((it for it in ("multi_label", "soft", "real") if it in taken), None)
         is_by_hand = self.asker.backend.description.has_handwritten_gradients
         if kind is None or is_by_hand or not self.limits.gradient_by_target:
             return

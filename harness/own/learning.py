@@ -14,6 +14,7 @@ import numpy as np
 
 from ...backends.base import Backend, Implementation
 from ...backends.claim import Calling, Claim
+from ...cases.model import Case
 from ...cases.operations import OPERATIONS, Options, Reduction, TargetKind
 from ..answers import one_line
 from .calling import bound, gradient_of
@@ -31,6 +32,9 @@ SIBLINGS = {
     "binary_cross_entropy_with_logits": "binary_cross_entropy",
     "binary_cross_entropy": "binary_cross_entropy_with_logits",
 }
+_SAME = 0.03  # the logarithm of a ratio that roundings explain
+_SCALARS: tuple[Reduction, ...] = ("mean", "sum")
+_LONGER = (64, 10)
 _NONSENSE = "lossdiff_unknown"  # a keyword that no function has
 _MADE = {"mean": "the mean of the losses", "sum": "the sum of the losses", "none": "a loss each"}
 
@@ -260,12 +264,27 @@ def _swapped(calling: Calling) -> Calling:
 
 def _reduction_of(value: Array, guess: Guess, asker: Asker) -> Reduction:
     """Return the reduction that a loss without this option makes."""
-    exact = {it: exact_value(reduced(asker.case(guess), it)) for it in REDUCTIONS}
-    if value.shape != () and value.shape == exact["none"].shape:
+    case = asker.case(guess)
+    losses = exact_value(reduced(case, "none"))
+    if value.shape != () and value.shape == losses.shape:
         return "none"
     if not value.size:
         return "mean"
+    off = _distances(value, case)
+    if abs(off["mean"]) < _SAME:
+        return "mean"
+    # A wrong loss may be near neither, or a wrong mean near the sum: of more rows a sum grows.
+    longer = asker.case(guess, _LONGER)
+    more = asker.ask(guess, longer).value
+    if more is not None and more.shape == ():
+        grown = _distances(more, longer)
+        off = {it: grown[it] - off[it] for it in off}
+    return "sum" if abs(off["sum"]) < abs(off["mean"]) else "mean"
+
+
+def _distances(value: Array, case: Case) -> dict[Reduction, float]:
+    """Return the logarithms of how many times a value is the mean, and the sum, of the losses."""
     with np.errstate(all="ignore"):
         got = abs(float(value.astype(np.float64).ravel()[0]))
-        off = {it: abs(float(np.log(got / abs(float(exact[it]))))) for it in ("mean", "sum")}
-    return "sum" if off["sum"] < off["mean"] else "mean"
+        exact = {it: exact_value(reduced(case, it)) for it in _SCALARS}
+        return {it: float(np.log(got / abs(float(size)))) for it, size in exact.items()}

@@ -30,6 +30,7 @@ _EAGER = "eager"
 _FAMILY = {"logits": "normal", "probs": "probs", "log_probs": "log_probs"}
 _TARGETS: dict[str, str] = {
     "index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary",
+    "real": "numbers",
 }  # fmt: skip
 # Of the largest exact number; a wrong convention or formula is further away.
 _NEAR, _NEAR_16_BITS = 1e-3, 0.03

@@ -32,6 +32,7 @@ from ...cases.operations import (
 from ...cases.pairwise import pairwise
 from ...cases.suites import case_of, ordered
 from ...cases.suites import suite as named_suite
+from ..formula import can_be_judged
 
 # Families without a difficulty: their answers are finite, whatever the options.
 _PLAIN_VALUES = {
@@ -44,6 +45,7 @@ _PLAIN_TARGETS = {
     "one_hot": ("random",),
     "soft": ("soft", "unnormalised"),
     "multi_label": ("binary", "fractional"),
+    "real": ("numbers", "numbers_100"),
 }
 _PLAIN_DTYPES = ("float32", "float64")
 # The sizes of the axes besides that of the classes, by the number of axes; the first that fits.
@@ -86,6 +88,8 @@ def questions_for(claim: Claim, *, suite: str = "quick", seed: int = 0) -> list[
     # Arguments of different dtypes are no part of a claim.
     found = [it for it in found if not (it.mixes_dtypes or claim.unsupported(it))]
     found = [it for it in found if not (it.options.conflict(it.target_kind) or _is_ambiguous(it))]
+    if OPERATIONS[claim.operation].is_defined:
+        found = [it for it in found if can_be_judged(it.operation, it.shape)]
     found = [_with_divisor(case) for case in found]
     return list(ordered(suite, found).cases)
 

@@ -20,6 +20,7 @@ from ...backends.base import ARGUMENTS, result_shape
 from ...backends.dialect import ScriptCall, Wanted
 from ...cases.dtypes import format_of
 from ...cases.model import Case, shape_text
+from ...cases.operations import OF_NUMBERS
 from ...errors import SessionError
 from ...printing import printable
 from ..answers import GRADIENT_TARGET, HVP_LOGITS, VALUE, Failure
@@ -107,7 +108,7 @@ class _Writer:
         # The call must be the one that was judged: a framework may compute a gradient otherwise
         # when a second one is computed in the same call.
         if self._point.all_gradients:
-            soft = self._case.target_kind in ("soft", "multi_label")
+            soft = self._case.target_kind in OF_NUMBERS
             wrt = ("values", "target") if soft else ("values",)
         return ScriptCall(
             mode=self._point.mode,

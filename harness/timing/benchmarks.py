@@ -166,7 +166,7 @@ def _of_defined(operation: Operation, dtype: str, shapes: Sequence[Shape]) -> It
     family = EVERYDAY_TARGETS[kind] if kind else ""
     for shape in dict.fromkeys(shapes or _DEFINED_SIZES):
         is_matrix = len(shape) == len(_DEFINED_SIZES[0])
-        if is_matrix and can_be_judged(operation.name, (shape[0], shape[1])):
+        if is_matrix and can_be_judged(operation.name, shape):
             yield Case(
                 operation.name, EVERYDAY_VALUES[operation.domain], shape, dtype, kind, family
             )

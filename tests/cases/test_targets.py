@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lossdiff.cases.operations import OF_NUMBERS
 from lossdiff.cases.stream import Stream
-from lossdiff.cases.targets import LABELS, PROBABILITIES, WRONG_SHAPES, targets_of
+from lossdiff.cases.targets import LABELS, NUMERIC, WRONG_SHAPES, targets_of
 
 
 @pytest.mark.parametrize("name", LABELS)
@@ -21,16 +22,15 @@ def test_labels_are_classes_unless_they_are_meant_to_be_bad(name: str) -> None:
     assert valid.all() == (not LABELS[name].is_bad)
 
 
-@pytest.mark.parametrize("name", PROBABILITIES)
-def test_probabilities_of_targets_are_what_their_names_say(name: str) -> None:
-    target = PROBABILITIES[name].draw(Stream(name), 40, 7)
+@pytest.mark.parametrize("name", NUMERIC)
+def test_numbers_of_targets_are_what_their_names_say(name: str) -> None:
+    target = NUMERIC[name].draw(Stream(name), 40, 7)
     inside = (target >= 0) & (target <= 1)
 
     assert target.shape == (40, 7)
-    assert inside.all() == (
-        name not in ("soft_negative", "above", "above_one", "soft_nan", "binary_nan")
-    )
-    family = PROBABILITIES[name]
+    outside = ("soft_negative", "above", "above_one", "soft_nan", "binary_nan")
+    family = NUMERIC[name]
+    assert inside.all() == (name not in outside and family.kind != "real")
     if family.kind == "soft":
         assert family.sums_to_1 == np.allclose(target.sum(axis=1), 1)
     assert family.is_hard == bool(np.isin(target, (0, 1)).all())
@@ -46,10 +46,10 @@ def test_probabilities_of_targets_are_what_their_names_say(name: str) -> None:
 
 def test_each_kind_of_target_has_its_families() -> None:
     assert set(targets_of("index")) == set(LABELS) > set(targets_of("one_hot"))
-    assert set(targets_of("soft")) | set(targets_of("multi_label")) == set(PROBABILITIES)
+    assert {name for kind in OF_NUMBERS for name in targets_of(kind)} == set(NUMERIC)
 
 
-@pytest.mark.parametrize("families", [LABELS, PROBABILITIES, WRONG_SHAPES])
+@pytest.mark.parametrize("families", [LABELS, NUMERIC, WRONG_SHAPES])
 def test_every_family_says_what_it_is_there_to_find(families: dict[str, Any]) -> None:
     assert all(family.name == name and family.why for name, family in families.items())
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 from lossdiff.cases.families import VALUES
-from lossdiff.cases.targets import LABELS, PROBABILITIES, WRONG_SHAPES
+from lossdiff.cases.targets import LABELS, NUMERIC, WRONG_SHAPES
 from lossdiff.reports.columns import INVALID, column_name, column_of
 
 DUE = "an error is due"
-TARGETS = {name: it.why for name, it in {**LABELS, **PROBABILITIES}.items()}
+TARGETS = {name: it.why for name, it in {**LABELS, **NUMERIC}.items()}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from ..backends.base import result_shape
 from ..cases.casefile import digest_of, target_family_of
 from ..cases.dtypes import FORMATS, format_of
 from ..cases.model import Case, Inputs
-from ..cases.operations import LANGUAGE_MODELS, OPERATIONS, Operation, Options, TargetKind
+from ..cases.operations import (
+    LANGUAGE_MODELS,
+    OF_NUMBERS,
+    OPERATIONS,
+    Operation,
+    Options,
+    TargetKind,
+)
 from ..cases.weights import fitted
 from ..errors import ArgumentTypeError, ArgumentValueError
 from .frameworks import PLAIN, backend_of, framework_of_array, named
@@ -230,8 +237,9 @@ def _kind(contract: Operation, values: Array, target: object, given: object) -> 
     array = array_of("target", target)
     if contract.targets == ("multi_label",) or len(contract.targets) == 1:
         return contract.targets[0]
-    is_index = array.dtype.kind in "iu" and array.shape != values.shape
-    return "index" if is_index else "soft"
+    if array.dtype.kind in "iu" and array.shape != values.shape:
+        return "index"
+    return next((it for it in OF_NUMBERS if it in contract.targets), "soft")
 
 
 def _refuse_target(contract: Operation, target: object) -> None:

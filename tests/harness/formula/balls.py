@@ -107,5 +107,5 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "step": _by_element(lambda x: arb(1 if x.mid() > 0 else 0)),
     "sign": _by_element(lambda x: arb(1 if x.mid() > 0 else -1)),
     "form": lambda _, x, *__: x,
-    **dict.fromkeys(("reshape", "broadcast", "moved", "transpose"), moved),
+    **dict.fromkeys(("reshape", "broadcast", "moved", "transpose", "picked"), moved),
 }

@@ -65,6 +65,18 @@ def contrast(x: A) -> A:
     return f.mean(f.logsumexp(alike) - f.log1p(f.exp(f.max(alike, axis=1) / 9.0)))
 
 
+def distillation(x: A, target: A) -> A:
+    """The divergence of a student's classes from those of a teacher's logits."""
+    of_student, of_teacher = f.log_softmax(x / 2.0), f.log_softmax(target / 2.0)
+    return 4.0 * f.dot(f.exp(of_teacher), of_teacher - of_student)
+
+
+def preference(x: A, target: A) -> A:
+    """The loss of a policy that is to prefer the second class more than a reference does."""
+    margin = (x[:, 1] - x[:, 0]) - (target[:, 1] - target[:, 0])
+    return -f.log_sigmoid(0.1 * margin) + 1e-3 * f.sum(x[:, 2:] * target[::-1, -1:], axis=-1)
+
+
 FORMULAS: dict[str, tuple[A, tuple[str, ...], str]] = {
     "my_cross_entropy": (cross_entropy, ("index", "one_hot", "soft"), "logits"),
     "my_binary": (binary, ("multi_label",), "logits"),
@@ -76,9 +88,17 @@ FORMULAS: dict[str, tuple[A, tuple[str, ...], str]] = {
     "my_dice": (dice, ("multi_label",), "logits"),
     "my_hinge": (hinge, ("index",), "logits"),
     "my_huber": (huber, ("multi_label",), "probs"),
+    "my_distillation": (distillation, ("real",), "logits"),
+    "my_preference": (preference, ("real",), "logits"),
     "my_contrast": (contrast, (), "logits"),
 }
-TARGETS = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "fractional"}
+TARGETS = {
+    "index": "random",
+    "one_hot": "random",
+    "soft": "soft",
+    "multi_label": "fractional",
+    "real": "numbers",
+}
 
 
 @contextmanager

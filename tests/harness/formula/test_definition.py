@@ -54,7 +54,10 @@ def test_the_shape_of_the_result_says_what_can_be_reduced(
     [
         (math.exp, "my_loss: exp: a formula holds no numbers; its"),
         (np.exp, "my_loss: exp raises TypeError: "),
-        (lambda x: x[0], "an index holds `:` and `None` only"),
+        (lambda x: x[[0, 1]], "an index holds whole numbers, `:` and `None`, and not a list"),
+        (lambda x: x[:, 7], "no part [:, 7] in an array of shape (5, 7)"),
+        (lambda x: x[0, 1:, None, 2], "no part [0, 1:, None, 2] in an array of shape (5, 7)"),
+        (lambda x: (x > 0)[0], "a comparison has no part"),
         (lambda x: x if x > 0 else -x, "a formula cannot decide by `if`"),
         (lambda x: x + f.sum(x, axis=1), "the shapes (5, 7) and (5,) do not fit"),
         (lambda x: f.sum(x, axis=2), "no axis 2 in an array of shape (5, 7)"),

@@ -58,6 +58,18 @@ def test_a_loss_without_a_reduction_is_taken_for_the_one_that_it_makes(numpy: Ba
     assert "it has no `reduction`: it returns a loss each" in made["none"].remarks
 
 
+def test_of_more_rows_the_sum_of_a_wrong_loss_grows_and_its_mean_does_not(numpy: Backend) -> None:
+    wrong = [
+        ("mean", lambda x, t: 4 * losses(x, t).mean()),  # the sum of the four rows of most cases
+        ("mean", lambda x, t: (losses(x, t) + 2.0).mean()),
+        ("sum", lambda x, t: (losses(x, t) - 1.9).sum()),
+    ]
+
+    for reduction, function in wrong:
+        made = taken(function, "cross_entropy", numpy).implementation
+        assert dict(made.claim.limits.fixed) == {"reduction": reduction}
+
+
 def test_labels_first_are_labels(numpy: Backend) -> None:
     def by_name(y_true: Any, y_pred: Any) -> Any:
         return losses(y_pred, y_true)

@@ -13,6 +13,7 @@ from lossdiff.backends.claim import Claim, Limits
 from lossdiff.cases.factors import OPTIONS
 from lossdiff.cases.model import Case
 from lossdiff.cases.operations import LANGUAGE_MODELS, OPERATIONS, Options, TargetKind
+from lossdiff.harness.formula import define, forget
 from lossdiff.harness.judging import solved_case
 from lossdiff.harness.own import questions_for
 
@@ -199,3 +200,13 @@ def test_a_full_suite_has_the_suites_cases_too_and_a_worked_one_only_these() -> 
     assert len(full) > len(quick)
     assert worked
     assert all(case.family.startswith("worked:") for case in worked)
+
+
+def test_a_formula_of_two_classes_is_not_asked_of_one() -> None:
+    define("two_classes", lambda x, target: (x[:, 1] - target[:, 1]) ** 2, targets={"real"})
+    asked = questions_for(claim("two_classes", ("real",), ("reduction",)), suite="full")
+    forget("two_classes")
+
+    assert asked
+    assert min(case.shape[-1] for case in asked) > 1
+    assert {case.target_family for case in asked} == {"numbers", "numbers_100"}
