@@ -24,7 +24,10 @@ from ..cases.operations import BUILT_IN, LANGUAGE_MODELS, OF_NUMBERS, Operation
 from .claim import NO_LIMITS, Calling, Claim, Kind
 from .framework import Framework, Mode
 
-ARGUMENTS = ("values", "target", "weight", "pos_weight")
+ARGUMENTS = ("values", "linear_weight", "target", "weight", "pos_weight", "linear_bias")
+# Frameworks name these differently, so they are passed by their position.
+_POSITIONAL = ("values", "linear_weight", "target")
+_LINEAR = ("values", "linear_weight", "linear_bias")  # what a linear loss is differentiated by
 _VJP = "_vjp"
 
 
@@ -34,9 +37,9 @@ class Implementation:
 
     Attributes:
         claim: its name, and the cases that it claims to support.
-        function: `(values, [target], *, options) -> array`.
-        vjp: `(cotangent, values, [target], *, options) -> tuple of gradients`, written by hand,
-            for frameworks without automatic differentiation.
+        function: `(values, [linear_weight], [target], *, options) -> array`.
+        vjp: the same with the cotangent in front, `-> tuple of gradients`, written by hand, for
+            frameworks without automatic differentiation.
         calling: how `function` calls the user's own, for one that `harness.own` has taken.
     """
 
@@ -100,7 +103,7 @@ class Call:
     def direct(self) -> Callable[..., Any]:
         """Return the same call without a Python function in between, for the timed region."""
         # Only values and targets are positional; weights need the keywords that `_apply` passes.
-        if not set(self.arguments) <= {"values", "target"}:
+        if not set(self.arguments) <= set(_POSITIONAL):
             return self
         function = self.implementation.function
         return partial(function, **dict(self.options)) if self.options else function
@@ -119,7 +122,7 @@ class Call:
     # options have the names of the contract.
     def _apply(self, function: Callable[..., Any], arrays: tuple[Any, ...], *first: Any) -> Any:
         given = dict(zip(self.arguments, arrays, strict=True))
-        positional = [given.pop(name) for name in ("values", "target") if name in given]
+        positional = [given.pop(name) for name in _POSITIONAL if name in given]
         return function(*first, *positional, **given, **dict(self.options))
 
     @property
@@ -354,6 +357,8 @@ def call_for(implementation: Implementation, case: Case, inputs: Inputs) -> Call
     limits = implementation.claim.limits
     if case.family.startswith("worked:") or inputs.is_whole:
         wrt = ()  # the tutorials print values, and whole numbers have no gradient
+    elif case.contract.is_linear:
+        wrt = tuple(name for name in _LINEAR if getattr(inputs, name) is not None)
     elif case.target_kind in OF_NUMBERS and limits.gradient_by_target:
         wrt = ("values", "target")
     return Call(implementation, tuple(static.items()), arguments, wrt, result_shape(case))

@@ -2,7 +2,8 @@
 
 The file holds the arrays `logits` (or `log_probs`, `probs`), `target`, optionally `weight` and
 `pos_weight`, and `spec`, a JSON text:
-`{"operation": …, "options": {…}, "target_kind": …, "dtype": …}`.
+`{"operation": …, "options": {…}, "target_kind": …, "dtype": …}`. A linear loss has `hidden`,
+`linear_weight` and perhaps `linear_bias` in place of the logits.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from .operations import LANGUAGE_MODELS, OPERATIONS, Operation, Options
 from .weights import fitted
 
 _WEIGHTS = ("weight", "pos_weight")
+_LINEAR = ("linear_weight", "linear_bias")
 _EXACT = 2.0**53  # every whole number up to it is a float64
 
 
@@ -37,8 +39,9 @@ def read_case(path: Path) -> Case:
     Returns:
         A case of the family `file:DIGEST`, which carries its arrays. `logits`, `probs` or
         `log_probs` has shape (N, C), (N, C, d1) and so on, or any shape for functions of one
-        array and for binary losses, whose weights have any shape that broadcasts. With a `dtype`
-        in `spec` all arrays but index targets are rounded to it. Without one nothing is rounded:
+        array and for binary losses, whose weights have any shape that broadcasts; hidden states
+        have shape (N, H), and their linear weights (C, H). With a `dtype` in `spec` all arrays but
+        index targets are rounded to it. Without one nothing is rounded:
         whole numbers stay what they are, the target keeps its dtype, and weights must be numbers
         of the first argument's. Arrays in Fortran's order are asked in it.
 
@@ -79,36 +82,59 @@ def _case(arrays: dict[str, Array]) -> Case:
     dtype = spec.get("dtype", "float64" if values.dtype.kind in "iu" else values.dtype.name)
     _one_of("dtype", dtype, FORMATS)
     kind = spec.get("target_kind")
+    linear = {name: arrays.pop(name) for name in _LINEAR if name in arrays}
+    shape = _shape(values, linear, contract)
     if contract.is_loss:
         _one_of("target_kind", kind, contract.targets)
-        _check_shape("target", arrays.get("target"), _target_shape(values, kind))
+        _check_shape("target", arrays.get("target"), _target_shape(shape, kind))
     elif kind is not None:
         raise SchemaError(f"target_kind is {shown(kind)}; {operation} takes no target")
     options = _options(spec.get("options", {}), contract, values.ndim)
     if conflict := options.conflict(kind):
         raise SchemaError(conflict)
     for name in arrays.keys() & set(_WEIGHTS):
-        arrays[name] = _fitted(name, arrays[name], values, contract)
+        arrays[name] = _fitted(name, arrays[name], shape, contract)
         options = replace(options, **{name: "given"})  # type: ignore[arg-type]
-    rounds = "dtype" in spec
-    weights = (
-        _numbers(name, arrays[name], dtype, rounds=rounds) if name in arrays else None
-        for name in _WEIGHTS
-    )
+    if "linear_bias" in linear:
+        options = replace(options, linear_bias="given")
+    rounds, added = "dtype" in spec, {**arrays, **linear}
     given = Inputs(
         values if is_whole else FORMATS[dtype].round(values.astype(np.float64)),
         _target(arrays.get("target"), kind, dtype, rounds=rounds),
-        *weights,
+        **{
+            name: _numbers(name, added[name], dtype, rounds=rounds)
+            for name in (*_WEIGHTS, *_LINEAR)
+            if name in added
+        },
     )
     family = f"file:{digest_of(given)}"
     target_family = target_family_of(given.target, kind, options)
-    case = Case(operation, family, values.shape, dtype, kind, target_family, options, 0, given)
+    case = Case(operation, family, shape, dtype, kind, target_family, options, 0, given)
     case = replace(case, layout=_layout_of(values), target_dtype=_own_dtype(given.target, dtype))
-    if contract.reads_classes and not values.shape[case.class_axis]:
+    case = replace(case, hidden=values.shape[1] if linear else 0)
+    if contract.reads_classes and not shape[case.class_axis]:
         raise SchemaError(
             f"`{contract.domain}` has shape {values.shape}: no class on axis {case.class_axis}"
         )
     return case
+
+
+def _shape(values: Array, linear: dict[str, Array], contract: Operation) -> tuple[int, ...]:
+    """Return the shape of the case: that of the first argument, or of the logits it is made into.
+
+    Raises:
+        SchemaError: the arrays of a linear loss do not fit each other.
+    """
+    if not contract.is_linear:
+        return values.shape
+    if values.ndim != len("NH") or not values.shape[1]:
+        raise SchemaError(f"`hidden` has shape {values.shape}; it must have (N, H), H above 0")
+    weight = linear.get("linear_weight")
+    classes = weight.shape[0] if weight is not None and weight.ndim else 1
+    _check_shape("linear_weight", weight, (classes, values.shape[1]))
+    if "linear_bias" in linear:
+        _check_shape("linear_bias", linear["linear_bias"], (classes,))
+    return values.shape[0], classes
 
 
 def _spec(array: Array | None) -> dict[str, Any]:
@@ -147,7 +173,8 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
     # An array that the operation does not take is an error: ignoring it would test another case
     # than the user meant.
     taken = {contract.domain, *({"target"} if contract.is_loss else ()), *contract.options}
-    unknown = arrays.keys() - (taken & {contract.domain, "target", *_WEIGHTS})
+    taken |= set(_LINEAR if contract.is_linear else ())
+    unknown = arrays.keys() - (taken & {contract.domain, "target", *_WEIGHTS, *_LINEAR})
     if unknown:
         raise SchemaError(f"has an array that {contract.name} does not take: {min(unknown)[:40]}")
     values = arrays[contract.domain]
@@ -166,10 +193,8 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
     return values
 
 
-def _target_shape(values: Array, kind: Any) -> tuple[int, ...]:
-    if kind != "index":
-        return values.shape
-    return values.shape[:1] + values.shape[2:]
+def _target_shape(shape: tuple[int, ...], kind: Any) -> tuple[int, ...]:
+    return shape if kind != "index" else shape[:1] + shape[2:]
 
 
 def _check_shape(name: str, array: Array | None, shape: tuple[int, ...]) -> None:
@@ -179,9 +204,9 @@ def _check_shape(name: str, array: Array | None, shape: tuple[int, ...]) -> None
         raise SchemaError(f"`{name}` has shape {array.shape}; it must have {shape}")
 
 
-def _fitted(name: str, array: Array, values: Array, contract: Operation) -> Array:
+def _fitted(name: str, array: Array, shape: tuple[int, ...], contract: Operation) -> Array:
     try:
-        return fitted(array, values.shape, reads_classes=contract.reads_classes)
+        return fitted(array, shape, reads_classes=contract.reads_classes)
     except ValueError as error:
         raise SchemaError(f"`{name}` {error}") from error
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from .model import Case
-from .operations import BUILT_IN, Options
+from .operations import COVERED, Options
 
-EVERYDAY_VALUES = {"logits": "normal", "probs": "probs", "log_probs": "log_probs"}
+EVERYDAY_VALUES = {
+    "logits": "normal", "probs": "probs", "log_probs": "log_probs", "hidden": "normal",
+}  # fmt: skip
 EVERYDAY_TARGETS = {
     "index": "random",
     "one_hot": "random",
@@ -46,7 +48,7 @@ def with_options() -> list[Case]:
     Who ports a call from one framework to another needs an answer without other difficulties.
     """
     cases = []
-    for operation in BUILT_IN.values():
+    for operation in COVERED:
         for kind in operation.targets:
             values: dict[str, Any] = {
                 name: value

@@ -14,6 +14,7 @@ from .dtypes import FORMATS
 from .families import VALUES
 from .layouts import LAYOUTS
 from .operations import Options
+from .products import BIASES, PRODUCTS
 from .stored import DIGITS_STAGES, worked_examples
 from .sweeps import SWEEPS
 from .targets import LABELS, NUMERIC, WRONG_SHAPES
@@ -40,8 +41,9 @@ def exists(case: Case, explicit: bool) -> bool:
         case.dtype in FORMATS
         and case.layout in LAYOUTS
         and min(case.shape, default=0) >= 0
-        and math.prod(case.shape) < _MOST
-        and _family_exists(case.family, case.shape, explicit)
+        and math.prod(case.sizes) < _MOST
+        and _sizes_exist(case)
+        and _family_exists(case, explicit)
         and _target_exists(case)
         and _options_exist(case.options, case.contract.options)
         and all(it != case.contract.default(name) for name, it in case.options.parameters)
@@ -49,10 +51,13 @@ def exists(case: Case, explicit: bool) -> bool:
     )
 
 
-def _family_exists(family: str, shape: tuple[int, ...], explicit: bool) -> bool:
+def _family_exists(case: Case, explicit: bool) -> bool:
+    family, shape = case.family, case.shape
     source, colon, name = family.partition(":")
     if explicit:
         return bool(colon)
+    if case.contract.is_linear:
+        return family in PRODUCTS and case.dtype in PRODUCTS[family].dtypes
     if source == "worked":
         return name in worked_examples() and worked_examples()[name].values.shape == shape
     if source == "digits":
@@ -61,6 +66,13 @@ def _family_exists(family: str, shape: tuple[int, ...], explicit: bool) -> bool:
     if at:
         return sweep in SWEEPS and math.isfinite(float(magnitude))
     return family in VALUES
+
+
+def _sizes_exist(case: Case) -> bool:
+    """Return whether hidden states have a size where there are any, and classes to be made into."""
+    if not case.contract.is_linear:
+        return not case.hidden
+    return len(case.shape) == len("NC") and case.hidden > 0 and case.shape[1] > 0
 
 
 def _target_exists(case: Case) -> bool:
@@ -91,6 +103,7 @@ def _options_exist(options: Options, allowed: tuple[str, ...]) -> bool:
         and math.isfinite(options.z_loss)
         and options.z_loss >= 0
         and all(map(_weight_exists, (options.weight, options.pos_weight)))
+        and options.linear_bias in (None, _GIVEN, *BIASES)
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from .covering import Constraint, Row
 from .families import VALUES, Family
 from .operations import DTYPES, LANGUAGE_MODELS, Operation, Options
+from .products import BIASES, PRODUCTS
 from .targets import targets_of
 from .weights import WEIGHTS
 
@@ -97,6 +98,9 @@ Z_LOSS = Factor(
 DENOMINATOR = Factor(
     {None: "its own count", 7.0: "the count of all devices", 2.5: "no whole number"}, (None, 7.0)
 )
+LINEAR_BIAS = Factor(
+    {None: "no bias"} | {name: it.why for name, it in BIASES.items()}, (None, "normal")
+)
 OPTIONS = {
     "axis": AXIS,
     "weight": WEIGHT,
@@ -108,6 +112,7 @@ OPTIONS = {
     "logit_softcap": LOGIT_SOFTCAP,
     "z_loss": Z_LOSS,
     "denominator": DENOMINATOR,
+    "linear_bias": LINEAR_BIAS,
 }
 LABEL_DTYPES = {
     "int32": "what TensorFlow and JAX users have",
@@ -197,11 +202,17 @@ _DEFINED_TARGETS = {
     "multi_label": ("binary", "fractional"),
     "real": ("numbers", "numbers_100"),
 }  # fmt: skip
+_QUICK_PRODUCTS = (
+    "normal", "normal_100", "offset", "below_zero", "cancelling", "nan_where_ignored", "nan",
+)  # fmt: skip
 _NO_PROBABILITIES = ("probs_outside",)
 
 
 def families_of(operation: Operation, suite: str) -> list[str]:
     """Return the names of the families of values of an operation in a suite."""
+    if operation.is_linear:
+        quick = suite == "quick"
+        return [it for it in PRODUCTS if not quick or it in _QUICK_PRODUCTS]
     return [
         family.name
         for family in VALUES.values()
@@ -228,7 +239,7 @@ def factors_of(operation: Operation, suite: str) -> dict[str, list[Any]]:
     quick = suite == "quick"
     factors: dict[str, list[Any]] = {"family": families_of(operation, suite)}
     factors["dtype"] = list(DTYPES)
-    factors["shape"] = SHAPE.of(suite)
+    factors["shape"] = ["4x8x10"] if operation.is_linear else SHAPE.of(suite)
     if operation.targets:
         # The kind and family of a target are one factor: the families depend on the kind.
         targets = _DEFINED_TARGETS if operation.is_defined else _QUICK_TARGETS
@@ -254,6 +265,10 @@ def _is_definite(family: Family) -> bool:
     """Return whether a family holds numbers alone of which any formula has to be right."""
     is_finite = family.is_finite or family.name in _OF_IGNORED
     return is_finite and family.name not in _NO_PROBABILITIES
+
+
+def _dtypes_of(family: str) -> tuple[str, ...]:
+    return VALUES[family].dtypes if family in VALUES else PRODUCTS[family].dtypes
 
 
 def _axis_is_there(shape: str, axis: int) -> bool:
@@ -308,7 +323,7 @@ CONSTRAINTS: Sequence[Constraint] = (
         ("reduction", "denominator"),
         lambda reduction, level: level is None or reduction == "mean",
     ),
-    Constraint(("family", "dtype"), lambda family, dtype: dtype in VALUES[family].dtypes),
+    Constraint(("family", "dtype"), lambda family, dtype: dtype in _dtypes_of(family)),
     Constraint(("shape", "axis"), _axis_is_there),
     # Without ignored rows all values of ignore_index make the same case.
     Constraint(

@@ -22,8 +22,9 @@ from .factors import (
 )
 from .families import VALUES
 from .language_models import of_language_models
+from .linear import of_linear_losses
 from .model import Case
-from .operations import BUILT_IN, DTYPES, Operation, Options, TargetKind
+from .operations import COVERED, DTYPES, Operation, Options, TargetKind
 from .stored import DIGITS_STAGES, worked_examples
 
 _PLAIN_VALUES = {
@@ -84,6 +85,7 @@ def listed(suite: str) -> list[Case]:
         *_mixed_dtypes(suite),
         *_probed(suite),
         *of_language_models(suite),
+        *of_linear_losses(suite),
         *map(Case.parse, (*_SHOWN, *EDGES)),
     ]
     if suite == "full":
@@ -138,7 +140,7 @@ def _plain(suite: str) -> list[Case]:
     quick = suite == "quick"
     return [
         Case(operation.name, family, (4, 10), dtype, kind, EVERYDAY_TARGETS.get(kind or "", ""))
-        for operation in BUILT_IN.values()
+        for operation in COVERED
         for kind in (operation.targets or (None,))
         for family in (_PLAIN_VALUES[operation.domain] if quick else families_of(operation, suite))
         for dtype in (("float32",) if quick else VALUES[family].dtypes)
@@ -158,7 +160,7 @@ def _unreduced() -> list[Case]:
             EVERYDAY_TARGETS[kind],
             Options(reduction="none"),
         )
-        for operation in BUILT_IN.values()
+        for operation in COVERED
         for kind in operation.targets
         for dtype in DTYPES
     ]
@@ -179,7 +181,7 @@ def _third_axis() -> list[Case]:
             EVERYDAY_TARGETS.get(kind or "", ""),
             options,
         )
-        for operation in BUILT_IN.values()
+        for operation in COVERED
         if operation.options
         for kind in (operation.targets or (None,))
         for options in _THIRD_AXIS[operation.is_loss]
@@ -208,7 +210,7 @@ def _probed(suite: str) -> list[Case]:
             kind,
             EVERYDAY_TARGETS.get(kind or "", ""),
         )
-        for operation in BUILT_IN.values()
+        for operation in COVERED
         for kind in (operation.targets or (None,))
         for shape, dtypes in _PROBED[suite].items()
         for dtype in dtypes
@@ -284,7 +286,7 @@ def _sizes() -> list[Case]:
     shapes += [(rows, 3) for rows in ROWS]
     shapes += [tuple(map(int, rank.split("x"))) for rank in RANKS]
     cases = []
-    for operation in BUILT_IN.values():
+    for operation in COVERED:
         for shape in shapes:
             if operation.is_loss and (len(shape) == 1 or 0 in shape[1:]):
                 continue  # a loss needs a batch axis, and a target needs a class
@@ -298,7 +300,7 @@ def _blocks() -> list[Case]:
     """Return cases at the limits of blocks with values that make a wrong block visible."""
     return [
         Case(operation.name, family, shape, dtype, kind, EVERYDAY_TARGETS.get(kind or "", ""))
-        for operation in BUILT_IN.values()
+        for operation in COVERED
         for kind in (operation.targets or (None,))
         for family in families_of(operation, "full")
         if family in _BLOCK_VALUES[operation.domain]
@@ -317,7 +319,7 @@ def _laid_out() -> list[Case]:
             layout=layout,
             family=repeated[operation.domain] if layout == "expanded" else case.family,
         )
-        for operation in BUILT_IN.values()
+        for operation in COVERED
         for layout in LAYOUTS
         for dtype in ("float32", "bfloat16")
         for case in _everyday(operation, (2, 3, 5), dtype)
@@ -335,7 +337,7 @@ def _bad_input() -> list[Case]:
     }
     cases = [
         Case(operation.name, EVERYDAY_VALUES[operation.domain], (4, 10), "float32", kind, family)
-        for operation in BUILT_IN.values()
+        for operation in COVERED
         for kind in operation.targets
         for family in wrong[kind]
     ]
@@ -345,7 +347,7 @@ def _bad_input() -> list[Case]:
     ]
     options = [
         replace(case, options=replace(case.options, **{option: level}))
-        for operation in BUILT_IN.values()
+        for operation in COVERED
         for option, levels in OUT_OF_RANGE.items()
         if option in operation.options
         for level in levels

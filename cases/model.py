@@ -17,6 +17,7 @@ from .existence import exists
 from .families import VALUES
 from .layouts import locked
 from .operations import NUMBERS, OPERATIONS, Operation, Options, TargetKind
+from .products import BIASES, PRODUCTS, Sizes, logits_of
 from .stored import stored_values
 from .stream import Floats, Stream
 from .sweeps import swept
@@ -42,17 +43,22 @@ class Inputs:
 
     Attributes:
         values: the first argument (logits, log_probs or probs), shape (N, C, d1, …, dk), or any
-            shape for functions of one array; in the case's dtype, or whole numbers.
+            shape for functions of one array; in the case's dtype, or whole numbers. Hidden states
+            have shape (N, H).
         target: class indices of shape (N, d1, …, dk), int64, or probabilities in the shape and
             dtype of `values`; the case may name another dtype.
         weight: shape (C,), in the case's dtype, if its family names no other.
         pos_weight: like `weight`.
+        linear_weight: shape (C, H), by which hidden states become logits.
+        linear_bias: shape (C,), which is added to them.
     """
 
     values: Array
     target: Array | None = None
     weight: Array | None = None
     pos_weight: Array | None = None
+    linear_weight: Array | None = None
+    linear_bias: Array | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -85,7 +91,7 @@ class Case:
         operation: name of an operation.
         family: name of a family of values, or `worked:NAME`, `digits:STAGE`, `file:DIGEST`,
             `onnx:NAME`, `shrunk:DIGEST`, `grid_shrunk:DIGEST`.
-        shape: shape of the first argument.
+        shape: shape of the first argument; of a linear loss that of its logits, (N, C).
         dtype: name of a format.
         target_kind: kind of the target, None for operations without a target.
         target_family: how the target is drawn.
@@ -94,6 +100,7 @@ class Case:
         given: the explicit arrays of a case from a file or from ONNX, or of a shrunk case.
         target_dtype: dtype of the target, if it is neither int64 nor that of the first argument.
         layout: memory layout of its arrays, a name of `cases.layouts.LAYOUTS`.
+        hidden: the size H of the hidden states of a linear loss; 0 for other operations.
 
     >>> Case("softmax", "normal", (4, 10), "float32").id
     'softmax/float32/4x10/normal/-/0'
@@ -110,14 +117,27 @@ class Case:
     given: Inputs | None = field(default=None, compare=False, repr=False)
     target_dtype: str = ""
     layout: str = ""
+    hidden: int = 0
 
     @cached_property
     def id(self) -> str:
         """The readable name, which contains everything that the inputs depend on."""
         target = f"/{self.target}" if self.target_kind else ""
         options = _options_text(self.options)
-        shape = f"{shape_text(self.shape)}~{self.layout}" if self.layout else shape_text(self.shape)
+        sizes = shape_text(self.sizes)
+        shape = f"{sizes}~{self.layout}" if self.layout else sizes
         return f"{self.operation}{target}/{self.dtype}/{shape}/{self.family}/{options}/{self.seed}"
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes in the id: the shape, or N, H and C of a linear loss.
+
+        >>> text = "linear_cross_entropy/index.random/float32/4x8x10/normal/-/0"
+        >>> Case.parse(text).sizes, Case.parse(text).shape
+        ((4, 8, 10), (4, 10))
+        """
+        is_linear = self.hidden and len(self.shape) > 1
+        return (self.shape[0], self.hidden, self.shape[1]) if is_linear else self.shape
 
     @property
     def target(self) -> str:
@@ -129,7 +149,7 @@ class Case:
     def signature(self) -> Signature:
         """The part of the case that a compiler specialises on."""
         kind, dtype = self.target_kind, self.target_dtype
-        return Signature(self.operation, self.options, kind, dtype, self.dtype, self.shape)
+        return Signature(self.operation, self.options, kind, dtype, self.dtype, self.sizes)
 
     @property
     def contract(self) -> Operation:
@@ -147,7 +167,7 @@ class Case:
         """Whether relations and the Hessian-vector product are checked too."""
         kind = self.family.partition(":")[0]
         # Relations and second derivatives are derived without the options of language models.
-        if self.options.is_of_language_models:
+        if self.options.is_of_language_models or self.contract.is_linear:
             return False
         return _EXPLICIT[kind] if kind in _EXPLICIT else kind in VALUES and VALUES[kind].probed
 
@@ -192,7 +212,8 @@ class Case:
         their number.
         """
         size = int(np.prod(self.shape))
-        is_whole = self.contract.is_defined or not self.contract.reads_classes
+        contract = self.contract
+        is_whole = contract.is_defined or contract.is_linear or not contract.reads_classes
         if size <= _MOST_JUDGED or is_whole or self.class_axis == 0:
             return self.shape[0] if self.shape else 1
         return max(1, _MOST_JUDGED * self.shape[0] // size)
@@ -261,6 +282,7 @@ class Case:
             shape, _, layout = shape.partition("~")
             sizes = () if shape == _SCALAR else shape.split("x")
             axes = [int(n) for n in sizes]  # a generator would leave longer tuples
+            hidden = axes.pop(1) if OPERATIONS[operation].is_linear else 0
             case = cls(
                 operation,
                 family,
@@ -272,12 +294,13 @@ class Case:
                 int(seed),
                 target_dtype=target_dtype,
                 layout=layout,
+                hidden=hidden,
             )
             # Only one spelling is an id: `04x10` or `axis=-1`, the default, would name a case
             # twice.
             if case.id == text and exists(case, explicit=case.is_given):
                 return case
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, IndexError):
             pass
         raise ValueError(f"{text[:_SHOWN]!r} is not the id of a case")
 
@@ -328,6 +351,8 @@ def forget_inputs() -> None:
 # Each implementation and mode gets the same case, one after another.
 @lru_cache(maxsize=1024)
 def _inputs(case: Case) -> Inputs:
+    if case.contract.is_linear:
+        return _linear_inputs(case)
     form = FORMATS[case.dtype]
     stored = stored_values(case.family, case.shape, case.seed)
     axis = case.class_axis
@@ -357,6 +382,24 @@ def _inputs(case: Case) -> Inputs:
     # They are kept for further calls, for which no caller may change them.
     others = (target, _weights(case, "weight"), _weights(case, "pos_weight"))
     return Inputs(locked(values), *(None if it is None else locked(it) for it in others))
+
+
+def _linear_inputs(case: Case) -> Inputs:
+    form, sizes = FORMATS[case.dtype], Sizes(case.shape[0], case.hidden, case.shape[1])
+    stream = Stream(f"{case.family}/{shape_text(case.sizes)}/{case.seed}")
+    drawn = PRODUCTS[case.family].draw(stream, sizes, form)
+    hidden, linear_weight = (form.round(part) for part in drawn)
+    bias = None
+    if case.options.linear_bias is not None:
+        family = case.options.linear_bias
+        draws = BIASES[family].draw(Stream(f"linear_bias/{family}/{sizes.classes}"), sizes.classes)
+        bias = form.round(draws)
+    logits = logits_of(hidden, linear_weight, bias)
+    target = _shaped(case, _target(case, stream, logits, None), case.shape[:1], 1)
+    if case.target_family in WRONG_SHAPES:
+        target = WRONG_SHAPES[case.target_family].change(target)
+    others = (target, _weights(case, "weight"), None, linear_weight, bias)
+    return Inputs(locked(hidden), *(None if it is None else locked(it) for it in others))
 
 
 def _target(case: Case, stream: Stream, values: Floats, stored: Array | None) -> Array:

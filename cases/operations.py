@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 TargetKind = Literal["index", "one_hot", "soft", "multi_label", "real"]
 Reduction = Literal["none", "mean", "sum"]
-Domain = Literal["logits", "log_probs", "probs"]
+Domain = Literal["logits", "log_probs", "probs", "hidden"]
 Result = Literal["", "scalar", "rows", "elements"]
 
 OF_NUMBERS: tuple[TargetKind, ...] = ("soft", "multi_label", "real")  # targets with a gradient
@@ -35,6 +35,7 @@ class Options:
         logit_softcap: c > 0; a logit z, scaled before, becomes c·tanh(z/c).
         z_loss: λ ≥ 0; each row that counts costs λ·lse(z)² more.
         denominator: D > 0, which a mean divides the sum by in place of its own count.
+        linear_bias: name of a family of biases (`cases.products.BIASES`), shape (C,).
         parameters: pairs of a parameter of an operation that a user has defined, and its value,
             where it is not the first one of the definition; ordered by name.
     """
@@ -49,6 +50,7 @@ class Options:
     logit_softcap: float | None = None
     z_loss: float = 0.0
     denominator: float | None = None
+    linear_bias: str | None = None
     parameters: tuple[tuple[str, float], ...] = ()
 
     @classmethod
@@ -116,7 +118,8 @@ class Operation:
 
     Attributes:
         name: its name on the command line and in case ids.
-        domain: whether its first argument holds logits, log-probabilities or probabilities.
+        domain: whether its first argument holds logits, log-probabilities, probabilities, or
+            hidden states, whose products with linear weights are logits.
         targets: the kinds of target that it takes; empty for a function of one array.
         options: the names of its options.
         reads_classes: whether a result depends on a whole row of classes, not on one element.
@@ -162,6 +165,17 @@ class Operation:
         """Whether the operation takes a target."""
         return bool(self.targets)
 
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """The arrays that it is always given, in order, by the names of `cases.model.Inputs`."""
+        linear = ("linear_weight",) if self.is_linear else ()
+        return ("values", *linear, *(("target",) if self.is_loss else ()))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether its logits are products of hidden states and linear weights."""
+        return self.domain == "hidden"
+
 
 _LOSS = ("weight", "ignore_index", "label_smoothing", "reduction")
 _CLASSES: tuple[TargetKind, ...] = ("index", "one_hot", "soft")
@@ -186,10 +200,18 @@ BUILT_IN: dict[str, Operation] = {
             ("weight", "pos_weight", "reduction"),
             False,
         ),
+        Operation(
+            "linear_cross_entropy",
+            "hidden",
+            ("index",),
+            (*_LOSS, *LANGUAGE_MODELS, "linear_bias"),
+        ),
         # These two are intermediate steps of the tutorials; they are tested like the nine above.
         Operation("cross_entropy_probs", "probs", _CLASSES, ("weight", "reduction")),
         Operation("exp", reads_classes=False),
     )
 }
+# Those that covering arrays are made of; linear losses are listed one by one (`cases.linear`).
+COVERED = tuple(operation for operation in BUILT_IN.values() if not operation.is_linear)
 # Those that are built in, and those that users define in this process: the suites hold the former.
 OPERATIONS: dict[str, Operation] = dict(BUILT_IN)

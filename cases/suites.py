@@ -19,7 +19,7 @@ from .factors import factors_of, may_meet
 from .lists import listed, worked
 from .model import Case
 from .onnx_suite import onnx_cases
-from .operations import BUILT_IN, DTYPES, Operation, Options
+from .operations import COVERED, DTYPES, Operation, Options
 from .packed import Cases, in_parts
 from .stream import Stream
 
@@ -95,7 +95,7 @@ def suite(name: str, *, seed: int = 0, count: int = 1000) -> Suite:
     if name == "fuzz":
         return ordered(name, _fuzz(seed, count))
     cases = listed(name)
-    for operation in BUILT_IN.values():
+    for operation in COVERED:
         rows = stored_rows(name, operation.name, factors_of(operation, name))
         cases += [replace(case_of(operation, row), seed=seed) for row in rows]
     return ordered(name, cases)
@@ -140,7 +140,7 @@ def _place(case: Case) -> tuple[Any, ...]:
     Cases of one signature follow each other, and so do signatures of one dtype and shape, which
     share what a framework compiles for single operators.
     """
-    return case.dtype, case.shape, str(case.signature), case.id
+    return case.dtype, case.sizes, str(case.signature), case.id
 
 
 def case_of(operation: Operation, given: dict[str, Any]) -> Case:
@@ -152,6 +152,7 @@ def case_of(operation: Operation, given: dict[str, Any]) -> Case:
     """
     kind, _, family = given.get("target", "").partition(".")
     axes = [int(n) for n in given["shape"].split("x")]
+    hidden = axes.pop(1) if operation.is_linear else 0
     return Case(
         operation.name,
         given["family"],
@@ -160,6 +161,7 @@ def case_of(operation: Operation, given: dict[str, Any]) -> Case:
         kind or None,
         family,
         operation.chosen({name: given[name] for name in operation.options if name in given}),
+        hidden=hidden,
     )
 
 
@@ -168,7 +170,7 @@ def _fuzz(seed: int, count: int) -> Iterator[Case]:
     # Rows that violate a constraint are drawn anew. The seed of a case is unique, so that equal
     # rows still have different inputs.
     stream = Stream(f"fuzz/{seed}")
-    operations = list(BUILT_IN.values())
+    operations = COVERED
     factors = {operation.name: factors_of(operation, "full") for operation in operations}
     drawn = 0
     while drawn < count:

@@ -11,15 +11,30 @@ from numpy.typing import NDArray
 
 from ..printing import printable
 
-Quantity = Literal["value", "gradient_logits", "gradient_target", "hvp_logits"]
+Quantity = Literal[
+    "value",
+    "gradient_logits",
+    "gradient_target",
+    "hvp_logits",
+    "gradient_hidden",
+    "gradient_linear_weight",
+    "gradient_linear_bias",
+]
 VALUE: Quantity = "value"
 GRADIENT_LOGITS: Quantity = "gradient_logits"  # with respect to the first argument
 GRADIENT_TARGET: Quantity = "gradient_target"
 HVP_LOGITS: Quantity = "hvp_logits"  # the derivative of the gradient along a direction
 # The arguments of a call, by the names of the contract.
 Argument = Literal[
-    "logits", "probs", "log_probs", "target", "weight", "pos_weight", "cotangent"
+    "logits", "probs", "log_probs", "hidden", "target", "weight", "pos_weight",
+    "linear_weight", "linear_bias", "cotangent",
 ]  # fmt: skip
+# The gradients of a linear loss, by the arguments with respect to which they are.
+LINEAR_GRADIENTS: dict[str, Quantity] = {
+    "values": "gradient_hidden",
+    "linear_weight": "gradient_linear_weight",
+    "linear_bias": "gradient_linear_bias",
+}
 OtherCall = Literal["with_gradient", "second_backward"]  # see `verdicts.OTHER_CALL_MEANINGS`
 FailureKind = Literal["raised", "mismatched", "crashed", "timed out", "unsupported"]
 

@@ -101,6 +101,8 @@ def _what(case: Case, quantity: str) -> str:
     if quantity == "hvp_logits":
         return "second derivative"
     by = "the target" if quantity == "gradient_target" else case.contract.domain.replace("_", "-")
+    if case.contract.is_linear:
+        by = quantity.removeprefix("gradient_").replace("_", " ").replace("hidden", "hidden states")
     # What comes in to the backward pass is 5/8 where the result is a number.
     is_number = bool(case.target_kind) and case.options.reduction != "none"
     return (

@@ -44,6 +44,22 @@ def cross_entropy(
     return _reduce_weighted(losses, row_weights, reduction).astype(dtype)
 
 
+def linear_cross_entropy(hidden, linear_weight, target, *, linear_bias=None, ignore_index=-100,
+                         logit_scale=1.0, logit_softcap=None, z_loss=0.0, denominator=None,
+                         **options):  # fmt: skip
+    """Logits in float32 at least, and their loss; a row that does not count may hold NaN."""
+    dtype = jnp.promote_types(hidden.dtype, jnp.float32)
+    states = jnp.where(jnp.expand_dims(target != ignore_index, 1), hidden, 0).astype(dtype)
+    logits = jnp.matmul(states, linear_weight.astype(dtype).T, precision="highest")
+    if linear_bias is not None:
+        logits = logits + linear_bias.astype(dtype)
+    loss = cross_entropy(
+        logits, target, ignore_index=ignore_index, logit_scale=logit_scale,
+        logit_softcap=logit_softcap, z_loss=z_loss, denominator=denominator, **options,
+    )  # fmt: skip
+    return loss.astype(hidden.dtype)
+
+
 def cross_entropy_soft(logits, target, *, weight=None, label_smoothing=0.0, reduction="mean"):
     """One-hot targets or probabilities; smoothing and weights go into the labels."""
     labels = optax.losses.smooth_labels(target, label_smoothing, axis=1)

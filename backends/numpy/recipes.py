@@ -163,6 +163,39 @@ def cross_entropy_vjp(
     return by_logits, _times(factor, -log_softmax(logits, axis=1) * scale)
 
 
+def linear_cross_entropy(
+    hidden, linear_weight, target, *, linear_bias=None, logit_scale=1.0, logit_softcap=None,
+    z_loss=0.0, denominator=None, **options,
+):  # fmt: skip
+    options |= {"logit_scale": logit_scale, "logit_softcap": logit_softcap}
+    options |= {"z_loss": z_loss, "denominator": denominator}
+    logits = _logits(hidden, linear_weight, linear_bias, target, options)
+    return _rounded(cross_entropy(logits, target, **options), hidden.dtype)
+
+
+def linear_cross_entropy_vjp(
+    cotangent, hidden, linear_weight, target, *, linear_bias=None, **options
+):
+    logits = _logits(hidden, linear_weight, linear_bias, target, options)
+    (by_logits,) = cross_entropy_vjp(_wide(cotangent), logits, target, **options)
+    counts = np.expand_dims(target != options.get("ignore_index", -100), 1)
+    by_hidden = by_logits @ _wide(linear_weight)
+    by_weight = by_logits.T @ np.where(counts, _wide(hidden), 0)
+    gradients = [_rounded(by_hidden, hidden.dtype), _rounded(by_weight, linear_weight.dtype)]
+    if linear_bias is not None:
+        gradients.append(_rounded(by_logits.sum(0), linear_bias.dtype))
+    return tuple(gradients)
+
+
+def _logits(hidden, linear_weight, linear_bias, target, options):
+    """Inner products of 16-bit numbers in float32; 0 in rows that do not count."""
+    logits = _wide(hidden) @ _wide(linear_weight).T
+    if linear_bias is not None:
+        logits = logits + _wide(linear_bias)
+    counts = np.expand_dims(target != options.get("ignore_index", -100), 1)
+    return np.where(counts, logits, 0)
+
+
 @_in_float32
 def cross_entropy_by_nll(logits, target, *, weight=None, ignore_index=-100, reduction="mean"):
     """nll_loss of log_softmax: what cross_entropy is documented to be."""

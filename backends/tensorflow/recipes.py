@@ -52,6 +52,22 @@ def cross_entropy(
     return tf.cast(_reduce(losses, reduction, weights), logits.dtype)
 
 
+def linear_cross_entropy(hidden, linear_weight, target, *, linear_bias=None, ignore_index=-100,
+                         logit_scale=1.0, logit_softcap=None, z_loss=0.0, denominator=None,
+                         **options):  # fmt: skip
+    """Logits in float32 at least, and their loss; a row that does not count may hold NaN."""
+    counts = tf.not_equal(target, ignore_index)
+    states = tf.where(counts[:, tf.newaxis], _wide(hidden), 0)
+    logits = tf.matmul(states, _wide(linear_weight), transpose_b=True)
+    if linear_bias is not None:
+        logits += _wide(linear_bias)
+    loss = cross_entropy(
+        logits, target, ignore_index=ignore_index, logit_scale=logit_scale,
+        logit_softcap=logit_softcap, z_loss=z_loss, denominator=denominator, **options,
+    )  # fmt: skip
+    return tf.cast(loss, hidden.dtype)
+
+
 def cross_entropy_soft(logits, target, *, weight=None, label_smoothing=0.0, reduction="mean"):
     """Targets are probabilities; right in the gradient too where they do not sum to 1.
 

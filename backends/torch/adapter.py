@@ -28,6 +28,7 @@ class TorchBackend(Backend):
         "functions",
         "functional",
         "modules",
+        "linear",
         "special",
         "recipes",
         "textbook",

@@ -56,6 +56,24 @@ def cross_entropy_of_language_models(
     return (losses.sum() if reduction == "sum" else losses).to(logits.dtype)
 
 
+def linear_cross_entropy(
+    hidden, linear_weight, target, *, linear_bias=None, weight=None, ignore_index=-100,
+    label_smoothing=0.0, reduction="mean", logit_scale=1.0, logit_softcap=None, z_loss=0.0,
+    denominator=None,
+):  # fmt: skip
+    """Logits in float32 at least, and their loss; a row that does not count may hold NaN."""
+    dtype = torch.promote_types(hidden.dtype, torch.float32)
+    states = hidden.to(dtype).masked_fill((target == ignore_index).unsqueeze(1), 0)
+    bias = None if linear_bias is None else linear_bias.to(dtype)
+    logits = F.linear(states, linear_weight.to(dtype), bias)
+    loss = cross_entropy_of_language_models(
+        logits, target, weight=weight, ignore_index=ignore_index, label_smoothing=label_smoothing,
+        reduction=reduction, logit_scale=logit_scale, logit_softcap=logit_softcap, z_loss=z_loss,
+        denominator=denominator,
+    )  # fmt: skip
+    return loss.to(hidden.dtype)
+
+
 def cross_entropy_probs(probs, target, *, weight=None, reduction="mean"):
     """nll_loss or a sum of products, on the logarithm of probabilities."""
     if not target.is_floating_point():

@@ -30,10 +30,11 @@ import numpy as np
 
 from ...cases.model import Case
 from ..answers import HVP_LOGITS
-from ..oracle import ClasswiseTerms, ElementwiseTerms, Floats, Solution
+from ..oracle import ClasswiseTerms, ElementwiseTerms, Floats, LinearTerms, Solution
 from .algorithms import C_EXP, Algorithm, precision_of
 from .classwise import classwise_bound
 from .elementwise import elementwise_bound
+from .linear import linear_bound
 from .second_order import second_bound
 
 
@@ -43,7 +44,7 @@ def bound(case: Case, solution: Solution, quantity: str, algorithm: Algorithm) -
     Args:
         case: the question.
         solution: its right answer, which is not an error.
-        quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
+        quantity: `value`, a gradient such as `gradient_logits`, or `hvp_logits`.
         algorithm: the way in which the quantity was computed.
 
     Returns:
@@ -66,7 +67,9 @@ def bound(case: Case, solution: Solution, quantity: str, algorithm: Algorithm) -
     if quantity == HVP_LOGITS:
         return second_bound(case, solution, exact, precision)
     with np.errstate(all="ignore"):
-        if isinstance(terms, ClasswiseTerms):
+        if isinstance(terms, LinearTerms):
+            result = linear_bound(case, solution, terms, quantity, precision)
+        elif isinstance(terms, ClasswiseTerms):
             n = exact.shape[0] if exact.ndim and case.class_axis else case.shape[0]
             if n < case.shape[0]:  # of a large array only the first rows are judged
                 case, terms = replace(case, shape=(n, *case.shape[1:])), terms.head(n)

@@ -133,6 +133,8 @@ def prob_from_log(t: ClasswiseTerms, q: Precision, moved: Moved = UNMOVED) -> Fl
     sound = replace(q, algorithm=replace(q.algorithm, cancels=False, unshifted=False))
     plain = _log_prob(t, sound) - np.log1p(hu)
     extra = _log_prob(t, q) - np.log1p(hu) - plain
+    if moved.is_of_products:
+        return _capped_exponential(plain + last, extra, moved, hu, t.p) + q.s
     return _exponential(plain + last + moved.soundly, extra + moved.extra, hu) + q.s
 
 
@@ -150,6 +152,21 @@ def _exponential(exponent: Floats, extra: Floats, hu: float) -> Floats:
     limit = np.log(2.0)
     spent = np.where(exponent + extra < limit, exponent + extra, exponent)
     return np.where(spent < limit, np.expm1(spent) * (1 + hu) + hu, 0.0)
+
+
+def _capped_exponential(
+    exponent: Floats, extra: Floats, moved: Moved, hu: float, p: Floats
+) -> Floats:
+    """Return the relative error of a probability whose logit is an inner product.
+
+    Inner products may be off by more than log 2, which is no weakness of the algorithm: they are
+    large, and their terms larger. A probability is then off by what is left to 1 at most.
+    """
+    other = _exponential(exponent, extra, hu)
+    with np.errstate(over="ignore"):
+        grown = np.expm1(moved.soundly + moved.extra)
+    most = np.where(p > 0, 1 / np.maximum(p, np.finfo(float).tiny), np.inf)
+    return np.minimum((1 + other) * (1 + grown) - 1, most)
 
 
 def _column(row: Floats) -> Floats:
@@ -340,5 +357,6 @@ _ROWS: dict[str, _RowsBound] = {
     "logsumexp": _logsumexp,
     "nll_loss": _nll_loss,
     "cross_entropy": _cross_entropy,
+    "linear_cross_entropy": _cross_entropy,
     "cross_entropy_probs": _cross_entropy_probs,
 }

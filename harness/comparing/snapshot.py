@@ -36,7 +36,7 @@ class BenchmarkKey(NamedTuple):
     def label(self) -> str:
         """The benchmark in words, without its implementation and mode."""
         case = Case.parse(self.case)
-        shape = shape_text(case.shape)
+        shape = shape_text(case.sizes)
         threads = "1 thread" if self.threads == "one" else "all threads"
         return f"{case.dtype} {shape} {self.direction}, {threads}, {self.cache}"
 

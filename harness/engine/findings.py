@@ -125,7 +125,7 @@ class Findings:
             operation=case.operation,
             target_kind=case.target_kind,
             family=case.family,
-            shape=shape_text(case.shape),
+            shape=shape_text(case.sizes),
             dtype=case.dtype,
             options=case.options.given(),
             implementation=claim.name,

@@ -167,7 +167,7 @@ class Inquiry:
 
 def _of_few(cases: Sequence[Case]) -> set[str]:
     """Return the ids of the questions whose dtype and shape few others have."""
-    sizes = Counter((case.dtype, case.shape) for case in cases)
+    sizes = Counter((case.dtype, case.sizes) for case in cases)
     return {
-        case.id for case in cases if sizes[case.dtype, case.shape] <= _FEW and not case.is_probed
+        case.id for case in cases if sizes[case.dtype, case.sizes] <= _FEW and not case.is_probed
     }

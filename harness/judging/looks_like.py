@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cases.dtypes import FORMATS, Format, format_of
-from ..answers import GRADIENT_LOGITS, HVP_LOGITS, VALUE
+from ..answers import GRADIENT_LOGITS, HVP_LOGITS, LINEAR_GRADIENTS, VALUE
 from ..bounds import SOUND
 from .mistake import Mistake
 from .mistakes import MISTAKES
@@ -49,7 +49,7 @@ def looks_like(
 
     Args:
         solved: the case with its right answers.
-        quantity: `value`, `gradient_logits` or `gradient_target`.
+        quantity: `value`, or a gradient such as `gradient_logits`.
         answer: the array that came back, which is a finding.
         likely: mistakes that gave other answers of the same function. Where one of them fits, no
             other is tried.
@@ -149,11 +149,15 @@ def _fitting(
 
 
 def _tried(solved: SolvedCase, quantity: str, likely: Collection[str] | None) -> Iterable[Mistake]:
+    # A mistake in the gradient with respect to logits shows in those of what they are made of.
+    kinds = {quantity}
+    if quantity in LINEAR_GRADIENTS.values():
+        kinds.add(GRADIENT_LOGITS)
     return (
         it
         for it in MISTAKES
         if not solved.by_formula
-        and quantity in it.quantities
+        and not kinds.isdisjoint(it.quantities)
         and (likely is None or it.drops or it.name in likely)
         and it.applies(solved.case)
     )
@@ -170,7 +174,7 @@ def _answers(solved: SolvedCase, mistake: Mistake, quantity: str) -> Iterator[Ap
         approx = formula.answer(quantity)
         if approx is not None:
             yield approx
-        by_hand = formula.by_hand() if quantity == GRADIENT_LOGITS else None
+        by_hand = formula.by_hand(quantity)
         if by_hand is not None:
             yield by_hand
 

@@ -82,11 +82,11 @@ def of_losses(case: Case) -> bool:
 
 
 def of_softmax(case: Case) -> bool:
-    return case.contract.reads_classes and case.contract.domain == "logits"
+    return case.contract.reads_classes and case.contract.domain in ("logits", "hidden")
 
 
 def of_log_softmax(case: Case) -> bool:
-    return case.operation in ("log_softmax", "cross_entropy")
+    return case.operation in ("log_softmax", "cross_entropy", "linear_cross_entropy")
 
 
 def of_sigmoid(case: Case) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from .mistake import Mistake
 from .mistakes_of_gradients import OF_GRADIENTS
 from .mistakes_of_language_models import OF_LANGUAGE_MODELS
+from .mistakes_of_linear_losses import OF_LINEAR_LOSSES
 from .mistakes_of_options import OF_OPTIONS
 from .mistakes_of_softmax import OF_SOFTMAX
 
@@ -18,4 +19,5 @@ MISTAKES: tuple[Mistake, ...] = (
     *OF_LANGUAGE_MODELS,
     *OF_SOFTMAX,
     *OF_GRADIENTS,
+    *OF_LINEAR_LOSSES,
 )

@@ -193,7 +193,7 @@ def _p_minus_target(formula: Formula, target: Array) -> Approx:
 
 
 def _of_cross_entropy(case: Case) -> bool:
-    return case.operation == "cross_entropy"
+    return case.operation in ("cross_entropy", "linear_cross_entropy")
 
 
 @OF_GRADIENTS.mistake(

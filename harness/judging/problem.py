@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,33 @@ from ...cases.dtypes import Format
 from ...cases.model import Case, Inputs
 from ...cases.operations import Reduction
 from .traced import Array
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What logits are made of by a linear layer.
+
+    Attributes:
+        hidden: hidden states, shape (N, H); 0 in rows that do not count.
+        weight: linear weights, shape (C, H).
+        bias: shape (C,), 0 without one.
+    """
+
+    hidden: Array
+    weight: Array
+    bias: Array
+
+    @property
+    def products(self) -> Array:
+        """The inner products, without the bias, shape (N, C)."""
+        return self.hidden @ self.weight.T
+
+    @property
+    def error(self) -> Array:
+        """How far an ordinary computation of the logits may be off, in units of the roundoff."""
+        size = np.abs(self.hidden) @ np.abs(self.weight).T
+        bias = np.where(np.isfinite(self.bias), np.abs(self.bias), 0.0)
+        return np.asarray(size * self.hidden.shape[1] + bias)
 
 
 @dataclass(frozen=True)
@@ -27,6 +55,7 @@ class Problem:
         weight, pos_weight: the weights of each class, in a shape that broadcasts.
         reduction: the reduction of a loss.
         axis: the class axis.
+        layer: what makes `x`, the logits, of hidden states; None where `x` is given.
     """
 
     case: Case
@@ -40,6 +69,7 @@ class Problem:
     pos_weight: Array
     reduction: Reduction
     axis: int
+    layer: Layer | None = None
 
     @property
     def classes(self) -> int:
@@ -65,7 +95,10 @@ class Problem:
 def problem_of(case: Case, inputs: Inputs, inner: Format) -> Problem:
     """Return the arrays of a case whose right answer is no error."""
     wide = np.dtype(np.longdouble if case.dtype == "float64" else np.float64)
+    layer = _layer_of(case, inputs, wide)
     x = np.asarray(inputs.values.astype(np.float64), wide)
+    if layer is not None:
+        x = layer.products + layer.bias
     axis = case.class_axis if x.ndim else 0
     counts = np.ones(np.sum(x, axis=axis, keepdims=True).shape if x.ndim else (), np.bool_)
     target = np.zeros((), wide)
@@ -83,8 +116,22 @@ def problem_of(case: Case, inputs: Inputs, inner: Format) -> Problem:
     )
     reduction = case.options.reduction
     return Problem(
-        case, inner, x, target, labels, places, counts, weight, pos_weight, reduction, axis
+        case, inner, x, target, labels, places, counts, weight, pos_weight, reduction, axis, layer
     )
+
+
+def _layer_of(case: Case, inputs: Inputs, wide: np.dtype[Any]) -> Layer | None:
+    """Return the linear layer of a case; None where its first argument is not hidden states."""
+    if inputs.linear_weight is None:
+        return None
+    hidden, weight = (
+        it.astype(np.float64).astype(wide) for it in (inputs.values, inputs.linear_weight)
+    )
+    if inputs.target is not None and inputs.target.shape == case.shape[:1]:
+        hidden = np.where((inputs.target == case.options.ignore_index)[:, None], 0, hidden)
+    bias = inputs.linear_bias
+    given = np.zeros(len(weight)) if bias is None else bias.astype(np.float64)
+    return Layer(hidden, weight, given.astype(wide))
 
 
 def _by_class(weight: Array, x: Array, axis: int) -> Array:

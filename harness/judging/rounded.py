@@ -25,6 +25,7 @@ _AMPLE, _LEAST_OFF = 4.0, 2.0**-8
 _LOGARITHMS = {
     "log_softmax": "the logarithm of a rounded softmax",
     "cross_entropy": "the logarithm of a rounded softmax",
+    "linear_cross_entropy": "the logarithm of a rounded softmax",
     "log_sigmoid": "the logarithm of a rounded sigmoid",
     "binary_cross_entropy_with_logits": "the logarithm of a rounded sigmoid",
 }

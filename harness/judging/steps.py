@@ -15,7 +15,7 @@ import numpy as np
 
 from ...cases.dtypes import FORMATS
 from ...cases.operations import Reduction
-from ..answers import GRADIENT_LOGITS, GRADIENT_TARGET, VALUE
+from ..answers import GRADIENT_LOGITS, GRADIENT_TARGET, LINEAR_GRADIENTS, VALUE
 from .problem import Problem
 from .traced import (
     Approx,
@@ -111,6 +111,16 @@ def binary_loss(problem: Problem, target: Traced, logs: Pair) -> Traced:
     return -((hit + times(-target + 1.0, other)) * problem.weight)
 
 
+def with_bias(problem: Problem, x: Traced) -> Traced:
+    """Return the logits of a linear layer, of its inner products."""
+    layer = problem.layer
+    return x if layer is None else x + layer.bias
+
+
+def carried(_: Problem, g: Approx, _quantity: str) -> Approx:
+    return g
+
+
 def right_sigmoid(_: Problem, x: Traced) -> Traced:
     return sigmoid(x)
 
@@ -124,6 +134,9 @@ class Steps:
 
     Attributes:
         first: what becomes of the first argument before all else.
+        bias: what becomes of the inner products of a linear layer.
+        carried: what becomes of the gradient with respect to its logits, before it is carried on to
+            one of its arguments.
         logits: what becomes of logits before their softmax, by the options of language models.
         z_loss: what each row costs more, made of lse.
         has_plain_lse: whether that lse is of the logits before their scale and cap.
@@ -131,6 +144,7 @@ class Steps:
         shift: what is subtracted from the logits before their exponentials are formed.
         addends: which of the exponentials are summed.
         total: what becomes of their sum.
+        padding: what becomes of it by classes of padding, given the shift.
         log_p: log p of x, p and the difference x − log Σ exp x.
         target: what becomes of the target before all else.
         weighted: the effective weights of the terms of a loss over classes.
@@ -149,6 +163,8 @@ class Steps:
     """
 
     first: Step = unchanged
+    bias: Step = with_bias
+    carried: Callable[[Problem, Approx, str], Approx] = carried
     logits: Step = transformed
     z_loss: Step = z_loss
     has_plain_lse: bool = False
@@ -156,6 +172,7 @@ class Steps:
     shift: Callable[[Problem, Array, Over], Array] = by_maximum
     addends: Step = unchanged
     total: Step = unchanged
+    padding: Callable[[Problem, Traced, Array], Traced] = lambda _, total, _shift: total
     log_p: Callable[[Problem, Traced, Traced, Traced], Traced] = exact_log
     target: Step = unchanged
     weighted: Step = weighted
@@ -188,29 +205,53 @@ class Formula:
         with np.errstate(all="ignore"):
             if quantity == VALUE:
                 return self.value.approx
+            if quantity in LINEAR_GRADIENTS.values():
+                g = self.answer(GRADIENT_LOGITS)
+                return None if g is None else self._carried(g, quantity)
             if quantity == GRADIENT_LOGITS and self.steps.gradient:
                 return self.steps.back(self.problem, self.steps.gradient(self))
             if quantity == GRADIENT_LOGITS:
                 return self.steps.back(self.problem, self._gradients[0])
             return self._gradients[1] if quantity == GRADIENT_TARGET else None
 
-    def by_hand(self) -> Approx | None:
-        """Return the gradient with respect to the logits as it is written by hand.
+    def _carried(self, g: Approx, quantity: str) -> Approx | None:
+        """Return the gradient with respect to an argument of a linear layer, given its logits'."""
+        layer = self.problem.layer
+        if layer is None:
+            return None
+        g = self.steps.carried(self.problem, g, quantity)
+        if quantity == "gradient_hidden":
+            return g.dot(layer.weight)
+        if quantity == "gradient_linear_weight":
+            return g.transposed().dot(layer.hidden)
+        rows = np.ones((len(layer.hidden), 1), layer.hidden.dtype)
+        made = g.transposed().dot(rows)
+        return Approx(made.value[:, 0], made.error[:, 0])
+
+    def by_hand(self, quantity: str) -> Approx | None:
+        """Return a gradient as it is written by hand; None where it is not one of logits.
 
         It is made of the probabilities as the steps give them, right or wrong; None where the
         operation is not one over classes of logits, or is a mistake of the gradient alone.
         """
         case, steps = self.problem.case, self.steps
-        if case.contract.domain != "logits" or not self._reads_classes or steps.gradient:
+        is_linear = quantity in LINEAR_GRADIENTS.values()
+        if quantity != GRADIENT_LOGITS and not is_linear:
+            return None
+        if case.contract.domain not in ("logits", "hidden") or not self._reads_classes:
+            return None
+        if steps.gradient:
             return None
         if case.options.is_of_language_models:
             return None
         with np.errstate(all="ignore"):
-            return steps.back(self.problem, self._by_hand().approx)
+            g = steps.back(self.problem, self._by_hand().approx)
+            return self._carried(g, quantity) if is_linear else g
 
     def _by_hand(self) -> Traced:
         case, axis = self.problem.case, self.problem.axis
-        p = self.probabilities(self.steps.first(self.problem, self.x))
+        x = self.steps.bias(self.problem, self.x)
+        p = self.probabilities(self.steps.first(self.problem, x))
         v = self.row_cotangent() * self.steps.factor(self.problem)
         if case.operation == "softmax":
             inner = (p * v).sum(axis)
@@ -241,8 +282,11 @@ class Formula:
 
     @cached_property
     def x(self) -> Traced:
-        """The first argument."""
-        return Traced(Approx.of(self.problem.x))
+        """The first argument, or the inner products of a linear layer."""
+        layer = self.problem.layer
+        if layer is None:
+            return Traced(Approx.of(self.problem.x))
+        return Traced(Approx(layer.products, layer.error))
 
     @cached_property
     def q(self) -> Traced:
@@ -264,7 +308,7 @@ class Formula:
     def value(self) -> Traced:
         """The value of the operation, in its shape."""
         values, target = (self.q, self.x) if self.steps.swaps else (self.x, self.q)
-        x = self.steps.first(self.problem, values)
+        x = self.steps.first(self.problem, self.steps.bias(self.problem, values))
         made = self._of_classes(x, target) if self._reads_classes else self._of_elements(x, target)
         factor = self.steps.factor(self.problem)
         return held(made * factor if factor != 1.0 else made, FORMATS[self.problem.case.dtype])
@@ -304,7 +348,7 @@ class Formula:
         shift = steps.shift(problem, x.value, over)
         e = held(exp(x - shift), problem.inner)
         total = steps.total(problem, held(steps.addends(problem, e).sum(*over), problem.inner))
-        return shift, e, total
+        return shift, e, steps.padding(problem, total, shift)
 
     def probabilities(self, x: Traced) -> Traced:
         """Return softmax(x)."""

@@ -51,6 +51,15 @@ class Approx:
         error = (self.error + np.abs(value) * other.error) / np.abs(other.value)
         return Approx(value, error + np.abs(value))
 
+    def dot(self, other: Array) -> Approx:
+        """Return the matrix product with numbers that are given without an error."""
+        size, terms = np.abs(other), np.abs(self.value)
+        return Approx(self.value @ other, self.error @ size + terms @ size * len(other))
+
+    def transposed(self) -> Approx:
+        """Return the transpose."""
+        return Approx(self.value.T, self.error.T)
+
     def sum(self, axes: tuple[int, ...]) -> Approx:
         """Return the sum over some axes, which are kept with the length 1."""
         number = int(np.prod([self.value.shape[axis] for axis in axes]))

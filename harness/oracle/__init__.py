@@ -19,7 +19,7 @@ from .double_double import Exact, limited
 from .mean import is_resolved
 from .pairs import Floats
 from .second_order import solve_second
-from .solution import CONTRACT, ClasswiseTerms, Convention, ElementwiseTerms, Solution
+from .solution import CONTRACT, ClasswiseTerms, Convention, ElementwiseTerms, LinearTerms, Solution
 from .solve import solve
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "ElementwiseTerms",
     "Exact",
     "Floats",
+    "LinearTerms",
     "Solution",
     "is_resolved",
     "limited",

@@ -254,7 +254,7 @@ def _slow_losses(
     """
     if case.contract.domain == "log_probs" or not (target.w.hi < 0).any():
         return None
-    if case.contract.domain == "logits":
+    if case.contract.domain in ("logits", "hidden"):
         return decimal_classwise.cross_entropy_loss(
             soft.x, target.exact, soft.transform, case.options.z_loss
         )
@@ -336,7 +336,7 @@ def loss_gradient(
     case: Case, convention: Convention, soft: Softmax, target: Target, inputs: Inputs
 ) -> Exact:
     """Return ∂(Σ W ℓ)/∂x for the first argument x, shape (R, C)."""
-    if case.contract.domain == "logits":
+    if case.contract.domain in ("logits", "hidden"):
         return _cross_entropy_gradient(case, soft, target)
     w = target.w
     zeros = constant(w.shape, 0.0)

@@ -166,7 +166,8 @@ def _transformed(soft: Softmax) -> tuple[Floats, Floats, Floats]:
     """Return z, its bend and its slope, as in `ClasswiseTerms`; of a mask of −inf 0, 0 and s."""
     transform, x = soft.transform, np.where(np.isinf(soft.x), 0.0, soft.x)
     slope = transform.slope(x).to_float()
-    bend = np.abs(x) * slope if transform.softcap is not None else np.zeros(x.shape)
+    plain = np.abs(transform.plain(x).to_float())
+    bend = plain * slope if transform.softcap is not None else np.zeros(x.shape)
     return transform.of(x).to_float(), bend, slope
 
 

@@ -92,6 +92,25 @@ class ClasswiseTerms:
 
 
 @dataclass(frozen=True)
+class LinearTerms(ClasswiseTerms):
+    """Those of a loss whose logits are inner products.
+
+    Attributes:
+        size: Σ abs(h W) of each logit, shape (R, C).
+        added: abs(b), shape (R, C).
+        plain: the magnitude of each logit before its transform, shape (R, C).
+        of_logits: abs(g), the gradient with respect to the logits before their transform, (R, C).
+        hidden: the number of terms of an inner product, a scalar.
+    """
+
+    size: Floats = field(default_factory=lambda: np.zeros(()))
+    added: Floats = field(default_factory=lambda: np.zeros(()))
+    plain: Floats = field(default_factory=lambda: np.zeros(()))
+    of_logits: Floats = field(default_factory=lambda: np.zeros(()))
+    hidden: int = 0
+
+
+@dataclass(frozen=True)
 class ElementwiseTerms:
     """Intermediate numbers of an elementwise operation, which its bounds are made of.
 
@@ -117,7 +136,9 @@ class Solution:
 
     Attributes:
         refusal: the reason why the right answer is an error; the other attributes are empty then.
-        quantities: `value`, `gradient_logits`, and `gradient_target` for soft targets.
+        quantities: `value`, `gradient_logits`, and `gradient_target` for soft targets; of a
+            linear loss `gradient_hidden`, `gradient_linear_weight` and, with a bias,
+            `gradient_linear_bias` in their place.
         terms: the intermediate numbers that the bounds are made of.
         row_losses: the losses before the reduction, shape (R,) or that of the elements.
         convention: the convention under which this is the answer.

@@ -18,6 +18,7 @@ from ...cases.dtypes import Array
 from ...cases.model import Case, Inputs
 from .classwise import solve_classwise, solve_large
 from .elementwise import solve_elementwise
+from .linear import solve_linear
 from .pairs import Floats
 from .recurring import once_each
 from .solution import CONTRACT, Convention, Mask, Solution
@@ -51,6 +52,8 @@ def solve(case: Case, inputs: Inputs, convention: Convention = CONTRACT) -> Solu
 
 
 def _solver(case: Case) -> Callable[[Case, Inputs, Convention], Solution]:
+    if case.contract.is_linear:
+        return solve_linear
     if not case.contract.reads_classes:
         return once_each(solve_elementwise)
     is_large = case.shape and case.judged_rows < case.shape[0]

@@ -47,10 +47,14 @@ class Transform:
         """How many bits a sum of transformed logits' probabilities may lose to cancellation."""
         return _LOST if self.softcap is None else _LOST_WHEN_CAPPED
 
+    def plain(self, x: Floats) -> Exact:
+        """Return finite logits x as exact numbers, before they are transformed."""
+        return Exact.of(x)
+
     def of(self, x: Floats) -> Exact:
         """Return z, in the shape of finite logits x."""
         if self.softcap is None:
-            return Exact.of(x) * self.scale
+            return self.plain(x) * self.scale
         t = self._argument(x)
         return _tanh(t) * self.softcap
 
@@ -64,12 +68,12 @@ class Transform:
     def distance(self, top: Floats, x: Floats) -> Exact:
         """Return z(top) − z(x) for finite logits, in the shape to which both broadcast."""
         top = np.broadcast_to(top, x.shape)
-        apart = (Exact.of(top) - Exact.of(x)) * self.scale
+        apart = self._apart(top, x) * self.scale
         if self.softcap is None:
             return apart
         high, low = self._argument(top), self._argument(x)
         both = high.hi * low.hi >= 0
-        nearer = where(np.abs(top) < np.abs(x), _decay(high), _decay(low))
+        nearer = where((abs(high) - abs(low)).hi < 0, _decay(high), _decay(low))
         product = (_decay(high) + 1.0) * (_decay(low) + 1.0)
         same = nearer * 2.0 * -_expm1(abs(apart / self.softcap)) / product
         same = where(apart.hi < 0, -same, same)
@@ -77,7 +81,14 @@ class Transform:
 
     def _argument(self, x: Floats) -> Exact:
         assert self.softcap is not None  # noqa: S101 -- the callers have checked
-        return Exact.of(x) * self.scale / self.softcap
+        return self.plain(x) * self.scale / self.softcap
+
+    def _apart(self, top: Floats, x: Floats) -> Exact:
+        """Return the distance of finite logits, in the shape that both have."""
+        return Exact.of(top) - Exact.of(x)
+
+    def _plain_decimal(self, x: float) -> Decimal:
+        return Decimal(x)
 
     def decimal(self, x: float) -> Decimal:
         """Return z of one finite logit in the digits of the current context."""
@@ -89,7 +100,7 @@ class Transform:
     def decimal_distance(self, top: float, x: float) -> Decimal:
         """Return z(top) − z(x) of two finite logits in the digits of the current context."""
         if self.softcap is None:
-            return (Decimal(top) - Decimal(x)) * Decimal(self.scale)
+            return self._decimal_apart(top, x) * Decimal(self.scale)
         digits = _GUARD + max(Decimal(self.softcap).adjusted(), 0)
         with localcontext() as context:
             context.prec += digits
@@ -98,8 +109,19 @@ class Transform:
             getcontext().flags[Inexact] = True
         return +apart
 
+    def decimal_slope(self, x: float) -> Decimal:
+        """Return ∂z/∂x at one finite logit in the digits of the current context."""
+        if self.softcap is None:
+            return Decimal(self.scale)
+        t = abs(self._plain_decimal(x) * Decimal(self.scale) / Decimal(self.softcap))
+        q = (-2 * t).exp() if t < _NOTHING else Decimal(0)
+        return 4 * Decimal(self.scale) * q / ((1 + q) * (1 + q))
+
+    def _decimal_apart(self, top: float, x: float) -> Decimal:
+        return Decimal(top) - Decimal(x)
+
     def _decimal(self, x: float) -> Decimal:
-        number = Decimal(x) * Decimal(self.scale)
+        number = self._plain_decimal(x) * Decimal(self.scale)
         if self.softcap is None or not number:
             return number
         cap = Decimal(self.softcap)

@@ -12,7 +12,7 @@ from ...cases.operations import DEFAULTS
 from .taken import Candidate
 
 Arrays = tuple[Any, ...]
-_ARRAYS = ("weight", "pos_weight")
+_ARRAYS = ("weight", "pos_weight", "linear_bias")
 
 
 def bound(function: Callable[..., Any], calling: Calling, backend: Backend) -> Callable[..., Any]:
@@ -47,6 +47,8 @@ def bound_vjp(
     call = _call(function, calling, backend)
 
     def from_pair(cotangent: Any, *arrays: Any, **options: Any) -> tuple[Any, ...]:
+        if "linear_weight" in dict(calling.arguments):
+            return _linear_gradients(cotangent, call(*arrays, **options)[1:])
         gradient = call(*arrays, **options)[1]
         gradient = gradient[0] if isinstance(gradient, tuple) else gradient
         return (_back(_times(cotangent, gradient), calling, backend),)
@@ -109,18 +111,22 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
     defaults = _defaults(calling)
     always = dict(calling.always)
     last = calling.layout == "classes_last"
+    roles = {role for role, _ in calling.arguments}
+    order = [role for role in ("values", "linear_weight", "target") if role in roles]
 
-    def call(values: Any, target: Any = None, **options: Any) -> Any:
+    def call(*arrays: Any, **options: Any) -> Any:
+        given = dict(zip(order, arrays, strict=False))
+        values, target = given["values"], given.get("target")
         if last:
             values = _last(values, backend)
             target = target if target is None else _last_like(target, values, backend)
-        given = {"values": values, "target": target}
+        given |= {"values": values, "target": target}
         positional = [given[role] for role, parameter in calling.arguments if not parameter]
         named = {parameter: given[role] for role, parameter in calling.arguments if parameter}
         passed = _named(calling, {**defaults, **options})
         kept = {name: it for name, it in always.items() if name not in passed}
         if calling.classes:
-            passed[calling.classes] = int(values.shape[-1 if last else min(1, values.ndim - 1)])
+            passed[calling.classes] = _classes(given, last=last)
         if not calling.constructs:
             return function(*positional, **named, **kept, **passed)
         made = function(**kept, **passed)
@@ -137,6 +143,14 @@ def _defaults(calling: Calling) -> dict[str, Any]:
     return {it: DEFAULTS[it] for it in names}
 
 
+def _classes(given: Mapping[str, Any], *, last: bool) -> int:
+    """Return the number of classes."""
+    if "linear_weight" in given:
+        return int(given["linear_weight"].shape[0])
+    values = given["values"]
+    return int(values.shape[-1 if last else min(1, values.ndim - 1)])
+
+
 def _named(calling: Calling, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options of the contract under the function's own names and in its own spelling."""
     names = dict(calling.options)
@@ -145,6 +159,18 @@ def _named(calling: Calling, options: Mapping[str, Any]) -> dict[str, Any]:
         for option, value in options.items()
         if option in names
     }
+
+
+def _linear_gradients(cotangent: Any, given: Any) -> tuple[Any, ...]:
+    """Return gradients that know of no cotangent with it, which has to be one number.
+
+    Raises:
+        NotImplementedError: each row has a cotangent of its own, which only the function can use.
+    """
+    if cotangent.ndim:
+        raise NotImplementedError("the gradients that it returns are those of a sum over the rows")
+    gradients = given[0] if len(given) == 1 and isinstance(given[0], tuple | list) else given
+    return tuple(cotangent * gradient for gradient in gradients)
 
 
 def _times(cotangent: Any, gradient: Any) -> Any:

@@ -185,7 +185,7 @@ def check(declaration: Declaration) -> None:
     for option, _ in limits.fixed:
         _named(f"option of {operation}", option, contract.options)
     for option, _ in declaration.rename:
-        _named(f"option of {operation}", option, ("values", "target", *contract.options))
+        _named(f"option of {operation}", option, (*contract.arrays, *contract.options))
     _named("layout", declaration.layout, get_args(Layout))
 
 

@@ -20,7 +20,7 @@ _NO_CLASSES = (-100, -1)
 # A value of each option that a function may name without having it.
 _ASKED: dict[str, Any] = {
     **_EVERYDAY, "pos_weight": "positive", "ignore_index": -1, "logit_scale": 0.25,
-    "logit_softcap": 30.0, "z_loss": 0.5, "denominator": 7.0,
+    "logit_softcap": 30.0, "z_loss": 0.5, "denominator": 7.0, "linear_bias": "normal",
 }  # fmt: skip
 _OTHER_RANKS = {1: (10,), 3: (2, 3, 5)}
 
@@ -156,7 +156,7 @@ class Extent:
     def _with_ranks(self, guess: Guess) -> Guess:
         """Find out which numbers of axes it takes, and where it has the classes of three."""
         contract = OPERATIONS[guess.operation]
-        if contract.is_defined:
+        if contract.is_defined or contract.is_linear:
             self.limits = replace(self.limits, ranks=frozenset({len(SHAPE)}))
             return guess
         if self.limits.ranks or not contract.reads_classes or not self.asker.ask(guess).is_near:
@@ -197,7 +197,7 @@ class Extent:
 def _without(calling: Calling, option: str, parameter: str) -> Calling:
     """Return a calling in which an option is never given; its parameter keeps doing nothing."""
     options = tuple(it for it in calling.options if it[0] != option)
-    if option in ("weight", "pos_weight"):
+    if option in ("weight", "pos_weight", "linear_bias"):
         return replace(calling, options=options)
     nothing = calling.spelled(option, getattr(Options(), option))
     return replace(calling, options=options, always=(*calling.always, (parameter, nothing)))

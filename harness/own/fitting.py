@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...cases.operations import Operation
-from .parameters import CLASSES, role_of
+from .parameters import CLASSES, linear_role_of, role_of
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _CONTEXT = ("ctx", "context", "_ctx", "self", "_", "c")
@@ -51,7 +51,7 @@ def misfit(value: Any, operation: Operation, *, is_known: bool) -> str:
     if is_known or needed is None:
         return ""
     arrays = [it for it in needed if not _is_option(it, operation)]
-    due = 2 if operation.is_loss else 1
+    due = len(operation.arrays)
     if len(arrays) == due:
         return ""
     what = f"it needs {len(arrays)} argument{'s' if len(arrays) != 1 else ''}"
@@ -60,6 +60,8 @@ def misfit(value: Any, operation: Operation, *, is_known: bool) -> str:
 
 def _is_option(parameter: inspect.Parameter, operation: Operation) -> bool:
     role = role_of(parameter.name, None)
+    if operation.is_linear and (role := linear_role_of(parameter.name, (), None)) is not None:
+        return role.name in operation.options
     is_number = parameter.name.lower() in CLASSES and operation.is_loss
     return is_number or (role is not None and role.name in operation.options)
 

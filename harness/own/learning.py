@@ -116,7 +116,7 @@ class _Learner:
         case = self._asker.case(guess)
         target = f", {case.target_kind} target" if case.target_kind else ""
         question = (
-            f"{guess.operation} of {case.dtype}, shape {case.shape[0]}x{case.shape[1]}{target}"
+            f"{guess.operation} of {case.dtype}, shape {'x'.join(map(str, case.sizes))}{target}"
         )
         operation = self._candidate.operation
         shown, hint = own_traceback(error), self._backend.hint(error)

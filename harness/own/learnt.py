@@ -66,7 +66,7 @@ def failing(failed: Failed, framework: str, calling: Calling | None = None) -> L
         calling: how it is called; None for by position.
     """
     contract = OPERATIONS[failed.operation]
-    arguments = (("values", ""), ("target", ""))[: 1 + contract.is_loss]
+    arguments = tuple((name, "") for name in contract.arrays)
     targets = frozenset[str](contract.targets[:1])
     claim = Claim(failed.name, framework, failed.operation, "user", targets, frozenset())
     return Learnt(claim, calling or Calling(arguments), failed=failed)

@@ -8,7 +8,7 @@ from typing import Any
 
 from .parameters import LOOSE
 
-ARRAYS = ("weight", "pos_weight")
+ARRAYS = ("weight", "pos_weight", "linear_bias")
 
 
 def bound_keywords(function: Any) -> dict[str, Any]:

@@ -37,6 +37,11 @@ def _meanings() -> dict[str, Meaning]:
         ("log_softmax", ()): "log_softmax logsoftmax log_soft_max",
         ("logsumexp", ()): "logsumexp log_sum_exp reduce_logsumexp lse",
         ("nll_loss", _INDEX): "nll_loss nll negative_log_likelihood negative_log_likelihood_loss",
+        ("linear_cross_entropy", _INDEX): """
+            linear_cross_entropy linear_cross_entropy_loss linear_ce linear_ce_loss linear_xent
+            linear_softmax_cross_entropy lm_head_cross_entropy lm_head_loss
+            linear_cross_entropy_function cut_cross_entropy cce
+            """,
         ("cross_entropy", ()): """
             cross_entropy cross_entropy_loss cross_entropy_with_logits cross_entropy_from_logits
             cross_entropy_with_logits_loss crossentropy crossentropy_loss ce ce_loss xent xent_loss

@@ -6,6 +6,7 @@ A parameter is recognised by its name. To teach the program another name, add it
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,25 @@ LOOSE: dict[str, tuple[str, ...]] = {
     "values": ("x", "z", "a", "h", "s", "p", "arr", "array", "tensor", "data", "f"),
     "target": ("y", "t", "q", "b", "actual", "classes"),
 }
+# What a linear loss takes in place of logits, in which most names of the logits are no others'.
+LINEAR: dict[str, tuple[str, ...]] = {
+    "values": (
+        "hidden", "hiddens", "hidden_states", "hidden_state", "last_hidden_state", "embeddings",
+        "embedding", "features", "feats", "activations", "states", "x", "h", "e", "z", "a",
+        "h_states", "inp", "hs",
+    ),
+    "linear_weight": (
+        "linear_weight", "lin_weight", "lm_head", "lm_head_weight", "lm_weight", "head_weight",
+        "head", "classifier", "classifier_weight", "vocab_weight", "output_weight", "out_weight",
+        "proj_weight", "projection", "kernel", "unembedding", "unembed", "w_lm", "w_vocab", "w_out",
+        "c",
+    ),
+    "linear_bias": ("linear_bias", "lin_bias", "lm_head_bias", "head_bias", "bias", "b"),
+}  # fmt: skip
+# Of a linear loss these are the class weights where a name above is the linear weight's, and else
+# the linear weight.
+_EITHER_WEIGHT = ("weight", "weights", "w")
+_CLASS_WEIGHTS = ("ce_weight", "class_weight", "class_weights", "cls_weight", "loss_weight")
 OPTIONS: dict[str, tuple[str, ...]] = {
     "axis": ("axis", "dim", "axes", "dims", "class_axis", "class_dim"),
     "weight": (
@@ -64,6 +84,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         "denominator", "num_items_in_batch", "num_items", "n_items", "avg_factor", "normalizer",
         "loss_denominator", "num_valid_tokens", "total_tokens", "num_tokens", "n_tokens",
     ),
+    "linear_bias": LINEAR["linear_bias"],
 }  # fmt: skip
 # Parameters of the scale of logits that divide them.
 RECIPROCALS = ("temperature", "softmax_temperature", "logits_scaling", "logit_divisor")
@@ -98,6 +119,7 @@ PARAMETERS = {
     "label_smoothing": (*OPTIONS["label_smoothing"], *EPSILON),
     "logits or probabilities": LOGITS_FLAGS,
     "the number of classes": CLASSES,
+    **{f"{role} of a linear loss": names for role, names in LINEAR.items()},
 }
 
 
@@ -126,6 +148,32 @@ def neutral_of(parameter: str, default: Any) -> float | None:
     return neutral if is_number and default != neutral else None
 
 
+def linear_role_of(parameter: str, names: Collection[str], default: Any = None) -> Role | None:
+    """Return what a parameter of a linear loss is by its name; None if the name is not known.
+
+    Args:
+        parameter: its name.
+        names: those of all parameters, in lower case: `weight` is the linear weight unless another
+            one is.
+        default: its default; None if it has none.
+
+    >>> linear_role_of("weight", {"hidden", "weight", "target"})
+    Role(name='linear_weight', is_firm=True)
+    >>> linear_role_of("weight", {"input", "linear_weight", "weight"})
+    Role(name='weight', is_firm=True)
+    """
+    name = parameter.lower().strip("_")
+    if name in _EITHER_WEIGHT:
+        is_other = bool(set(LINEAR["linear_weight"]) & set(names))
+        return Role("weight" if is_other else "linear_weight")
+    if name in _CLASS_WEIGHTS:
+        return Role("weight")
+    for role, known in LINEAR.items():
+        if name in known:
+            return Role(role, is_firm=len(name) > 1)
+    return role_of(parameter, default)
+
+
 def role_of(parameter: str, default: Any = None) -> Role | None:
     """Return what a parameter is by its name; None if the name is not known.
 
@@ -139,7 +187,8 @@ def role_of(parameter: str, default: Any = None) -> Role | None:
     name = parameter.lower().strip("_")
     for table, is_firm in ((FIRM, True), (OPTIONS, True), (LOOSE, False)):
         for role, names in table.items():
-            if name in names:
+            # A bias belongs to a linear loss; elsewhere `b` holds labels.
+            if name in names and role != "linear_bias":
                 return Role(role, is_firm)
     if name in EPSILON and isinstance(default, int | float):
         is_smoothing = default == 0 or default >= LEAST_SMOOTHING

@@ -24,10 +24,11 @@ from .calling import bound
 from .taken import Candidate
 
 Array = NDArray[Any]
+HIDDEN = 8  # the size of hidden states in most cases
 SHAPE = (4, 10)  # that of most cases: what a compiler compiles for it is used again
 REDUCTIONS: tuple[Reduction, ...] = ("mean", "none", "sum")
 _EAGER = "eager"
-_FAMILY = {"logits": "normal", "probs": "probs", "log_probs": "log_probs"}
+_FAMILY = {"logits": "normal", "probs": "probs", "log_probs": "log_probs", "hidden": "normal"}
 _TARGETS: dict[str, str] = {
     "index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary",
     "real": "numbers",
@@ -36,7 +37,11 @@ _TARGETS: dict[str, str] = {
 _NEAR, _NEAR_16_BITS = 1e-3, 0.03
 _ITEMS = ("loss", "losses", "value", "result", "output", "out")  # keys of the value
 _16_BITS = 11  # bits of precision, at most
-_NEEDED = {"logit_softcap": 30.0, "denominator": 7.0}  # of others a family of weights
+_NEEDED = {
+    "logit_softcap": 30.0,
+    "denominator": 7.0,
+    "linear_bias": "normal",
+}  # of others a family of weights
 _CLIPPED = Convention(clip=1e-7)
 
 
@@ -118,7 +123,8 @@ class Asker:
         }
         target = _TARGETS[guess.kind] if guess.kind else ""
         family, chosen = _FAMILY[contract.domain], contract.chosen(given)
-        return Case(guess.operation, family, shape, dtype or self.dtype, guess.kind, target, chosen)
+        case = Case(guess.operation, family, shape, dtype or self.dtype, guess.kind, target, chosen)
+        return replace(case, hidden=HIDDEN) if contract.is_linear else case
 
     def ask(
         self, guess: Guess, case: Case | None = None, extra: Mapping[str, Any] | None = None
@@ -156,8 +162,8 @@ class Asker:
         inputs = case.inputs()
         shape = exact_value(case).shape
         seed = self._array(np.ones(shape, inputs.values.dtype))
-        arrays = [self._array(it) for it in (inputs.values, inputs.target) if it is not None]
-        call = self._call(guess, guess.calling, case, wrt=wrt, shape=shape)
+        arrays = [self._array(getattr(inputs, name)) for name in case.contract.arrays]
+        call = self._call(guess.calling, case, wrt=wrt, shape=shape)
         try:
             self.backend.forward_backward(call, _EAGER)(seed, *arrays)
         except KeyboardInterrupt:
@@ -172,13 +178,12 @@ class Asker:
         calling = replace(guess.calling, always=(*guess.calling.always, *extra.items()))
         if calling.returns == "value_and_gradient" or calling.item:
             calling = replace(calling, returns="value", item="")
-        arrays = [self._array(it) for it in (inputs.values, inputs.target) if it is not None]
+        arrays = [self._array(getattr(inputs, name)) for name in case.contract.arrays]
         # The framework's own adapter calls it, with the settings that later calls have.
-        return self.backend.forward(self._call(guess, calling, case), mode)(*arrays)
+        return self.backend.forward(self._call(calling, case), mode)(*arrays)
 
     def _call(
         self,
-        guess: Guess,
         calling: Calling,
         case: Case,
         *,
@@ -189,13 +194,13 @@ class Asker:
         given: dict[str, Any] = {
             name: it for name, it in case.options.given().items() if name in names
         }
-        for name in ("weight", "pos_weight"):
+        for name in ("weight", "pos_weight", "linear_bias"):
             if name in given:
                 given[name] = self._array(getattr(inputs, name))
         claim = Claim("", self.backend.framework, case.operation, "user", frozenset(), names)
         function = bound(self.candidate.function, calling, self.backend)
-        arguments = ("values", "target") if guess.kind else ("values",)
-        return Call(Implementation(claim, function), tuple(given.items()), arguments, wrt, shape)
+        implementation, arrays = Implementation(claim, function), case.contract.arrays
+        return Call(implementation, tuple(given.items()), arrays, wrt, shape)
 
     def _array(self, array: Array) -> Any:
         return self.backend.to_array(np.array(array))  # a copy: the function may write to it
@@ -209,6 +214,9 @@ class Asker:
             second = self.backend.to_numpy(raw[1])
         except Exception:  # noqa: BLE001 -- anything may come back besides
             return value, "value_and_more"
+        if case.contract.is_linear:
+            is_gradient = second.shape == case.inputs().values.shape
+            return value, "value_and_gradient" if is_gradient else "value_and_more"
         is_gradient = second.shape == case.shape and len(raw) == 2
         is_more = not is_gradient or _are_probabilities(second, case)
         return value, "value_and_more" if is_more else "value_and_gradient"

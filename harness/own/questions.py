@@ -18,6 +18,7 @@ import numpy as np
 
 from ...backends.claim import Claim
 from ...cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES
+from ...cases.existence import exists
 from ...cases.factors import BLOCKS, CONSTRAINTS, factors_of, levels_of
 from ...cases.lists import listed
 from ...cases.model import Case
@@ -33,12 +34,14 @@ from ...cases.pairwise import pairwise
 from ...cases.suites import case_of, ordered
 from ...cases.suites import suite as named_suite
 from ..formula import can_be_judged
+from .plain_question import HIDDEN
 
 # Families without a difficulty: their answers are finite, whatever the options.
 _PLAIN_VALUES = {
     "logits": ("normal", "normal_100"),
     "probs": ("probs", "probs_edge"),
     "log_probs": ("log_probs",),
+    "hidden": ("normal", "normal_10"),
 }
 _PLAIN_TARGETS = {
     "index": ("random", "some_ignored"),
@@ -90,6 +93,7 @@ def questions_for(claim: Claim, *, suite: str = "quick", seed: int = 0) -> list[
     found = [it for it in found if not (it.options.conflict(it.target_kind) or _is_ambiguous(it))]
     if OPERATIONS[claim.operation].is_defined:
         found = [it for it in found if can_be_judged(it.operation, it.shape)]
+    found = [it for it in found if not it.contract.is_linear or exists(it, explicit=it.is_given)]
     found = [_with_divisor(case) for case in found]
     return list(ordered(suite, found).cases)
 
@@ -247,7 +251,7 @@ class _Scope:
         ]
         if not all(chosen.values()):
             return
-        shape = "x".join(map(str, self.shape))
+        shape = "x".join(map(str, plainest.sizes))
         call = {it: self.operation.level(self.call, it) for it in self.operation.options}
         default = call | {"shape": shape}
         for row in pairwise(chosen, CONSTRAINTS):
@@ -264,6 +268,7 @@ class _Scope:
             kind,
             EVERYDAY_TARGETS.get(kind or "", ""),
             self.call,
+            hidden=HIDDEN if self.operation.is_linear else 0,
         )
 
     def listed(self) -> Iterator[Case]:
@@ -288,7 +293,7 @@ class _Scope:
         """Yield everyday cases at and beside the sizes of blocks, and one of very many rows."""
         for classes, rows in BLOCKS.items():
             yield replace(self._everyday(self.kinds[0]), shape=self.shape_of(classes, rows))
-        if not self.operation.is_defined:
+        if not (self.operation.is_defined or self.operation.is_linear):
             yield self._many_rows()
 
     def _many_rows(self) -> Case:

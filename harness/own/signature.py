@@ -11,7 +11,7 @@ from typing import Any
 from ...backends.claim import Calling, Fixed
 from ...cases.operations import OPERATIONS, Operation, Options
 from .made_with import ARRAYS, attributes, bound_keywords, is_array, is_plain
-from .parameters import CLASSES, OPTIONS, RECIPROCALS, neutral_of, role_of
+from .parameters import CLASSES, OPTIONS, RECIPROCALS, linear_role_of, neutral_of, role_of
 from .taken import Candidate
 
 _EMPTY = inspect.Parameter.empty
@@ -99,7 +99,7 @@ class _Reader:
 
     @property
     def _wanted(self) -> tuple[str, ...]:
-        return ("values", "target") if self.operation.is_loss else ("values",)
+        return self.operation.arrays
 
     def _role(self, parameter: inspect.Parameter) -> str:
         if parameter.name in self.renamed:
@@ -107,7 +107,11 @@ class _Reader:
         if parameter.name in dict(self.operation.parameters):
             return parameter.name
         has_default = parameter.default is not _EMPTY
-        role = role_of(parameter.name, parameter.default if has_default else None)
+        default = parameter.default if has_default else None
+        if self.operation.is_linear:
+            role = linear_role_of(parameter.name, self.names, default)
+        else:
+            role = role_of(parameter.name, default)
         if role is None:
             return ""
         # An option of another operation, such as the `weights` of a softmax, is no option here.
@@ -141,6 +145,8 @@ class _Reader:
     def _is_usual(self, option: str, parameter: inspect.Parameter) -> bool:
         """Return whether no other parameter has a more usual name for an option."""
         names = OPTIONS.get(option, (option,))
+        if self.operation.is_linear and option == "weight":
+            return True  # its other names are the linear weight's
         rank = {it: names.index(it) for it in self.names if it in names}
         return parameter.name in self.renamed or parameter.name == min(
             rank, key=rank.__getitem__, default=parameter.name
@@ -198,7 +204,8 @@ class _Reader:
             self.free.remove(free)
             self.arrays[role] = free
         names = {it.name for it in self.arrays.values()}
-        return len(names) > 1 and not names & (self.firm | set(self.renamed))
+        is_named = bool(names & (self.firm | set(self.renamed)))
+        return len(names) > 1 and not is_named and not self.operation.is_linear
 
     def lacks_array(self, role: str) -> None:
         self.lacks.append("a target" if role == "target" else "an array")
@@ -378,10 +385,9 @@ def _named(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
 def _by_position(
     operation: Operation, *, forwards: bool = False, is_silent: bool = False
 ) -> Reading:
-    arguments = (("values", ""), ("target", "")) if operation.is_loss else (("values", ""),)
-    return Reading(
-        Calling(arguments), forwards=forwards, may_swap=operation.is_loss, is_silent=is_silent
-    )
+    arguments = tuple((name, "") for name in operation.arrays)
+    may_swap = operation.is_loss and not operation.is_linear
+    return Reading(Calling(arguments), forwards=forwards, may_swap=may_swap, is_silent=is_silent)
 
 
 def _divides(parameter: str) -> bool:

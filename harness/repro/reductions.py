@@ -21,6 +21,7 @@ from ..answers import HVP_LOGITS
 from ..oracle import Floats
 
 WEIGHTS = ("weight", "pos_weight")
+_LINEAR = ("linear_weight", "linear_bias")  # arrays whose first axis is that of classes
 _NEAR_ONE = 2.0**-5  # rounding alone never moves a sum of 1 further than this
 
 
@@ -49,12 +50,17 @@ def with_inputs(case: Case, inputs: Inputs, **options: Any) -> Case:
     chosen = case.options.replaced(**options)
     for name in WEIGHTS:
         chosen = replace(chosen, **{name: _weight_name(getattr(inputs, name), case.dtype)})  # type: ignore[arg-type]
+    shape, bias = inputs.values.shape, inputs.linear_bias
+    if inputs.linear_weight is not None:
+        case = replace(case, hidden=shape[1])
+        shape = (shape[0], len(inputs.linear_weight))
+        chosen = replace(chosen, linear_bias=None if bias is None else "given")
     target, kind = inputs.target, case.target_kind
     usual = "int64" if kind == "index" else case.dtype
     return replace(
         case,
         family=f"{case.family.partition(':')[0]}:{digest_of(inputs)}",
-        shape=inputs.values.shape,
+        shape=shape,
         target_family=target_family_of(target, kind, chosen),
         options=chosen,
         seed=0,
@@ -86,12 +92,18 @@ def cut(case: Case, axis: int, keep: Array) -> Case:
         keep: the positions that stay, shape (n,), integer and ascending, at least one.
     """
     inputs = case.inputs()
-    parts: dict[str, Array | None] = {"values": _taken(case, inputs.values, axis, keep)}
+    cuts_classes = axis == case.class_axis and case.contract.is_loss
+    parts: dict[str, Array | None] = {}
+    if not (cuts_classes and case.contract.is_linear):  # hidden states have no classes
+        parts["values"] = _taken(case, inputs.values, axis, keep)
     if inputs.target is not None:
         parts["target"] = _target(case, inputs.target, axis, keep)
     if case.contract.is_loss:
         weights = {name: getattr(inputs, name) for name in WEIGHTS}
         parts.update({it: _weights(case, w, axis, keep) for it, w in weights.items()})
+    if cuts_classes:
+        linear = {name: getattr(inputs, name) for name in _LINEAR}
+        parts.update({name: None if w is None else w[keep] for name, w in linear.items()})
     return with_inputs(case, replace(inputs, **parts))  # type: ignore[arg-type]
 
 
@@ -194,12 +206,22 @@ def _axis(case: Case, at: int, axes: int) -> int:
     return -1 if at == axes - 1 else at
 
 
+def without_states(case: Case) -> Iterator[Case]:
+    """Yield cases of a linear loss with one hidden state fewer."""
+    inputs = case.inputs()
+    for state in range(case.hidden if case.hidden > 1 else 0):
+        parts: dict[str, Any] = {
+            name: np.delete(getattr(inputs, name), state, 1) for name in ("values", "linear_weight")
+        }
+        yield with_inputs(case, replace(inputs, **parts))
+
+
 def without_options(case: Case) -> Iterator[Case]:
     """Yield cases with one option fewer, or with a simpler value of one option."""
     inputs, options, default = case.inputs(), case.options, Options()
     if case.layout:
         yield replace(case, layout="")
-    for name in WEIGHTS:
+    for name in (*WEIGHTS, "linear_bias"):
         if getattr(inputs, name) is not None:
             without: dict[str, Any] = {name: None}
             yield with_inputs(case, replace(inputs, **without))

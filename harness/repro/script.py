@@ -23,7 +23,7 @@ from ...cases.model import Case, shape_text
 from ...cases.operations import OF_NUMBERS
 from ...errors import SessionError
 from ...printing import printable
-from ..answers import GRADIENT_TARGET, HVP_LOGITS, VALUE, Failure
+from ..answers import GRADIENT_TARGET, HVP_LOGITS, LINEAR_GRADIENTS, VALUE, Failure
 from ..bounds import SOUND
 from ..judging import DtypeMismatch, SolvedCase, Verdict
 from ..verdicts import UNDEFINED
@@ -39,6 +39,9 @@ _MEANT = {
     "value": "the value",
     "gradient_logits": "the gradient by `{first}`",
     "gradient_target": "the gradient by `target`",
+    "gradient_hidden": "the gradient by `hidden`",
+    "gradient_linear_weight": "the gradient by `linear_weight`",
+    "gradient_linear_bias": "the gradient by `linear_bias`",
     "hvp_logits": "the derivative of the gradient by `{first}` along `direction`",
 }
 
@@ -110,6 +113,8 @@ class _Writer:
         if self._point.all_gradients:
             soft = self._case.target_kind in OF_NUMBERS
             wrt = ("values", "target") if soft else ("values",)
+            if self._case.contract.is_linear:
+                wrt = tuple(name for name in LINEAR_GRADIENTS if name in given)
         return ScriptCall(
             mode=self._point.mode,
             wanted=_WANTED.get(self._point.quantity, "gradient"),
@@ -117,9 +122,17 @@ class _Writer:
             gradient=self._source.gradient,
             arrays=tuple(names[name] for name in given),
             wrt=tuple(names[name] for name in wrt),
-            position=len(wrt) - 1 if self._point.quantity == GRADIENT_TARGET else 0,
+            position=self._position(wrt),
             of_scalar=not result_shape(self._case),
         )
+
+    def _position(self, wrt: tuple[str, ...]) -> int:
+        """Return the place of the asked gradient among those of a call."""
+        if self._point.quantity == GRADIENT_TARGET:
+            return len(wrt) - 1
+        names: dict[str, str] = {it: name for name, it in LINEAR_GRADIENTS.items()}
+        name = names.get(self._point.quantity, "")
+        return wrt.index(name) if name in wrt else 0
 
     def text(self) -> str:
         """Return the text of the script."""
@@ -136,7 +149,7 @@ class _Writer:
         case, selector, verdict = self._case, self._point, self._verdict
         options = ", ".join(f"{key}={value}" for key, value in case.options.given().items())
         target = f", {case.target_kind} target" if case.target_kind else ""
-        shape = shape_text(case.shape)
+        shape = shape_text(case.sizes)
         meaning = verdict.kind.meaning
         facts = {
             "question": f"{case.operation}{target}, {case.dtype}, shape {shape}",
@@ -275,8 +288,9 @@ class _Writer:
         ]
 
     def _mismatch(self) -> list[str]:
-        target = self._point.quantity == "gradient_target"
-        due = self._inputs.target if target else self._inputs.values
+        names: dict[str, str] = {it: name for name, it in LINEAR_GRADIENTS.items()}
+        names[GRADIENT_TARGET] = "target"
+        due = getattr(self._inputs, names.get(self._point.quantity, "values"))
         assert due is not None  # noqa: S101 -- or it would have no gradient
         shape = result_shape(self._case) if self._point.quantity == "value" else due.shape
         return [

@@ -30,6 +30,7 @@ from .reductions import (
     with_inputs,
     without_axes,
     without_options,
+    without_states,
 )
 from .session import Session
 from .simplicity import plainness, rounded_alike, simpler
@@ -125,9 +126,11 @@ class _Shrinker:
             self._cut(self.case.class_axis)
             while any(self._keeps(case) for case in without_axes(self.case)):
                 pass
+            while any(self._keeps(case) for case in without_states(self.case)):
+                pass
             while any(self._keeps(case) for case in without_options(self.case)):
                 pass
-            for name in ("values", "target", *WEIGHTS):
+            for name in ("values", "linear_weight", "linear_bias", "target", *WEIGHTS):
                 self._plain(name)
             if self.case.id == before:
                 return self._is_whole

@@ -11,7 +11,7 @@ from ...cases.model import Case, Inputs
 from ...cases.npz import LARGEST, read_arrays
 from ...errors import SchemaError
 
-_NAMES = ("values", "target", "weight", "pos_weight")
+_NAMES = ("values", "target", "weight", "pos_weight", "linear_weight", "linear_bias")
 _WIDENED = 4  # times the memory that an array of 16 bits takes as float64
 
 
@@ -60,14 +60,18 @@ def unpack(npz: object, case: Case) -> Inputs:
 
 def _check_shapes(arrays: dict[str, Array], case: Case) -> None:
     shape = case.shape
-    if arrays["values"].shape != shape:
-        raise SchemaError("`values`", f"has shape {arrays['values'].shape}, {shape} is due")
+    if case.contract.is_linear != ("linear_weight" in arrays):
+        raise SchemaError("`linear_weight`", f"does not suit {case.operation}")
     if ("target" in arrays) != bool(case.target_kind):
         raise SchemaError("`target`", f"does not suit the target {case.target_kind or '(none)'}")
+    classes, hidden = shape[1:2], (case.hidden,)
     due = {
+        "values": shape[:1] + hidden if case.contract.is_linear else shape,
         "target": shape if case.target_kind != "index" else shape[:1] + shape[2:],
-        "weight": shape[1:2],
-        "pos_weight": shape[1:2],
+        "weight": classes,
+        "pos_weight": classes,
+        "linear_weight": classes + hidden,
+        "linear_bias": classes,
     }
     for name in due.keys() & arrays.keys():
         if arrays[name].shape != due[name]:

@@ -21,8 +21,10 @@ from ...backends.base import Backend, Call, Forward, ForwardBackward, SecondOrde
 from ...cases.dtypes import format_of
 from ...cases.faultless import without_fault
 from ...cases.model import Case, Inputs
+from ...cases.operations import OPERATIONS
 from ..answers import (
     HVP_LOGITS,
+    LINEAR_GRADIENTS,
     VALUE,
     Answers,
     Argument,
@@ -37,8 +39,14 @@ from .given import Given
 
 _MOST_COMPILED = 256  # functions of each kind
 _LARGE = 2**26  # bytes; a larger answer of a wrong shape is not sent
-LOST: dict[str, Quantity] = {"values": "gradient_logits", "target": "gradient_target"}
+_GRADIENTS: dict[str, Quantity] = {"values": "gradient_logits", "target": "gradient_target"}
 NO_GRADIENT = Failure("unsupported", "no gradient flows")
+
+
+def gradients_of(call: Call) -> list[Quantity]:
+    """Return the quantities of a call's gradients, in their order."""
+    names = LINEAR_GRADIENTS if OPERATIONS[call.implementation.operation].is_linear else _GRADIENTS
+    return [names[name] for name in call.wrt]
 
 
 class Clock:
@@ -93,7 +101,7 @@ class CompiledCalls:
 
     def prepare(self, backend: Backend, case: Case) -> None:
         """Clear compiled functions when dtype or shape changes: they will not be called again."""
-        key = (backend, case.dtype, case.shape)
+        key = (backend, case.dtype, case.sizes)
         if key != self.key:
             self._clear()
             if not backend.is_guest:
@@ -166,7 +174,7 @@ def evaluate_quantity(
         name: of the implementation.
         mode: how it is run.
         case: the inputs and options.
-        quantity: `value`, `gradient_logits`, `gradient_target` or `hvp_logits`.
+        quantity: `value`, a gradient such as `gradient_logits`, or `hvp_logits`.
         all_gradients: whether all gradients of the case are computed in the same call, as in a run.
     """
     COMPILED.prepare(backend, case)
@@ -198,6 +206,10 @@ def wrt_for(quantity: str, *, by_hand: bool) -> tuple[str, ...]:
     """
     if quantity == "gradient_target":
         return ("values", "target") if by_hand else ("target",)
+    for name, gradient in LINEAR_GRADIENTS.items():
+        if quantity == gradient:  # by hand the gradients come together, the first ones first
+            names = tuple(LINEAR_GRADIENTS)
+            return names[: names.index(name) + 1] if by_hand else (name,)
     return () if quantity == "value" else ("values",)
 
 
@@ -244,7 +256,7 @@ def evaluated(
         The answers. If the gradients fail, the value is computed alone, so that it can still be
         judged.
     """
-    quantities = ["value", *(LOST[name] for name in call.wrt)]
+    quantities = ["value", *gradients_of(call)]
     seeds = (cotangent,) if call.wrt else ()
     try:
         given = Given.of(backend, call, inputs, seeds, layout)

@@ -19,6 +19,8 @@ _NAMES: dict[str, Argument] = {
     "target": "target",
     "weight": "weight",
     "pos_weight": "pos_weight",
+    "linear_weight": "linear_weight",
+    "linear_bias": "linear_bias",
 }
 
 

@@ -28,7 +28,7 @@ from ..answers import (
     fingerprint,
 )
 from ..verdicts import SECOND_BACKWARD, WITH_GRADIENT
-from .evaluate import LOST, NO_GRADIENT, converted, judged_part, value_alone
+from .evaluate import NO_GRADIENT, converted, gradients_of, judged_part, value_alone
 from .given import Given
 
 
@@ -75,7 +75,7 @@ def _second_backward(
     function = backend.backward_twice(call)
     if function is None:
         return
-    quantities = [LOST[name] for name in call.wrt]
+    quantities = gradients_of(call)
     cotangent = case.cotangent(call.shape)
     try:
         given = Given.of(backend, call, case.inputs(), (cotangent, cotangent), case.layout)

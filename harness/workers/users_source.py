@@ -14,7 +14,8 @@ from ...errors import SourceError
 from ..own import Candidate, folder_of
 from .source_text import Source, source_of, source_of_expressions
 
-_ARRAYS = ("weight", "pos_weight")
+_ARRAYS = ("weight", "pos_weight", "linear_bias")
+_POSITIONAL = ("values", "linear_weight", "target")
 _ROWS = 2  # axes of an array whose last axis is the classes' in either layout
 _EMPTY = inspect.Parameter.empty
 
@@ -118,12 +119,14 @@ def _expressions(
         return text.of_object(callee)
     value = text.of(callee, calling)
     if calling.returns == "value_and_gradient":
+        if "linear_weight" in arrays:
+            return f"{value}[0]", f"tuple(cotangent * part for part in {value}[1:])"
         return f"{value}[0]", f"(cotangent * {value}[1],)"
     if candidate.vjp is None:
         return value, ""
     settings = {name: repr(it) for name, it in options.items() if name not in _ARRAYS}
     settings |= {name: arrays[name] for name in _ARRAYS if name in arrays}
-    positional = ["cotangent", *(arrays[it] for it in ("values", "target") if it in arrays)]
+    positional = ["cotangent", *(arrays[it] for it in _POSITIONAL if it in arrays)]
     return value, CallText(positional, {}, settings).of(f"{callee}_vjp", Calling())
 
 

@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 from lossdiff.backends.base import call_for, implementations_of
 from lossdiff.cases.model import Case, Inputs
+from lossdiff.cases.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from lossdiff.backends.base import Backend, Call, Implementation
     from numpy.typing import NDArray
 
-VALUES = {"logits": "normal", "log_probs": "log_probs", "probs": "probs"}
+VALUES = {"logits": "normal", "log_probs": "log_probs", "probs": "probs", "hidden": "normal"}
 TARGETS = {"index": "random", "one_hot": "random", "soft": "soft", "multi_label": "binary"}
 DTYPES = {
     "float16": np.float16,
@@ -44,7 +45,9 @@ def simple_questions(
     for implementation in backend.implementations.values():
         for kind in sorted(implementation.targets) or [""]:
             target = f"/{kind}.{TARGETS[kind]}" if kind else ""
-            bare = f"{implementation.operation}{target}/{dtype}/4x10"
+            is_linear = OPERATIONS[implementation.operation].is_linear
+            sizes = "4x8x10" if is_linear else "4x10"
+            bare = f"{implementation.operation}{target}/{dtype}/{sizes}"
             family = VALUES[Case.parse(f"{bare}/normal/-/0").contract.domain]
             yield implementation, Case.parse(f"{bare}/{family}/-/0")
 

@@ -23,7 +23,11 @@ from lossdiff.harness.runfile.given import pack, unpack
 from lossdiff.errors import CaseFileError
 
 LOGITS = np.array([[0.5, -1.0, 2.0], [3.0, 0.25, -4.0]])
-VALUES = {"logits": LOGITS, "probs": np.full((2, 3), 1 / 3), "log_probs": np.full((2, 3), -1.0)}
+VALUES = {
+    "logits": LOGITS, "probs": np.full((2, 3), 1 / 3), "log_probs": np.full((2, 3), -1.0),
+    "hidden": np.array([[1.0, 2.0, 3.0, 0.5], [0.0, -1.0, 1.0, 0.25]]),
+}  # fmt: skip
+LINEAR = {"linear_weight": np.arange(12.0).reshape(3, 4), "linear_bias": np.ones(3)}
 TARGETS: dict[str | None, Any] = {
     "index": np.array([2, 0]),
     "one_hot": np.eye(3)[:2],
@@ -86,6 +90,7 @@ def test_a_file_of_each_operation_becomes_a_case_that_can_be_judged(
 ) -> None:
     domain = OPERATIONS[operation].domain
     arrays = {domain: VALUES[domain]} | ({"target": TARGETS[kind]} if kind else {})
+    arrays |= LINEAR if OPERATIONS[operation].is_linear else {}
     spec = {"operation": operation} | ({"target_kind": kind} if kind else {})
 
     case = asked(path, spec, **arrays)
@@ -131,20 +136,51 @@ def test_every_option_of_an_operation_can_be_given(path: Path, operation: str) -
         "logit_scale": 0.5, "logit_softcap": 30, "z_loss": 0.1, "denominator": 7,
     }  # fmt: skip
     options = {name: values[name] for name in contract.options if name in values}
+    linear = {it: LINEAR[it] for it in LINEAR if contract.is_linear}
     if "denominator" in options:  # it divides a mean, which is the default
         del options["reduction"]
     weights = {
         name: np.array([1.0, 0.5, 2.0]) for name in contract.options if name.endswith("weight")
     }
     arrays = {contract.domain: VALUES[contract.domain], "target": TARGETS[kind], **weights}
+    arrays |= linear
 
     case = asked(path, {"operation": operation, "target_kind": kind, "options": options}, **arrays)
 
-    assert case.options.given() == {**options, **dict.fromkeys(weights, "given")}
-    assert case.needs == {*options, *weights}
+    given = dict.fromkeys([*weights, *(it for it in linear if it in contract.options)], "given")
+    assert case.options.given() == {**options, **given}
+    assert case.needs == {*options, *given}
     for name, weight in weights.items():
         np.testing.assert_array_equal(weight, getattr(case.inputs(), name))
     assert "value" in solved_case(case).solution.quantities
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (
+            {"linear_weight": np.ones((3, 5))},
+            "`linear_weight` has shape (3, 5); it must have (3, 4)",
+        ),
+        ({"linear_bias": np.ones(2)}, "`linear_bias` has shape (2,); it must have (3,)"),
+        ({"target": np.array([0, 1, 2])}, "`target` has shape (3,); it must have (2,)"),
+        ({"hidden": np.ones((2, 4, 1))}, "`hidden` has shape (2, 4, 1); it must have (N, H)"),
+    ],
+)
+def test_arrays_of_a_linear_loss_have_to_fit_each_other(
+    path: Path, wrong: dict[str, Any], reason: str
+) -> None:
+    spec = json.dumps({"operation": "linear_cross_entropy", "target_kind": "index"})
+    arrays = {"hidden": VALUES["hidden"], "target": TARGETS["index"], **LINEAR, **wrong}
+
+    assert reason in refusal(path, spec=spec, **arrays)
+
+
+def test_a_linear_loss_of_a_file_needs_its_weights(path: Path) -> None:
+    spec = json.dumps({"operation": "linear_cross_entropy", "target_kind": "index"})
+    refused = refusal(path, spec=spec, hidden=VALUES["hidden"], target=TARGETS["index"])
+
+    assert "has no array `linear_weight`" in refused
 
 
 def test_the_id_of_a_case_from_a_file_is_read_back(path: Path) -> None:

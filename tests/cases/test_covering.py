@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from lossdiff.cases.covering import STRENGTH, Constraint, Row, stored_rows
 from lossdiff.cases.factors import CONSTRAINTS, factors_of, may_meet
-from lossdiff.cases.operations import OPERATIONS, Operation
+from lossdiff.cases.operations import COVERED, OPERATIONS, Operation
 
-EACH = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+EACH = pytest.mark.parametrize("operation", COVERED, ids=lambda it: it.name)
 SUITES = pytest.mark.parametrize("suite", STRENGTH)
 
 

@@ -31,7 +31,8 @@ class Exactly:
     Attributes:
         value: the value, as `decimal.Decimal`: one number for a scalar, otherwise an array of
             dtype object, in the shape of the result.
-        gradient_logits: the gradient with respect to the first argument, likewise.
+        gradient_logits: the gradient with respect to the first argument, likewise; None for hidden
+            states, whose gradients are in `float64` under their names.
         gradient_target: the gradient with respect to the target; None for targets without one.
         dtype: the dtype of the arrays.
         float64: the same quantities, by their names, rounded to float64.
@@ -87,7 +88,7 @@ def exact(
             for name, exact in solution.quantities.items()}  # fmt: skip
     return Exactly(
         _plain(found["value"]),
-        _plain(found["gradient_logits"]),
+        _plain(found.get("gradient_logits")),
         _plain(found.get("gradient_target")),
         question.case.dtype,
         wide,
@@ -139,7 +140,7 @@ def tolerance(
         operation: the name of an operation.
         logits: the first argument: numbers, nested lists, or an array of any framework.
         target: the target, likewise; None for an operation without one.
-        quantity: `value`, `gradient_logits` or `gradient_target`.
+        quantity: `value`, or a gradient such as `gradient_logits`.
         options: as for `exact`; `dtype` is the one that is computed in.
 
     Returns:

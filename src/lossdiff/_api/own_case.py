@@ -30,6 +30,7 @@ from .written import written
 
 Array = NDArray[Any]
 WEIGHTS = ("weight", "pos_weight")
+_LINEAR = ("linear_weight", "linear_bias")
 _NUMBERS = {
     "ignore_index": (int,),
     "label_smoothing": (int, float),
@@ -131,6 +132,9 @@ def asked(
     values = _in_dtype(contract.domain, array_of(contract.domain, logits), dtype)
     if contract.is_loss and contract.reads_classes and not values.ndim:
         raise ArgumentValueError(f"{contract.domain} is one number, and has no classes")
+    linear = {name: _numbers(name, given.pop(name), values.dtype) for name in _LINEAR
+              if contract.is_linear and given.get(name) is not None}  # fmt: skip
+    of_logits = _shape_of_logits(contract, values, linear)
     kind = _kind(contract, values, target, given.pop("target_kind", None))
     arrays = {name: _numbers(name, given.pop(name), values.dtype) for name in WEIGHTS
               if name in contract.options and given.get(name) is not None}  # fmt: skip
@@ -147,16 +151,19 @@ def asked(
         chosen,
         **{name: "given" for name in WEIGHTS if name in arrays},  # type: ignore[arg-type]
     )
-    labels = None if kind is None else _target(target, kind, values, dtype)
-    arrays = {name: _fitting(name, it, values, contract) for name, it in arrays.items()}
-    inputs = Inputs(values, labels, arrays.get("weight"), arrays.get("pos_weight"))
+    if "linear_bias" in linear:
+        chosen = replace(chosen, linear_bias="given")
+    labels = None if kind is None else _target(target, kind, values, of_logits, dtype)
+    arrays = {name: _fitting(name, it, of_logits or values.shape, contract)
+              for name, it in arrays.items()}  # fmt: skip
+    inputs = Inputs(values, labels, **arrays, **linear)
     kept = mask if isinstance(mask, Kept) else None
     inputs = inputs if mask is None else masked(inputs, mask, contract)
     values, labels = inputs.values, inputs.target
     case = OwnCase(
         operation,
         f"file:{digest_of(inputs)}",
-        values.shape,
+        of_logits or values.shape,
         values.dtype.name,
         cast("TargetKind | None", kind),
         target_family_of(labels, kind, chosen),
@@ -164,12 +171,40 @@ def asked(
         0,
         inputs,
         _other_dtype(labels, kind, values),
+        hidden=values.shape[1] if linear else 0,
     )
-    if contract.reads_classes and not values.shape[case.class_axis]:
+    if contract.reads_classes and not case.shape[case.class_axis]:
         raise ArgumentValueError(f"{contract.domain} of shape {shape} has no classes")
     result = _result(case, shape, axes, keeps=keeps)
     case = _weighted(case, cotangent, kept)
     return Asked(case, shape, result, axes, framework_of_array(logits), kept, dtype is not None)
+
+
+def _shape_of_logits(
+    contract: Operation, values: Array, linear: dict[str, Array]
+) -> tuple[int, ...] | None:
+    """Return the shape of the logits that hidden states are made into; None where there are none.
+
+    Raises:
+        ArgumentTypeError: the linear weights are missing.
+        ArgumentValueError: the arrays do not fit each other.
+    """
+    if not contract.is_linear:
+        return None
+    if "linear_weight" not in linear:
+        raise ArgumentTypeError(f"{contract.name} takes linear_weight=, an array of shape (C, H)")
+    weight = linear["linear_weight"]
+    if values.ndim != len("NH") or weight.ndim != len("CH") or values.shape[1:] != weight.shape[1:]:
+        raise ArgumentValueError(
+            f"hidden has shape {values.shape}, linear_weight {weight.shape}; they must have "
+            "(N, H) and (C, H)"
+        )
+    bias = linear.get("linear_bias")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ArgumentValueError(
+            f"linear_bias has shape {bias.shape}; it must have {weight.shape[:1]}"
+        )
+    return values.shape[0], weight.shape[0]
 
 
 def _other_dtype(labels: Array | None, kind: str | None, values: Array) -> str:
@@ -247,14 +282,16 @@ def _refuse_target(contract: Operation, target: object) -> None:
         raise ArgumentTypeError(f"{contract.name} takes no target")
 
 
-def _target(target: object, kind: str, values: Array, dtype: str | None) -> Array:
-    array = array_of("target", target)
-    axis = min(1, values.ndim - 1)
-    expected = values.shape[:axis] + values.shape[axis + 1 :] if kind == "index" else values.shape
+def _target(
+    target: object, kind: str, values: Array, of_logits: tuple[int, ...] | None, dtype: str | None
+) -> Array:
+    array, shape = array_of("target", target), of_logits or values.shape
+    axis = min(1, len(shape) - 1)
+    expected = shape[:axis] + shape[axis + 1 :] if kind == "index" else shape
     if array.shape != expected:
         raise ArgumentValueError(
             f"the target has shape {array.shape}; {kind} targets of logits of shape "
-            f"{values.shape} have {expected}"
+            f"{shape} have {expected}"
         )
     if kind != "index":
         return _numbers("target", array, values.dtype, exact=dtype is None)
@@ -331,7 +368,7 @@ def _options(contract: Operation, given: dict[str, Any], axes: int, is_moved: bo
             name,
             [*contract.options, "target_kind", "dtype", "cotangent", *extra],
         )
-        if name in WEIGHTS or value is None:
+        if name in (*WEIGHTS, *_LINEAR) or value is None:
             continue
         assert name in plain  # noqa: S101 -- the others were taken before
         found[name] = _checked(name, value, axes)
@@ -360,10 +397,10 @@ def _is_possible(name: str, value: float) -> bool:
     return is_large_enough and value < math.inf
 
 
-def _fitting(name: str, array: Array, values: Array, contract: Operation) -> Array:
+def _fitting(name: str, array: Array, shape: tuple[int, ...], contract: Operation) -> Array:
     """Return weights of shape (C,), or with the axes of the values where no class is read."""
     try:
-        return fitted(array, values.shape, reads_classes=contract.reads_classes)
+        return fitted(array, shape, reads_classes=contract.reads_classes)
     except ValueError as error:
         raise ArgumentValueError(f"{name} {error}") from error
 

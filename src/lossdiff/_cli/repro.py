@@ -162,7 +162,7 @@ def _of_domain(run: RunFile, row: DomainRow) -> VerdictRow:
         operation=row.operation,
         target_kind=case.target_kind,
         family=case.family,
-        shape=shape_text(case.shape),
+        shape=shape_text(case.sizes),
         dtype=row.dtype,
         options=case.options.given(),
         implementation=row.implementation,
@@ -242,7 +242,7 @@ def reproduce(
         origin = Origin(row.case, run.meta.get("version", ""), is_shrunk=shrinks)
         if shrinks:
             small = shrink(session, case, selector, verdict, timeout=limits.seconds)
-            shapes = [shape_text(shape) for shape in (case.shape, small.case.shape)]
+            shapes = [shape_text(shape) for shape in (case.sizes, small.case.sizes)]
             ended = "" if small.is_minimal else "; the limit came first"
             say(f"shrunk from {shapes[0]} to {shapes[1]} in {small.questions} questions{ended}")
             case, verdict = small.case, small.verdict

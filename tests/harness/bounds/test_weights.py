@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lossdiff.backends.base import Backend
 from lossdiff.cases.dtypes import FORMATS
 from lossdiff.cases.model import Case, Inputs
-from lossdiff.cases.operations import DTYPES, OPERATIONS, Options
+from lossdiff.cases.operations import COVERED, DTYPES, OPERATIONS, Options
 from lossdiff.harness.bounds.algorithms import SOUND as SOUNDLY
 from lossdiff.harness.judging import SolvedCase, judge, solved_case
 from lossdiff.harness.workers.evaluate import evaluate
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-LOSSES = [name for name, operation in OPERATIONS.items() if operation.is_loss]
+LOSSES = [operation.name for operation in COVERED if operation.is_loss]
 SOUND = (sound, sound_variants)
 PREFIXES = ("sound.", "sound_variants.", "numpy.recipes.")
 

@@ -204,6 +204,8 @@ def _sum(balls: Balls, axis: int | None = None) -> Balls:
 
 
 def _solve(case: Case, inputs: Inputs) -> dict[str, Enclosure]:
+    if case.contract.is_linear:
+        return _solve_linear(case, inputs)
     if not case.contract.reads_classes:
         return _solve_elements(case, inputs)
     x = np.moveaxis(_balls(inputs.values), case.class_axis, -1)
@@ -215,6 +217,31 @@ def _solve(case: Case, inputs: Inputs) -> dict[str, Enclosure]:
         name: Enclosure(back(balls), back(np.broadcast_to(terms, balls.shape)))
         for name, (balls, terms) in solver(case, inputs, x).items()
     }
+
+
+def _solve_linear(case: Case, inputs: Inputs) -> dict[str, Enclosure]:
+    """Loss of z = h·Wᵀ + b, and its gradient carried on to h, W and b."""
+    assert inputs.linear_weight is not None
+    rows = [bool(it) for it in np.isfinite(inputs.values.astype(float)).all(axis=1)]
+    known = np.isfinite(inputs.linear_weight.astype(float)).all()
+    h, w = _balls(inputs.values), _balls(inputs.linear_weight)
+    h[[not it for it in rows]] = arb(0)
+    b = _balls(np.zeros(len(w)) if inputs.linear_bias is None else inputs.linear_bias)
+    z = np.empty((len(h), len(w)), np.object_)
+    for n, c in np.ndindex(z.shape):
+        product = sum((one * two for one, two in zip(h[n], w[c], strict=True)), arb(0))
+        is_open = not (rows[n] and known)
+        z[n, c] = NAN if is_open else b[c] if not b[c].is_finite() else product + b[c]
+    found = _solve_loss(case, inputs, z)
+    g, terms = (np.asarray(balls, np.object_) for balls in found["gradient_logits"])
+    made = {
+        "value": found["value"],
+        "gradient_hidden": (g @ w, terms @ abs(w)),
+        "gradient_linear_weight": (g.T @ h, terms.T @ abs(h)),
+    }
+    if inputs.linear_bias is not None:
+        made["gradient_linear_bias"] = _sum(g, 0), _sum(terms, 0)
+    return {name: Enclosure(balls, sizes) for name, (balls, sizes) in made.items()}
 
 
 def _is_agreed(row: Balls) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from lossdiff.cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES
 from lossdiff.cases.model import Case, Inputs
-from lossdiff.cases.operations import DTYPES, OPERATIONS, Options
+from lossdiff.cases.operations import COVERED, DTYPES, Options
 from lossdiff.cases.suites import suite
 from lossdiff.cases.weights import WEIGHTS
 from lossdiff.harness.oracle.solve import solve
@@ -71,7 +71,7 @@ def suites() -> tuple[Case, ...]:
 
 def weighted() -> Iterator[Case]:
     """Yield every loss with every family of weights, by every kind of target."""
-    for operation in OPERATIONS.values():
+    for operation in COVERED:
         family = EVERYDAY_VALUES[operation.domain]
         for option in {"weight", "pos_weight"} & set(operation.options):
             asked = product(WEIGHTS, operation.targets, ("mean", "sum", "none"), DTYPES)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from lossdiff.cases import model
 from lossdiff.cases.model import Case
-from lossdiff.cases.operations import OPERATIONS
+from lossdiff.cases.operations import COVERED
 from lossdiff.harness.oracle.second_order import solve_second
 from lossdiff.harness.oracle.solution import Convention
 from lossdiff.harness.oracle.solve import solve
@@ -40,7 +40,7 @@ def worst_of(case: Case) -> tuple[int, float]:
     return ulps.size, float(ulps.max(initial=0.0))
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", [it.name for it in COVERED])
 def test_every_answer_is_within_a_millionth_of_an_ulp(operation: str) -> None:
     count, worst = 0, 2.0**-100
     for case in suites():
