@@ -8,7 +8,7 @@ import numpy as np
 
 from ...cases.model import Case
 from . import steps as right
-from .mistake import GRADIENTS, Table, of_smoothing
+from .mistake import Table, of_smoothing
 from .problem import Problem
 from .steps import Steps, changed
 from .traced import Approx, Array, Traced, exp
@@ -113,15 +113,6 @@ for _shards in (2, 4):
             and case.shape[case.class_axis] % shards == 0
         ),
     )(_smoothed_by_shard(_shards))
-
-
-@OF_LINEAR_LOSSES.mistake(
-    "the gradient of every row is multiplied by the first row's incoming one",
-    lambda case: _of_class_losses(case) and case.options.reduction == "none" and case.shape[0] > 1,
-    quantities=GRADIENTS,
-)
-def incoming_of_first_row() -> Steps:
-    return changed(incoming=lambda _, v: np.full_like(v, v.ravel()[0]))
 
 
 # --- the gradients ---------------------------------------------------------------------------

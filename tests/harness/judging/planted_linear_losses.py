@@ -134,7 +134,7 @@ of_value("2 times too large", PLAIN, lambda it: 2 * losses(it, products(it)).mea
 for of_argument in (of_hidden, of_weight):
     of_argument("the incoming gradient is ignored", lambda it: gradient(it) / SCALAR_COTANGENT)
     of_argument(
-        "the gradient of every row is multiplied by the first row's incoming one",
+        "the first number of the incoming gradient stands for all",
         lambda it: (
             (softmax(products(it)) - hot(it)) * Case.parse(EACH).cotangent((len(it.values),))[0]
         ),
