@@ -6,7 +6,7 @@ import pytest
 from lossdiff.cases.factors import CLASSES, OUT_OF_RANGE, RANKS, ROWS
 from lossdiff.cases.lists import _bad_input, _blocks, _laid_out, _sizes, _unreduced
 from lossdiff.cases.model import Case
-from lossdiff.cases.operations import COVERED, OPERATIONS
+from lossdiff.cases.operations import COVERED
 from lossdiff.harness.answers import Failure
 from lossdiff.harness.judging import judge, solved_case
 
@@ -38,7 +38,7 @@ def test_blocks_and_their_remainders_meet_numbers_that_upset_one() -> None:
 
 
 def test_every_loss_is_asked_row_by_row() -> None:
-    losses = {operation.name for operation in OPERATIONS.values() if operation.is_loss}
+    losses = {operation.name for operation in COVERED if operation.is_loss}
 
     assert {case.operation for case in _unreduced()} == losses
 
