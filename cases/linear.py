@@ -26,7 +26,7 @@ _QUICK = (
     ),
     (
         "linear_cross_entropy/index.some_ignored/float32/4x8x10/normal_10/"
-        "weight=positive,label_smoothing=0.1/0"
+        "weight=positive,ignore_index=-1,label_smoothing=0.1/0"
     ),
     "linear_cross_entropy/index.all_ignored/float32/4x8x10/normal/denominator=7.0/0",
     "linear_cross_entropy/index.random/bfloat16/4x8x10/normal_10/-/0",

@@ -12,17 +12,13 @@ from typing import cast
 
 import numpy as np
 
-from .dtypes import FORMATS, Array
+from .drawing import drawn
+from .dtypes import Array
 from .existence import exists
 from .families import VALUES
 from .layouts import locked
 from .operations import NUMBERS, OPERATIONS, Operation, Options, TargetKind
-from .products import BIASES, PRODUCTS, Sizes, logits_of
-from .stored import stored_values
 from .stream import Floats, Stream
-from .sweeps import swept
-from .targets import LABELS, NUMERIC, WRONG_SHAPES
-from .weights import WEIGHTS
 
 _MOST_JUDGED = 2**20
 _SHOWN = 200  # characters of a wrong id in a message
@@ -351,101 +347,9 @@ def forget_inputs() -> None:
 # Each implementation and mode gets the same case, one after another.
 @lru_cache(maxsize=1024)
 def _inputs(case: Case) -> Inputs:
-    if case.contract.is_linear:
-        return _linear_inputs(case)
-    form = FORMATS[case.dtype]
-    stored = stored_values(case.family, case.shape, case.seed)
-    axis = case.class_axis
-    rest = case.shape[:axis] + case.shape[axis + 1 :]
-    classes = case.shape[axis] if case.shape else 1
-    # Families draw rows of classes; the axis of the classes is moved to its place afterwards. The
-    # key of the stream has neither dtype nor operation, so that results for the same numbers can
-    # be compared between operations and dtypes.
-    stream = Stream(f"{case.family}/{shape_text(case.shape)}/{case.seed}")
-    if stored is not None:
-        rows = np.moveaxis(stored.values, axis, -1).reshape(int(np.prod(rest)), classes)
-    elif case.is_swept:
-        rows = swept(case.family, stream, int(np.prod(rest)), classes)
-    else:
-        rows = VALUES[case.family].draw(stream, int(np.prod(rest)), classes, form)
-    values = form.round(np.moveaxis(rows.reshape(*rest, classes), -1, axis))
-    target = None
-    if case.target_kind:
-        # Families such as `top` read the values, and rounding may change which is the largest.
-        rounded = np.moveaxis(values, axis, -1).reshape(int(np.prod(rest)), classes)
-        drawn = _target(
-            case, stream, rounded.astype(np.float64), None if stored is None else stored.target
-        )
-        target = _shaped(case, drawn, rest, axis)
-        if case.target_family in WRONG_SHAPES:
-            target = WRONG_SHAPES[case.target_family].change(target)
-    # They are kept for further calls, for which no caller may change them.
-    others = (target, _weights(case, "weight"), _weights(case, "pos_weight"))
-    return Inputs(locked(values), *(None if it is None else locked(it) for it in others))
-
-
-def _linear_inputs(case: Case) -> Inputs:
-    form, sizes = FORMATS[case.dtype], Sizes(case.shape[0], case.hidden, case.shape[1])
+    # The key of the stream has neither dtype nor operation, so that results for the same numbers
+    # can be compared between operations and dtypes.
     stream = Stream(f"{case.family}/{shape_text(case.sizes)}/{case.seed}")
-    drawn = PRODUCTS[case.family].draw(stream, sizes, form)
-    hidden, linear_weight = (form.round(part) for part in drawn)
-    bias = None
-    if case.options.linear_bias is not None:
-        family = case.options.linear_bias
-        draws = BIASES[family].draw(Stream(f"linear_bias/{family}/{sizes.classes}"), sizes.classes)
-        bias = form.round(draws)
-    logits = logits_of(hidden, linear_weight, bias)
-    target = _shaped(case, _target(case, stream, logits, None), case.shape[:1], 1)
-    if case.target_family in WRONG_SHAPES:
-        target = WRONG_SHAPES[case.target_family].change(target)
-    others = (target, _weights(case, "weight"), None, linear_weight, bias)
-    return Inputs(locked(hidden), *(None if it is None else locked(it) for it in others))
-
-
-def _target(case: Case, stream: Stream, values: Floats, stored: Array | None) -> Array:
-    # Stored labels serve index and one-hot targets. A wrong shape is made from a correct target.
-    if stored is not None and (stored.ndim == 1 or case.target_kind != "index"):
-        if case.target_kind == "one_hot" and stored.ndim == 1:
-            return _one_hot(stored, values.shape[1])
-        return stored
-    wrong = case.target_family in WRONG_SHAPES
-    if case.target_family in NUMERIC or (wrong and case.target_kind != "index"):
-        family = "soft" if wrong else case.target_family
-        return NUMERIC[family].draw(stream, *values.shape)
-    labels = LABELS["random" if wrong else case.target_family].draw(stream, values)
-    if case.target_family == "some_ignored":
-        labels[::3] = case.options.ignore_index
-    elif case.target_family == "all_ignored":
-        labels[:] = case.options.ignore_index
-    if case.target_kind == "one_hot":
-        return _one_hot(labels, values.shape[1])
-    return labels
-
-
-def _one_hot(labels: Array, classes: int) -> Floats:
-    return (np.arange(classes) == labels[:, None]).astype(np.float64)
-
-
-def _shaped(case: Case, target: Array, rest: tuple[int, ...], axis: int) -> Array:
-    if case.target_kind == "index":
-        return target.reshape(rest).astype(case.target_dtype or np.int64)
-    full = np.moveaxis(target.reshape(*rest, case.shape[axis]), -1, axis)
-    # The numbers are rounded to the case's dtype first, so that a target of another dtype differs
-    # from the usual one in its dtype only.
-    return _cast(FORMATS[case.dtype].round(full), case.target_dtype)
-
-
-def _cast(array: Array, dtype: str) -> Array:
-    return FORMATS[dtype].round(array.astype(np.float64)) if dtype else array
-
-
-def _weights(case: Case, name: str) -> Array | None:
-    given = getattr(case.options, name)
-    if given is None:
-        return None
-    # The key of the stream has no seed: class weights belong to the classes, not to a draw.
-    family, _, dtype = given.partition(":")
-    classes = case.shape[case.class_axis]
-    form = FORMATS[case.dtype]
-    draws = WEIGHTS[family].draw(Stream(f"{name}/{family}/{classes}"), classes, form)
-    return _cast(form.round(draws), dtype)
+    # They are kept for further calls, for which no caller may change them.
+    arrays = {name: locked(it) for name, it in drawn(case, stream).items() if it is not None}
+    return Inputs(**arrays)

@@ -9,6 +9,7 @@ What a test records as `summary` (`record_property("summary", text)`) is printed
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 from collections.abc import Iterator
@@ -53,6 +54,7 @@ _HANDLERS = {
 _BROWSER = "browser"
 _ONNX = "onnx"
 _CLUSTER = "cluster"
+_TENSORFLOW = "tensorflow"
 _PACKAGES = {
     _ONNX: "onnx",
     _CLUSTER: "distributed",
@@ -111,6 +113,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.fail(f"{reason}, and LOSSDIFF_REQUIRE demands it", pytrace=False)
         if reason:
             pytest.skip(reason)
+        if name == _TENSORFLOW:
+            _import_triton()
+
+
+def _import_triton() -> None:
+    """Import Triton before TensorFlow: in the other order it aborts the process.
+
+    Both contain LLVM, which ends with "Option … registered more than once". PyTorch imports Triton
+    whenever it compiles, and tests of both frameworks share a process.
+    """
+    if util.find_spec(_PACKAGES["triton"]) is not None:
+        importlib.import_module(_PACKAGES["triton"])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from ...cases.model import Case, Inputs
 from ...cases.operations import OF_NUMBERS
+from ..answers import GRADIENT_LOGITS
 from ..oracle import Solution
 from .answers import quantities_of
 from .decimals import Decimals, decimals, on_decimals
 from .definition import definition_of
 from .gradient import gradients
 from .graph import Array, broadcast, constant, given
+from .layer import layer_of
 from .operations import value_of
 from .options import matrix_of
 
@@ -52,9 +54,14 @@ def in_digits(
     known = {name: exact.hi for name, exact in solution.quantities.items()}
     before: dict[str, Decimals] = {}
     work = digits + _GUARD
+    layer = layer_of(inputs, numbers[_VALUES]) if case.contract.is_linear else None
     for _ in range(_ROUNDS):
+        if layer is not None:
+            numbers[_VALUES] = layer.logits(work)
         values = on_decimals(list(outputs.values()), numbers, work)
-        now = {name: form.back(name, values[outputs[name]]) for name in known}
+        now = {name: form.back(name, values[array]) for name, array in outputs.items()}
+        if layer is not None:
+            now |= layer.gradients(now.pop(GRADIENT_LOGITS), work)
         if before and all(_agree(now[it], before[it], known[it], digits) for it in known):
             break
         before, work = now, 2 * work
@@ -121,7 +128,7 @@ def _outputs(form: _Form, inputs: Inputs) -> dict[str, Array]:
         return quantities_of(own.formula, case, inputs)
     x, z = given(_VALUES, form.shape), given(_TARGET, form.shape)
     value = value_of(case, inputs, x, z)
-    wrt = {"gradient_logits": x}
+    wrt: dict[str, Array] = {GRADIENT_LOGITS: x}
     if case.target_kind in OF_NUMBERS:
         wrt["gradient_target"] = z
     cotangent = broadcast(constant(form.cotangent(value.shape)), value.shape)
@@ -137,7 +144,9 @@ def _numbers(
         if array is None or (name == _TARGET and form.case.target_kind == "index"):
             continue
         exact = written[name] if name in written else decimals(array.astype(np.float64))
-        yield name, form.rows(exact)
+        # Hidden states are rows as they are.
+        is_layer = name == _VALUES and form.case.contract.is_linear
+        yield name, exact if is_layer else form.rows(exact)
     if form.case.contract.is_defined:  # built-in operations have their weights as constants
         for name in ("weight", "pos_weight"):
             array = getattr(inputs, name)

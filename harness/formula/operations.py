@@ -13,6 +13,10 @@ _OF_ONE_ARRAY = {
     "softmax": f.softmax, "log_softmax": f.log_softmax, "logsumexp": f.logsumexp,
     "sigmoid": f.sigmoid, "log_sigmoid": f.log_sigmoid, "exp": f.exp,
 }  # fmt: skip
+# Hidden states have become logits before.
+_LOG_P = {
+    "logits": f.log_softmax, "hidden": f.log_softmax, "probs": f.log, "log_probs": constant,
+}  # fmt: skip
 
 
 def value_of(case: Case, inputs: Inputs, x: Array, z: Array) -> Array:
@@ -21,7 +25,8 @@ def value_of(case: Case, inputs: Inputs, x: Array, z: Array) -> Array:
     Args:
         case: its operation and options.
         inputs: its arrays, of which labels and weights are read.
-        x: the first argument, shape (R, C) with the classes last; (1, M) where none are read.
+        x: the first argument, or the logits that hidden states are made into, shape (R, C) with
+            the classes last; (1, M) where none are read.
         z: the target, in the same shape; it is not used where the target holds labels.
     """
     if case.operation in _OF_ONE_ARRAY:
@@ -68,9 +73,7 @@ def _of_classes(case: Case, inputs: Inputs, x: Array, z: Array) -> tuple[Array, 
     """Return the loss of each row, and what a mean divides their sum by."""
     options, (rows, classes) = case.options, x.shape
     logits = _transformed(case, x)
-    log_p = {"logits": f.log_softmax, "probs": f.log, "log_probs": constant}[case.contract.domain](
-        logits
-    )
+    log_p = _LOG_P[case.contract.domain](logits)
     weight = np.ones(classes) if inputs.weight is None else inputs.weight.astype(np.float64)
     counts, divisor, q = np.ones(rows), constant(float(rows)), z
     if case.target_kind == "index":

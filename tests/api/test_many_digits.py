@@ -18,11 +18,12 @@ TARGETS: dict[str, Any] = {
     "index": [2, -100], "one_hot": [[0.0, 0, 1], [1, 0, 0]],
     "soft": [[0.5, 0.25, 0.25], [0.0, 1.0, 0.0]], "multi_label": [[0.0, 1, 0.5], [1, 0.25, 0]],
 }  # fmt: skip
-VALUES = {"logits": LOGITS, "probs": PROBS, "log_probs": np.log(PROBS)}
+VALUES = {"logits": LOGITS, "probs": PROBS, "log_probs": np.log(PROBS), "hidden": LOGITS}
+WEIGHT = np.array([[0.5, 0.25, 2.0], [1.5, -1.0, 0.0], [-0.75, 0.1, 0.3]])
 OPTIONS: dict[str, Any] = {
     "label_smoothing": 0.1, "weight": [1.0, 0.5, 2.0], "pos_weight": [2.0, 1.0, 3.0],
     "ignore_index": -100, "axis": 0, "logit_scale": 0.5, "logit_softcap": 30, "z_loss": 0.1,
-    "denominator": 7,
+    "denominator": 7, "linear_bias": [0.5, -0.1, 0.0],
 }  # fmt: skip
 
 
@@ -51,13 +52,15 @@ def test_the_digits_begin_with_those_of_the_oracle(
     given = {} if is_plain else dict(options)
     if kind is not None:
         given["target_kind"] = kind
+    if contract.is_linear:
+        given["linear_weight"] = WEIGHT
 
     few = lossdiff.exact(operation, VALUES[contract.domain], target, **given)
     many = lossdiff.exact(operation, VALUES[contract.domain], target, digits=60, **given)
 
-    for quantity in ("value", "gradient_logits", "gradient_target"):
-        short, long = getattr(few, quantity), getattr(many, quantity)
-        assert (short is None) == (long is None)
+    assert few.float64.keys() == many.float64.keys()
+    for quantity in few.float64:
+        short, long = (getattr(it, quantity) for it in (few, many))
         if short is not None:
             with localcontext() as context:
                 context.prec = 22

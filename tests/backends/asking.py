@@ -100,6 +100,13 @@ def given(answer: Answer) -> list[NDArray[Any]]:
     return [array for array in (answer[0], *answer[1]) if array is not None]
 
 
+def shapes_of_gradients(backend: Backend, name: str, case_id: str) -> list[tuple[int, ...]]:
+    """Return the shapes that the gradients of an answer have: those of what they are taken by."""
+    case = Case.parse(case_id)
+    call = call_of(backend.implementations[name], case)
+    return [getattr(case.inputs(), argument).shape for argument in call.wrt]
+
+
 def second_of(
     backend: Backend, implementation: Implementation, values: Any, *seeds: Any, mode: str
 ) -> Any:

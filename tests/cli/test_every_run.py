@@ -323,7 +323,7 @@ def test_of_an_older_run_it_is_said_which_version_reads_it(command: Any, argumen
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("operations",), "binary_cross_entropy_with_logits "),
+        (("operations",), "binary_cross_entropy_with_logits"),
         (("implementations", *SOFTMAX), "scipy.special.softmax "),
         (("implementations", *SOFTMAX, "--impl", "numpy=mine.py"), "mine.softmax_unnormalised "),
         (("cases", "--suite", "worked", "--operation", "softmax"), f"{CASE}\n"),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..cases.dtypes import FORMATS
 from ..cases.model import Inputs
 from ..errors import ArgumentValueError
+from ..harness.answers import LINEAR_GRADIENTS
 from ..harness.bounds import SOUND
 from ..harness.formula import Decimals, in_digits
 from ..harness.judging import SolvedCase
@@ -32,10 +33,13 @@ class Exactly:
         value: the value, as `decimal.Decimal`: one number for a scalar, otherwise an array of
             dtype object, in the shape of the result.
         gradient_logits: the gradient with respect to the first argument, likewise; None for hidden
-            states, whose gradients are in `float64` under their names.
+            states.
         gradient_target: the gradient with respect to the target; None for targets without one.
         dtype: the dtype of the arrays.
         float64: the same quantities, by their names, rounded to float64.
+        gradient_hidden: of a linear loss, the gradient with respect to the hidden states.
+        gradient_linear_weight: that with respect to the linear weights.
+        gradient_linear_bias: that with respect to the bias; None without one.
     """
 
     value: Any
@@ -43,6 +47,9 @@ class Exactly:
     gradient_target: Any
     dtype: str
     float64: dict[str, NDArray[np.float64]] = field(repr=False)
+    gradient_hidden: Any = None
+    gradient_linear_weight: Any = None
+    gradient_linear_bias: Any = None
 
 
 def exact(
@@ -92,6 +99,7 @@ def exact(
         _plain(found.get("gradient_target")),
         question.case.dtype,
         wide,
+        **{name: found[name] for name in LINEAR_GRADIENTS.values() if name in found},
     )
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ..backends.base import result_shape
 from ..cases.casefile import digest_of, target_family_of
-from ..cases.dtypes import FORMATS, format_of
 from ..cases.model import Case, Inputs
 from ..cases.operations import (
     LANGUAGE_MODELS,
@@ -24,13 +23,14 @@ from ..cases.operations import (
 )
 from ..cases.weights import fitted
 from ..errors import ArgumentTypeError, ArgumentValueError
-from .frameworks import PLAIN, backend_of, framework_of_array, named
+from ..harness.answers import LINEAR_GRADIENTS
+from .arrays import Array, array_of, in_dtype, numbers, shape_of_logits
+from .frameworks import framework_of_array, named
 from .masks import Kept, mask_for_loss, mask_of, masked
-from .written import written
 
-Array = NDArray[Any]
 WEIGHTS = ("weight", "pos_weight")
 _LINEAR = ("linear_weight", "linear_bias")
+_OF_LAYER = tuple(LINEAR_GRADIENTS[name] for name in _LINEAR)  # which has no rows
 _NUMBERS = {
     "ignore_index": (int,),
     "label_smoothing": (int, float),
@@ -82,6 +82,8 @@ class Asked:
         """Return an array in the shape of the first argument as the case holds it."""
         if self.kept is not None:
             return self.kept.of(array)
+        if self.case.contract.is_linear:
+            return array
         if self.axes:
             others = [axis for axis in range(len(self.shape)) if axis not in self.axes]
             array = np.transpose(array, [*others, *self.axes])
@@ -90,7 +92,7 @@ class Asked:
     def restored(self, quantity: str, array: Array) -> Array:
         """Return a quantity in the shape and order of axes that the user knows."""
         if self.kept is not None:
-            return self.kept.back(array)
+            return array if quantity in _OF_LAYER else self.kept.back(array)
         if quantity == "value" and self.case.operation in _REDUCES:
             return array.reshape(self.result)
         if not self.shape:
@@ -129,14 +131,14 @@ def asked(
     contract = OPERATIONS[named("operation", operation, OPERATIONS)]
     given = dict(options or {})
     cotangent, dtype = given.pop("cotangent", None), given.pop("dtype", None)
-    values = _in_dtype(contract.domain, array_of(contract.domain, logits), dtype)
+    values = in_dtype(contract.domain, array_of(contract.domain, logits), dtype)
     if contract.is_loss and contract.reads_classes and not values.ndim:
         raise ArgumentValueError(f"{contract.domain} is one number, and has no classes")
-    linear = {name: _numbers(name, given.pop(name), values.dtype) for name in _LINEAR
+    linear = {name: numbers(name, given.pop(name), values.dtype) for name in _LINEAR
               if contract.is_linear and given.get(name) is not None}  # fmt: skip
-    of_logits = _shape_of_logits(contract, values, linear)
+    of_logits = shape_of_logits(contract, values, linear)
     kind = _kind(contract, values, target, given.pop("target_kind", None))
-    arrays = {name: _numbers(name, given.pop(name), values.dtype) for name in WEIGHTS
+    arrays = {name: numbers(name, given.pop(name), values.dtype) for name in WEIGHTS
               if name in contract.options and given.get(name) is not None}  # fmt: skip
     shape, keeps = values.shape, False
     axes: tuple[int, ...] = ()
@@ -180,85 +182,10 @@ def asked(
     return Asked(case, shape, result, axes, framework_of_array(logits), kept, dtype is not None)
 
 
-def _shape_of_logits(
-    contract: Operation, values: Array, linear: dict[str, Array]
-) -> tuple[int, ...] | None:
-    """Return the shape of the logits that hidden states are made into; None where there are none.
-
-    Raises:
-        ArgumentTypeError: the linear weights are missing.
-        ArgumentValueError: the arrays do not fit each other.
-    """
-    if not contract.is_linear:
-        return None
-    if "linear_weight" not in linear:
-        raise ArgumentTypeError(f"{contract.name} takes linear_weight=, an array of shape (C, H)")
-    weight = linear["linear_weight"]
-    if values.ndim != len("NH") or weight.ndim != len("CH") or values.shape[1:] != weight.shape[1:]:
-        raise ArgumentValueError(
-            f"hidden has shape {values.shape}, linear_weight {weight.shape}; they must have "
-            "(N, H) and (C, H)"
-        )
-    bias = linear.get("linear_bias")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ArgumentValueError(
-            f"linear_bias has shape {bias.shape}; it must have {weight.shape[:1]}"
-        )
-    return values.shape[0], weight.shape[0]
-
-
 def _other_dtype(labels: Array | None, kind: str | None, values: Array) -> str:
     """Return the dtype of a target of probabilities, if it is not that of the values."""
     is_usual = labels is None or kind == "index" or labels.dtype == values.dtype
     return "" if labels is None or is_usual else labels.dtype.name
-
-
-def array_of(name: str, given: object) -> Array:
-    """Return an argument as a NumPy array of the same dtype and shape.
-
-    Args:
-        name: the name of the argument, for messages.
-        given: a number, nested lists of numbers, or an array of any framework. Numbers that are
-            written in other ways, as text or `Decimal`, are rounded to float64.
-
-    Raises:
-        ArgumentTypeError: it holds no numbers, or is no array.
-    """
-    exactly = written(given)
-    if exactly is not None:
-        return exactly.astype(np.float64)
-    framework = framework_of_array(given)
-    array: Array
-    try:
-        array = (
-            np.asarray(given)
-            if framework is None or framework == PLAIN
-            else _converted(framework, given)
-        )
-    except Exception as error:  # other people's arrays may fail in any way
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArgumentTypeError(f"{name} is no array: {reason}") from error
-    if array.dtype.kind not in "biuf" and format_of(array.dtype) is None:
-        what = f"an array of {array.dtype}" if framework else f"a {type(given).__name__}"
-        raise ArgumentTypeError(f"{name} is {what}, which holds no real numbers")
-    return array
-
-
-def _converted(framework: str, given: object) -> Array:
-    backend = backend_of(framework)
-    with backend.as_guest():
-        return backend.to_numpy(given)
-
-
-def _in_dtype(name: str, array: Array, dtype: str | None) -> Array:
-    """Return floating-point numbers, rounded where the user has named a dtype."""
-    if dtype is not None:
-        return FORMATS[named("dtype", dtype, FORMATS)].round(array)
-    if format_of(array.dtype) is None:
-        raise ArgumentValueError(
-            f"{name} holds {array.dtype}; allowed: {', '.join(FORMATS)}, or dtype= to convert it"
-        )
-    return array
 
 
 def _kind(contract: Operation, values: Array, target: object, given: object) -> str | None:
@@ -294,29 +221,10 @@ def _target(
             f"{shape} have {expected}"
         )
     if kind != "index":
-        return _numbers("target", array, values.dtype, exact=dtype is None)
+        return numbers("target", array, values.dtype, exact=dtype is None)
     if array.dtype.kind not in "iu" or (array.astype(np.int64) != array).any():
         raise ArgumentValueError(f"the target holds {array.dtype}; an index target holds int64")
     return array.astype(np.int64)
-
-
-def _numbers(name: str, given: object, dtype: np.dtype[Any], *, exact: bool = True) -> Array:
-    """Return numbers in their own dtype; Python's numbers, and whole ones, in that of the values.
-
-    Raises:
-        ArgumentValueError: the dtype of the values does not hold them exactly.
-    """
-    array = array_of(name, given)
-    is_plain = framework_of_array(given) is None or format_of(array.dtype) is None
-    if not is_plain and exact:
-        return array
-    rounded = FORMATS[dtype.name].round(array)
-    wide = array.astype(np.float64)
-    same = (rounded.astype(np.float64) == wide) | np.isnan(wide)
-    # A list of Python's floats is what a framework would make an array of that dtype from.
-    if exact and array.dtype.kind in "iu" and not same.all():
-        raise ArgumentValueError(f"{name} holds numbers that {dtype.name} does not")
-    return rounded
 
 
 def _shaped(
@@ -363,6 +271,7 @@ def _options(contract: Operation, given: dict[str, Any], axes: int, is_moved: bo
         is_plain = not (contract.is_loss or contract.is_defined) and contract.reads_classes
         is_masked = contract.is_loss and not contract.is_defined
         extra = ["keepdim", "where"] if is_plain else ["where"] if is_masked else []
+        extra += _LINEAR[:1] if contract.is_linear else ()
         named(
             f"option of {contract.name}",
             name,
@@ -435,4 +344,7 @@ def _mask(contract: Operation, values: Array, given: dict[str, Any]) -> Array | 
     if where is None or contract.is_defined:
         return None
     mask = mask_of(array_of("where", where))
+    if contract.is_linear and mask.shape != values.shape[:1]:
+        allowed = f"it must have {values.shape[:1]}, one for each row"
+        raise ArgumentValueError(f"where has shape {mask.shape}; {allowed}")
     return mask_for_loss(mask, values.shape, reads_classes=contract.reads_classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import localcontext
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
@@ -223,7 +224,7 @@ def test_conventions_tell_the_fallback_what_their_weights_are_made_of() -> None:
             continue
         inputs = case.inputs()
         classes = case.shape[case.class_axis]
-        shape = inputs.values.size // classes, classes
+        shape = math.prod(case.shape) // classes, classes
         for _, convention in (("", Convention()), *conventions_for(case)):
             target = targets(case, inputs, convention, shape)
             if not target.counts.any():
