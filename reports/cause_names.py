@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from ..harness.judging import MEANINGS, OR
@@ -21,30 +22,45 @@ LOOKS = "looks like: "
 _NO_LARGER = {
     "formula": "cancellation", "order": "one long sum", "narrow": "a sum in the 16-bit dtype",
 }  # fmt: skip
+# The words by which the name of a mistake shows that it is about an option.
+_WORDS = {
+    "label_smoothing": ("smooth", "ε"), "ignore_index": ("ignore",),
+    "logit_softcap": ("softcap", "the cap"),
+}  # fmt: skip
 _FEW = 3  # findings that one name of a mistake may explain without being an accident
 _NUMBERS = "; its numbers"  # what a note says of them is no cause of its own
 _SHARE = 0.05  # of the findings that a name has to explain, if they are many
 
 
 def by_mistake(
-    rows: Sequence[VerdictRow],
+    rows: Sequence[VerdictRow], partly: Collection[str] = ()
 ) -> tuple[dict[str, list[VerdictRow]], list[VerdictRow]]:
     """Return findings by the mistake that they look like, and those that look like none.
 
     Where one answer looks like several mistakes, the one that explains the most findings is named.
+    Of equal ones it is the one about an option that all these findings have: a mistake about
+    nothing that they have in common would show in other questions, too.
+
+    Args:
+        rows: the findings on one function.
+        partly: the options that some of its questions have, and others have not.
     """
     names = {id(row): row.looks_like.split(OR) for row in rows if row.looks_like}
     left = [row for row in rows if row.looks_like]
     named: dict[str, list[VerdictRow]] = {}
     least = max(1.0, _SHARE * len(rows)) if len(rows) > _FEW else 0.0
     while left:
-        counts: dict[str, tuple[int, int]] = {}
+        members: dict[str, list[VerdictRow]] = {}
+        first: Counter[str] = Counter()
         for row in left:
             for place, name in enumerate(names[id(row)]):
-                count, first = counts.get(name, (0, 0))
-                counts[name] = count + 1, first - place  # of equal ones the simpler one
-        best = max(counts, key=lambda name: counts[name])
-        mine = [row for row in left if best in names[id(row)]]
+                members.setdefault(name, []).append(row)
+                first[name] -= place  # of equal ones the simpler one
+        best = max(
+            members,
+            key=lambda it: (len(members[it]), _is_about(it, members[it], partly), first[it]),
+        )
+        mine = members[best]
         if len(mine) <= least and named:
             break
         named[best] = mine
@@ -55,6 +71,15 @@ def by_mistake(
         if larger:
             named[larger] += named.pop(name)
     return named, [row for row in rows if not row.looks_like] + left
+
+
+def _is_about(name: str, rows: Iterable[VerdictRow], options: Iterable[str]) -> bool:
+    """Return whether the name of a mistake is about an option that all of some findings have."""
+    return any(
+        all(option in row.options for row in rows)
+        and any(word in name for word in _WORDS.get(option, (option,)))
+        for option in options
+    )
 
 
 def without_consequences(

@@ -33,6 +33,7 @@ from .cause_names import (
 from .survey import dtype_order
 
 _SHARE = 0.1  # of a function's findings, which a named cause explains to come before all others
+_SAYING = ("mutates", "spoils")  # verdicts that say by themselves what is wrong
 CauseKind = Literal["finding", "settled", "explained", "convention", "unclaimed"]
 _ORDER: tuple[CauseKind, ...] = ("finding", "settled", "explained", "convention", "unclaimed")
 
@@ -163,7 +164,8 @@ class CauseCollector:
 def _order(cause: Cause, many: float) -> tuple[int, bool, int, int]:
     """Return a key that is smallest for the worst cause; what explains many comes first."""
     rank, count = cause.severity
-    is_named = cause.what.startswith(LOOKS) and count >= many
+    says_it = cause.what.startswith(LOOKS) or kind_of(cause.verdicts[0]).word.startswith(_SAYING)
+    is_named = says_it and count >= many
     return _ORDER.index(cause.kind), not is_named, -rank, -count
 
 
@@ -228,6 +230,13 @@ class _Members:
         for option in row.options:
             self._reasons[option][why] += 1
 
+    @property
+    def partly(self) -> frozenset[str]:
+        """The options that some questions have, and others have not."""
+        asked = self.tally.questions
+        counted = self.features.items()
+        return frozenset(it for (name, it), count in counted if name == "option" and count < asked)
+
     def name_unjudged(self, claimed: Collection[str]) -> None:
         """Name the options that no number was judged with."""
         for option, reasons in self._reasons.items():
@@ -266,7 +275,7 @@ _NAMED: tuple[tuple[CauseKind, Callable[[VerdictRow], str]], ...] = (
 
 def _causes_of(function: Function, mine: _Members) -> Iterator[Cause]:
     for kind in ("finding", "settled"):
-        named, others = by_mistake(mine.rows[kind])
+        named, others = by_mistake(mine.rows[kind], mine.partly)
         others = list(without_consequences(named, others, mine.rows["convention"]))
         for name, rows in named.items():
             yield _cause(function, kind, LOOKS + name, rows, mine)

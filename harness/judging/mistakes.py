@@ -8,6 +8,7 @@ of its kind, and a planted function in `tests/harness/judging/test_mistakes.py`.
 from __future__ import annotations
 
 from .mistake import Mistake
+from .mistakes_of_forms import OF_FORMS
 from .mistakes_of_gradients import OF_GRADIENTS
 from .mistakes_of_language_models import OF_LANGUAGE_MODELS
 from .mistakes_of_linear_losses import OF_LINEAR_LOSSES
@@ -18,6 +19,7 @@ MISTAKES: tuple[Mistake, ...] = (
     *OF_OPTIONS,
     *OF_LANGUAGE_MODELS,
     *OF_SOFTMAX,
+    *OF_FORMS,
     *OF_GRADIENTS,
     *OF_LINEAR_LOSSES,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from . import steps as right
@@ -194,6 +196,28 @@ def smoothing_added() -> Steps:
     return changed(weighted=mixed)
 
 
+def _mixed(keep: Callable[[float, int], float], share: Callable[[float, int], float]) -> Steps:
+    """Return steps whose smoothed target is a·q + b, by functions of ε and C."""
+
+    def mixed(problem: Problem, target: Traced) -> Traced:
+        epsilon, size = problem.smoothing, max(problem.classes, 1)
+        every = target * keep(epsilon, size) + share(epsilon, size)
+        inside = problem.counts & np.ones(target.value.shape, np.bool_)
+        return chosen(inside, every, 0.0) * problem.weight
+
+    return changed(weighted=mixed)
+
+
+@OF_OPTIONS.mistake("the target's class gets 1 − ε, without its share ε/C", of_smoothing)
+def smoothing_without_own_share() -> Steps:
+    return _mixed(lambda epsilon, size: 1 - epsilon - epsilon / size, lambda e, size: e / size)
+
+
+@OF_OPTIONS.mistake("ε and 1 − ε are exchanged", of_smoothing)
+def smoothing_exchanged() -> Steps:
+    return _mixed(lambda epsilon, _: epsilon, lambda epsilon, size: (1 - epsilon) / size)
+
+
 @OF_OPTIONS.mistake("the smooth part counts ignored rows", of_ignored_smoothing)
 def smoothing_of_ignored_rows() -> Steps:
     def mixed(problem: Problem, target: Traced) -> Traced:
@@ -244,6 +268,19 @@ def mean_over_weights() -> Steps:
         return float((problem.target * problem.weight).sum())
 
     return changed(divisor=total)
+
+
+@OF_OPTIONS.mistake(
+    "the mean divides by the weights of all classes, not by those of the rows",
+    lambda case: of_class_means(case) and of_weights(case),
+)
+def mean_over_weights_of_classes() -> Steps:
+    return changed(divisor=lambda problem: float(problem.weight.sum()))
+
+
+@OF_OPTIONS.mistake("the mean divides by the number of classes", of_class_means)
+def mean_over_classes() -> Steps:
+    return changed(divisor=lambda problem: float(problem.classes))
 
 
 @OF_OPTIONS.mistake("the mean runs over all elements, not over the rows", of_class_means)

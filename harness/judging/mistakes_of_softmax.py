@@ -43,10 +43,10 @@ def _logs(of_probability: Logs) -> Logs:
 
 @OF_SOFTMAX.mistake("softmax applied twice", of_softmax)
 def softmax_twice() -> Steps:
-    return changed(first=_softmax)
+    return changed(first=softmax_of)
 
 
-def _softmax(problem: Problem, x: Traced) -> Traced:
+def softmax_of(problem: Problem, x: Traced) -> Traced:
     e = exp(x - x.value.max(problem.axis, keepdims=True))
     return e / e.sum(problem.axis)
 
@@ -224,7 +224,7 @@ def _over(axis: int) -> Steps:
     return changed(over=lambda problem: (axis % problem.x.ndim,))
 
 
-def _other_axis(axis: int) -> Applies:
+def has_other_axis(axis: int) -> Applies:
     def applies(case: Case) -> bool:
         axes = len(case.shape)
         return (
@@ -238,7 +238,7 @@ def _other_axis(axis: int) -> Applies:
 
 
 for _axis, _name in ((0, "the first axis"), (1, "axis 1"), (-1, "the last axis"), (2, "axis 2")):
-    OF_SOFTMAX.mistake(f"softmax runs over {_name}", _other_axis(_axis))(partial(_over, _axis))
+    OF_SOFTMAX.mistake(f"softmax runs over {_name}", has_other_axis(_axis))(partial(_over, _axis))
 
 
 def _without(keep: Callable[[int], Array]) -> Steps:
@@ -251,18 +251,18 @@ def _without(keep: Callable[[int], Array]) -> Steps:
     return changed(addends=addends)
 
 
-def _many_classes(least: int) -> Applies:
+def many_classes(least: int) -> Applies:
     return lambda case: (
         of_softmax(case) and bool(case.shape) and case.shape[case.class_axis] >= least
     )
 
 
-@OF_SOFTMAX.mistake("the last class is not summed", _many_classes(2))
+@OF_SOFTMAX.mistake("the last class is not summed", many_classes(2))
 def last_class_dropped() -> Steps:
     return _without(lambda classes: np.arange(classes) < classes - 1)
 
 
-@OF_SOFTMAX.mistake("the first class is not summed", _many_classes(2))
+@OF_SOFTMAX.mistake("the first class is not summed", many_classes(2))
 def first_class_dropped() -> Steps:
     return _without(lambda classes: np.arange(classes) > 0)
 
@@ -284,18 +284,18 @@ def _block_ends(size: int) -> Steps:
 
 
 def _tail(size: int) -> Applies:
-    return lambda case: _many_classes(size + 1)(case) and case.shape[case.class_axis] % size != 0
+    return lambda case: many_classes(size + 1)(case) and case.shape[case.class_axis] % size != 0
 
 
 for _size in (4, 8, 16, 32, 64, 128, 256, 512, 1024):
     OF_SOFTMAX.mistake(f"classes beyond a multiple of {_size} are not summed", _tail(_size))(
         partial(_whole_blocks, _size)
     )
-    OF_SOFTMAX.mistake(f"only the first {_size} classes are summed", _many_classes(_size + 1))(
+    OF_SOFTMAX.mistake(f"only the first {_size} classes are summed", many_classes(_size + 1))(
         partial(_one_block, _size)
     )
     OF_SOFTMAX.mistake(
-        f"the last class of each block of {_size} is not summed", _many_classes(_size + 1)
+        f"the last class of each block of {_size} is not summed", many_classes(_size + 1)
     )(partial(_block_ends, _size))
 
 # --- small constants -------------------------------------------------------------------------

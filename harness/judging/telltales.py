@@ -14,7 +14,9 @@ from .mistake import of_sigmoid
 from .solved_case import SolvedCase
 
 AT_KINK = "the derivative at exactly 0 is that of a kink, such as that of |x|"
-NEXT_TO_1 = "small numbers have only the digits of a number next to 1, such as 1 + tanh(x/2)"
+NEXT_TO_1 = (
+    "small numbers have only the digits of a number next to 1, as in 1 − σ(−x) or 1 + tanh(x/2)"
+)
 _AMPLE = 2.0
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from ...backends.claim import Calling, Limits
 from ...cases.operations import OPERATIONS, Options
 from ..answers import one_line
+from .callables import default_of
 from .plain_question import SHAPE, Asker, Guess, Reply, exact_value
-from .signature import default_of
 
 _EVERYDAY: dict[str, Any] = {"weight": "positive", "label_smoothing": 0.1}
 _NO_CLASSES = (-100, -1)

@@ -20,7 +20,7 @@ from ..answers import one_line
 from .calling import bound, gradient_of
 from .extent import Extent
 from .parameters import FLAGS, OPTIONS, SPELLINGS
-from .plain_question import REDUCTIONS, Array, Asker, Guess, Reply, exact_value, reduced
+from .plain_question import NEAR, REDUCTIONS, Array, Asker, Guess, Reply, exact_value, reduced
 from .signature import Reading, read
 from .taken import Candidate, Failed, Left, Taken
 from .tracebacks import own_traceback
@@ -86,6 +86,7 @@ class _Learner:
         guess, reply = self._guessed()
         self._reading = self._readings[guess.operation]
         self._remarks[:0] = self._reading.remarks
+        self._limits = replace(self._limits, clip=self._limits.clip or self._reading.clip)
         if reply.error is not None:
             return self._failed(guess, reply.error)
         guess = self._with_returns(guess, reply)
@@ -125,7 +126,11 @@ class _Learner:
     # --- the first question
 
     def _guessed(self) -> tuple[Guess, Reply]:
-        """Return the first guess whose answer is near the exact one; else the likeliest guess."""
+        """Return the first guess whose answer is near the exact one; else the likeliest guess.
+
+        That is one whose answer a usual mistake gives, or else one whose answer has the shape of a
+        loss.
+        """
         tried: list[tuple[Guess, Reply]] = []
         for guess in self._guesses():
             for spelled in self._spelled(guess, "mean"):
@@ -136,7 +141,10 @@ class _Learner:
                     return spelled, reply
         answered = [it for it in tried if it[1].error is None]
         shaped = [it for it in answered if self._has_shape_of_a_loss(*it)]
-        return (shaped or answered or tried)[0]
+        known = (it for it in shaped if len(self._readings) > 1 and self._asker.recognises(*it))
+        chosen = next(known, (shaped or answered or tried)[0])
+        self._say(chosen[0])
+        return chosen
 
     def _guesses(self) -> Iterator[Guess]:
         for operation, reading in self._readings.items():

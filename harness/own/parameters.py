@@ -90,7 +90,9 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 RECIPROCALS = ("temperature", "softmax_temperature", "logits_scaling", "logit_divisor")
 # `eps` is a smoothing if it is one by its size, and else what keeps a logarithm finite.
 EPSILON = ("eps", "epsilon", "alpha")
-LEAST_SMOOTHING = 1e-3
+LEAST_SMOOTHING = 1e-3  # a smoothing is larger
+# Parameters of what keeps a logarithm finite, where they have such a size.
+EPSILONS = ("eps", "epsilon", "clip", "clip_eps", "fuzz")
 # What a parameter of the reduction may be given, the most usual first.
 SPELLINGS: dict[str, tuple[Fixed, ...]] = {
     "mean": ("mean", "sum_over_batch_size", True, "elementwise_mean", "avg"),
@@ -134,6 +136,16 @@ class Role:
 
     name: str
     is_firm: bool = True
+
+
+def clip_of(parameter: str, default: Any) -> float:
+    """Return the ε that a parameter keeps logarithms finite with; 0 for none.
+
+    >>> clip_of("eps", 1e-12), clip_of("eps", 0.1), clip_of("gamma", 1e-12)
+    (1e-12, 0.0, 0.0)
+    """
+    is_epsilon = parameter.lower().strip("_") in EPSILONS and isinstance(default, float)
+    return default if is_epsilon and 0 < default <= LEAST_SMOOTHING else 0.0
 
 
 def neutral_of(parameter: str, default: Any) -> float | None:
@@ -191,6 +203,6 @@ def role_of(parameter: str, default: Any = None) -> Role | None:
             if name in names and role != "linear_bias":
                 return Role(role, is_firm)
     if name in EPSILON and isinstance(default, int | float):
-        is_smoothing = default == 0 or default >= LEAST_SMOOTHING
+        is_smoothing = default == 0 or default > LEAST_SMOOTHING
         return Role("label_smoothing") if is_smoothing else None
     return Role("from_logits") if name in LOGITS_FLAGS else None

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from ...backends.base import Backend, Call, Implementation
 from ...backends.claim import Calling, Claim, Fixed
-from ...cases.dtypes import FORMATS
+from ...cases.dtypes import FORMATS, format_of
 from ...cases.model import Case
 from ...cases.operations import OPERATIONS, Reduction, TargetKind
-from ..judging import SolvedCase
+from ..answers import VALUE
+from ..judging import SolvedCase, looks_like
 from ..oracle import CONTRACT, Convention
 from .calling import bound
 from .taken import Candidate
@@ -34,7 +35,7 @@ _TARGETS: dict[str, str] = {
     "real": "numbers",
 }  # fmt: skip
 # Of the largest exact number; a wrong convention or formula is further away.
-_NEAR, _NEAR_16_BITS = 1e-3, 0.03
+NEAR, _NEAR_16_BITS = 1e-3, 0.03
 _ITEMS = ("loss", "losses", "value", "result", "output", "out")  # keys of the value
 _16_BITS = 11  # bits of precision, at most
 _NEEDED = {
@@ -156,6 +157,20 @@ class Asker:
             asked = [reduced(case, it) for it in REDUCTIONS]
         return Reply(value, None, any(_is_near(value, it) for it in asked), returns, item)
 
+    def recognises(self, guess: Guess, reply: Reply) -> bool:
+        """Return whether an answer that is not near the exact one is that of a usual mistake."""
+        case, answer = self.case(guess), reply.value
+        if answer is None or format_of(answer.dtype) is None:
+            return False
+        is_open = "reduction" in case.contract.options and "reduction" not in guess.options
+        asked = [reduced(case, it) for it in REDUCTIONS] if is_open else [case]
+        solved = (SolvedCase(it, it.inputs()) for it in asked)
+        return any(
+            answer.shape == it.solution.quantities[VALUE].to_float().shape
+            and bool(looks_like(it, VALUE, answer))
+            for it in solved
+        )
+
     def differentiates(self, guess: Guess, wrt: tuple[str, ...]) -> bool:
         """Return whether the function can be differentiated with respect to some arguments."""
         case = self.case(guess)
@@ -259,7 +274,7 @@ def _is_near(value: Array, case: Case) -> bool:
         exact = exact_value(case, convention)
         if value.shape != exact.shape or value.dtype.kind not in "fiV":
             return False
-        near = _NEAR if FORMATS[case.dtype].precision > _16_BITS else _NEAR_16_BITS
+        near = NEAR if FORMATS[case.dtype].precision > _16_BITS else _NEAR_16_BITS
         with np.errstate(all="ignore"):
             off = np.abs(value.astype(np.float64) - exact)
             if bool((off <= near * max(float(np.abs(exact).max()), near)).all()):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...backends.claim import Calling, Fixed
 from ...cases.operations import OPERATIONS, Operation, Options
+from .callables import called_of, kind_of, method_of, named_in, parameters_in, place_in
 from .made_with import ARRAYS, attributes, bound_keywords, is_array, is_plain
-from .parameters import CLASSES, OPTIONS, RECIPROCALS, linear_role_of, neutral_of, role_of
+from .parameters import CLASSES, OPTIONS, RECIPROCALS, clip_of, linear_role_of, neutral_of, role_of
 from .taken import Candidate
 
 _EMPTY = inspect.Parameter.empty
@@ -34,6 +34,7 @@ class Reading:
         forwards: whether it takes any keyword.
         may_swap: whether the names do not say which of the two arrays comes first.
         is_silent: whether it does not say its parameters.
+        clip: the default of its parameter for the ε that keeps logarithms finite; 0 for none.
     """
 
     calling: Calling
@@ -46,6 +47,7 @@ class Reading:
     forwards: bool = False
     may_swap: bool = False
     is_silent: bool = False
+    clip: float = 0.0
 
 
 @dataclass
@@ -73,6 +75,7 @@ class _Reader:
     spelling: list[tuple[str, Fixed, Fixed]] = field(default_factory=list)
     defaults: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    clip: float = 0.0
 
     def sort(self, parameters: list[inspect.Parameter], *, arrays: bool, options: bool) -> None:
         """Find the role of each parameter.
@@ -220,10 +223,22 @@ class _Reader:
                 self.always[parameter.name] = neutral
                 what = f"{parameter.name}={neutral:g} is passed, not its own {parameter.default!r}"
                 self.remarks.append(f"{what}: {self.operation.name} has no such option")
+            elif self._is_clip(parameter):
+                self.clip = parameter.default
+                what = f"{parameter.name}={parameter.default!r} is taken for the ε"
+                self.remarks.append(f"{what} that it clips probabilities to")
             else:
                 alone.append(f"{parameter.name}={parameter.default!r}")
         if alone:
             self.remarks.append(f"left alone: {', '.join(alone)}")
+
+    def _is_clip(self, parameter: inspect.Parameter) -> bool:
+        """Return whether a parameter is the ε of a loss, which its user can read in the signature.
+
+        What does something else with it, such as adding it, is judged as if it had none.
+        """
+        clips = self.operation.is_loss and not self.operation.is_defined
+        return clips and clip_of(parameter.name, parameter.default) > 0
 
     def _neutral_of(self, parameter: inspect.Parameter) -> float | None:
         """Return the value that takes away what a parameter does; None where it may be meant."""
@@ -248,15 +263,15 @@ def read(candidate: Candidate) -> Reading:
     A function without a signature is called by position.
     """
     operation = OPERATIONS[candidate.operation]
-    function, kind = candidate.function, _kind_of(candidate.function)
-    taking = _parameters(_method(function) if kind != "plain" else _called(function))
+    function, kind = candidate.function, kind_of(candidate.function)
+    taking = parameters_in(method_of(function) if kind != "plain" else called_of(function))
     if taking is None:
         return _by_position(operation, is_silent=True)
     if kind != "plain":
         taking = taking[1:]  # without `self`
-    making = _named(_parameters(function) or []) if kind != "plain" else []
+    making = named_in(parameters_in(function) or []) if kind != "plain" else []
     forwards = kind == "plain" and any(it.kind is it.VAR_KEYWORD for it in taking)
-    named = _named(taking)
+    named = named_in(taking)
     if not named and any(it.kind is it.VAR_POSITIONAL for it in taking):
         return _by_position(operation, forwards=forwards)
     renamed = {own: name for name, own in candidate.declaration.rename}
@@ -296,12 +311,12 @@ def _reading(
             reader.options.pop(role.name, None)
             reader.defaults.pop(role.name, None)
     ordered = [(role, it) for role, it in reader.arrays.items()]
-    ordered.sort(key=lambda item: _place(candidate.function, item[1]))
-    places = [_place(candidate.function, it) for _, it in ordered]
+    ordered.sort(key=lambda item: place_in(candidate.function, item[1]))
+    places = [place_in(candidate.function, it) for _, it in ordered]
     # What gives a function a gradient of its own may look at arguments by position only.
     is_first = places == list(range(len(ordered)))
     # An object is called through its class, whose names need not be those of its method.
-    is_object = kind != "plain" or _called(candidate.function) is not candidate.function
+    is_object = kind != "plain" or called_of(candidate.function) is not candidate.function
     kinds = {it.kind for it in reader.arrays.values()}
     by_position = is_object or inspect.Parameter.POSITIONAL_ONLY in kinds
     by_position |= is_first and kinds <= set(_POSITIONAL)
@@ -325,61 +340,8 @@ def _reading(
         (*reader.defaults.values(), *reader.remarks),
         forwards,
         may_swap,
+        clip=reader.clip,
     )
-
-
-def _place(function: Callable[..., Any], parameter: inspect.Parameter) -> int:
-    method = _method(function) if inspect.isclass(function) else _called(function)
-    names = [it.name for it in _parameters(method) or []]
-    return names.index(parameter.name) if parameter.name in names else 0
-
-
-def _kind_of(function: Callable[..., Any]) -> str:
-    """Return whether a class has to be constructed, and whether it has a gradient of its own."""
-    if not inspect.isclass(function):
-        return "plain"
-    return "forward_backward" if hasattr(function, "backward") else "class"
-
-
-def _method(function: Any) -> Any:
-    """Return the method of a class that takes the arrays."""
-    found = getattr(function, "forward", None) or getattr(function, "call", None)
-    return found or function.__dict__.get("__call__")
-
-
-def _called(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what takes the arrays: of an object the method that its class is called through."""
-    if inspect.isroutine(function) or isinstance(function, functools.partial):
-        return function
-    for name in ("forward", "call"):
-        method = getattr(function, name, None)
-        if callable(method) and inspect.ismethod(method):
-            return method
-    return function
-
-
-def default_of(function: Any, parameter: str) -> Any:
-    """Return the default of a parameter of a function, or of a class's constructor; None for none.
-
-    >>> default_of(lambda x, pad_id=0: x, "pad_id")
-    0
-    """
-    found = (it.default for it in _parameters(function) or [] if it.name == parameter)
-    default = next(found, None)
-    return None if default is _EMPTY else default
-
-
-def _parameters(function: Any) -> list[inspect.Parameter] | None:
-    """Return the parameters of a function; None if it does not say them."""
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except Exception:  # noqa: BLE001 -- functions of C, and objects that only look callable
-        return None
-
-
-def _named(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
-    variable = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    return [it for it in parameters if it.kind not in variable]
 
 
 def _by_position(

@@ -54,6 +54,21 @@ def test_of_several_mistakes_the_one_that_fits_most_findings_is_named() -> None:
     assert [cause.what for cause in causes(given)] == [f"looks like: {TWICE}"]
 
 
+def test_of_mistakes_that_fit_equally_one_about_their_option_is_named() -> None:
+    """In questions without the option the other would show, too."""
+    about = "the gradient leaves logit_scale out"
+    mine = wrong(4, f"{SIGN} or {about}", options={"logit_scale": 0.25})
+
+    assert [it.what for it in causes([*mine, *rows(2, start=4)])] == [f"looks like: {about}"]
+    assert [it.what for it in causes(mine)] == [f"looks like: {SIGN}"]
+
+
+def test_writing_to_an_argument_comes_before_a_mistake_of_small_numbers() -> None:
+    given = [*wrong(2, TWICE), *rows(3, verdict="mutates:logits", start=2)]
+
+    assert [it.what for it in causes(given)] == ["mutates:logits", f"looks like: {TWICE}"]
+
+
 def test_of_mistakes_that_fit_equally_the_simpler_one_is_named() -> None:
     assert [it.what for it in causes(wrong(4, f"{SIGN} or {TWICE}"))] == [f"looks like: {SIGN}"]
 

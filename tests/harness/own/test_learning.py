@@ -193,7 +193,29 @@ def test_a_small_epsilon_is_no_smoothing(numpy: Backend) -> None:
     found = taken(loss, "cross_entropy", numpy)
 
     assert found.implementation.options == frozenset()
-    assert "left alone: eps=1e-12" in found.remarks
+    assert found.implementation.claim.limits.clip == 1e-12
+    assert "eps=1e-12 is taken for the ε that it clips probabilities to" in found.remarks
+
+
+def test_a_loss_that_is_wrong_is_taken_for_what_its_mistake_fits(numpy: Backend) -> None:
+    """Nothing is near `-log10(p)`, but of probabilities it is 1/ln 10 times what is due."""
+
+    def loss(y_hat: Any, y: Any) -> Any:
+        return -np.log10(np.take_along_axis(y_hat, np.expand_dims(y, 1), 1))[:, 0]
+
+    found = taken(loss, "cross_entropy", numpy)
+
+    assert found.implementation.operation == "cross_entropy_probs"
+    assert "it takes probabilities" in found.remarks
+
+
+def test_a_binary_loss_that_is_divided_by_the_batch_is_taken_for_a_mean(numpy: Backend) -> None:
+    def loss(p: Any, z: Any) -> Any:
+        return -(z * np.log(p) + (1 - z) * np.log(1 - p)).sum() / len(z)
+
+    found = taken(loss, "binary_cross_entropy", numpy)
+
+    assert dict(found.implementation.claim.limits.fixed) == {"reduction": "mean"}
 
 
 def test_a_keyword_that_is_bound_is_the_one_value_of_its_option(numpy: Backend) -> None:
