@@ -126,6 +126,12 @@ def of_sums(case: Case) -> bool:
     return of_losses(case) and case.options.reduction == "sum"
 
 
+def of_sums_and_means(case: Case) -> bool:
+    """Whether the losses of several rows over classes become one number."""
+    is_reduced = of_class_losses(case) and case.options.reduction != "none"
+    return is_reduced and bool(case.shape) and case.shape[0] > 1
+
+
 def of_unreduced(case: Case) -> bool:
     return of_losses(case) and case.options.reduction == "none"
 

@@ -239,13 +239,6 @@ def pos_weight_for_share() -> Steps:
 # --- gradients of something else -------------------------------------------------------------
 
 
-def _cotangent_of_elements(formula: Formula) -> Array:
-    """Return the cotangent of each element's loss, divided by what a mean divides by."""
-    problem, v = formula.problem, formula.cotangent
-    is_mean = not v.ndim and problem.case.contract.is_loss and problem.reduction == "mean"
-    return np.asarray(v / formula.steps.divisor(problem) if is_mean else v)
-
-
 def _plainly(value: Array, *parts: Array) -> Approx:
     return Approx(value, 8 * sum((np.abs(part) for part in parts), np.abs(value)))
 
@@ -272,7 +265,7 @@ def gradient_of_argument() -> Steps:
 def gradient_by_logits() -> Steps:
     def difference(formula: Formula) -> Approx:
         x, z = formula.x.value, formula.q.value
-        v = _cotangent_of_elements(formula) * formula.problem.weight
+        v = formula.element_cotangent()
         return _plainly((x - z) * v, x * v, z * v)
 
     return changed(gradient=difference)
@@ -286,7 +279,7 @@ def gradient_by_logits() -> Steps:
 def second_derivative() -> Steps:
     def product(formula: Formula) -> Approx:
         p = sigmoid(formula.x).value
-        v = _cotangent_of_elements(formula) * formula.problem.weight
+        v = formula.element_cotangent()
         return _plainly(p * (1 - p) * v, p * v)
 
     return changed(gradient=product)

@@ -232,6 +232,17 @@ def gradient_without_target() -> Steps:
 
 
 @OF_GRADIENTS.mistake(
+    "the gradient is p + target", _of_cross_entropy, quantities=(GRADIENT_LOGITS,)
+)
+def gradient_plus_target() -> Steps:
+    return changed(
+        gradient=lambda formula: _p_minus_target(
+            formula, -right.smoothed(formula.problem, formula.q).value
+        )
+    )
+
+
+@OF_GRADIENTS.mistake(
     "ignored rows have a gradient",
     lambda case: _of_cross_entropy(case) and of_ignored(case),
     quantities=(GRADIENT_LOGITS,),

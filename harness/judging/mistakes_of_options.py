@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from .mistake import (
     of_pos_weights,
     of_smoothing,
     of_sums,
+    of_sums_and_means,
     of_weighted_smoothing,
     of_weights,
 )
@@ -126,6 +128,37 @@ def _all_labels(problem: Problem) -> Array:
     inside = (labels >= -size) & (labels < size)
     places = problem.places
     return np.asarray(((places == labels % size) & inside).astype(problem.x.dtype))
+
+
+@OF_OPTIONS.mistake("ignored rows are summed, and the mean divides by the others", of_ignored)
+def ignored_rows_summed() -> Steps:
+    return changed(
+        target=lambda problem, _: Traced(Approx.of(_all_labels(problem))), counts=_every_row
+    )
+
+
+def _ignored_as_first_class(problem: Problem) -> Array:
+    ignored = ~problem.counts & (problem.places == 0)
+    return np.asarray(np.where(ignored, 1, problem.target).astype(problem.x.dtype))
+
+
+@OF_OPTIONS.mistake(
+    "ignored rows are summed as class 0, and the mean divides by the others", of_ignored
+)
+def ignored_rows_summed_as_first_class() -> Steps:
+    return changed(
+        target=lambda problem, _: Traced(Approx.of(_ignored_as_first_class(problem))),
+        counts=_every_row,
+    )
+
+
+@OF_OPTIONS.mistake("ignored rows count as class 0", of_ignored)
+def ignored_rows_as_first_class() -> Steps:
+    return changed(
+        target=lambda problem, _: Traced(Approx.of(_ignored_as_first_class(problem))),
+        divisor=lambda problem: float((_ignored_as_first_class(problem) * problem.weight).sum()),
+        counts=_every_row,
+    )
 
 
 def _every_row(problem: Problem) -> Array:
@@ -278,7 +311,7 @@ def mean_over_weights_of_classes() -> Steps:
     return changed(divisor=lambda problem: float(problem.weight.sum()))
 
 
-@OF_OPTIONS.mistake("the mean divides by the number of classes", of_class_means)
+@OF_OPTIONS.mistake("the mean divides by the number of classes", of_means)
 def mean_over_classes() -> Steps:
     return changed(divisor=lambda problem: float(problem.classes))
 
@@ -309,3 +342,23 @@ def mean_over_one_less() -> Steps:
 @OF_OPTIONS.mistake("divided by the number of rows twice", of_means)
 def mean_twice() -> Steps:
     return changed(divisor=lambda problem: right.divisor(problem) * problem.rows)
+
+
+@OF_OPTIONS.mistake("the last row is left out", of_sums_and_means)
+def last_row_left_out() -> Steps:
+    def counts(problem: Problem) -> Array:
+        kept = np.ones_like(problem.counts)
+        kept[-1:] = False
+        return problem.counts & kept
+
+    return changed(counts=counts)
+
+
+def _added_to_divisor(epsilon: float) -> Steps:
+    return changed(divisor=lambda problem: right.divisor(problem) + epsilon)
+
+
+for _epsilon in (1e-3, 1e-4, 1e-5, 1e-6, 2.0**-23, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12):
+    OF_OPTIONS.mistake(f"{_epsilon:.3g} is added to what the mean divides by", of_means)(
+        partial(_added_to_divisor, _epsilon)
+    )

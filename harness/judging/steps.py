@@ -280,6 +280,18 @@ class Formula:
         divided = v / self.steps.divisor(problem) if reduction == "mean" else v
         return np.broadcast_to(divided, problem.counts.shape)
 
+    def element_cotangent(self) -> Array:
+        """Return the cotangent of each element's loss with its weights; of no loss, the cotangent.
+
+        It is divided by what a mean divides by.
+        """
+        problem, v = self.problem, self.cotangent
+        if not problem.case.contract.is_loss:
+            return v
+        is_mean = not v.ndim and (self.steps.reduction or problem.reduction) == "mean"
+        divided = v / self.steps.divisor(problem) if is_mean else v
+        return np.asarray(divided * problem.weight * np.ones_like(problem.x))
+
     @cached_property
     def x(self) -> Traced:
         """The first argument, or the inner products of a linear layer."""

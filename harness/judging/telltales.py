@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from ...cases.dtypes import FORMATS
 from ..answers import GRADIENT_LOGITS, VALUE
 from .mistake import of_sigmoid
+from .problem import problem_of
 from .solved_case import SolvedCase
+from .steps import RIGHT, Formula
 
 AT_KINK = "the derivative at exactly 0 is that of a kink, such as that of |x|"
 NEXT_TO_1 = (
     "small numbers have only the digits of a number next to 1, as in 1 − σ(−x) or 1 + tanh(x/2)"
 )
+GRADIENT_NEXT_TO_1 = "small gradients have only the digits of a number next to 1, as in 1 − σ(−x)"
 _AMPLE = 2.0
 
 
@@ -46,17 +49,23 @@ def at_kink(
 def next_to_1(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> Iterator[str]:
     """Yield that probabilities are right only as numbers that are added to 1 are.
 
+    So is a gradient that is made of them, in units of its cotangent.
+
     Args:
         solved: the case.
         quantity: the quantity.
         answer: the array that came back, which is wrong.
     """
-    if quantity != VALUE or solved.case.operation not in ("sigmoid", "softmax"):
-        return
-    right, got = solved.solution.quantities[quantity].to_float(), answer.astype(np.float64)
     unit = FORMATS[solved.case.dtype].unit_roundoff
+    right, got = solved.solution.quantities[quantity].to_float(), answer.astype(np.float64)
     if right.shape != got.shape or not np.isfinite(right).all() or not np.isfinite(got).all():
         return
-    steps = got / (unit / 2)
-    if (np.abs(got - right) <= _AMPLE * unit).all() and (steps == np.round(steps)).all():
-        yield NEXT_TO_1
+    if quantity == VALUE and solved.case.operation in ("sigmoid", "softmax"):
+        steps = got / (unit / 2)
+        if (np.abs(got - right) <= _AMPLE * unit).all() and (steps == np.round(steps)).all():
+            yield NEXT_TO_1
+    elif quantity == GRADIENT_LOGITS and of_sigmoid(solved.case):
+        problem = problem_of(solved.case, solved.inputs, FORMATS[solved.case.dtype])
+        size = np.abs(Formula(problem, RIGHT).element_cotangent())
+        if (np.abs(got - right) <= _AMPLE * unit * np.maximum(size, np.abs(right))).all():
+            yield GRADIENT_NEXT_TO_1

@@ -53,10 +53,27 @@ def default_of(function: Any, parameter: str) -> Any:
 
 
 def parameters_in(function: Any) -> list[inspect.Parameter] | None:
-    """Return the parameters of a function; None if it does not say them."""
+    """Return the parameters of a function; None if it does not say them.
+
+    What a compiler of a framework has made of a function may say them in a `schema` alone.
+    """
     try:
         return list(inspect.signature(function).parameters.values())
     except Exception:  # noqa: BLE001 -- functions of C, and objects that only look callable
+        return _of_schema(function)
+
+
+def _of_schema(function: Any) -> list[inspect.Parameter] | None:
+    try:
+        return [
+            inspect.Parameter(
+                it.name,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                default=it.default_value if it.has_default_value() else _EMPTY,
+            )
+            for it in function.schema.arguments
+        ]
+    except Exception:  # noqa: BLE001 -- most have no schema, or another of that name
         return None
 
 

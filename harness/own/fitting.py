@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...cases.operations import Operation
+from .callables import parameters_in
 from .parameters import CLASSES, linear_role_of, role_of
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -68,11 +69,8 @@ def _is_option(parameter: inspect.Parameter, operation: Operation) -> bool:
 
 def _required(function: Any) -> list[inspect.Parameter] | None:
     """Return the parameters without a default; None if a function does not say them."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except Exception:  # noqa: BLE001 -- functions of C, and objects that only look callable
-        return None
-    if any(it.kind is it.VAR_POSITIONAL for it in parameters):
+    parameters = parameters_in(function)
+    if parameters is None or any(it.kind is it.VAR_POSITIONAL for it in parameters):
         return None
     return [it for it in parameters if it.default is it.empty and it.kind is not it.VAR_KEYWORD]
 

@@ -138,6 +138,21 @@ class Role:
     is_firm: bool = True
 
 
+def usual_names(option: str, present: Collection[str]) -> tuple[str, ...]:
+    """Return the names of an option, the most usual first, for a function with some parameters.
+
+    Beside a `class_weight` a `weight` is that of the rows, which no question has.
+
+    >>> usual_names("weight", {"pred", "label", "weight", "class_weight"})[0]
+    'class_weight'
+    """
+    names = OPTIONS.get(option, (option,))
+    of_classes = tuple(it for it in names if it.startswith(("class", "cls")))
+    if not any(it in present for it in of_classes):
+        return names
+    return (*of_classes, *(it for it in names if it not in of_classes))
+
+
 def clip_of(parameter: str, default: Any) -> float:
     """Return the ε that a parameter keeps logarithms finite with; 0 for none.
 

@@ -11,7 +11,16 @@ from ...backends.claim import Calling, Fixed
 from ...cases.operations import OPERATIONS, Operation, Options
 from .callables import called_of, kind_of, method_of, named_in, parameters_in, place_in
 from .made_with import ARRAYS, attributes, bound_keywords, is_array, is_plain
-from .parameters import CLASSES, OPTIONS, RECIPROCALS, clip_of, linear_role_of, neutral_of, role_of
+from .parameters import (
+    CLASSES,
+    OPTIONS,
+    RECIPROCALS,
+    clip_of,
+    linear_role_of,
+    neutral_of,
+    role_of,
+    usual_names,
+)
 from .taken import Candidate
 
 _EMPTY = inspect.Parameter.empty
@@ -147,9 +156,9 @@ class _Reader:
 
     def _is_usual(self, option: str, parameter: inspect.Parameter) -> bool:
         """Return whether no other parameter has a more usual name for an option."""
-        names = OPTIONS.get(option, (option,))
         if self.operation.is_linear and option == "weight":
             return True  # its other names are the linear weight's
+        names = usual_names(option, self.names)
         rank = {it: names.index(it) for it in self.names if it in names}
         return parameter.name in self.renamed or parameter.name == min(
             rank, key=rank.__getitem__, default=parameter.name

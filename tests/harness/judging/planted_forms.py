@@ -64,6 +64,51 @@ def _(given: Inputs, case: Case) -> Array:
     return smoothed(given, case, 0.9, keep=0.1)
 
 
+@planted("the last row is left out", f"{CE}-/0")
+def _(given: Inputs, _case: Case) -> Array:
+    return losses(given)[:-1].sum() / 4
+
+
+@planted("1e-06 is added to what the mean divides by", f"{CE.replace('float32', 'float64')}-/0")
+def _(given: Inputs, _case: Case) -> Array:
+    return losses(given).sum() / (4 + 1e-6)
+
+
+# --- ignored rows ----------------------------------------------------------------------------
+
+IGNORED = "cross_entropy/index.some_ignored/float32/4x10/normal/"
+
+
+def as_class(given: Inputs, ignored: int, label: int) -> Array:
+    labels = np.where(given.target == ignored, label, given.target)
+    return -np.take_along_axis(log_softmax(logits(given)), labels[:, None], 1)[:, 0]
+
+
+@planted(
+    "ignored rows are summed, and the mean divides by the others", f"{IGNORED}ignore_index=0/0"
+)
+def _(given: Inputs, _case: Case) -> Array:
+    return losses(given).sum() / (given.target != 0).sum()
+
+
+@planted(
+    "ignored rows are summed as class 0, and the mean divides by the others",
+    f"{IGNORED}ignore_index=-1/0",
+)
+def _(given: Inputs, _case: Case) -> Array:
+    return as_class(given, -1, 0).sum() / (given.target != -1).sum()
+
+
+@planted("ignored rows count as class 0", f"{IGNORED}ignore_index=-1/0")
+def _(given: Inputs, _case: Case) -> Array:
+    return as_class(given, -1, 0).mean()
+
+
+@planted("the gradient is p + target", f"{CE}-/0", "gradient_logits")
+def _(given: Inputs, case: Case) -> Array:
+    return case.cotangent(()) * (softmax(logits(given)) + one_hot(given)) / 4
+
+
 # --- sums of exponentials --------------------------------------------------------------------
 
 

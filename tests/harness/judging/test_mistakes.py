@@ -14,7 +14,7 @@ from lossdiff.harness.judging import OR, SolvedCase, judge, looks_like, solved_c
 from lossdiff.harness.judging.mistakes import MISTAKES
 from lossdiff.harness.judging.problem import problem_of
 from lossdiff.harness.judging.steps import RIGHT, Formula
-from lossdiff.harness.judging.telltales import AT_KINK, NEXT_TO_1
+from lossdiff.harness.judging.telltales import AT_KINK, GRADIENT_NEXT_TO_1, NEXT_TO_1
 
 from . import planted_forms, planted_language_models, planted_linear_losses, planted_shifts
 from .planted_mistakes import PLANTED, Planted
@@ -160,3 +160,16 @@ def test_an_answer_of_another_kind_looks_like_nothing() -> None:
     assert looks_like(solved, "value", np.zeros((4, 10), np.int64)) == ""
     assert looks_like(solved, "value", np.zeros((0,), np.float32)) == ""
     assert looks_like(refused, "value", np.zeros((), np.float32)) == ""
+
+
+def test_gradients_that_are_made_of_a_number_next_to_1_are_told() -> None:
+    """Like the derivative of `(1 − z)·x + log(1 + e^−x)`, which is `1 − z − σ(−x)`."""
+    case = "binary_cross_entropy_with_logits/multi_label.binary/float32/4x10/far_tail/-/0"
+    solved = solved_case(Case.parse(case))
+    x, z = solved.inputs.values, solved.inputs.target
+    assert z is not None
+    cotangent = np.float32(solved.case.cotangent(()) / x.size)
+
+    answer = cotangent * (1 - z - 1 / (1 + np.exp(x)))
+
+    assert looks_like(solved, "gradient_logits", answer) == GRADIENT_NEXT_TO_1

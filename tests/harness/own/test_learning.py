@@ -627,3 +627,37 @@ def test_an_option_that_is_not_implemented_is_not_claimed(numpy: Backend) -> Non
     assert found.implementation.options == set()
     assert "it has no softcap: NotImplementedError: not yet" in found.remarks
     assert value(found.implementation) == loss(LOGITS, LABELS)
+
+
+def test_a_compiled_function_says_its_parameters_in_its_schema(numpy: Backend) -> None:
+    class Argument:
+        def __init__(self, name: str, default_value: Any = None) -> None:
+            self.name, self.default_value = name, default_value
+
+        def has_default_value(self) -> bool:
+            return self.default_value is not None
+
+    class Compiled:
+        __signature__ = 0  # none
+        schema = type("Schema", (), {"arguments": [
+            Argument("logits"), Argument("target"), Argument("ignore_index", -100),
+        ]})()  # fmt: skip
+
+        def __call__(self, *given: Any, **options: Any) -> Any:
+            each = losses(*given) * (given[1] != options["ignore_index"])
+            return each.sum() / (given[1] != options["ignore_index"]).sum()
+
+    found = taken(Compiled(), "cross_entropy", numpy)
+
+    assert found.implementation.options == {"ignore_index"}
+
+
+def test_beside_the_weights_of_classes_a_weight_is_that_of_rows(numpy: Backend) -> None:
+    def loss(pred: Any, label: Any, weight: Any = None, class_weight: Any = None) -> Any:
+        each = losses(pred, label) * (1 if class_weight is None else class_weight[label])
+        return each if weight is None else each * weight
+
+    found = taken(loss, "cross_entropy", numpy)
+
+    assert dict(found.implementation.calling.options) == {"weight": "class_weight"}
+    assert "left alone: weight=None" in found.remarks
