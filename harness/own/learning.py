@@ -20,7 +20,7 @@ from ..answers import one_line
 from .calling import bound, gradient_of
 from .extent import Extent
 from .parameters import FLAGS, OPTIONS, SPELLINGS
-from .plain_question import NEAR, REDUCTIONS, Array, Asker, Guess, Reply, exact_value, reduced
+from .plain_question import REDUCTIONS, Array, Asker, Guess, Reply, exact_value, reduced
 from .signature import Reading, read
 from .taken import Candidate, Failed, Left, Taken
 from .tracebacks import own_traceback
