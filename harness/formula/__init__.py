@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from . import functions
 from .answers import Answers
+from .built_in import ByFormula
 from .decimals import Decimals
 from .definition import (
     MOST_NUMBERS,
@@ -34,6 +35,7 @@ __all__ = [
     "MOST_NUMBERS",
     "Answers",
     "Array",
+    "ByFormula",
     "Decimals",
     "Definition",
     "Formula",
