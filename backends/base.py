@@ -334,6 +334,10 @@ class Backend(ABC):
             named[implementation.name] = implementation
         return named
 
+    def forget_implementations(self) -> None:
+        """Have `implementations` found anew, since others are the user's own."""
+        vars(self).pop("implementations", None)
+
     def environment(self) -> dict[str, Any]:
         """Return versions, device and settings, for the run file."""
         versions = {name: metadata.version(name) for name in self.packages}

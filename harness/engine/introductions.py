@@ -6,11 +6,19 @@ from dataclasses import replace
 
 from ...backends import FRAMEWORKS
 from ...errors import DeviceAbsentError, LostError
-from ..workers import Introduction, Limits, Setup, introduce, share_of_memory
+from ..workers import (
+    NO_SPARES,
+    Introduction,
+    Limits,
+    Setup,
+    Spares,
+    introduce,
+    share_of_memory,
+)
 from .plan import Plan, why_absent
 
 
-def introduced(plan: Plan) -> tuple[Plan, dict[str, Introduction]]:
+def introduced(plan: Plan, spares: Spares = NO_SPARES) -> tuple[Plan, dict[str, Introduction]]:
     """Return a plan that knows its users' functions, and what became of each of them.
 
     Frameworks that do not start with the files are left to the run, which finds out whether the
@@ -18,6 +26,7 @@ def introduced(plan: Plan) -> tuple[Plan, dict[str, Introduction]]:
 
     Args:
         plan: the plan; frameworks whose functions it knows already are not asked again.
+        spares: keep the processes for the questions.
 
     Raises:
         UserFileError: a file cannot be used, or none of its functions is taken.
@@ -31,7 +40,7 @@ def introduced(plan: Plan) -> tuple[Plan, dict[str, Introduction]]:
             continue
         setup = Setup(name, plan.device, files, cache=plan.cache, mode=plan.mode_of(name))
         try:
-            met[name] = introduce(setup, limits, plan.suite.operations)
+            met[name] = introduce(setup, limits, plan.suite.operations, spares=spares)
         except (LostError, DeviceAbsentError):
             continue
     learnt = {name: it.learnt for name, it in met.items()}

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,12 +20,14 @@ from ...backends.claim import Claim
 from ...errors import LostError, UserFileError
 from ..runfile import IncidentRow, RunFile, WorkerRow
 from ..workers import (
+    NO_SPARES,
     BatchResult,
     Catalogue,
     Cluster,
     Incident,
     Limits,
     Setup,
+    Spares,
     Watchdog,
     Worker,
     WorkerHandle,
@@ -42,7 +45,7 @@ from .onnx import answer_onnx, asks_onnx
 from .plan import Plan, why_absent
 from .profile import RunProfile
 from .shards import takes
-from .sharing import share_findings
+from .sharing import share_findings, start_ahead
 from .start_gate import StartGate
 from .validity import ValiditySearch, next_questions
 
@@ -117,10 +120,24 @@ class Engine:
     """
 
     def __init__(
-        self, plan: Plan, run: RunFile, progress: Progress, cluster: Cluster | None = None
+        self,
+        plan: Plan,
+        run: RunFile,
+        progress: Progress,
+        cluster: Cluster | None = None,
+        spares: Spares = NO_SPARES,
     ) -> None:
-        """Take a plan, to be executed on a cluster if there is one, otherwise on this machine."""
+        """Take a plan.
+
+        Args:
+            plan: the questions.
+            run: receives the rows.
+            progress: is told how far it is.
+            cluster: executes the plan; None for this machine.
+            spares: the processes of earlier steps, and for later ones.
+        """
         self._plan, self._run, self._progress, self._cluster = plan, run, progress, cluster
+        self._spares = spares
         self._flow = Flow(run, plan.suite.name, plan.device, plan.expected)
         self._gate = StartGate(run, plan.extra)
         self._events: SimpleQueue[_Started | _Answered | _Woken] = SimpleQueue()
@@ -141,7 +158,7 @@ class Engine:
             RunFileError: verdicts cannot be written, or the run was begun with other versions.
         """
         if self._cluster is None:
-            self._plan, _ = introduced(self._plan)
+            self._plan, _ = introduced(self._plan, self._spares)
         self._flow.recall()
         for pool in pools_of(self._plan):  # a cluster takes a pool as a whole
             self._queue.extend([pool] * (1 if self._cluster else pool.workers))
@@ -157,7 +174,7 @@ class Engine:
             if self._plan.only_own and not self._cluster:
                 flow = self._flow
                 flow.findings.unknown -= share_findings(
-                    self._plan, self._run, flow.judge, self._progress
+                    self._plan, self._run, flow.judge, self._progress, self._spares
                 )
             self._flow.finish()
         return self._flow.findings
@@ -213,7 +230,7 @@ class Engine:
         member = _Member(pool)
         # The member comes before its handle, which may report an event as soon as it is made.
         self._members.append(member)
-        make = self._cluster.handle if self._cluster else WorkerHandle
+        make = self._cluster.handle if self._cluster else partial(WorkerHandle, spares=self._spares)
         try:
             member.handle = make(setup, self._limits, self._report_start, self._report_answer)
         except LostError as error:  # the machine has no room for another process
@@ -352,6 +369,8 @@ class Engine:
         self._flow.record(pool.framework, result.answered, pool.threads, self._interrupts.check)
         self._flow.flush()
         self.profile.called(pool.name, result.seconds)
+        if self._plan.only_own and len(self._members) + len(self._queue) < self._jobs:
+            start_ahead(self._plan, self._flow.findings, pool.framework, self._spares)
         work = self._work[pool]
         work.done += len(result.answered)
         state = "done" if work.done == work.total else "asking"

@@ -18,7 +18,7 @@ from ..judging import Remark, Verdict
 from ..own import alike
 from ..runfile import RunFile, VerdictRow
 from ..verdicts import VerdictKind, is_finding
-from ..workers import Caller, Ended, Question, Setup
+from ..workers import NO_SPARES, Caller, Ended, Question, Setup, Spares
 from .findings import Findings
 from .judgement import Judge
 from .plan import Plan
@@ -28,7 +28,9 @@ _MOST = 4000  # findings of one framework that are compared
 Progress = Callable[[str, str, int, int], None]  # framework, state, done, total
 
 
-def share_findings(plan: Plan, run: RunFile, judge: Judge, progress: Progress) -> int:
+def share_findings(
+    plan: Plan, run: RunFile, judge: Judge, progress: Progress, spares: Spares = NO_SPARES
+) -> int:
     """Mark the findings on a user's functions that are the framework's own.
 
     Args:
@@ -36,6 +38,7 @@ def share_findings(plan: Plan, run: RunFile, judge: Judge, progress: Progress) -
         run: has the rows of the user's functions.
         judge: judges the answers of the framework's functions.
         progress: is told how far it is.
+        spares: have a process of the framework, perhaps, and keep it for a later step.
 
     Returns:
         The number of findings that were marked and that no ledger names.
@@ -46,9 +49,9 @@ def share_findings(plan: Plan, run: RunFile, judge: Judge, progress: Progress) -
         rows = [it for it in run.rows(VerdictRow, where, (framework,)) if is_finding(it.verdict)]
         if not rows:
             continue
-        setup = Setup(framework, plan.device, cache=plan.cache)
+        setup = _setup(plan, framework)
         # Where the framework's own functions end, what they do is unknown and excuses nothing.
-        with Caller(setup, plan.memory) as caller, suppress(LossdiffError):
+        with Caller(setup, plan.memory, spares) as caller, suppress(LossdiffError):
             asked = _Comparison(plan, run, judge, caller)
             name = f"{framework}, its own"
             pairs = asked.pairs(rows[:_MOST], partial(progress, name, "asking"))
@@ -56,6 +59,16 @@ def share_findings(plan: Plan, run: RunFile, judge: Judge, progress: Progress) -
             run.share(pairs)
             marked += sum(not row.known for row, _ in pairs)
     return marked
+
+
+def start_ahead(plan: Plan, findings: Findings, framework: str, spares: Spares) -> None:
+    """Start the process of `share_findings`, once there are findings, while others are asked."""
+    if any(map(is_finding, findings.verdicts)):
+        spares.start(_setup(plan, framework))
+
+
+def _setup(plan: Plan, framework: str) -> Setup:
+    return Setup(framework, plan.device, cache=plan.cache)
 
 
 class _Comparison:

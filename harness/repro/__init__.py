@@ -12,13 +12,14 @@ from .again import asked_again
 from .examples import Yours, missing_examples, write_examples
 from .memory import check_fits, check_inputs
 from .script import Origin, write_script
-from .session import Session
+from .session import Idle, Session
 from .shrink import TIMEOUT, shrink
 from .trial import why_not_shown
 
 __all__ = [
     "TIMEOUT",
     "AnswerSelector",
+    "Idle",
     "Origin",
     "Session",
     "Yours",

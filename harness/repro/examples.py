@@ -31,7 +31,7 @@ from ..verdicts import VerdictKind, kind_of
 from ..workers import AnswerSelector
 from .again import asked_again
 from .array_lines import array_line
-from .session import Session
+from .session import NONE_IDLE, Idle, Session
 from .shrink import shrink
 
 _QUESTIONS = 100  # candidates for one cause
@@ -107,6 +107,7 @@ def write_examples(
     run: RunFile,
     causes: Sequence[Shown],
     yours: Yours | None = None,
+    idle: Idle = NONE_IDLE,
     say: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Shrink the plainest finding of each cause, ask every library, and write both into the run.
@@ -117,11 +118,12 @@ def write_examples(
         run: the run, open for writing.
         causes: the causes, as `missing_examples` returns them.
         yours: the users' functions of the run.
+        idle: the processes that are left of the run.
         say: is told how many causes are done.
     """
     end = time.monotonic() + _ALL
     with ExitStack() as stack:
-        sessions = _Sessions(run, yours or Yours(), stack)
+        sessions = _Sessions(run, yours or Yours(), idle, stack)
         for number, cause in enumerate(causes, 1):
             if time.monotonic() > end:
                 return
@@ -135,8 +137,8 @@ class _Sessions:
     A user's file may change its framework, so that its functions have a session of their own.
     """
 
-    def __init__(self, run: RunFile, yours: Yours, stack: ExitStack) -> None:
-        self._yours, self._stack = yours, stack
+    def __init__(self, run: RunFile, yours: Yours, idle: Idle, stack: ExitStack) -> None:
+        self._yours, self._idle, self._stack = yours, idle, stack
         self._devices = {
             row.framework: row.device
             for row in run.rows(WorkerRow)
@@ -155,7 +157,8 @@ class _Sessions:
             files = self._yours.files.get(framework, ()) if is_own else ()
             learnt = self._yours.learnt.get(framework) if is_own else None
             try:
-                session = Session(framework, self._devices[framework], files, learnt=learnt)
+                device = self._devices[framework]
+                session = Session(framework, device, files, learnt=learnt, idle=self._idle)
                 self._started[key] = self._stack.enter_context(session)
             except LossdiffError:
                 self._started[key] = None

@@ -6,7 +6,7 @@ goes to a fresh process.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from ..answers import Failure
 from ..judging import OwnRules, Remark, SolvedCase, Verdict, judge, judge_own, solved_case
 from ..own import Learnt
 from ..workers import (
+    NO_SPARES,
     AnswerRequest,
     AnswerSelector,
     Caller,
@@ -28,6 +29,7 @@ from ..workers import (
     Setup,
     Source,
     SourceRequest,
+    Spares,
     introduce,
     share_of_memory,
     unpack,
@@ -35,6 +37,22 @@ from ..workers import (
 
 _SOURCE_TIMEOUT = 120.0  # seconds
 _LEARN_TIMEOUT = 30.0  # of the plain questions to one function
+
+
+@dataclass(frozen=True)
+class Idle:
+    """The idle processes of a run, and the setting by which they are known.
+
+    Attributes:
+        spares: the processes.
+        cache: the folder in which their compilers keep programs; see `Setup`.
+    """
+
+    spares: Spares = NO_SPARES
+    cache: str | None = None
+
+
+NONE_IDLE = Idle()
 
 
 class Session:
@@ -52,6 +70,7 @@ class Session:
         memory: int = 0,
         only: str = "",
         learnt: tuple[Learnt, ...] | None = None,
+        idle: Idle = NONE_IDLE,
     ) -> None:
         """Start the process and import the framework there.
 
@@ -62,6 +81,7 @@ class Session:
             memory: bytes that the process may take; 0 for its share of the machine.
             only: the name of the user's function that is shown; empty for all.
             learnt: what is known of the user's functions; None if they are asked plain questions.
+            idle: the processes that are left of a run.
 
         Raises:
             SessionError: the framework is missing, or does not start.
@@ -75,9 +95,9 @@ class Session:
             raise SessionError(missing)
         self.framework, self.device, self.extra = framework, device, extra
         self._question: SolvedCase | None = None
-        setup = Setup(framework, device, extra, learnt)
+        setup = Setup(framework, device, extra, learnt, cache=idle.cache)
         limit = memory or share_of_memory(1)
-        self._caller = Caller(setup, limit)
+        self._caller = Caller(setup, limit, idle.spares)
         try:
             if extra and learnt is None:
                 learnt = introduce(setup, Limits(_LEARN_TIMEOUT, limit), only=only).learnt

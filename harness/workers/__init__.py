@@ -24,12 +24,14 @@ from .messages import (
 )
 from .process import answered, limit_threads, load
 from .source_text import Source
+from .spares import NO_SPARES, Spares
 from .supervisor import BatchResult, Incident, Worker, WorkerHandle, why_no_start
 from .watchdog import GIB, Ended, Limits, Watchdog, jobs_by_default, share_of_memory
 from .wire import unpack
 
 __all__ = [
     "GIB",
+    "NO_SPARES",
     "START_TIMEOUT",
     "AnswerRequest",
     "AnswerSelector",
@@ -45,6 +47,7 @@ __all__ = [
     "Setup",
     "Source",
     "SourceRequest",
+    "Spares",
     "Watchdog",
     "Worker",
     "WorkerHandle",

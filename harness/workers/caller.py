@@ -28,6 +28,7 @@ from .messages import (
     SourceRequest,
 )
 from .source_text import Source
+from .spares import NO_SPARES, Spares
 from .supervisor import why_no_start_after
 from .watchdog import Ended, Limits, Watch
 from .wire import BatchReply, PackedAnswer, result_of, unpack_observation
@@ -47,14 +48,15 @@ _KINDS: dict[type[Request], Any] = {
 class Caller:
     """A worker process that is asked one thing at a time; use it in a `with` statement."""
 
-    def __init__(self, setup: Setup, memory: int = 0) -> None:
+    def __init__(self, setup: Setup, memory: int = 0, spares: Spares = NO_SPARES) -> None:
         """Take the settings of the process, which starts with the first call.
 
         Args:
             setup: the settings of the worker.
             memory: the resident bytes that it may take; 0 for no limit.
+            spares: has a process of an earlier step, perhaps, and keeps this one for a later step.
         """
-        self._setup, self._memory = setup, memory
+        self._setup, self._memory, self._spares = setup, memory, spares
         self._received: SimpleQueue[Received] = SimpleQueue()
         self._child: Child | None = None
         self._number = 0
@@ -68,6 +70,8 @@ class Caller:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        if kind is None and self._child and self._spares.keep(self._setup, self._child):
+            self._child = None
         self.close()
 
     def close(self) -> None:
@@ -84,7 +88,7 @@ class Caller:
             UserFileError: a file of implementations cannot be used.
             DeviceAbsentError: the framework does not find the device.
         """
-        found = self.call(CatalogueRequest(), START_TIMEOUT)
+        found = self.call(CatalogueRequest(self._setup.learnt), START_TIMEOUT)
         if isinstance(found, Ended):
             raise LostError(why_no_start_after(found))
         catalogue: Catalogue = found
@@ -119,20 +123,26 @@ class Caller:
         Raises:
             LossdiffError: the request ended with an error.
         """
+        spare = None
         if self._child is None or not self._child.is_alive:
-            self._child = Child(self._setup, self._received.put, warm=self._number > 0)
+            spare = self._spares.take(self._setup, self._received.put)
+            self._child = spare or Child(self._setup, self._received.put, warm=self._number > 0)
         child = self._child
-        self._number += 1
+        self._number = max(self._number, child.last) + 1
         child.send(self._number, request)
         received = self._awaited(child, Watch(child, Limits(timeout, self._memory)))
         if isinstance(received, Ended):
             self.close()
-            return received
+            # What has ended a process of an earlier step may have been left behind there.
+            return self.call(request, timeout) if spare else received
         try:
-            return result_of(received.data, _KINDS[type(request)])
+            result = result_of(received.data, _KINDS[type(request)])
         except LostError:
             self.close()  # its process may be spoiled
             raise
+        if isinstance(result, BatchReply | Learning) and result.changes:
+            self.close()
+        return result
 
     def ended(self, timeout: float) -> Ended:
         """Return how the process ends that has answered its last request.

@@ -74,7 +74,10 @@ class Child:
 
     Attributes:
         progress: the request that it has reached, which can be read after its death.
+        last: the number of the last request that it was sent; 0 before the first.
     """
+
+    last = 0
 
     def __init__(self, setup: Setup, receive: Callable[[Received], None], *, warm: bool) -> None:
         """Start the process.
@@ -96,6 +99,8 @@ class Child:
         self._receive = receive
         self._requests: SimpleQueue[tuple[int, bytes] | None] = SimpleQueue()
         self._told = threading.Lock()  # taken once, by whoever reports the end
+        self._is_over = False  # whether the end has been reported
+        self._receiving = threading.Lock()
         self._swept = threading.Lock()  # taken once, by whoever ends the process
         self._requests.put((0, pickle.dumps((setup, warm))))
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -140,10 +145,17 @@ class Child:
         """Send a request; replies come in the order of the requests.
 
         Args:
-            number: identifies the request, from 1.
+            number: identifies the request; more than that of the one before, from 1.
             request: the request.
         """
+        self.last = number
         self._requests.put((number, pickle.dumps(request)))
+
+    def redirect(self, receive: Callable[[Received], None]) -> bool:
+        """Report to another receiver from now on; return False if the end has been reported."""
+        with self._receiving:
+            self._receive = receive
+            return not self._is_over
 
     def end(self) -> None:
         """End the process at once, and those that its functions have left behind."""
@@ -180,4 +192,7 @@ class Child:
     def _tell_end(self) -> None:
         if self._told.acquire(blocking=False):
             self.end()
-            self._receive(Received(self, 0, status=self._process.wait()))
+            ended = Received(self, 0, status=self._process.wait())
+            with self._receiving:
+                self._is_over, receive = True, self._receive
+            receive(ended)

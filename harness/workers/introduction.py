@@ -9,6 +9,7 @@ from ...errors import LostError, UserFileError
 from ..own import SIBLINGS, Failed, Learnt, Left, failing
 from .caller import Caller
 from .messages import START_TIMEOUT, CandidatesRequest, LearnRequest, Setup
+from .spares import NO_SPARES, Spares
 from .supervisor import why_no_start_after
 from .watchdog import Ended, Limits
 
@@ -32,7 +33,11 @@ class Introduction:
 
 
 def introduce(
-    setup: Setup, limits: Limits, operations: Collection[str] = (), only: str = ""
+    setup: Setup,
+    limits: Limits,
+    operations: Collection[str] = (),
+    only: str = "",
+    spares: Spares = NO_SPARES,
 ) -> Introduction:
     """Import a user's files in a process of their own, and ask each function plain questions.
 
@@ -44,6 +49,7 @@ def introduce(
         limits: the limits of the questions to one function.
         operations: the operations whose functions are asked; empty for all.
         only: the name of the function that is asked; empty for all.
+        spares: keep the process for the questions.
 
     Raises:
         LostError: the framework does not start with the files.
@@ -52,7 +58,7 @@ def introduce(
         DeviceAbsentError: the framework does not find the device.
     """
     learnt: list[Learnt] = []
-    with Caller(replace(setup, learnt=()), limits.memory) as caller:
+    with Caller(replace(setup, learnt=()), limits.memory, spares) as caller:
         found = caller.call(CandidatesRequest(), START_TIMEOUT)
         if isinstance(found, Ended):
             raise LostError(why_no_start_after(found))

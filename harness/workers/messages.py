@@ -83,7 +83,13 @@ class Setup:
 
 @dataclass(frozen=True)
 class CatalogueRequest:
-    """Import the framework, and return a `Catalogue`."""
+    """Import the framework, and return a `Catalogue`.
+
+    Attributes:
+        learnt: what is known of the user's functions, if more than when the process started.
+    """
+
+    learnt: tuple[Learnt, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from ...backends import EAGER, FRAMEWORKS, load_backend
 from ...backends.base import ARGUMENTS, Backend, Call, call_for
 from ...errors import LossdiffError
 from ..answers import Observation, one_line
-from ..own import Left, define_from, learnt_of
+from ..own import Learnt, Left, define_from, learnt_of
 from .condition import Condition
 from .environment import environment_for, processor, quiet
 from .evaluate import CALLS, asked_without_fault, evaluate, evaluate_quantity, wrt_for
@@ -96,10 +96,16 @@ class WorkerProcess:
         """The condition in which the process was after its imports."""
         return Condition(self.backend, whole=bool(self.setup.extra))
 
-    def catalogue(self) -> Catalogue:
-        """Import the framework and return what it offers."""
+    def catalogue(self, learnt: tuple[Learnt, ...] | None = None) -> Catalogue:
+        """Import the framework and return what it offers.
+
+        Args:
+            learnt: what is known of the user's functions, if more than in the settings.
+        """
         begin = time.perf_counter()
         backend = self.backend
+        if learnt is not None:
+            self.users.learn_of(learnt, backend)
         seconds = time.perf_counter() - begin
         claims = tuple(found.claim for found in backend.implementations.values())
         machine = {
@@ -322,8 +328,8 @@ def answer(process: WorkerProcess, request: Request, reach: Callable[[int], None
         reach: called with the number of each question of a batch, from 1.
     """
     match request:
-        case CatalogueRequest():
-            return process.catalogue()
+        case CatalogueRequest(learnt):
+            return process.catalogue(learnt)
         case BatchRequest():
             return process.batch(request, reach)
         case SourceRequest():

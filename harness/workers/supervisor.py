@@ -10,7 +10,9 @@ is known. Whatever a question is blamed for, it has done in a process in which i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -19,10 +21,11 @@ from ...errors import LossdiffError, LostError
 from ..answers import Failure, Observation, one_line
 from .child import Child, Received
 from .messages import BatchRequest, Catalogue, CatalogueRequest, Question, Setup
+from .spares import NO_SPARES, Spares
 from .watchdog import Ended, Limits, Watch
 from .wire import BatchReply, result_of, unpack_observation
 
-_CATALOGUE = 1  # the number of the first request
+_NEVER = -1  # stands for the first batch of a process that was asked other things before
 _STARTS = 3  # consecutive failed starts after which a worker is given up
 
 
@@ -104,7 +107,12 @@ class WorkerHandle:
     capacity = 3
 
     def __init__(
-        self, setup: Setup, limits: Limits, on_start: OnStart, on_answer: OnAnswer
+        self,
+        setup: Setup,
+        limits: Limits,
+        on_start: OnStart,
+        on_answer: OnAnswer,
+        spares: Spares = NO_SPARES,
     ) -> None:
         """Start the process.
 
@@ -113,25 +121,46 @@ class WorkerHandle:
             limits: the limits of one question, and of the process.
             on_start: called once the import of the framework has succeeded or failed.
             on_answer: called when a batch has been answered or lost.
+            spares: has a process of an earlier step, perhaps, and keeps one for a later step.
         """
-        self._setup, self._limits = setup, limits
+        self._setup, self._limits, self._spares = setup, limits, spares
         self._on_start, self._on_answer = on_start, on_answer
+        self._beginning, self._is_stopped = threading.Lock(), False
         self._has_started = False  # whether the framework has been imported
         self._has_replied = False  # whether the first request has been answered
         self._sent: dict[int, list[Question]] = {}  # unanswered batches, the oldest first
-        self._last_id, self._starts = _CATALOGUE, 0
+        self._starts = 0
         self._first_id = 0  # the first batch of the process; 0 before it
         self._suspects: set[tuple[str, str, str]] = set()
         self._deadly: set[tuple[str, str]] = set()
         self._spoilers: set[tuple[str, str]] = set()
         self._ended: list[Child] = []
-        self._child, self._watch = self._started()
-        self._child.send(_CATALOGUE, CatalogueRequest())
+        with self._beginning:  # a process may end as soon as it is taken
+            spare = spares.take(setup, self._report_of_spare)
+            if spare is not None:
+                self._first_id = _NEVER
+            self._begin(spare)
 
-    def _started(self) -> tuple[Child, Watch]:
+    def _begin(self, spare: Child | None = None) -> None:
+        self._child, self._watch = self._started(spare)
+        self._last_id = self._catalogue_id = self._child.last + 1
+        self._child.send(self._catalogue_id, CatalogueRequest(self._setup.learnt))
+
+    def _report_of_spare(self, received: Received) -> None:
+        """Pass on what a process of an earlier step sends; start another one if it has ended."""
+        with self._beginning:
+            is_lost = received.status is not None and not self._has_replied
+            if is_lost and not self._is_stopped:
+                self._first_id = 0
+                with suppress(LostError):
+                    self._begin()
+                    return
+        self._report(received)
+
+    def _started(self, spare: Child | None = None) -> tuple[Child, Watch]:
         # A worker that replaces another one imports the framework at once: the time limit of a
         # question must not be spent on it.
-        child = Child(self._setup, self._report, warm=self._has_started)
+        child = spare or Child(self._setup, self._report, warm=self._has_started)
         return child, Watch(child, self._limits)
 
     def _report(self, received: Received) -> None:
@@ -152,7 +181,7 @@ class WorkerHandle:
     def poll(self) -> None:
         """Enforce the limits of the process; called from the watchdog's thread."""
         # The process evaluates one batch at a time: the oldest that is unanswered.
-        oldest = next(iter(list(self._sent)), 0 if self._has_started else _CATALOGUE)
+        oldest = next(iter(list(self._sent)), 0 if self._has_started else self._catalogue_id)
         if oldest:
             self._watch.poll(oldest)
 
@@ -218,7 +247,7 @@ class WorkerHandle:
         """
         left = list(self._sent.values())
         self._sent.clear()
-        self.stop()
+        self._end()
         self._child, self._watch = self._started()
         self._first_id = 0
         return replace(result, again=[*result.again, *left], batches=1 + len(left))
@@ -296,7 +325,14 @@ class WorkerHandle:
         return BatchResult(answered, incidents=[incident], seconds=reply.seconds)
 
     def stop(self) -> None:
-        """End the process at once; `join` waits until it has ended."""
+        """End the process at once, unless it is idle and kept; `join` waits until it has ended."""
+        with self._beginning:
+            self._is_stopped = True
+        if self._has_started and not self._sent and self._spares.keep(self._setup, self._child):
+            return
+        self._end()
+
+    def _end(self) -> None:
         self._child.end()
         self._ended.append(self._child)
 

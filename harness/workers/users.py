@@ -74,6 +74,18 @@ class UsersFunctions:
                 raise UserFileError(f"there is no {known.claim.name} any more")
         return replace(self, learnt=list(learnt))
 
+    def learn_of(self, learnt: tuple[Learnt, ...], backend: Backend) -> None:
+        """Take what was learnt since, and make the functions anew.
+
+        Raises:
+            UserFileError: one of them is not there, or a name is that of another function.
+        """
+        if self.learnt != list(learnt):
+            self.learnt[:] = self.know(learnt).learnt
+            backend.extra.clear()
+            backend.forget_implementations()
+            self.add_to(backend)
+
     def add_to(self, backend: Backend) -> None:
         """Add the functions to the implementations of a backend.
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from lossdiff.harness.runfile.file import RunFile
-from lossdiff.harness.runfile.rows import VerdictRow
+from lossdiff.harness.runfile.rows import ExampleRow, VerdictRow
 
 from lossdiff._cli.status import Status
 
-from .command import GOOD, NUMPY, write
+from .command import GOOD, NUMPY, WRONG, write
 
 MIXED = """
 from scipy.special import expit, softmax, logsumexp as lse
@@ -52,6 +52,19 @@ def test_a_dry_run_asks_nothing(lossdiff: Any, command: str) -> None:
     assert ended.status == Status.OK
     assert ended.out == "mine.logsumexp is taken as logsumexp (axis)\n"
     assert not Path("run.sqlite").exists()
+
+
+def test_one_process_gets_to_know_a_function_asks_it_and_makes_its_findings_smaller(
+    lossdiff: Any,
+) -> None:
+    begins = "import os\nprint(os.getpid(), file=open('starts', 'a'))\n"
+
+    ended = lossdiff("check", *NUMPY, "--impl", f"numpy={write('mine.py', begins + WRONG)}")
+
+    assert ended.status == Status.FINDINGS
+    assert len(Path("starts").read_text(encoding="utf-8").split()) == 1
+    with RunFile.open(Path("lossdiff.sqlite")) as run:
+        assert run.count(ExampleRow)
 
 
 def test_lines_fit_a_terminal(lossdiff: Any) -> None:

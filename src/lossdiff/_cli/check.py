@@ -14,6 +14,7 @@ from ..backends import FRAMEWORKS
 from ..cases.casefile import read_case
 from ..cases.suites import SUITES, selected, suite
 from ..harness.engine import Findings, identity, sharded
+from ..harness.workers import Spares
 from .execution import conclude, execute, opened, show_causes
 from .names import Name, Shard
 from .numbers import SEED, Whole
@@ -127,20 +128,23 @@ def command(
     plan = replace(plan, expected=expected.entries)
     # On a cluster the workers learn by themselves what is not installed here.
     is_here = not any(FRAMEWORKS[name].missing for name in plan.extra)
-    plan, has_failed = met(plan) if is_here else (plan, False)
-    if dry_run:
-        return Status.FINDINGS if has_failed else Status.OK
-    # The identity is that of the suite before it is sharded: `merge` joins runs that share it.
-    asked = identity(plan, whole, seed=seed, count=count)
-    with opened(output, asked, resume=resume) as run:
-        run.add_given(plan.suite.cases)
-        findings = execute(plan, run, scheduler)
-        if not no_shrink:
-            show_causes(plan, run)
-        whole_suite = suite_name if is_complete(plan) else ""
-        stale = _stale(expected, findings, suite_name) if shard == (1, 1) else ()
-        status = conclude(run, findings, complete=whole_suite, summaries=summaries, expected=stale)
-        return max(status, Status.FINDINGS if has_failed else Status.OK)
+    with Spares(is_open=plan.only_own and not scheduler) as spares:
+        plan, has_failed = met(plan, spares) if is_here else (plan, False)
+        if dry_run:
+            return Status.FINDINGS if has_failed else Status.OK
+        # The identity is that of the suite before it is sharded: `merge` joins such runs.
+        asked = identity(plan, whole, seed=seed, count=count)
+        with opened(output, asked, resume=resume) as run:
+            run.add_given(plan.suite.cases)
+            findings = execute(plan, run, scheduler, spares)
+            if not no_shrink:
+                show_causes(plan, run, spares)
+            whole_suite = suite_name if is_complete(plan) else ""
+            stale = _stale(expected, findings, suite_name) if shard == (1, 1) else ()
+            status = conclude(
+                run, findings, complete=whole_suite, summaries=summaries, expected=stale
+            )
+            return max(status, Status.FINDINGS if has_failed else Status.OK)
 
 
 def _stale(expected: Expected, findings: Findings, suite_name: str) -> tuple[str, ...]:

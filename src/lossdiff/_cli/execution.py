@@ -12,7 +12,7 @@ from pathlib import Path
 from ..cases.ledger import ledger
 from ..errors import RunFileError
 from ..harness.engine import ASKED, Engine, Findings, Plan, difference
-from ..harness.repro import Yours, missing_examples, write_examples
+from ..harness.repro import Idle, Yours, missing_examples, write_examples
 from ..harness.runfile import (
     DomainRow,
     RunFile,
@@ -22,7 +22,7 @@ from ..harness.runfile import (
     standing,
     writing,
 )
-from ..harness.workers import Cluster
+from ..harness.workers import NO_SPARES, Cluster, Spares
 from ..outputs import shown
 from ..reports.numbers import counted
 from .output import PlainConsole, console, echo
@@ -102,13 +102,15 @@ def _taken_up(output: Path, asked: dict[str, str]) -> RunFile | None:
     return RunFile.reopen(output)
 
 
-def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
+def execute(plan: Plan, run: RunFile, scheduler: str = "", spares: Spares = NO_SPARES) -> Findings:
     """Evaluate the cases that have no verdict yet, here or on a Dask cluster.
 
     Args:
         plan: the questions.
         run: receives the rows; a finished run without an absent framework stays as it is.
         scheduler: the address of a Dask scheduler; empty for this machine.
+        spares: the processes in which users' functions were got to know; receive those that
+            `show_causes` may need.
 
     Returns:
         The findings of the whole run, including those that were stored before.
@@ -125,7 +127,7 @@ def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
     with ExitStack() as stack:
         cluster = stack.enter_context(closing(Cluster(scheduler))) if scheduler else None
         progress = stack.enter_context(RunProgress(PlainConsole(stderr=True)))
-        engine = Engine(plan, run, progress, cluster)
+        engine = Engine(plan, run, progress, cluster, spares)
         findings = engine.execute()
     claimed = {it.name: sorted(it.options) for it in findings.own_claims}
     run.set_meta(claimed=json.dumps(claimed))
@@ -133,12 +135,13 @@ def execute(plan: Plan, run: RunFile, scheduler: str = "") -> Findings:
     return findings
 
 
-def show_causes(plan: Plan, run: RunFile) -> None:
+def show_causes(plan: Plan, run: RunFile, spares: Spares = NO_SPARES) -> None:
     """Shrink a finding of each cause that has no example yet, and ask every library the same.
 
     Args:
         plan: the questions, with what is known of the user's functions.
         run: the run, whose questions are answered.
+        spares: the processes that are left of `execute`.
     """
     from ..reports.causes import causes
 
@@ -146,7 +149,8 @@ def show_causes(plan: Plan, run: RunFile) -> None:
     wanted = missing_examples(run, [cause for cause in own if cause.kind == "finding"])
     if wanted:
         echo(f"shrinking the findings of {counted(len(wanted), 'cause')}", err=True)
-        write_examples(run, wanted, Yours(plan.extra, plan.learnt))
+        idle = Idle(spares, plan.cache)
+        write_examples(run, wanted, Yours(plan.extra, plan.learnt), idle)
 
 
 def _now() -> str:

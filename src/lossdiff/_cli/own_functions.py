@@ -8,18 +8,19 @@ from textwrap import wrap
 
 from ..harness.engine import Plan, introduced
 from ..harness.own import Failed, Learnt, Left
-from ..harness.workers import Introduction
+from ..harness.workers import NO_SPARES, Introduction, Spares
 from .output import echo
 
 _WIDTH = 80
 _INDENT = "    "
 
 
-def met(plan: Plan) -> tuple[Plan, bool]:
+def met(plan: Plan, spares: Spares = NO_SPARES) -> tuple[Plan, bool]:
     """Get to know the users' functions of a plan, and print what becomes of each.
 
     Args:
         plan: the plan.
+        spares: keep the processes for the questions.
 
     Returns:
         The plan with what was learnt, and whether a function failed its plain question.
@@ -28,7 +29,7 @@ def met(plan: Plan) -> tuple[Plan, bool]:
         UserFileError: a file cannot be used, or none of its functions is taken.
         DeclarationError: what is said of a function names something that does not exist.
     """
-    plan, found = introduced(plan)
+    plan, found = introduced(plan, spares)
     for framework, introduction in found.items():
         for line in lines_of(framework, introduction):
             echo(line)

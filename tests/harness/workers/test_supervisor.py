@@ -16,6 +16,7 @@ from lossdiff.harness.answers import Failure, fingerprint
 from lossdiff.harness.own import Failed, failing
 from lossdiff.harness.workers.child import Received
 from lossdiff.harness.workers.messages import Question, Setup
+from lossdiff.harness.workers.spares import NO_SPARES, Spares
 from lossdiff.harness.workers.supervisor import BatchResult, WorkerHandle
 from lossdiff.harness.workers.watchdog import Limits, Watchdog
 
@@ -59,7 +60,7 @@ def softmax_is_a_pickle(logits):
 class Asked:
     """A worker, and the events that it reports."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, spares: Spares = NO_SPARES) -> None:
         self.starts: SimpleQueue[Received] = SimpleQueue()
         self.answers: SimpleQueue[tuple[int, Received]] = SimpleQueue()
         self.handle = WorkerHandle(
@@ -67,6 +68,7 @@ class Asked:
             Limits(_PATIENCE),
             on_start=lambda _, report: self.starts.put(report),
             on_answer=lambda _, batch_id, report: self.answers.put((batch_id, report)),
+            spares=spares,
         )
         self.handle.catalogue_from(self.starts.get(timeout=_PATIENCE))
 
