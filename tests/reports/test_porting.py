@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lossdiff.cases.everyday import with_options
 from lossdiff.cases.model import Case
-from lossdiff.cases.operations import LANGUAGE_MODELS, OPERATIONS
+from lossdiff.cases.operations import COVERED, LANGUAGE_MODELS
 from lossdiff.cases.suites import suite
 from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
@@ -50,7 +50,7 @@ def line_of(porting: Porting, *options: str) -> PortingLine:
 def test_every_suite_asks_each_option_alone_and_all_together(name: str) -> None:
     asked = {case.id for case in suite(name).cases}
     assert {case.id for case in with_options()} <= asked
-    for operation in OPERATIONS.values():
+    for operation in COVERED:
         if operation.targets:
             alone = {it for case in with_options() if case.operation == operation.name
                      for it in case.needs if len(case.needs) == 1}  # fmt: skip
