@@ -22,6 +22,7 @@ from .element_errors import ElementErrors, number_text
 from .solved_case import SolvedCase
 from .verdict import DtypeMismatch, Refusal, Remark, ShapeMismatch, Verdict
 
+_FAR_NEARER = 16  # times
 _SHOWN = 4  # numbers of an answer that should have been an error
 
 
@@ -103,13 +104,26 @@ def _by_convention(
         if lacks_a_nan(solved, solution, quantity, answer):
             continue
         verdict = judge_under(solved, solution, quantity, answer)
-        # In 16 bits `narrow` forgives so much that any convention would be met by accident.
-        met_closely = not verdict.is_finding and verdict.kind is not VerdictKind.NARROW
-        if met_closely and not (defines and verdict.is_undefined):
+        if _is_met(solved, quantity, answer, verdict) and not (defines and verdict.is_undefined):
             text = "NaN, as the convention has it" if verdict.is_undefined else verdict.word
             named = replace(verdict, word=CONVENTION + name, detail=Remark(text))
             met.append((verdict.kind.rank, verdict.ratio or 0.0, named))
     return min(met, key=lambda item: item[:2])[2] if met else None
+
+
+def _is_met(solved: SolvedCase, quantity: str, answer: NDArray[Any], under: Verdict) -> bool:
+    """Return whether an answer follows a convention, under which it has a verdict.
+
+    In 16 bits `narrow` forgives so much that any convention would be met by accident. The matrix
+    products of a linear loss are often `narrow`, so that it counts there if the answer is far
+    nearer to the convention than to the contract.
+    """
+    if under.is_finding or under.kind is not VerdictKind.NARROW:
+        return not under.is_finding
+    if not solved.case.contract.is_linear or solved.solution.refusal:
+        return False
+    error = judge_under(solved, solved.solution, quantity, answer).abs_error
+    return (under.abs_error or 0.0) * _FAR_NEARER <= (error or 0.0)
 
 
 def lacks_a_nan(

@@ -301,3 +301,19 @@ def test_the_mean_of_weights_that_are_all_zero_has_no_agreed_answer_but_the_sum_
         assert judge(question, "value", np.array(got, np.float32)).word == word
         gradient = np.full((4, 10), got, np.float32)
         assert judge(question, "gradient_logits", gradient).word == word
+
+
+@pytest.mark.parametrize(
+    ("share", "word"), [(0.5, "convention:mean_over_rows"), (1.0, "narrow"), (0.8, "inaccurate")]
+)
+def test_a_convention_is_met_with_products_of_16_bits_where_it_is_far_nearer(
+    share: float, word: str
+) -> None:
+    case = Case.parse(
+        "linear_cross_entropy/index.some_ignored/bfloat16/4x8x10/normal_100/ignore_index=0/0"
+    )
+    question, quantity = SolvedCase(case, case.inputs()), "gradient_linear_weight"
+    right = question.solution.quantities[quantity].to_float()
+    answer = FORMATS["bfloat16"].round(right * share * (1 - 2.0**-6))
+
+    assert judge(question, quantity, answer).word == word
