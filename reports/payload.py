@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from ..cases.dtypes import FORMATS
+from ..cases.model import forget_inputs
 from .excerpts import Excerpt, excerpt
 from .findings import detailed, measured
 from .legend import mark_of
@@ -138,7 +140,7 @@ def _witnesses(
     """
     places = {asked: n for n, asked in enumerate(survey.asked) if asked.kind != TEXTBOOK}
     wanted = {(found.row.case, found.row.quantity) for found in shown}
-    found = witnesses(survey.runs, places, {case for case, _ in wanted})
+    found = witnesses(survey.runs, places, wanted)
     return {
         f"{texts(case)},{texts(quantity)}": [
             [verdicts(word), *sorted(places[who] for who in members)]
@@ -195,14 +197,20 @@ def _inputs(details: Sequence[Found], texts: _Names) -> dict[str, list[Any]]:
     Findings of several implementations often share a case and a place, and then an excerpt.
     """
     result: dict[str, list[Any]] = {}
-    for found in details:
-        case, where = found.row.case, found.row.where
-        key = f"{texts(case)},{texts(where[:_TEXT])}"
-        # Drawing the inputs of a case is the slow part, hence once for each case and place.
-        if key not in result:
-            shown = excerpt(found.run, case, where)
-            result[key] = [] if shown is None else _compact(shown, texts)
+    # Drawing the inputs of a case is the slow part, and they may be large: one case at a time.
+    for case, members in groupby(sorted(details, key=_case_of), _case_of):
+        for found in members:
+            where = found.row.where
+            key = f"{texts(case)},{texts(where[:_TEXT])}"
+            if key not in result:
+                shown = excerpt(found.run, case, where)
+                result[key] = [] if shown is None else _compact(shown, texts)
+        forget_inputs()
     return result
+
+
+def _case_of(found: Found) -> str:
+    return found.row.case
 
 
 def _compact(shown: Excerpt, texts: _Names) -> list[Any]:

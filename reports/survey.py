@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ..cases.operations import DTYPES
@@ -18,6 +19,7 @@ from .columns import Column, column_name, column_of
 from .legend import mark_of
 
 TEXTBOOK, USER = "textbook", "user"
+_REMEMBERED = 1024  # verdicts, of which there are some dozens
 KINDS = (USER, "native", "recipe", TEXTBOOK)  # in the order of every list
 
 
@@ -46,6 +48,12 @@ class Judged(NamedTuple):
     known: bool
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def _judged(verdict: str, is_settled: bool) -> Judged:
+    # Thousands of places count the same verdicts, and share them.
+    return Judged(verdict, is_settled)
+
+
 class Question(NamedTuple):
     """A question that has no agreed answer, or that a convention answers differently."""
 
@@ -71,7 +79,7 @@ class Tally:
     def add(self, row: VerdictRow) -> None:
         """Count a row."""
         # A call that is not deterministic has been compared with itself and not with a bound.
-        self.counts[Judged(row.verdict, row.is_settled)] += 1
+        self.counts[_judged(row.verdict, row.is_settled)] += 1
         ratio = None if is_unsteady(row) else row.ratio
         if ratio is not None and (self.ratio is None or ratio > self.ratio):
             self.ratio = ratio
@@ -116,6 +124,43 @@ class Explained:
             self.worst = row
 
 
+class _Shared:
+    """What thousands of rows repeat, each as one object: a kept row takes a third of the memory."""
+
+    _TEXTS = (
+        "case", "operation", "target_kind", "family", "shape", "dtype", "implementation",
+        "framework", "kind", "mode", "device", "quantity", "verdict", "ledger", "where", "exact",
+        "got", "note", "shared", "looks_like",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._texts: dict[str | None, str | None] = {}
+        self._options: dict[str, dict[str, Any]] = {}
+        self._asked: dict[tuple[str, ...], Asked] = {}
+        self._places: dict[tuple[str, ...], Place] = {}
+
+    def place_of(self, row: VerdictRow) -> Place:
+        """Return the place of a verdict in the matrix."""
+        asked = row.framework, row.operation, row.implementation, row.kind
+        column = column_name(row.family, row.case, row.shape)
+        key = *asked, column, row.dtype, row.mode, row.device
+        place = self._places.get(key)
+        if place is None:
+            who = self._asked.setdefault(asked, Asked(*asked))
+            place = Place(who, column, row.dtype, way_of(row.mode, row.device))
+            self._places[key] = place
+        return place
+
+    def row(self, row: VerdictRow) -> VerdictRow:
+        """Return an equal row that shares its texts with others."""
+        texts: dict[str, Any] = {}
+        for name in self._TEXTS:
+            text = getattr(row, name)
+            texts[name] = self._texts.setdefault(text, text)
+        options = self._options.setdefault(str(row.options), row.options)
+        return replace(row, options=options, **texts)
+
+
 @dataclass
 class Survey:
     """A summary of the verdicts of some runs.
@@ -141,6 +186,7 @@ class Survey:
     cases: set[str] = field(default_factory=set)
     conventions: dict[Question, VerdictRow] = field(default_factory=dict)
     repeated: int = 0
+    _shared: _Shared = field(default_factory=_Shared, repr=False)
 
     @property
     def columns(self) -> list[Column]:
@@ -165,8 +211,11 @@ class Survey:
 
     def count(self, row: VerdictRow) -> Place:
         """Count a verdict without storing its row; return its place."""
-        place = place_of(row)
-        self.places.setdefault(place, Tally()).add(row)
+        place = self._shared.place_of(row)
+        tally = self.places.get(place)
+        if tally is None:
+            tally = self.places[place] = Tally()
+        tally.add(row)
         return place
 
     def add(self, row: VerdictRow, run: RunFile) -> None:
@@ -175,14 +224,14 @@ class Survey:
         self.cases.add(row.case)
         mark = mark_of(row.verdict)
         if mark.group == "finding":
-            self.findings.append(Found(row, place, run))
+            self.findings.append(Found(self._shared.row(row), place, run))
             return
         if mark.group != "neutral":
             word = "" if mark.group == "agree" else row.verdict
             example = Example(place.asked, place.column, place.dtype, word)
             found = self.examples.get(example)
             if found is None or _tells(row) > _tells(found.row):
-                self.examples[example] = Found(row, place, run)
+                self.examples[example] = Found(self._shared.row(row), place, run)
         if is_unsteady(row):
             self.unsteady.append(row)
         elif row.verdict.startswith("convention:"):
@@ -222,13 +271,6 @@ def filter_none(*values: float | None) -> list[float]:
 def is_unsteady(row: VerdictRow) -> bool:
     """Return whether a verdict is that a repeated call gave other bits, which has no bound."""
     return row.verdict == "nondeterministic"
-
-
-def place_of(row: VerdictRow) -> Place:
-    """Return the place of a verdict in the matrix."""
-    asked = Asked(row.framework, row.operation, row.implementation, row.kind)
-    column = column_name(row.family, row.case, row.shape)
-    return Place(asked, column, row.dtype, way_of(row.mode, row.device))
 
 
 def dtype_order(dtype: str) -> tuple[int, str]:

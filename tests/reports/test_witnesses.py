@@ -19,7 +19,7 @@ def test_everybody_who_was_asked_stands_with_his_verdict(tmp_path: Path) -> None
     elsewhere = replace(ROW, case="softmax/float32/4x10/ties/-/0", verdict="faithful")
     with RunFile.create(tmp_path / "run.sqlite") as run:
         run.add([ROW, other, elsewhere])
-        found = witnesses([run], survey([run]).asked, [ROW.case])
+        found = witnesses([run], survey([run]).asked, [(ROW.case, "value")])
     assert {(ROW.case, "value")} == found.keys()
     words = {word: {it.name for it in who} for word, who in found[ROW.case, "value"].items()}
     assert words == {"exact": {"torch.softmax"}, "nonfinite": {"jax.softmax"}}
@@ -32,5 +32,5 @@ def test_of_two_runs_the_later_counts(tmp_path: Path) -> None:
     ):
         one.add([replace(ROW, verdict="inaccurate")])
         two.add([ROW])
-        found = witnesses([one, two], survey([one, two]).asked, [ROW.case])
+        found = witnesses([one, two], survey([one, two]).asked, [(ROW.case, "value")])
     assert found[ROW.case, "value"].keys() == {"exact"}
