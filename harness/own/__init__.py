@@ -4,6 +4,7 @@ from .alike import alike
 from .declaration import Declaration, Declared, Implements, declaration_of, implements
 from .definitions import define_from, defines
 from .finding import found_in
+from .fitting import is_partial_class
 from .learning import SIBLINGS, learn
 from .learnt import Learnt, failing, learnt_of, restored
 from .loading import folder_of
@@ -35,6 +36,7 @@ __all__ = [
     "folder_of",
     "found_in",
     "implements",
+    "is_partial_class",
     "learn",
     "learnt_of",
     "place_of",

@@ -20,7 +20,7 @@ from ..formula import is_formula
 from .declaration import REGISTER, Declaration, Declared
 from .defined import defined_names
 from .definitions import define_operations
-from .fitting import as_function, misfit
+from .fitting import as_function, is_partial_class, misfit
 from .loading import load_module
 from .names import Meaning, looks_like_a_loss, meaning_of
 from .places import Place, evaluated, place_of, source_of
@@ -92,8 +92,7 @@ class _Finder:
             raise UserFileError(f"{where}: {UNNAMED}; say what it is, {where}=OPERATION")
         function = as_function(value)
         if function is None:
-            kind = type(value).__name__
-            raise UserFileError(f"{where} is {kind!r}, and cannot be called")
+            raise UserFileError(f"{where} {_why_not_called(value)}")
         name = self._names.get(expression, f"{self._namespace}.{expression}")
         if known is not None:
             return self._made(expression, name, function, known.operation, known)
@@ -223,6 +222,13 @@ def _meaning_of_object(value: Any) -> tuple[Meaning, bool] | None:
     else:
         found = meaning_of(type(value).__name__)
     return found if found and found[1] else None
+
+
+def _why_not_called(value: Any) -> str:
+    """Return why nothing can be called of an object."""
+    if is_partial_class(value):
+        return f"is a partial class: {misfit(value, OPERATIONS['softmax'], is_known=True)}"
+    return f"is {type(value).__name__!r}, and cannot be called"
 
 
 def _named_method(value: Any) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
 from ...cases.operations import Operation
+from ..answers import one_line
 from .callables import parameters_in
 from .parameters import CLASSES, linear_role_of, role_of
 
@@ -19,7 +21,13 @@ def as_function(value: Any) -> Callable[..., Any] | None:
 
     A class that has `forward`, `backward` and `apply`, as a function with its own backward pass is
     written for automatic differentiation, is called by `apply`, with the parameters of `forward`.
+    Of a class with some of its arguments, a partial one, an object is made.
     """
+    if is_partial_class(value):
+        try:
+            value = value()
+        except Exception:  # noqa: BLE001 -- `misfit` says why
+            return None
     if inspect.isclass(value):
         if _has_apply(value):
             return _applied(value)
@@ -33,6 +41,15 @@ def as_function(value: Any) -> Callable[..., Any] | None:
     return forward if callable(forward) and not hasattr(value, "backward") else None
 
 
+def is_partial_class(value: Any) -> bool:
+    """Return whether an object is a class with some of its arguments.
+
+    >>> is_partial_class(functools.partial(dict, a=1)), is_partial_class(functools.partial(max, 1))
+    (True, False)
+    """
+    return isinstance(value, functools.partial) and inspect.isclass(value.func)
+
+
 def misfit(value: Any, operation: Operation, *, is_known: bool) -> str:
     """Return why an object cannot be an operation, in words; empty if nothing is against it.
 
@@ -42,6 +59,11 @@ def misfit(value: Any, operation: Operation, *, is_known: bool) -> str:
         is_known: whether just this name is known for the operation. If the name has more words, the
             object must take as many arrays as the operation.
     """
+    if is_partial_class(value):
+        try:
+            value = value()
+        except Exception as error:  # noqa: BLE001 -- a user's class may raise anything
+            return f"no object of it can be made: {one_line(error)}"
     if inspect.isclass(value) and not _has_apply(value):
         if _method_of(value) is None:
             return "its objects cannot be called"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import statistics
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,16 @@ def test_a_function_of_a_file_is_found_by_its_path() -> None:
 
 def test_a_function_that_is_installed_is_found_by_its_module() -> None:
     assert place_of_function(statistics.fmean) == "statistics:fmean"
+
+
+half_softmax = functools.partial(softmax, axis=0)
+
+
+def test_an_object_is_found_by_the_name_that_a_module_gives_it() -> None:
+    place, _, name = place_of_function(half_softmax).rpartition(":")
+
+    assert Path(place) == Path(__file__).resolve()
+    assert name == "half_softmax"
 
 
 def test_what_no_worker_can_import_is_refused_with_one_line() -> None:

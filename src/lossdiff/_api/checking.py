@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from ..harness.own import (
     Left,
     Taken,
     declaration_of,
+    is_partial_class,
     learn,
     questions_for,
 )
@@ -236,7 +236,7 @@ def _made(function: Callable[..., Any]) -> Callable[..., Any]:
     Raises:
         ArgumentTypeError: the class takes more arguments.
     """
-    if not (isinstance(function, partial) and isinstance(function.func, type)):
+    if not is_partial_class(function):
         return function
     try:
         made: Callable[..., Any] = function()

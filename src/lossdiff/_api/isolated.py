@@ -88,13 +88,25 @@ def place_of_function(function: Callable[..., Any]) -> str:
     file = getattr(found, "__file__", None)
     for part in name.split("."):
         found = getattr(found, part, None)
-    if module == _MAIN or not name or found is not function:
-        what = name or type(function).__name__
+    if found is not function:
+        module, name, file = _attribute_that_is(function)
+    if module == _MAIN or not name:
+        what = name or getattr(function, "__qualname__", type(function).__name__)
         raise ArgumentValueError(
             f"a worker cannot import {what}: put it in a file or module of its own, "
             "on its top level, or leave out isolate"
         )
     return f"{_source(module or '', file)}:{name}"
+
+
+def _attribute_that_is(function: object) -> tuple[str, str, str | None]:
+    """Return the module, the name and the file of an object that does not know its own name."""
+    for module, loaded in list(sys.modules.items()):
+        names = getattr(loaded, "__dict__", {}) if module != _MAIN else {}
+        for name, value in list(names.items()):
+            if value is function:
+                return module, name, getattr(loaded, "__file__", None)
+    return "", "", None
 
 
 def _source(module: str, file: str | None) -> str:

@@ -332,6 +332,27 @@ def test_one_object_is_taken_by_its_name_if_nothing_is_said(tmp_path: Path) -> N
     }  # it is named, so it is meant
 
 
+PARTIAL = """
+    import functools
+    class CrossEntropy:
+        def __init__(self, size, reduction="mean"):
+            self.size, self.reduction = size, reduction
+        def __call__(self, logits, target): return logits
+    criterion = functools.partial(CrossEntropy, 10, reduction="sum")
+    unmade = functools.partial(CrossEntropy, reduction="sum")
+"""
+
+
+def test_of_a_partial_class_an_object_is_made(tmp_path: Path) -> None:
+    (candidate,), some = found(tmp_path, PARTIAL)
+
+    assert (candidate.name, candidate.operation) == ("mine.criterion", "cross_entropy")
+    assert getattr(candidate.function, "reduction", "") == "sum"
+    assert {it.name: it.reason for it in some}["mine.unmade"].startswith(
+        "no object of it can be made: TypeError: "
+    )
+
+
 @pytest.mark.parametrize(
     ("selected", "expected"),
     [
