@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..formula import is_formula
 from .declaration import REGISTER, Declaration, Declared
 from .defined import defined_names
 from .definitions import define_operations
-from .fitting import as_function, is_partial_class, misfit
+from .fitting import arguments_lacking, as_function, is_partial_class, misfit
 from .loading import load_module
 from .names import Meaning, looks_like_a_loss, meaning_of
 from .places import Place, evaluated, place_of, source_of
@@ -93,6 +94,10 @@ class _Finder:
         function = as_function(value)
         if function is None:
             raise UserFileError(f"{where} {_why_not_called(value)}")
+        operation = known.operation if known else meaning[0].operation if meaning else ""
+        renamed = [own for _, own in known.rename] if known else ()
+        if lacking := arguments_lacking(value, OPERATIONS[operation], renamed):
+            raise UserFileError(f"{where}: {lacking}")
         name = self._names.get(expression, f"{self._namespace}.{expression}")
         if known is not None:
             return self._made(expression, name, function, known.operation, known)
@@ -100,10 +105,15 @@ class _Finder:
         return self._candidate(expression, name, function, meaning[0])
 
     def _near(self, expression: str) -> str:
-        names = [it for it in vars(self._module) if meaning_of(it) and not it.startswith("_")]
-        if expression.partition("(")[0].partition(".")[0] in vars(self._module) or not names:
+        """Return what a name that does not exist may have meant."""
+        given = expression.partition("(")[0].partition(".")[0]
+        offered = [it for it in vars(self._module) if not it.startswith("_")]
+        if given in vars(self._module):
             return ""
-        return f" (it has {', '.join(names[:8])})"
+        near = get_close_matches(given, offered, 1)
+        names = near or [it for it in offered if meaning_of(it)][:8]
+        meant = "did you mean" if near else "it has"
+        return f" ({meant} {', '.join(names)}{'?' if near else ''})" if names else ""
 
     def _declaration_of(self, value: Any) -> Declaration | None:
         for item in getattr(self._module, REGISTER, ()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ...cases.operations import Operation
@@ -67,9 +67,8 @@ def misfit(value: Any, operation: Operation, *, is_known: bool) -> str:
     if inspect.isclass(value) and not _has_apply(value):
         if _method_of(value) is None:
             return "its objects cannot be called"
-        lacking = [it.name for it in _required(value) or [] if not _is_option(it, operation)]
-        if lacking:
-            return f"its constructor needs {', '.join(lacking)}: name an object of it, made by it"
+        if lacking := arguments_lacking(value, operation):
+            return lacking
     needed = _required(_what_takes_arrays(value))
     if is_known or needed is None:
         return ""
@@ -81,8 +80,31 @@ def misfit(value: Any, operation: Operation, *, is_known: bool) -> str:
     return f"{what}, and {operation.name} takes {due}"
 
 
+def arguments_lacking(value: Any, operation: Operation, known: Collection[str] = ()) -> str:
+    """Return what the constructor of a class needs that nothing is known of; empty for nothing.
+
+    Args:
+        value: any object.
+        operation: what it is taken for.
+        known: parameters that something is declared of.
+    """
+    if not inspect.isclass(value) or _has_apply(value):
+        return ""
+    needed = [
+        it.name
+        for it in _required(value) or []
+        if not (_is_option(it, operation) or it.name in known)
+    ]
+    if not needed:
+        return ""
+    made = f"{value.__name__}({', '.join(f'{name}=…' for name in needed)})"
+    return f"its constructor needs {', '.join(needed)}: name an object of it, {made}"
+
+
 def _is_option(parameter: inspect.Parameter, operation: Operation) -> bool:
     role = role_of(parameter.name, None)
+    if parameter.name in dict(operation.parameters):
+        return True
     if operation.is_linear and (role := linear_role_of(parameter.name, (), None)) is not None:
         return role.name in operation.options
     is_number = parameter.name.lower() in CLASSES and operation.is_loss

@@ -230,7 +230,7 @@ def test_classes_are_taken_if_their_objects_can_be_called(tmp_path: Path) -> Non
 
     assert taken(tmp_path, text) == {"NLLLoss": "nll_loss", "SoftmaxWithLoss": "cross_entropy"}
     assert left(tmp_path, text) == {
-        "CELoss": "its constructor needs device: name an object of it, made by it",
+        "CELoss": "its constructor needs device: name an object of it, CELoss(device=…)",
         "Sigmoid": "its objects cannot be called",
     }
 
@@ -357,6 +357,7 @@ def test_of_a_partial_class_an_object_is_made(tmp_path: Path) -> None:
     ("selected", "expected"),
     [
         (":loss", "has no attribute 'loss' (it has softmax)"),
+        (":focl", "has no attribute 'focl' (did you mean focal?)"),
         (":focal", "its name is no operation's; say what it is, "),
         (":LIMIT=softmax", "is 'int', and cannot be called"),
         (":broken()=softmax", "cannot be evaluated: ZeroDivisionError: division by zero"),
