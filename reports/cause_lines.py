@@ -18,7 +18,7 @@ from .numbers import counted
 Places = Mapping[str, Sequence[str]]
 NOWHERE: Places = MappingProxyType({})
 WIDTH = 80
-_ONLY_AXES = re.compile(r"\d ax[ei]s\b")
+_ONLY_AXES = re.compile(r"(?<!\d)[013-9] ax[ei]s\b")  # of two every function is made
 _SHOWN = 6  # causes of one function; the further ones are counted
 _GROUPS: dict[str, VerdictClass] = {
     "finding": "finding", "settled": "explained", "explained": "explained",

@@ -20,8 +20,9 @@ from ...cases.ledger import Entry
 from ...cases.model import Case
 from ..answers import Observation
 from ..judging import Verdict
-from ..own import alike
+from ..own import alike, askable
 from ..runfile import RunFile, VerdictRow
+from ..verdicts import VerdictKind
 from ..workers import Catalogue, Question, answered
 from .findings import Findings
 from .judgement import Judge, Judgement, SolvedCases
@@ -146,8 +147,14 @@ class Inquiry:
         right = None if exact is None else exact.to_float()
         for name, theirs, judgement in self._native(mine.mode, case):
             other = dict(judgement.verdicts).get(quantity)
+            if other is None:
+                continue
+            if judgement.case.id != case.id:
+                if verdict.kind is VerdictKind.NONFINITE and alike(verdict, other):
+                    return name
+                continue
             answers = mine.answers.get(quantity), theirs.answers.get(quantity)
-            if other is not None and alike(verdict, other, answers, right):
+            if alike(verdict, other, answers, right):
                 return name
         return ""
 
@@ -158,9 +165,10 @@ class Inquiry:
             for name, implementation in self._backend.implementations.items():
                 is_native = implementation.kind == "native"
                 fits = is_native and implementation.operation == case.operation
-                if fits and not implementation.unsupported(case):
-                    theirs = self.observed(name, mode, case)
-                    found.append((name, theirs, self.judged(name, case, theirs)))
+                asked = askable(implementation.claim, case) if fits else None
+                if asked is not None:
+                    theirs = self.observed(name, mode, asked)
+                    found.append((name, theirs, self.judged(name, asked, theirs)))
             self._theirs = (mode, case.id), found
         return self._theirs[1]
 

@@ -15,9 +15,9 @@ from ...cases.packed import in_parts
 from ...errors import LossdiffError
 from ..answers import Observation
 from ..judging import Remark, Verdict
-from ..own import alike
+from ..own import alike, askable
 from ..runfile import RunFile, VerdictRow
-from ..verdicts import VerdictKind, is_finding
+from ..verdicts import VerdictKind, is_finding, kind_of
 from ..workers import NO_SPARES, Caller, Ended, Question, Setup, Spares
 from .findings import Findings
 from .judgement import Judge
@@ -25,6 +25,7 @@ from .plan import Plan
 
 _TOGETHER = 16  # questions; a framework's own function rarely ends its process
 _MOST = 4000  # findings of one framework that are compared
+_Asked = tuple[Question, str]  # a question to the framework, and the id of the user's
 Progress = Callable[[str, str, int, int], None]  # framework, state, done, total
 
 
@@ -104,28 +105,32 @@ class _Comparison:
         found: dict[int, tuple[VerdictRow, str]] = {}
         for number, batch in enumerate(in_parts(questions, _TOGETHER)):
             told(number * _TOGETHER, len(questions))
-            for question, observation in self._answered(batch):
+            for (question, of), observation in self._answered(batch):
                 theirs = list(self._verdicts(question, observation))
-                for mine in by_question[question.case.id, question.mode]:
+                for mine in by_question[of, question.mode]:
+                    is_other = question.case.id != of
+                    if is_other and kind_of(mine.verdict) is not VerdictKind.NONFINITE:
+                        continue
                     if any(_is_alike(mine, quantity, it) for quantity, it in theirs):
                         found.setdefault(id(mine), (mine, question.implementation))
         return list(found.values())
 
-    def _questions(self, asked: Iterable[tuple[str, str]]) -> Iterator[Question]:
+    def _questions(self, asked: Iterable[tuple[str, str]]) -> Iterator[_Asked]:
         for name, mode in asked:
             case = self._run.case(name)
             for claim in self._natives:
-                if claim.operation == case.operation and not claim.unsupported(case):
-                    yield Question(claim.name, mode, case)
+                its = askable(claim, case) if claim.operation == case.operation else None
+                if its is not None:
+                    yield Question(claim.name, mode, its), name
 
-    def _answered(self, batch: Sequence[Question]) -> Iterator[tuple[Question, Observation]]:
+    def _answered(self, batch: Sequence[_Asked]) -> Iterator[tuple[_Asked, Observation]]:
         """Yield the answers; where one ends the process, those of the others one by one."""
-        answers = self._caller.observations(batch, self._plan.timeout)
+        answers = self._caller.observations([it for it, _ in batch], self._plan.timeout)
         if not isinstance(answers, Ended):
             yield from zip(batch, answers, strict=True)
         elif len(batch) > 1:
-            for question in batch:
-                yield from self._answered([question])
+            for asked in batch:
+                yield from self._answered([asked])
 
     def _verdicts(
         self, question: Question, observation: Observation

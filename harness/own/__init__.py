@@ -1,6 +1,6 @@
 """Come here for users' own functions: how they are found, declared, called, learnt and asked."""
 
-from .alike import alike
+from .alike import alike, askable
 from .declaration import Declaration, Declared, Implements, declaration_of, implements
 from .definitions import define_from, defines
 from .finding import found_in
@@ -29,6 +29,7 @@ __all__ = [
     "Place",
     "Taken",
     "alike",
+    "askable",
     "declaration_of",
     "define_from",
     "defines",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backends.claim import Claim
+from ...cases.model import Case
 from ..answers import Failure
 from ..judging import DtypeMismatch, ShapeMismatch, Verdict
 from ..verdicts import VerdictKind
@@ -55,9 +59,22 @@ def alike(
     one, other = answers
     if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray) or right is None:
         return _same_worst(mine, theirs)
+    return _same_arrays(mine.kind, one, other, right)
+
+
+def _same_arrays(
+    kind: VerdictKind,
+    one: NDArray[np.generic],
+    other: NDArray[np.generic],
+    right: NDArray[np.float64],
+) -> bool:
     if one.shape != other.shape or one.shape != right.shape:
         return False
-    return _same_numbers(one.astype(np.float64), other.astype(np.float64), right)
+    wide = one.astype(np.float64), other.astype(np.float64)
+    if kind is VerdictKind.NONFINITE:
+        # Finite elements may follow a convention of the user's: wrong ones show in other questions.
+        return _same_specials(*wide, ~np.isnan(right))
+    return _same_numbers(*wide, right)
 
 
 def _same_mismatch(mine: Verdict, theirs: Verdict) -> bool:
@@ -80,16 +97,46 @@ def _same_worst(mine: Verdict, theirs: Verdict) -> bool:
     return _same_numbers(np.array(one), np.array(other), np.array(right))
 
 
+def _same_specials(
+    one: NDArray[np.float64], other: NDArray[np.float64], agreed: NDArray[np.bool_]
+) -> bool:
+    """Return whether the same elements are not finite, and alike, where an answer is agreed on."""
+    special = ~(np.isfinite(one) & np.isfinite(other)) & agreed
+    return np.array_equal(one[special], other[special], equal_nan=True)
+
+
 def _same_numbers(
     one: NDArray[np.float64], other: NDArray[np.float64], right: NDArray[np.float64]
 ) -> bool:
     """Compare what is not finite by its sign, and other numbers where the error is large."""
     agreed = ~np.isnan(right)
-    special = ~(np.isfinite(one) & np.isfinite(other)) & agreed
-    if not np.array_equal(one[special], other[special], equal_nan=True):
+    if not _same_specials(one, other, agreed):
         return False
+    special = ~np.isfinite(one) & agreed
     with np.errstate(invalid="ignore", over="ignore"):
         apart, error = np.abs(one - other), np.abs(one - right)
     finite = agreed & ~special & np.isfinite(error)
     wrong = finite & (error > _LARGE * error[finite].max(initial=0.0))
     return bool((apart[wrong] < error[wrong]).all())
+
+
+def askable(claim: Claim, case: Case) -> Case | None:
+    """Return the question by which the framework's own function shows what it makes of a case.
+
+    Users divide a sum of the framework's by a number of their own, which the framework has no
+    option for. Where the sum is not finite, the quotient is not either.
+
+    Args:
+        claim: that of the framework's own function.
+        case: a question with a finding on a user's function.
+
+    Returns:
+        The case itself, or that of the sum, whose answers are alike in what is not finite only; or
+        None if the function cannot be asked.
+    """
+    if not claim.unsupported(case):
+        return case
+    if case.options.denominator is None:
+        return None
+    summed = replace(case, options=replace(case.options, denominator=None, reduction="sum"))
+    return None if claim.unsupported(summed) else summed

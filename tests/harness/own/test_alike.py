@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from lossdiff.backends.claim import Claim
+from lossdiff.cases.model import Case
 from lossdiff.harness.answers import Failure
 from lossdiff.harness.judging import DtypeMismatch, ShapeMismatch, Verdict
-from lossdiff.harness.own import alike
+from lossdiff.harness.own import alike, askable
 
 RIGHT = np.array([1.0, 2.0, 4.0])
 WRONG = Verdict("inaccurate")
@@ -37,6 +39,10 @@ def test_small_errors_beside_a_large_one_do_not_matter() -> None:
 def test_the_same_elements_that_are_not_finite_are_alike(lost: float) -> None:
     assert _alike([1.0, lost, 4.0], [1.0, lost, 4.0], LOST)
     assert not _alike([1.0, lost, 4.0], [lost, 2.0, 4.0], LOST)
+
+
+def test_what_is_finite_beside_the_same_nan_may_follow_another_convention() -> None:
+    assert _alike([0.5, np.nan, 2.0], [1.0, np.nan, 4.0], LOST)
 
 
 def test_a_nan_is_not_an_infinity() -> None:
@@ -83,3 +89,19 @@ def test_without_arrays_the_worst_elements_are_compared() -> None:
 
     assert alike(mine, Verdict("nonfinite", where="[1]", exact="2.0", got="nan"))
     assert not alike(mine, Verdict("nonfinite", where="[0]", exact="1.0", got="nan"))
+
+
+def test_a_mean_over_a_given_number_is_asked_of_the_framework_as_a_sum() -> None:
+    options = frozenset({"reduction", "ignore_index"})
+    claim = Claim("their.loss", "numpy", "cross_entropy", "native", frozenset({"index"}), options)
+    name = "cross_entropy/index.random/float32/4x10/normal/{}/0"
+    divided, weighted, plain = (
+        Case.parse(name.format(it)) for it in ("denominator=7.0", "weight=positive", "-")
+    )
+
+    found = askable(claim, divided)
+
+    assert found is not None
+    assert found.id == name.format("reduction=sum")
+    assert askable(claim, weighted) is None
+    assert askable(claim, plain) is plain
