@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -200,6 +200,10 @@ class Backend(ABC):
     def moveaxis(self, array: Any, source: int, destination: int) -> Any:
         """Return an array of the framework with one axis at another place."""
         raise NotImplementedError(f"{self.framework} moves no axis")
+
+    def concatenated(self, arrays: Sequence[Any], axis: int) -> Any:
+        """Return arrays of the framework as one, joined along an axis."""
+        raise NotImplementedError(f"{self.framework} joins no arrays")
 
     @abstractmethod
     def forward(self, call: Call, mode: str) -> Forward:

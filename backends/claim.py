@@ -103,6 +103,8 @@ class Calling:
             `backward`.
         item: the key of the value, where it comes in a dictionary; otherwise empty.
         constructs: whether the options go to a constructor, whose object takes the arrays.
+        shifts: whether it compares the scores of each token with the label of the next one, and
+            so leaves out the last scores and the first label.
     """
 
     arguments: tuple[tuple[str, str], ...] = (("values", ""), ("target", ""))
@@ -115,6 +117,7 @@ class Calling:
     returns: Returns = "value"
     item: str = ""
     constructs: bool = False
+    shifts: bool = False
 
     def spelled(self, option: str, value: Fixed) -> Fixed:
         """Return the value of an option as the function's parameter has it.

@@ -19,7 +19,7 @@ from .interpreter import interpret_kernels
 from .kept import kept_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -98,6 +98,9 @@ class JaxBackend(Backend):
 
     def moveaxis(self, array: Any, source: int, destination: int) -> Any:
         return jax.numpy.moveaxis(array, source, destination)
+
+    def concatenated(self, arrays: Sequence[Any], axis: int) -> Any:
+        return jax.numpy.concatenate(arrays, axis)
 
     @contextmanager
     def as_guest(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,9 @@ class NumpyBackend(Backend):
 
     def moveaxis(self, array: Any, source: int, destination: int) -> Any:
         return np.moveaxis(array, source, destination)
+
+    def concatenated(self, arrays: Sequence[Any], axis: int) -> Any:
+        return np.concatenate(arrays, axis)
 
     def forward(self, call: Call, mode: str) -> Forward:
         def run(*arrays: NDArray[Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,9 @@ class TensorflowBackend(Backend):
         axes = list(range(array.shape.rank))
         axes.insert(destination % len(axes), axes.pop(source))
         return tf.transpose(array, axes)
+
+    def concatenated(self, arrays: Sequence[Any], axis: int) -> Any:
+        return tf.concat(list(arrays), axis)
 
     def forward(self, call: Call, mode: str) -> Forward:
         return _compiled(call.direct(), mode)

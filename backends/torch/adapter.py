@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -78,6 +78,9 @@ class TorchBackend(Backend):
 
     def moveaxis(self, array: Any, source: int, destination: int) -> Any:
         return torch.movedim(array, source, destination)
+
+    def concatenated(self, arrays: Sequence[Any], axis: int) -> Any:
+        return torch.cat(list(arrays), axis)
 
     @contextmanager
     def as_guest(self) -> Iterator[None]:

@@ -120,6 +120,9 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
         if last:
             values = _last(values, backend)
             target = target if target is None else _last_like(target, values, backend)
+        if calling.shifts:
+            values = backend.concatenated([values, values[..., -1:, :]], -2)
+            target = backend.concatenated([target[..., :1], target], -1)
         given |= {"values": values, "target": target}
         positional = [given[role] for role, parameter in calling.arguments if not parameter]
         named = {parameter: given[role] for role, parameter in calling.arguments if parameter}
@@ -190,5 +193,6 @@ def _last_like(target: Any, values: Any, backend: Backend) -> Any:
 
 
 def _back(gradient: Any, calling: Calling, backend: Backend) -> Any:
+    gradient = gradient[..., :-1, :] if calling.shifts else gradient
     is_moved = calling.layout == "classes_last" and len(gradient.shape) > 2
     return backend.moveaxis(gradient, -1, 1) if is_moved else gradient

@@ -153,6 +153,11 @@ class _Learner:
             for calling in self._callings(operation, reading):
                 for kind in self._kinds(operation):
                     yield Guess(operation, kind, calling, reading.fixed)
+        for operation, reading in self._readings.items():
+            is_open = operation == "cross_entropy" and not reading.lacks
+            if is_open and "index" in self._kinds(operation):
+                calling = next(self._callings(operation, reading))
+                yield Guess(operation, "index", replace(calling, shifts=True), reading.fixed)
 
     def _callings(self, operation: str, reading: Reading) -> Iterator[Calling]:
         """Yield the ways in which the function may be called."""
@@ -182,6 +187,8 @@ class _Learner:
             domain = OPERATIONS[guess.operation].domain
             self._remarks.append(f"it takes {'logits' if domain == 'logits' else 'probabilities'}")
         is_first = guess.calling.arguments[0][0] == "target"
+        if guess.calling.shifts:
+            self._remarks.append("it compares each row of scores with the label of the next one")
         if self._reading.may_swap and is_first:
             self._remarks.append("it takes the labels first")
 

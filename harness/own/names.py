@@ -58,6 +58,8 @@ def _meanings() -> dict[str, Meaning]:
             softmax_cross_entropy_with_integer_labels sparse_cross_entropy
             sparse_cross_entropy_loss sparse_cross_entropy_with_logits
             multiclass_logistic_loss
+            lm_loss causal_lm_loss for_causal_lm_loss next_token_loss next_token_prediction_loss
+            language_modeling_loss
             """,
         ("cross_entropy", _ROWS): """
             softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits_v2

@@ -69,11 +69,14 @@ def users_source(
         wants_gradient: whether a gradient that is written by hand is called, too.
 
     Raises:
-        SourceError: the text cannot be read, or the function has the classes at the end.
+        SourceError: the text cannot be read, or the function has the classes at the end, or
+            shifts its labels.
     """
     module, expression = candidate.module, candidate.expression
     if module is None:
         raise SourceError(f"the source of {candidate.name} cannot be found")
+    if calling.shifts:
+        raise SourceError(f"{candidate.name} shifts its labels: no script shows it")
     if calling.layout == "classes_last" and axes > _ROWS:
         raise SourceError(f"{candidate.name} has the classes on the last axis: no script shows it")
     text = _text_of(candidate, calling, arrays, options)

@@ -661,3 +661,19 @@ def test_beside_the_weights_of_classes_a_weight_is_that_of_rows(numpy: Backend) 
 
     assert dict(found.implementation.calling.options) == {"weight": "class_weight"}
     assert "left alone: weight=None" in found.remarks
+
+
+def test_a_loss_that_shifts_its_labels_is_given_one_row_more(numpy: Backend) -> None:
+    """As `for token t predict t + 1`: the last scores and the first label are not used."""
+
+    def lm_loss(logits: Any, targets: Any, ignore_index: int = -100) -> Any:
+        kept = targets[1:] != ignore_index
+        each = losses(logits[:-1], np.where(kept, targets[1:], 0))
+        return np.where(kept, each, 0).sum() / kept.sum()
+
+    found = taken(lm_loss, "cross_entropy", numpy)
+
+    assert value(found.implementation) == pytest.approx(losses(LOGITS, LABELS).mean())
+    assert found.implementation.options == {"ignore_index"}
+    said = "it compares each row of scores with the label of the next one"
+    assert said in found.remarks
