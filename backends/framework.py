@@ -126,6 +126,8 @@ class Framework:
         quickest: the mode that answers one question in a new dtype and shape soonest.
         has_handwritten_gradients: whether gradients are `NAME_vjp` functions; otherwise the
             framework has automatic differentiation.
+        widens: whether its 64-bit types, which are on when it is asked, are off by default, so that
+            its users' arrays without a dtype are not float64.
         quiet: environment variables that silence its log.
         thread_variables: environment variables that limit its threads.
         cached: environment variables that make its compilers store compiled programs; `{folder}`
@@ -152,6 +154,7 @@ class Framework:
     dtypes: tuple[str, ...] = DTYPES
     quickest: str = EAGER
     has_handwritten_gradients: bool = False
+    widens: bool = False
     quiet: Mapping[str, str] = field(default_factory=dict)
     thread_variables: tuple[str, ...] = ()
     cached: Mapping[str, str] = field(default_factory=dict)

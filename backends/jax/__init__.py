@@ -11,6 +11,7 @@ FRAMEWORK = Framework(
     extra="jax",
     modes=(Mode(EAGER), Mode("jit", compiler="xla"), Mode(INTERPRET, most=20_000)),
     quickest="jit",
+    widens=True,
     workers=2,
     weight=2,
     libraries=(

@@ -9,6 +9,7 @@ from math import inf
 
 import numpy as np
 
+from ...backends import FRAMEWORKS
 from ...backends.claim import Claim
 from ...cases.model import Case, forget_inputs
 from ...cases.stored import worked_examples
@@ -219,7 +220,8 @@ def _judged(
 ) -> Verdict:
     if claim.kind == "user":
         limits = claim.limits
-        rules = OwnRules(limits.result_dtype, limits.clip, observation.without_fault)
+        widens = FRAMEWORKS[claim.framework].widens
+        rules = OwnRules(limits.result_dtype, limits.clip, observation.without_fault, widens)
         return judge_own(solved, quantity, answer, rules)
     return judge(solved, quantity, answer)
 

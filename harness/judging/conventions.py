@@ -52,6 +52,8 @@ MEANINGS: dict[str, str] = {
     "functions alone)",
     "overflows_on_the_way": "next to the largest number of the dtype a step overflows, as in "
     "nearly every function (of users' functions alone)",
+    "wide_types": "the result is float64, because arrays made without a dtype are where 64-bit "
+    "types are on (JAX), and right in the dtype that is due (of users' functions alone)",
     "undefined_nan": "no agreed answer; NaN was given",
     "undefined_zero": "no agreed answer; 0 was given",
     "undefined_inf": "no agreed answer; an infinity was given",

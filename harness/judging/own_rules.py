@@ -36,6 +36,7 @@ USUAL_CLIP, _USUAL_EPSILON = "clip_1e-7", 1e-7
 IN_FLOAT32 = "computed_in_float32"
 UNCHECKED = "unchecked"
 OVERFLOWS = "overflows_on_the_way"
+WIDE_TYPES = "wide_types"
 _NEXT_TO_LARGEST = 8
 
 
@@ -47,11 +48,14 @@ class OwnRules:
         result_dtype: the dtype of its values that it declares; empty for none.
         clip: the ε to which it declares that probabilities are clipped; 0 for none.
         without_fault: how it answers the same question with the fault taken out.
+        widens: whether arrays that it makes without a dtype are float64 only because it is asked
+            with the 64-bit types of its framework, which its users have not.
     """
 
     result_dtype: str = ""
     clip: float = 0.0
     without_fault: WithoutFault = ""
+    widens: bool = False
 
 
 NO_RULES = OwnRules()
@@ -71,6 +75,18 @@ def judge_own(
         answer: the array that came back, or the reason why there is none.
         rules: what is known of the function.
     """
+    if not (rules.widens and _is_float64_for_less(solved, answer)):
+        return _judged(solved, quantity, answer, rules)
+    assert isinstance(answer, np.ndarray)  # noqa: S101 -- of float64
+    narrow = answer.astype(FORMATS[solved.case.dtype].dtype)
+    verdict = _judged(solved, quantity, narrow, rules)
+    agrees = verdict.kind.category == "agrees"
+    return replace(verdict, word=CONVENTION + WIDE_TYPES) if agrees else verdict
+
+
+def _judged(
+    solved: SolvedCase, quantity: str, answer: NDArray[Any] | Failure, rules: OwnRules
+) -> Verdict:
     verdict = judge(solved, quantity, answer)
     if isinstance(answer, Failure):
         return _on_failure(verdict, answer, rules.without_fault)
@@ -84,6 +100,11 @@ def judge_own(
     if _overflows(solved, quantity, answer, verdict):
         return replace(verdict, word=CONVENTION + OVERFLOWS)
     return _under_more_conventions(solved, quantity, answer, rules, verdict)
+
+
+def _is_float64_for_less(solved: SolvedCase, answer: NDArray[Any] | Failure) -> bool:
+    is_wide = isinstance(answer, np.ndarray) and answer.dtype == np.float64
+    return is_wide and solved.case.dtype in set(FORMATS) - {"float64"}
 
 
 def _on_failure(verdict: Verdict, failure: Failure, without_fault: WithoutFault) -> Verdict:

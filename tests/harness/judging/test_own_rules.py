@@ -208,3 +208,14 @@ def test_a_loss_that_checks_no_probabilities_follows_a_convention_and_one_of_lab
     answer = np.array(77.25, np.float32)
     assert judge_own(unchecked, "value", answer).word == "convention:unchecked"
     assert judge_own(labels, "value", answer).word == "accepted"
+
+
+def test_float64_that_the_settings_of_the_question_make_is_a_convention() -> None:
+    """As `jax.nn.one_hot` is with 64-bit types, which no user of JAX has by default."""
+    solved = question(PLAIN.format("float32", "-"))
+    exact = np.asarray(right(solved), np.float64)
+    rules = OwnRules(widens=True)
+
+    assert judge_own(solved, "value", exact, rules).word == "convention:wide_types"
+    assert judge_own(solved, "value", exact * 2, rules).word == "inaccurate"
+    assert judge_own(solved, "value", exact).word == "mismatched"
