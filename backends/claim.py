@@ -25,6 +25,7 @@ class Limits:
         dtypes: the dtypes of the first argument that it takes.
         ranks: the numbers of axes of the first argument that it takes.
         max_classes: the largest number of classes.
+        classes: the only number of classes.
         fixed: the options that have one value in it, such as `("reduction", "none")` for a loss
             that returns a number for each row.
         lacks: values that an option does not have in it, such as `("reduction", "sum")`.
@@ -40,6 +41,7 @@ class Limits:
     dtypes: frozenset[str] = frozenset()
     ranks: frozenset[int] = frozenset()
     max_classes: int = 0
+    classes: int = 0
     fixed: tuple[tuple[str, Fixed], ...] = ()
     lacks: tuple[tuple[str, Fixed], ...] = ()
     required: frozenset[str] = frozenset()
@@ -50,14 +52,22 @@ class Limits:
     result_dtype: str = ""
     clip: float = 0.0
 
+    def _other_classes(self, case: Case) -> str:
+        """Return why a case has not as many classes as are taken; empty if it has."""
+        number = case.shape[case.class_axis] if case.shape else 0
+        if self.max_classes and number > self.max_classes:
+            return f"takes at most {self.max_classes} classes"
+        is_other = bool(self.classes and case.shape) and number != self.classes
+        return f"takes {self.classes} classes only" if is_other else ""
+
     def unsupported(self, case: Case) -> str:
         """Return why a case is beyond the limits; empty if it is not."""
         if self.dtypes and case.dtype not in self.dtypes:
             return f"does not take {case.dtype}"
         if self.ranks and len(case.shape) not in self.ranks:
             return f"does not take {len(case.shape)} axes"
-        if self.max_classes and case.shape and case.shape[case.class_axis] > self.max_classes:
-            return f"takes at most {self.max_classes} classes"
+        if reason := self._other_classes(case):
+            return reason
         for option, value in self.fixed:
             if case.contract.level(case.options, option) != value:
                 return f"its {option} is {value}"

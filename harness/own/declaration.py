@@ -70,6 +70,7 @@ def implements(
     dtypes: Collection[str] = (),
     ranks: Collection[int] = (),
     max_classes: int = 0,
+    classes: int = 0,
     layout: Layout = "classes_first",
     result_dtype: str = "",
     clip: float = 0.0,
@@ -91,6 +92,7 @@ def implements(
         dtypes: the dtypes that it takes; all if empty.
         ranks: the numbers of axes of its first argument; all if empty.
         max_classes: the largest number of classes; 0 for any.
+        classes: the only number of classes; 0 for any.
         layout: `classes_first` if the classes are on axis 1, `classes_last` if on the last.
         result_dtype: the dtype of its results, if it is not that of its first argument.
         clip: the ε to which it clips probabilities.
@@ -113,6 +115,7 @@ def implements(
         dtypes=dtypes,
         ranks=ranks,
         max_classes=max_classes,
+        classes=classes,
         layout=layout,
         result_dtype=result_dtype,
         clip=clip,

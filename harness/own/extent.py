@@ -22,6 +22,7 @@ _ASKED: dict[str, Any] = {
     **_EVERYDAY, "pos_weight": "positive", "ignore_index": -1, "logit_scale": 0.25,
     "logit_softcap": 30.0, "z_loss": 0.5, "denominator": 7.0, "linear_bias": "normal",
 }  # fmt: skip
+_OTHER_CLASSES = (4, 7)
 _OTHER_RANKS = {1: (10,), 3: (2, 3, 5)}
 
 
@@ -48,6 +49,7 @@ class Extent:
         self._find_target_gradient(guess, targets)
         self._find_ignored(guess, targets)
         self._find_dtypes(guess)
+        self._find_classes(guess)
         guess = self._with_ranks(guess)
         return guess, targets, self.limits
 
@@ -152,6 +154,17 @@ class Extent:
             taken.remove("float64")
             self.remarks.append("it gives float32 whatever it is given: float64 is not asked")
         self.limits = replace(self.limits, dtypes=frozenset(taken))
+
+    def _find_classes(self, guess: Guess) -> None:
+        """Find out whether it is written for one number of classes, and refuses others."""
+        contract = OPERATIONS[guess.operation]
+        is_open = not (self.limits.classes or self.limits.max_classes)
+        if not (is_open and contract.is_loss and contract.reads_classes):
+            return
+        error = self._ask_shape(guess, _OTHER_CLASSES).error
+        if error is not None and self.asker.ask(guess).is_near:
+            self.limits = replace(self.limits, classes=SHAPE[1])
+            self.remarks.append(f"it takes {SHAPE[1]} classes only: {one_line(error)}")
 
     def _with_ranks(self, guess: Guess) -> Guess:
         """Find out which numbers of axes it takes, and where it has the classes of three."""

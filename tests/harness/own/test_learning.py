@@ -677,3 +677,13 @@ def test_a_loss_that_shifts_its_labels_is_given_one_row_more(numpy: Backend) -> 
     assert found.implementation.options == {"ignore_index"}
     said = "it compares each row of scores with the label of the next one"
     assert said in found.remarks
+
+
+def test_a_loss_of_ten_classes_is_asked_about_ten(numpy: Backend) -> None:
+    def loss(logits: Any, labels: Any) -> Any:
+        return -(np.eye(10)[labels] * log_softmax(logits)).sum(1).mean()
+
+    found = taken(loss, "cross_entropy", numpy)
+
+    assert found.implementation.claim.limits.classes == 10
+    assert any(it.startswith("it takes 10 classes only: ValueError") for it in found.remarks)
