@@ -120,7 +120,7 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
         if last:
             values = _last(values, backend)
             target = target if target is None else _last_like(target, values, backend)
-        if calling.shifts:
+        if calling.shifts and target is not None:
             values = backend.concatenated([values, values[..., -1:, :]], -2)
             target = backend.concatenated([target[..., :1], target], -1)
         given |= {"values": values, "target": target}

@@ -159,7 +159,8 @@ class Extent:
         """Find out whether it is written for one number of classes, and refuses others."""
         contract = OPERATIONS[guess.operation]
         is_open = not (self.limits.classes or self.limits.max_classes)
-        if not (is_open and contract.is_loss and contract.reads_classes):
+        is_loss = contract.is_loss and contract.reads_classes and not contract.is_linear
+        if not (is_open and is_loss):
             return
         error = self._ask_shape(guess, _OTHER_CLASSES).error
         if error is not None and self.asker.ask(guess).is_near:
