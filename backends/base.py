@@ -26,7 +26,7 @@ from .framework import Framework, Mode
 
 ARGUMENTS = ("values", "linear_weight", "target", "weight", "pos_weight", "linear_bias")
 # Frameworks name these differently, so they are passed by their position.
-_POSITIONAL = ("values", "linear_weight", "target")
+POSITIONAL = ("values", "linear_weight", "target")
 _LINEAR = ("values", "linear_weight", "linear_bias")  # what a linear loss is differentiated by
 _VJP = "_vjp"
 
@@ -103,7 +103,7 @@ class Call:
     def direct(self) -> Callable[..., Any]:
         """Return the same call without a Python function in between, for the timed region."""
         # Only values and targets are positional; weights need the keywords that `_apply` passes.
-        if not set(self.arguments) <= set(_POSITIONAL):
+        if not set(self.arguments) <= set(POSITIONAL):
             return self
         function = self.implementation.function
         return partial(function, **dict(self.options)) if self.options else function
@@ -122,7 +122,7 @@ class Call:
     # options have the names of the contract.
     def _apply(self, function: Callable[..., Any], arrays: tuple[Any, ...], *first: Any) -> Any:
         given = dict(zip(self.arguments, arrays, strict=True))
-        positional = [given.pop(name) for name in _POSITIONAL if name in given]
+        positional = [given.pop(name) for name in POSITIONAL if name in given]
         return function(*first, *positional, **given, **dict(self.options))
 
     @property

@@ -25,7 +25,7 @@ from typing import NoReturn
 import numpy as np
 
 from ...backends import EAGER, FRAMEWORKS, load_backend
-from ...backends.base import ARGUMENTS, Backend, Call, call_for
+from ...backends.base import ARGUMENTS, POSITIONAL, Backend, Call, call_for
 from ...errors import LossdiffError
 from ..answers import Observation, one_line
 from ..own import Learnt, Left, define_from, learnt_of
@@ -353,6 +353,6 @@ def answer(process: WorkerProcess, request: Request, reach: Callable[[int], None
 
 def _written(names: dict[str, str], call: Call) -> tuple[list[str], dict[str, str]]:
     """Return the arguments of a call as text: the positional ones, and the keywords."""
-    positional = [names[name] for name in ("values", "target") if name in call.arguments]
-    keywords = {name: name for name in call.arguments if name not in ("values", "target")}
+    positional = [names[name] for name in POSITIONAL if name in call.arguments]
+    keywords = {name: name for name in call.arguments if name not in POSITIONAL}
     return positional, keywords | {name: repr(value) for name, value in call.options}

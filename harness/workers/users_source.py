@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...backends.base import POSITIONAL
 from ...backends.claim import Calling
 from ...cases.operations import DEFAULTS
 from ...errors import SourceError
@@ -15,7 +16,6 @@ from ..own import Candidate, folder_of
 from .source_text import Source, source_of, source_of_expressions
 
 _ARRAYS = ("weight", "pos_weight", "linear_bias")
-_POSITIONAL = ("values", "linear_weight", "target")
 _ROWS = 2  # axes of an array whose last axis is the classes' in either layout
 _EMPTY = inspect.Parameter.empty
 
@@ -129,7 +129,7 @@ def _expressions(
         return value, ""
     settings = {name: repr(it) for name, it in options.items() if name not in _ARRAYS}
     settings |= {name: arrays[name] for name in _ARRAYS if name in arrays}
-    positional = ["cotangent", *(arrays[it] for it in _POSITIONAL if it in arrays)]
+    positional = ["cotangent", *(arrays[it] for it in POSITIONAL if it in arrays)]
     return value, CallText(positional, {}, settings).of(f"{callee}_vjp", Calling())
 
 

@@ -21,6 +21,7 @@ from lossdiff.harness.repro.trial import why_not_shown
 
 HOSTILE = Path(__file__).parents[2] / "hostile"
 EXTRA = {"numpy": tuple(str(HOSTILE / f"{name}.py") for name in ("answers", "deadly"))}
+LINEAR = "linear_cross_entropy/index.some_ignored/float32/4x8x10"
 SOFTMAX = Case.parse("softmax/float32/4x10/normal/-/0")
 ALLOWED = {
     "numpy": {"numpy", "ml_dtypes", "scipy"},
@@ -68,6 +69,12 @@ FINDINGS = (
             "gradient_logits", "formula", "  <-- wrong"),
     Finding("torch", "nll_loss/index.random/float32/3x5x2/log_probs/-/0",
             "torch.textbook.nll_loss_by_indexing", "value", "raised", "raised IndexError('shape"),
+    Finding("torch", f"{LINEAR}/nan_where_ignored/reduction=sum/0",
+            "torch.nn.functional.linear_cross_entropy:auto", "value", "nonfinite",
+            "value: got nan, exact 0.0"),
+    Finding("torch", f"{LINEAR}/nan_where_ignored/linear_bias=normal/0",
+            "torch.nn.functional.linear_cross_entropy", "gradient_linear_weight", "nonfinite",
+            "gradient_linear_weight[0, 0]: got nan"),
     Finding("jax", "cross_entropy/one_hot.random/float32/4x10/neg_inf/-/0",
             "optax.losses.softmax_cross_entropy", "value", "nonfinite",
             "value: got nan, exact 0.0", "jit"),
