@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..cases.families import VALUES, is_everyday
+from ..cases.products import PRODUCTS
 from ..cases.targets import WRONG_SHAPES
 
 # These target families decide the answer whatever the values are.
@@ -68,7 +69,7 @@ class Column:
     @property
     def order(self) -> tuple[int, int, str]:
         """The sort key of the column: its group, then the order of the tables of families."""
-        known = [*VALUES, *TARGETS]
+        known = [*VALUES, *PRODUCTS, *TARGETS]
         place = known.index(self.name) if self.name in known else len(known)
         return GROUPS.index(self.group), place, self.name
 
@@ -104,6 +105,8 @@ def column_of(name: str) -> Column:
         return Column(name, group, TARGETS[target])
     if name in _STORED:
         return Column(name, "data", _STORED[name])
+    if name in PRODUCTS and name not in VALUES:
+        return Column(name, "far and large", PRODUCTS[name].why)
     if name not in VALUES:
         return Column(name, "other")
     return Column(name, _group(name), VALUES[name].why)

@@ -210,3 +210,9 @@ def test_the_user_may_collect_garbage_as_before() -> None:
     check(softmax)
 
     assert gc.isenabled()
+
+
+@pytest.mark.framework("torch")
+def test_a_mode_of_interpreters_is_refused_in_the_own_process() -> None:
+    with pytest.raises(ArgumentValueError, match="needs a process of its own: give isolate=True"):
+        lossdiff.check_implementation(softmax, "softmax", framework="torch", modes=("interpret",))

@@ -28,3 +28,10 @@ def test_only_invalid_input_stands_there() -> None:
         assert (column.group == INVALID) == (DUE in TARGETS[name]), name
     invalid = {name for name in VALUES if column_of(name).group == INVALID}
     assert invalid == {name for name, it in VALUES.items() if DUE in it.why}
+
+
+def test_hidden_states_that_make_difficult_logits_stand_beside_such_logits() -> None:
+    column = column_of("cancelling")
+
+    assert (column.group, column.why) == ("far and large", "inner products that nearly cancel")
+    assert column_of("normal").group == "everyday"

@@ -59,7 +59,7 @@ def check_implementation(
         framework: the framework whose arrays it takes; it may be left out where it is seen from
             the function.
         suite: `quick`, or `full` for some hundred times as many questions.
-        modes: the modes in which the framework runs it.
+        modes: the modes in which the framework runs it; `interpret` goes with `isolate` only.
         strict: whether a finding that the framework's own function shares counts.
         isolate: whether it runs in a worker process, which imports it from its file or module.
         seed: other seeds ask the same questions with other numbers.
@@ -90,6 +90,10 @@ def check_implementation(
     framework = framework_for(function, framework)
     for mode in _several("modes", modes):
         named(f"mode of {framework}", mode, FRAMEWORKS[framework].mode_names)
+        if FRAMEWORKS[framework].mode(mode).is_interpreter and not isolate:
+            raise ArgumentValueError(
+                f"the mode {mode!r} needs a process of its own: give isolate=True"
+            )
     declaration = declaration_of(operation, **declared)
     known = expected_of(expected)
     about: dict[str, Any] = {
