@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import contextmanager
 from functools import cache
 from operator import methodcaller
@@ -30,6 +31,9 @@ _HURRIED: dict[str, bool | int] = {
     "xla_cpu_parallel_codegen_split_count": 1,
     "xla_cpu_use_fusion_emitters": False,
 }
+# Compiling slows down as programs accumulate, and 2,200 of them take 3 GB.
+_MOST_PROGRAMS = 400
+_COMPILED = "/jax/core/compile/backend_compile_duration"  # an event, for what is read, too
 
 
 class JaxBackend(Backend):
@@ -157,8 +161,10 @@ class JaxBackend(Backend):
         return jax.jit(run)
 
     def forget(self) -> None:
-        # Compiling slows down as programs accumulate, and 2,200 of them take 3 GB.
-        jax.clear_caches()
+        # What a process calls again and again would have to be compiled anew.
+        if _programs()[_COMPILED] > _MOST_PROGRAMS:
+            _programs().clear()
+            jax.clear_caches()
 
     def copied(self, array: jax.Array) -> jax.Array:
         return jax.numpy.copy(array)
@@ -202,6 +208,18 @@ def _may_hurry() -> bool:
     except Exception:  # noqa: BLE001 -- whatever it raises, it does not take them
         return False
     return True
+
+
+@cache
+def _programs() -> Counter[str]:
+    """Return the numbers of JAX's events by their names, from the first call of this on."""
+    counts = Counter[str]()
+
+    def count(event: str, seconds: float, **about: str | int) -> None:
+        counts[event] += 1
+
+    jax.monitoring.register_event_duration_secs_listener(count)
+    return counts
 
 
 def _like(cotangent: jax.Array, value: Any) -> jax.Array:
