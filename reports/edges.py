@@ -18,6 +18,7 @@ from .numbers import three
 from .survey import TEXTBOOK, way_of
 
 YOURS = "yours"  # stands for the library of a user's own functions
+_SEVERAL = "numbers"  # what stands for several
 _KEPT = f"\"case\" IN ({', '.join('?' * len(EDGES))}) AND kind != ? AND verdict != 'unsupported'"
 
 
@@ -151,10 +152,16 @@ def _words(row: VerdictRow) -> str:
     if row.verdict.startswith(CONVENTION):
         meaning = _clause(MEANINGS.get(row.verdict.removeprefix(CONVENTION), row.verdict))
         return f"{given}: {meaning}" if given else meaning
-    if not given:
-        return row.note or row.verdict
-    due = f"{_number(row.exact)} is right" if row.exact else "an error is due"
-    return f"{given}, where {due}"
+    return _wrong(row, given) if given else row.note or row.verdict
+
+
+def _wrong(row: VerdictRow, given: str) -> str:
+    """Return a wrong answer in words, beside the right one."""
+    if not row.exact:
+        return f"{given}, where an error is due"
+    due = _number(row.exact)
+    # Of several numbers neither those that came nor those that are right are shown.
+    return f"{given}, where {due} is right" if due != _SEVERAL else "not the right numbers"
 
 
 def _clause(meaning: str) -> str:
@@ -171,7 +178,7 @@ def _number(text: str) -> str:
     try:
         number = float(text)
     except ValueError:
-        return text and "numbers"
+        return text and _SEVERAL
     return "NaN" if math.isnan(number) else three(number)
 
 

@@ -27,8 +27,8 @@ MEANINGS: dict[str, str] = {
     "the weights, as that of index targets does (Keras: mean_with_sample_weight)",
     "weights_scale_rows": "the weight of a row's class multiplies its whole smoothed loss "
     "(Keras: class_weight, sample_weight)",
-    "nothing_counts_as_zero": "the mean is 0 where its divisor is, as where no row counts (Keras, "
-    "TensorFlow: a safe division)",
+    "nothing_counts_as_zero": "the mean is 0 where its divisor is 0, as where no row counts "
+    "(Keras, TensorFlow: a safe division)",
     "bad_index_as_zeros": "a label out of range means no class at all, as one_hot makes it",
     "bad_index_wraps": "negative labels count from the end, as in Python indexing",
     "bad_index_is_nan": "a label out of range gives NaN (JAX: take_along_axis fills)",

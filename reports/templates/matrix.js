@@ -92,9 +92,10 @@ function drawMatrix() {
     const members = group.members.filter(seen);
     if (members.length) table.append(drawGroup(group, members, heads, all));
   }
-  const { scrollLeft, scrollTop } = grid;
+  // To ask an empty grid how far it is scrolled would lay out the whole page once more.
+  const { scrollLeft, scrollTop } = grid.firstElementChild ? grid : { scrollLeft: 0, scrollTop: 0 };
   grid.replaceChildren(walk.length ? table : el("p", { class: "empty" }, "Nothing passes these filters."));
-  grid.scrollTo(scrollLeft, scrollTop);
+  if (scrollLeft || scrollTop) grid.scrollTo(scrollLeft, scrollTop);
   at = [Math.min(at[0], Math.max(walk.length - 1, 0)), Math.min(at[1], Math.max(heads.length - 1, 0))];
   if (walk.length) walk[at[0]][at[1]].tabIndex = 0;
   const total = merged(all, asked, columns);

@@ -51,6 +51,7 @@ def test_every_suite_asks_them_on_ordinary_logits(name: str) -> None:
         ("convention:undefined_nan", "nan", "no agreed answer", "NaN"),
         ("convention:undefined_error", "", "", "an error"),
         ("nonfinite", "nan", "2.0625", "NaN, where 2.06 is right"),
+        ("inaccurate", "[1, 2]", "[2, 1]", "not the right numbers"),
         ("accepted", "3.5", "", "3.5, where an error is due"),
         ("convention:bad_index_wraps", "2.5", "2.5", "2.5: negative labels count from the end"),
     ],
@@ -80,7 +81,7 @@ def test_a_gradient_is_said_beside_its_value(tmp_path: Path) -> None:
     )  # fmt: skip
     line = only_line(tmp_path, [value, gradient])
     assert line.contract == "no agreed answer"
-    assert line.answers["a"][0].gradient == "0: the mean is 0 where its divisor is"
+    assert line.answers["a"][0].gradient == "0: the mean is 0 where its divisor is 0"
 
 
 def test_a_mode_is_named_only_where_it_answers_otherwise(tmp_path: Path) -> None:
