@@ -281,7 +281,7 @@ def _cross_entropy(
     v = np.abs(t.v)[:, None]
     if quantity == "gradient_target":
         # |g| = w ℓ v, so g/ℓ is the factor of ℓ's error; where an ℓ is 0 it comes from the inputs.
-        per_target = g / t.l if t.l.all() else v * _class_weights(case) / solution.unit
+        per_target = g / t.l if t.l.all() else v * (np.abs(_class_weights(case)) / solution.unit)
         last = np.full_like(g, (5 + h_d) * q.u + 2 * q.s)
         return times(per_target, log_prob) + times(g, last)
     total = t.w.sum(axis=1, keepdims=True)

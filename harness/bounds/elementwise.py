@@ -72,6 +72,8 @@ def _underflow(
     if case.contract.domain == "probs":
         spread = t.x * (1.0 - t.x)
         size = 1.0 / spread if quantity == "gradient_logits" else 1.0 - np.log(spread)
+        # At 0 and 1 a sound gradient is z/p + (1 − z)/(1 − p) alone, whose factors are in range.
+        size = np.where(spread == 0, _of_quotients(t), size)
     v = shares(case, t.v) if quantity == "value" else t.v
     eta = size * (2.0 * underflow(v, solution, q))
     w = t.w * solution.unit
@@ -158,8 +160,9 @@ def _bce_with_logits(
         return reduced(case, solution, rows, t.v, q)
     if quantity == "gradient_target":
         # The sound form has no softplus at p = 1; p softplus(−x) − softplus(x) rounds both.
-        extra = np.abs(t.pos_weight - 1.0) * _softplus(-t.x)
-        result = v * w * (np.abs(t.x) * (3 * q.u) + extra * ((softplus + 3) * q.u)) + y * q.s
+        # Tiny weights and huge ones for the positive term meet first, so that nothing overflows.
+        extra = (w * np.abs(t.pos_weight - 1.0)) * _softplus(-t.x)
+        result = v * (w * np.abs(t.x) * (3 * q.u) + extra * ((softplus + 3) * q.u)) + y * q.s
         if q.algorithm.cancels:
             step = softplus * q.u
             both = _softplus(-t.x) * (np.abs(t.pos_weight) * step) + _softplus(t.x) * step
@@ -196,8 +199,12 @@ def _bce(
     if quantity == "gradient_target":
         result = v * w * ((log_p + log_complement) * (q.c_log1p + 2) * q.u) + y * q.s
         return result + v * w * q.u if q.algorithm.cancels else result
-    terms = times(t.z, 1.0 / t.x) + times(miss, 1.0 / (1.0 - t.x))
-    return v * w * (terms * (6 * q.u)) + y * (2 * q.u + q.s)
+    return v * w * (_of_quotients(t) * (6 * q.u)) + y * (2 * q.u + q.s)
+
+
+def _of_quotients(t: ElementwiseTerms) -> Floats:
+    """Return z/p + (1 − z)/(1 − p), of which the gradient with respect to p is made."""
+    return times(t.z, 1.0 / t.x) + times(1.0 - t.z, 1.0 / (1.0 - t.x))
 
 
 _ElementsBound = Callable[[Case, Solution, ElementwiseTerms, str, Precision, Floats], Floats]
