@@ -53,7 +53,10 @@ class HereHandle:
     run: ClassVar[RunFile]
     twice: ClassVar[list[Any]] = []
 
-    def __init__(self, setup: Setup, _limits: Any, on_start: Any, on_answer: Any) -> None:
+    def __init__(
+        self, setup: Setup, _limits: Any, on_start: Any, on_answer: Any, *, spares: Any = None
+    ) -> None:
+        del spares  # no process is left over here
         self._on_answer, self._threads = on_answer, setup.threads
         self._batches: dict[int, Any] = {}
         on_start(self, _catalogue())
