@@ -61,5 +61,5 @@ operations = {
     "softcapped_cross_entropy": softcapped,
     "distillation_loss": {"formula": distillation, "targets": {"soft"}},
     "dice_loss": {"formula": dice, "targets": {"multi_label"}, "domain": "probs"},
-    "info_nce": {"formula": info_nce, "targets": {"soft"}},
+    "info_nce": {"formula": info_nce, "targets": {"real"}},
 }

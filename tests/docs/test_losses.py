@@ -35,7 +35,7 @@ QUESTIONS = {
     "softcapped_cross_entropy": "index.random",
     "distillation_loss": "soft.soft",
     "dice_loss": "multi_label.fractional",
-    "info_nce": "soft.soft",
+    "info_nce": "real.numbers",
 }
 FAMILIES = {"dice_loss": ("probs", "probs_edge"), "info_nce": ("normal", "normal_100")}
 
