@@ -17,3 +17,11 @@ def distillation_loss(logits, target):
 
     log_q = jax.nn.log_softmax(logits / TEMPERATURE)
     return TEMPERATURE**2 * optax.losses.kl_divergence(log_q, target).mean()
+
+
+def info_nce(logits, target):
+    import jax.numpy as jnp
+
+    alike = optax.losses.cosine_similarity(logits[:, None], target[None])
+    own = jnp.arange(len(logits))
+    return optax.losses.softmax_cross_entropy_with_integer_labels(alike / 0.1, own).mean()
