@@ -88,6 +88,8 @@ class _Learner:
         self._remarks[:0] = self._reading.remarks
         self._limits = replace(self._limits, clip=self._limits.clip or self._reading.clip)
         if reply.error is not None:
+            guess, reply = self._with_numbers(guess, reply)
+        if reply.error is not None:
             return self._failed(guess, reply.error)
         guess = self._with_returns(guess, reply)
         guess = self._with_forwarded(guess)
@@ -122,6 +124,22 @@ class _Learner:
         operation = self._candidate.operation
         shown, hint = own_traceback(error), self._backend.hint(error)
         return Failed(self._candidate.name, operation, question, shown, hint)
+
+    def _with_numbers(self, guess: Guess, reply: Reply) -> tuple[Guess, Reply]:
+        """Return the guess with numbers in place of None, where its own default is an error."""
+        words = [it for it in guess.calling.spelling if it[2] is None]
+        others = tuple(it for it in guess.calling.spelling if it[2] is not None)
+        if not words or reply.error is None:
+            return guess, reply
+        numbers = replace(guess, calling=replace(guess.calling, spelling=others))
+        again = self._asker.ask(numbers)
+        if again.error is not None:
+            return guess, reply
+        names = dict(guess.calling.options)
+        for option, number, _ in words:
+            own = f"its own default {names[option]}=None raises {one_line(reply.error)}"
+            self._remarks.append(f"{own}: {number!r} is passed")
+        return numbers, again
 
     # --- the first question
 

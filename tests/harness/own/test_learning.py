@@ -58,6 +58,19 @@ def test_a_loss_without_a_reduction_is_taken_for_the_one_that_it_makes(numpy: Ba
     assert "it has no `reduction`: it returns a loss each" in made["none"].remarks
 
 
+def test_where_its_own_default_is_an_error_a_number_is_passed(numpy: Backend) -> None:
+    def cross_entropy(x: Any, t: Any, smooth_factor: float | None = None) -> Any:
+        share = smooth_factor / x.shape[1]  # type: ignore[operator]
+        smooth = -log_softmax(x).sum(1) * share
+        return ((1 - share * x.shape[1]) * losses(x, t) + smooth).mean()
+
+    found = taken(
+        cross_entropy, "cross_entropy", numpy, rename=(("label_smoothing", "smooth_factor"),)
+    )
+    assert found.implementation.claim.options == {"label_smoothing"}
+    assert any("smooth_factor=None raises TypeError" in it for it in found.remarks)
+
+
 def test_of_more_rows_the_sum_of_a_wrong_loss_grows_and_its_mean_does_not(numpy: Backend) -> None:
     wrong = [
         ("mean", lambda x, t: 4 * losses(x, t).mean()),  # the sum of the four rows of most cases
