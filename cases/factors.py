@@ -211,8 +211,8 @@ _NO_PROBABILITIES = ("probs_outside",)
 def families_of(operation: Operation, suite: str) -> list[str]:
     """Return the names of the families of values of an operation in a suite."""
     if operation.is_linear:
-        quick = suite == "quick"
-        return [it for it in PRODUCTS if not quick or it in _QUICK_PRODUCTS]
+        names = [it.name for it in PRODUCTS.values() if not it.probed]
+        return [name for name in names if suite != "quick" or name in _QUICK_PRODUCTS]
     return [
         family.name
         for family in VALUES.values()

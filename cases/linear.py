@@ -58,10 +58,13 @@ def of_linear_losses(suite: str) -> Iterator[Case]:
     """Yield the cases of `quick` or `full`."""
     yield from map(Case.parse, _QUICK)
     if suite == "quick":
+        yield _case("grid", (4, 10), "float32", "random", Options(), 8)
         return
-    for (rows, hidden, classes), family, dtype in product(
-        (*_SIZES, _LARGER), PRODUCTS.values(), DTYPES
-    ):
+    for dtype in DTYPES:
+        yield _case("grid", (4, 10), dtype, "random", Options(), 8)
+        yield _case("grid", (33, 101), dtype, "some_ignored", Options(linear_bias="normal"), 16)
+    families = [family for family in PRODUCTS.values() if not family.probed]
+    for (rows, hidden, classes), family, dtype in product((*_SIZES, _LARGER), families, DTYPES):
         is_larger = (rows, hidden, classes) == _LARGER
         if dtype not in family.dtypes or (is_larger and family.name not in _OF_LARGER):
             continue

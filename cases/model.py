@@ -18,6 +18,7 @@ from .existence import exists
 from .families import VALUES
 from .layouts import locked
 from .operations import NUMBERS, OPERATIONS, Operation, Options, TargetKind
+from .products import PRODUCTS
 from .stream import Floats, Stream
 
 _MOST_JUDGED = 2**20
@@ -162,9 +163,13 @@ class Case:
     def is_probed(self) -> bool:
         """Whether relations and the Hessian-vector product are checked too."""
         kind = self.family.partition(":")[0]
-        # Relations and second derivatives are derived without the options of language models.
-        if self.options.is_of_language_models or self.contract.is_linear:
+        # Relations and second derivatives are derived without the options of language models, and
+        # those of linear losses for a result that is one number.
+        if self.options.is_of_language_models:
             return False
+        if self.contract.is_linear:
+            is_reduced = self.options.reduction != "none"
+            return is_reduced and kind in PRODUCTS and PRODUCTS[kind].probed
         return _EXPLICIT[kind] if kind in _EXPLICIT else kind in VALUES and VALUES[kind].probed
 
     @property

@@ -45,6 +45,7 @@ class Product:
         draw: draws both as float64 numbers.
         why: the difficulty that it provokes.
         dtypes: the formats that can hold the logits.
+        probed: whether relations are checked on its cases too.
         is_finite: whether it draws neither NaN nor infinities.
     """
 
@@ -52,6 +53,7 @@ class Product:
     draw: Callable[[Stream, Sizes, Format], Factors]
     why: str
     dtypes: tuple[str, ...] = DTYPES
+    probed: bool = False
     is_finite: bool = True
 
 
@@ -136,6 +138,12 @@ def _nan_where_ignored(stream: Stream, sizes: Sizes, form: Format) -> Factors:
     return Factors(states, weights)
 
 
+def _grid(stream: Stream, sizes: Sizes, form: Format) -> Factors:
+    states = stream.integers(17, sizes.rows, sizes.hidden) - 8
+    weights = stream.integers(17, sizes.classes, sizes.hidden) - 8
+    return Factors(states / 4.0, weights / 4.0)
+
+
 def _special(value: float) -> Callable[[Stream, Sizes, Format], Factors]:
     """Return a family in which every row but the first contains a value once."""
 
@@ -167,6 +175,7 @@ PRODUCTS: dict[str, Product] = {
             is_finite=False,
         ),
         Product("nan", _special(np.nan), "a NaN must not vanish", is_finite=False),
+        Product("grid", _grid, "quarters, whose products are exact", probed=True),
     )
 }
 

@@ -89,6 +89,9 @@ RELATION_MEANINGS: dict[str, str] = {
     "permutation": "the order of the classes does not matter",
     "sums": "probabilities of a row sum to 1, its gradients with respect to logits to 0",
     "split": "a batch in two parts gives what it gives as a whole",
+    "rows": "the order of the rows does not matter",
+    "alone": "a row alone gives what it gives in its batch",
+    "padding": "rows added at the end, ignored ones of a loss, change nothing",
     "one_hot": "an index target gives what its one-hot encoding gives",
     "reflection": "σ(x) + σ(−x) = 1, and what follows for log σ and the binary losses",
 }

@@ -32,6 +32,8 @@ from .edges import edge_table
 from .figures import key, time_axis
 from .finding_parts import finding_parts, own_causes
 from .findings import alarms, groups
+from .invariance import COLUMNS as INVARIANCES
+from .invariance import invariance_lines
 from .legend import CLASSES, MARKS, mark_of
 from .opening import opening
 from .payload import payload, to_json
@@ -125,6 +127,8 @@ def _sections(found: Survey) -> dict[str, Any]:
         "worked": tables.worked_lines(found.runs),
         "equivalences": equivalence_rows(related),
         "relations": relation_tables(found, related),
+        "invariances": INVARIANCES,
+        "invariant": invariance_lines(found, related),
         "repeated": repeat_tables(found, related),
         "formulas": formulas(found),
         "workers": tables.workers(found.runs),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...cases.dtypes import Array
 from ...cases.model import Case, Inputs
 from ..oracle import ClasswiseTerms, Convention, ElementwiseTerms, Exact, Floats, Solution
 
@@ -65,7 +66,8 @@ def _rows(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[ClasswiseTerms
         v = cotangent.reshape(-1, 1) if reduces else _by_row(cotangent, axis)
         return ClasswiseTerms(d, l, p, a + log_sum, log_sum, gap, np.zeros(()), v), np.zeros(0)
     w = _weights(case, inputs, x.shape)
-    v = np.broadcast_to(cotangent.reshape(-1) / _divisor(case, len(x)), (len(x),))
+    divisor = _divisor(case, int(counting_rows(case, inputs).sum()))
+    v = np.broadcast_to(cotangent.reshape(-1) / divisor, (len(x),))
     return ClasswiseTerms(d, l, p, a + log_sum, log_sum, gap, w, v), (w * l).sum(axis=1)
 
 
@@ -80,6 +82,14 @@ def _weights(case: Case, inputs: Inputs, shape: tuple[int, ...]) -> Floats:
 def _by_row(array: Floats, axis: int) -> Floats:
     """Return an array as (R, C), with the classes of `axis` last."""
     return np.moveaxis(array, axis, -1).reshape(-1, array.shape[axis])
+
+
+def counting_rows(case: Case, inputs: Inputs) -> Array:
+    """Return which rows of a loss over classes are not ignored, as booleans."""
+    if inputs.target is None or case.target_kind != "index":
+        rows = inputs.values.size // max(case.shape[case.class_axis], 1)
+        return np.ones(rows, np.bool_)
+    return np.asarray(inputs.target != case.options.ignore_index)
 
 
 def _divisor(case: Case, count: int) -> int:

@@ -123,7 +123,7 @@ class SolvedCase:
         if self.by_formula is not None:
             return self.by_formula.solution
         solution = solve(self.case, self.inputs, convention)
-        if not self.case.is_probed or solution.refusal:
+        if not self.case.is_probed or self.case.contract.is_linear or solution.refusal:
             return solution
         # Some conventions have no second derivative; their answers then lack that quantity.
         second = solve_second(self.case, self.inputs, convention)

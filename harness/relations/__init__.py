@@ -11,7 +11,8 @@ from __future__ import annotations
 from .checks import RelationCheck, check_probe
 from .determinism import ThreadDeterminism, needs_single_thread_run
 from .equivalences import answer_of, compared
-from .metamorphic import RELATIONS, Form
+from .forms import Form
+from .metamorphic import RELATIONS
 from .tally import RelationTally
 
 __all__ = [

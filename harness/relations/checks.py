@@ -14,11 +14,23 @@ from ...backends.base import result_shape
 from ...backends.claim import Claim
 from ...cases.dtypes import format_of
 from ...cases.model import Case, Inputs
-from ..answers import Answers, Failure, ProbeAnswers
+from ..answers import (
+    GRADIENT_LOGITS,
+    GRADIENT_TARGET,
+    LINEAR_GRADIENTS,
+    Answers,
+    Failure,
+    ProbeAnswers,
+    Quantity,
+)
 from ..bounds import SOUND, Arrays, ladder_of
 from ..oracle import Floats
 from ..verdicts import AGAIN
-from .metamorphic import RELATIONS, Answered, AnswerPair, Form, Relation
+from .forms import Answered, AnswerPair, Form, Relation
+from .metamorphic import RELATIONS
+
+# The gradients of all other operations, by the arguments with respect to which they are.
+_GRADIENTS: dict[str, Quantity] = {"values": GRADIENT_LOGITS, "target": GRADIENT_TARGET}
 
 
 @dataclass(frozen=True)
@@ -78,9 +90,12 @@ def comparable(case: Case, inputs: Inputs, answers: Answers) -> Arrays:
         inputs: its arrays, which decide the shapes of the gradients.
         answers: the answers, any of which may be a failure.
     """
-    expected = {"value": result_shape(case), "gradient_logits": inputs.values.shape}
-    if inputs.target is not None:
-        expected["gradient_target"] = inputs.target.shape
+    expected = {"value": result_shape(case)}
+    gradients = LINEAR_GRADIENTS if case.contract.is_linear else _GRADIENTS
+    for name, quantity in gradients.items():
+        array = getattr(inputs, name)
+        if array is not None:
+            expected[quantity] = array.shape
     return {
         quantity: answer.astype(np.float64)
         for quantity, answer in answers.items()

@@ -31,6 +31,8 @@ from ..verdicts import SECOND_BACKWARD, WITH_GRADIENT
 from .evaluate import NO_GRADIENT, converted, gradients_of, judged_part, value_alone
 from .given import Given
 
+_NOT_OFFERED = ("not supported", "unsupported", "not implemented")
+
 
 def with_other_calls(backend: Backend, case: Case, observation: Observation) -> Observation:
     """Return an observation with the answers to the other calls.
@@ -84,6 +86,8 @@ def _second_backward(
     try:
         first, again = function(*given.arrays)
     except BaseException as error:  # noqa: BLE001 -- whatever it raises is an answer
+        if _is_not_offered(error):
+            return
         for quantity in quantities:
             failure = Failure.of("raised", error)
             yield _other(SECOND_BACKWARD, quantity, failure, observation)
@@ -97,6 +101,17 @@ def _second_backward(
         ]
         same = _bits(answers[0]) == _bits(answers[1])
         yield OtherAnswer(SECOND_BACKWARD, quantity, None if same else answers[1])
+
+
+def _is_not_offered(error: BaseException) -> bool:
+    """Return whether an error says that there is no second pass, which nobody is silently wrong by.
+
+    >>> _is_not_offered(RuntimeError("backward called twice; retain_graph=True is not supported."))
+    True
+    """
+    return isinstance(error, NotImplementedError) or any(
+        said in str(error).lower() for said in _NOT_OFFERED
+    )
 
 
 def _other(

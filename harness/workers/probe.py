@@ -44,9 +44,9 @@ def probe(backend: Backend, mode: str, case: Case, observation: Observation) -> 
         if is_asked and not isinstance(first["value"], Failure):
             forms[relation.name] = tuple(map(answered, relation.forms(plain)))
     found = dict(observation.answers)
-    if call.wrt and case.operation != "cross_entropy_probs":
+    if call.wrt and case.operation != "cross_entropy_probs" and not case.contract.is_linear:
         # For probabilities over classes the frameworks' conventions differ, and the oracle has no
-        # second derivative of them.
+        # second derivative of them, nor of linear losses.
         found[HVP_LOGITS] = second_derivative(backend, mode, call, case, inputs)
     return replace(observation, answers=found, probe=ProbeAnswers(first, second, forms))
 

@@ -26,6 +26,7 @@ from ...planted.sound import Array
 SOFTMAX = Case.parse("softmax/float32/4x10/grid/-/0")
 LOG_SOFTMAX = Case.parse("log_softmax/float32/4x10/grid/-/0")
 INDEX = Case.parse("cross_entropy/index.random/float32/4x10/grid/-/0")
+OF_ROWS = (AGAIN, "rows", "alone")
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,11 @@ def related(observation: Probed, relation: str) -> dict[str, RelationCheck]:
 @pytest.mark.parametrize(
     ("case", "relations"),
     [
-        (SOFTMAX, {AGAIN, "shift", "permutation", "sums"}),
-        (INDEX, {AGAIN, "shift", "permutation", "sums", "one_hot"}),
-        (Case.parse("sigmoid/float32/4x10/grid/-/0"), {AGAIN, "reflection"}),
+        (SOFTMAX, {*OF_ROWS, "padding", "shift", "permutation", "sums"}),
+        (INDEX, {*OF_ROWS, "shift", "permutation", "sums", "one_hot"}),
+        (Case.parse("sigmoid/float32/4x10/grid/-/0"), {*OF_ROWS, "padding", "reflection"}),
         (Case.parse("softmax/bfloat16/64x70/grid/-/0"),
-         {AGAIN, "shift", "permutation", "sums", "split"}),
+         {*OF_ROWS, "padding", "shift", "permutation", "sums", "split"}),
     ],
     ids=lambda value: getattr(value, "id", None),
 )  # fmt: skip
