@@ -285,6 +285,8 @@ def _cross_entropy(
         last = np.full_like(g, (5 + h_d) * q.u + 2 * q.s)
         return times(per_target, log_prob) + times(g, last)
     total = t.w.sum(axis=1, keepdims=True)
+    if solution.convention.sums_to_1:
+        total = np.maximum(total, 1.0 / solution.unit)
     lost = np.zeros_like(t.p)
     if t.z_loss:
         total = total + _column(2 * t.z_loss * np.abs(t.lse))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...cases.dtypes import FORMATS, format_of
 from ...cases.model import Inputs
 from ..answers import VALUE, Failure, WithoutFault
-from ..oracle import CONTRACT, Convention
+from ..oracle import CONTRACT, Convention, Solution
 from ..verdicts import CONVENTION, UNDEFINED, VerdictKind
 from .conventions import conventions_for
 from .judge import judge, judge_under, lacks_a_nan
@@ -35,9 +35,11 @@ DECLARED_CLIP, CLIP_OF_DTYPE = "clip_declared", "clip_eps"
 USUAL_CLIP, _USUAL_EPSILON = "clip_1e-7", 1e-7
 IN_FLOAT32 = "computed_in_float32"
 UNCHECKED = "unchecked"
+AS_ZEROS = "bad_index_as_zeros"
 OVERFLOWS = "overflows_on_the_way"
 WIDE_TYPES = "wide_types"
 _NEXT_TO_LARGEST = 8
+_FAR_NEARER = 16  # times
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,9 @@ def _judged(
     if isinstance(answer, Failure):
         return _on_failure(verdict, answer, rules.without_fault)
     if verdict.word == _OF_NAN and rules.without_fault in ("nan", "error"):
-        return _accepted(solved, verdict)
+        verdict = _accepted(solved, verdict)
+        overflows = _overflows(solved, quantity, answer, verdict)
+        return replace(verdict, word=CONVENTION + OVERFLOWS) if overflows else verdict
     if rules.result_dtype and quantity == VALUE:
         return _of_declared_dtype(solved, quantity, answer, rules, verdict)
     if _is_unchecked(solved, verdict):
@@ -139,14 +143,17 @@ def _overflows(solved: SolvedCase, quantity: str, answer: NDArray[Any], verdict:
     Hardly any function avoids it: a difference of two such numbers, or their sum, is infinite. A
     mistake that shows with smaller numbers, too, is a finding there.
     """
-    if verdict.kind is not VerdictKind.NONFINITE:
+    is_refused = bool(solved.solution.refusal)
+    if verdict.kind is not (VerdictKind.ACCEPTED if is_refused else VerdictKind.NONFINITE):
         return False
     form = FORMATS[solved.case.dtype]
     arrays = (it for it in vars(solved.inputs).values() if it is not None)
     floats = [it.astype(np.float64) for it in arrays if format_of(it.dtype)]
     largest = max(np.abs(it[np.isfinite(it)]).max(initial=0.0) for it in floats)
-    right = solved.solution.quantities[quantity].to_float()
-    are_numbers = (np.abs(right) > form.max) & np.isfinite(answer.astype(np.float64))
+    are_numbers = np.isfinite(answer.astype(np.float64))
+    if not is_refused:
+        right = solved.solution.quantities[quantity].to_float()
+        are_numbers &= np.abs(right) > form.max
     return bool(largest > form.max / _NEXT_TO_LARGEST and not are_numbers.any())
 
 
@@ -161,10 +168,15 @@ def _numbers_first(
     if not isinstance(detail, DtypeMismatch) or detail.is_convention or not detail.numbers:
         return verdict
     if _is_wider(solved, answer, "float32") and detail.expected == solved.case.dtype:
-        wide = judge(_widened(solved, answer.dtype.name), quantity, answer)
-        if not wide.is_finding:
+        widened = _widened(solved, answer.dtype.name)
+        wide = judge(widened, quantity, answer)
+        # A sum of numbers next to the largest one overflows in float32 as it does in bfloat16.
+        overflows = _overflows(widened, quantity, answer, wide)
+        if overflows or not wide.is_finding:
             note = Remark(f"{detail}, and {wide.word} as numbers of {answer.dtype.name}")
-            return replace(wide, word=CONVENTION + IN_FLOAT32, detail=note)
+            return replace(
+                wide, word=CONVENTION + (OVERFLOWS if overflows else IN_FLOAT32), detail=note
+            )
     # Numbers of a wider dtype are judged as those of the dtype that is due.
     due = FORMATS[detail.expected].dtype
     form = format_of(answer.dtype)
@@ -234,7 +246,7 @@ def _under_more_conventions(
             continue
         if not lacks_a_nan(solved, solution, quantity, answer):
             found = judge_under(solved, solution, quantity, answer)
-            if not found.is_finding and found.kind is not VerdictKind.NARROW:
+            if _is_met(solved, solution, quantity, answer, found):
                 return replace(found, word=CONVENTION + name, detail=Remark(found.word))
     if rules.clip and not solved.by_formula and fits(solved, quantity, answer, clipped(rules.clip)):
         return replace(verdict, word=CONVENTION + DECLARED_CLIP, detail=Remark(f"{rules.clip:g}"))
@@ -245,6 +257,7 @@ def _under_more_conventions(
 
 
 def _more_conventions(solved: SolvedCase, rules: OwnRules) -> Iterator[tuple[str, Convention]]:
+    yield from _of_labels(solved)
     single = [it for it in conventions_for(solved.case) if it[0] != _OF_NOTHING]
     if solved.case.contract.domain == "probs" and not solved.by_formula:
         unit = 2 * FORMATS[solved.case.dtype].unit_roundoff
@@ -256,6 +269,42 @@ def _more_conventions(solved: SolvedCase, rules: OwnRules) -> Iterator[tuple[str
         both = _together(left, right)
         if both is not None:
             yield f"{one}+{other}", both
+
+
+def _of_labels(solved: SolvedCase) -> Iterator[tuple[str, Convention]]:
+    """Yield what a loss does with a label out of range, in 16 bits (see `_is_met`) and else.
+
+    A fused loss of one-hot targets has the gradient p − target whatever a target sums to, also
+    where a label means no class.
+    """
+    if solved.solution.broken_rule != "label":
+        return
+    yield from (it for it in conventions_for(solved.case) if it[1].bad_index != "error")
+    if solved.inputs.weight is None and solved.case.contract.domain == "logits":
+        yield AS_ZEROS, Convention(bad_index="zeros", sums_to_1=True)
+        yield AS_ZEROS, Convention(bad_index="zeros", sums_to_1=True, mean_over="rows")
+
+
+def _is_met(
+    solved: SolvedCase,
+    solution: Solution,
+    quantity: str,
+    answer: NDArray[Any],
+    under: Verdict,
+) -> bool:
+    """Return whether an answer follows a convention, under which it has a verdict.
+
+    In 16 bits `narrow` forgives so much that conventions would be met by accident. Where an error
+    is due there is no other answer to be near to, and it counts if what it forgives is little
+    beside the numbers themselves.
+    """
+    if under.is_finding or under.kind is not VerdictKind.NARROW:
+        return not under.is_finding
+    if not solved.solution.refusal:
+        return False
+    right = solution.quantities[quantity].to_float()
+    off = np.abs(answer.astype(np.float64) - right)
+    return bool((_FAR_NEARER * off <= np.abs(right).max(initial=0.0)).all())
 
 
 def _together(one: Convention, other: Convention) -> Convention | None:

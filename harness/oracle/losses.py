@@ -202,7 +202,10 @@ def solve_loss(
         value = losses.map(lambda part: part.reshape(rest))
     else:
         value = target.divisor.divide(_total(losses, products, target.counts, answer), convention)
-    gradient = loss_gradient(case, convention, soft, target, inputs) * column(v)
+    gradient = loss_gradient(case, convention, soft, target, inputs)
+    if convention.sums_to_1:
+        gradient = gradient + soft.p * _missing(target)
+    gradient = gradient * column(v)
     if soft.transform is not UNCHANGED:
         gradient = gradient * soft.transform.slope(np.where(np.isinf(soft.x), 0.0, soft.x))
     gradient = settled(convention, soft, target, gradient)
@@ -330,6 +333,12 @@ def _cross_entropy_gradient(case: Case, soft: Softmax, target: Target) -> Exact:
     answer = decimal_classwise.cross_entropy_gradient(soft.x, exact, soft.transform, z_loss)
     arguments = soft.x, exact.target, exact.weight
     return recomputed(gradient, suspect, answer, *arguments, classes=w.shape[1])
+
+
+def _missing(target: Target) -> Exact:
+    """Return by how much the targets of rows without a class fall short of 1, shape (R, 1)."""
+    has_class = np.asarray(target.exact.target.any(axis=1))
+    return column(where(has_class, constant(has_class.shape, 0.0), target.per_target[0, 0]))
 
 
 def loss_gradient(

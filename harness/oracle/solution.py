@@ -27,6 +27,8 @@ class Convention:
         nothing_counts_is_zero: a mean whose divisor is 0, as where no row counts, is 0.
         bad_index: the effect of a label out of range: `error`, `zeros` (the label means no
             class), `wrap` (negative labels count from the end) or `nan`.
+        sums_to_1: the gradient is p − target, as if each target summed to 1: that of a label which
+            means no class, too. Unweighted targets only.
         clip: probabilities are first clipped to [clip, 1 − clip], both rounded to the dtype.
         renormalise: probabilities are divided by their sum over the classes, `before` or
             `after` they are clipped; empty for not at all.
@@ -37,6 +39,7 @@ class Convention:
     weights_scale_rows: bool = False
     nothing_counts_is_zero: bool = False
     bad_index: str = "error"
+    sums_to_1: bool = False
     clip: float | None = None
     renormalise: str = ""
     log_floor: float | None = None

@@ -72,6 +72,19 @@ def test_a_bad_label_as_zeros_means_no_class(bad: int) -> None:
     assert value(got) == pytest.approx([losses(LOGITS, [1, 0])[0], 0.0], rel=1e-14)
 
 
+def test_a_label_that_means_no_class_may_have_the_gradient_p_minus_target() -> None:
+    convention = Convention(bad_index="zeros", sums_to_1=True)
+    got = solved(
+        convention, "cross_entropy", LOGITS, [1, 3], "index", reduction="none", label_smoothing=0.3
+    )
+
+    p = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
+    target = np.array([[0.1, 0.8, 0.1], [0.1, 0.1, 0.1]])
+    gradient = got.quantities["gradient_logits"].to_float()[1]
+    assert got.terms is not None
+    assert gradient == pytest.approx(got.terms.v[1] * (p - target)[1], rel=1e-13)
+
+
 def test_a_negative_label_counts_from_the_end() -> None:
     convention = Convention(bad_index="wrap")
     got = solved(convention, "cross_entropy", LOGITS, [1, -1], "index", reduction="none")

@@ -71,6 +71,56 @@ def test_a_convention_is_not_named_by_a_nan_that_any_question_gets() -> None:
     assert judge_own(solved, "value", nan, OwnRules(without_fault="nan")).word == "accepted"
 
 
+def test_what_overflows_with_a_label_out_of_range_is_the_convention_of_overflows() -> None:
+    solved = question("cross_entropy/index.too_large/float32/4x10/finfo_max/-/0")
+    nan = np.asarray(np.nan, np.float32)
+
+    assert judge_own(solved, "value", nan, OwnRules(without_fault="nan")).word == (
+        "convention:overflows_on_the_way"
+    )
+
+
+def test_a_sum_that_overflows_in_float32_is_that_convention_for_bfloat16_too() -> None:
+    solved = question("cross_entropy/index.some_ignored/bfloat16/4x10/finfo_max/ignore_index=-1/0")
+    inf = np.asarray(np.inf, np.float32)
+
+    assert judge_own(solved, "value", inf).word == "convention:overflows_on_the_way"
+    assert judge_own(question(PLAIN.format("bfloat16", "-")), "value", inf).is_finding
+
+
+# --- labels out of range ---------------------------------------------------------------------
+
+SMOOTHED = "cross_entropy/index.negative/{}/4x10/normal/label_smoothing=0.1,reduction=none/0"
+
+
+def p_minus_target(solved: SolvedCase) -> Any:
+    """Return the gradient p − target of a smoothed one-hot target, as fused losses have it."""
+    x, labels = solved.inputs.values.astype(np.float64), solved.inputs.target
+    assert labels is not None
+    hits = np.arange(10) == labels[:, None]
+    e = np.exp(x - x.max(1, keepdims=True))
+    p = e / e.sum(1, keepdims=True)
+    return (p - hits * 0.9 - 0.01) * solved.case.cotangent((4,))[:, None]
+
+
+def test_a_fused_loss_of_one_hot_targets_has_the_gradient_p_minus_target_without_a_class() -> None:
+    solved = question(SMOOTHED.format("float32"))
+    gradient = p_minus_target(solved).astype(np.float32)
+
+    assert judge_own(solved, "gradient_logits", gradient).word == "convention:bad_index_as_zeros"
+    assert judge_own(solved, "gradient_logits", gradient * 2).word == "accepted"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_convention_of_labels_counts_in_16_bits_if_little_is_forgiven(dtype: str) -> None:
+    solved, form = question(SMOOTHED.format(dtype)), FORMATS[dtype]
+    right = p_minus_target(solved)
+    narrow = judge_own(solved, "gradient_logits", form.round(right * (1 + 8 * form.unit_roundoff)))
+    assert (narrow.word, narrow.note) == ("convention:bad_index_as_zeros", "narrow")
+    coarse = form.round(right + np.abs(right).max() / 8)
+    assert judge_own(solved, "gradient_logits", coarse).word == "accepted"
+
+
 # --- dtypes ----------------------------------------------------------------------------------
 
 
