@@ -12,8 +12,9 @@ from typing import Any
 from ...backends.claim import Calling, Limits
 from ...cases.operations import OPERATIONS, Options
 from ..answers import one_line
+from .axes import Axes
 from .callables import default_of
-from .plain_question import SHAPE, Asker, Guess, Reply, exact_value
+from .plain_question import SHAPE, Asker, Guess, Reply
 
 _EVERYDAY: dict[str, Any] = {"weight": "positive", "label_smoothing": 0.1}
 _NO_CLASSES = (-100, -1)
@@ -23,7 +24,6 @@ _ASKED: dict[str, Any] = {
     "logit_softcap": 30.0, "z_loss": 0.5, "denominator": 7.0, "linear_bias": "normal",
 }  # fmt: skip
 _OTHER_CLASSES = (4, 7)
-_OTHER_RANKS = {1: (10,), 3: (2, 3, 5)}
 
 
 @dataclass
@@ -50,7 +50,9 @@ class Extent:
         self._find_ignored(guess, targets)
         self._find_dtypes(guess)
         self._find_classes(guess)
-        guess = self._with_ranks(guess)
+        axes = Axes(self.asker, self.limits)
+        guess, self.limits = axes.of(guess)
+        self.remarks += axes.remarks
         return guess, targets, self.limits
 
     def _with_implemented(self, guess: Guess) -> Guess:
@@ -166,43 +168,6 @@ class Extent:
         if error is not None and self.asker.ask(guess).is_near:
             self.limits = replace(self.limits, classes=SHAPE[1])
             self.remarks.append(f"it takes {SHAPE[1]} classes only: {one_line(error)}")
-
-    def _with_ranks(self, guess: Guess) -> Guess:
-        """Find out which numbers of axes it takes, and where it has the classes of three."""
-        contract = OPERATIONS[guess.operation]
-        if contract.is_defined or contract.is_linear:
-            self.limits = replace(self.limits, ranks=frozenset({len(SHAPE)}))
-            return guess
-        if self.limits.ranks or not contract.reads_classes or not self.asker.ask(guess).is_near:
-            return guess
-        taken, why = {len(SHAPE)}, dict[str, list[str]]()
-        for rank, shape in _OTHER_RANKS.items():
-            if rank < len(SHAPE) and contract.is_loss:
-                continue
-            reply = self._ask_shape(guess, shape)
-            moved = replace(guess, calling=replace(guess.calling, layout="classes_last"))
-            if not reply.is_near and contract.is_loss and self._ask_shape(moved, shape).is_near:
-                guess, reply = moved, Reply(is_near=True)
-                self.remarks.append("it takes the classes on the last axis")
-            reason = self._refused(guess, shape, reply)
-            if reason:
-                why.setdefault(reason, []).append(str(rank))
-            else:
-                taken.add(rank)
-        if why:
-            self.limits = replace(self.limits, ranks=frozenset(taken))
-        self.remarks += [
-            f"it is not judged with {' and '.join(ranks)} axes: it gives {reason}"
-            for reason, ranks in why.items()
-        ]
-        return guess
-
-    def _refused(self, guess: Guess, shape: tuple[int, ...], reply: Reply) -> str:
-        """Return why a shape is not asked: an error, or a result of another shape."""
-        if reply.value is None:
-            return "" if reply.error is None else one_line(reply.error)
-        due = exact_value(self.asker.case(guess, shape)).shape
-        return "" if reply.value.shape == due else f"a result of shape {reply.value.shape}"
 
     def _ask_shape(self, guess: Guess, shape: tuple[int, ...]) -> Reply:
         return self.asker.ask(guess, self.asker.case(guess, shape))
