@@ -37,7 +37,7 @@ _DIGITS_ASKED: tuple[tuple[str, TargetKind | None], ...] = (
     ("cross_entropy", "one_hot"),
     ("softmax", None),
 )
-_PROBED_VALUES = {family.domain: family.name for family in VALUES.values() if family.probed}
+PROBED_VALUES = {family.domain: family.name for family in VALUES.values() if family.probed}
 # Frameworks sum some thousand elements or more in blocks and threads, which is another algorithm.
 # The dtypes are limited for large shapes, where the oracle takes longest.
 _PROBED: dict[str, dict[tuple[int, ...], tuple[str, ...]]] = {
@@ -204,7 +204,7 @@ def _probed(suite: str) -> list[Case]:
     return [
         Case(
             operation.name,
-            _PROBED_VALUES[operation.domain],
+            PROBED_VALUES[operation.domain],
             shape,
             dtype,
             kind,

@@ -6,7 +6,7 @@ Whether bits are lost is found by the same analysis of errors that gives the bou
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,7 +52,10 @@ class Evaluation:
 
 
 def evaluated(
-    outputs: list[Array], inputs: Mapping[str, Floats], form: Format = FORMATS["float64"]
+    outputs: list[Array],
+    inputs: Mapping[str, Floats],
+    form: Format = FORMATS["float64"],
+    rough: Collection[Array] = (),
 ) -> Evaluation:
     """Return the exact numbers of arrays.
 
@@ -61,24 +64,36 @@ def evaluated(
         inputs: the arguments of the formula, by their names, as float64.
         form: the format that is judged: numbers are good to 2^-20 of its ulp, and what is far below
             its smallest number is as good as 0.
+        rough: those outputs that pairs are good enough for, however many bits they lose.
     """
-    found = on_pairs_alone(outputs, inputs)
-    order = found.order
-    if _are_good(found, outputs, _PAIRS, form):
-        return found
-    roundings, count = _PAIRS, sum(math.prod(it.shape) for it in order)
+    pairs = found = on_pairs_alone(outputs, inputs)
+    precise = [it for it in outputs if it not in rough]
+    if _are_good(pairs, precise, _PAIRS, form):
+        return _without_noise(pairs, rough, _PAIRS) if rough else pairs
+    roundings, count = _PAIRS, sum(math.prod(it.shape) for it in steps(precise))
     for digits in DIGITS:
         if count * digits > _MOST_DIGITS:
             break
-        values = on_decimals(outputs, inputs, digits)
-        sizes = {it: sizes_of(values[it]) for it in order if not it.is_mask}
-        found = Evaluation(order, sizes, values, {}, digits)
+        values = on_decimals(precise, inputs, digits)
+        sizes = {it: sizes_of(number) for it, number in values.items() if not it.is_mask}
+        found = replace(
+            pairs, sizes=pairs.sizes | sizes, values=pairs.values | values, digits=digits
+        )
         roundings = decimal_roundings(digits)
-        if _are_good(found, outputs, roundings, form):
+        if _are_good(found, precise, roundings, form):
             break
-    errors = found.errors(roundings)
-    results = found.results or {it: exact_of(found.values[it], found.digits) for it in outputs}
-    # What has no digit after so many is 0.
+    if found.digits:
+        results = {it: exact_of(found.values[it], found.digits) for it in precise}
+        found = replace(found, results=results)
+    found = _without_noise(found, precise, roundings)
+    return replace(found, results=_without_noise(pairs, rough, _PAIRS).results | found.results)
+
+
+def _without_noise(
+    found: Evaluation, outputs: Collection[Array], roundings: Roundings
+) -> Evaluation:
+    """Return an evaluation in which a number of some outputs that has no right digit is 0."""
+    errors, results = found.errors(roundings), dict(found.results)
     for it in outputs:
         results[it] = _cleared(results[it], errors[it] >= found.sizes[it].log2)
     return replace(found, results=results)

@@ -9,6 +9,7 @@ factor is, so that what `where` has left out has no effect. Where a function has
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from .functions import exp, scaled
 from .graph import (
     DETACHED,
+    Adjoint,
     Array,
     Shape,
     binary,
@@ -50,6 +52,17 @@ def gradients(output: Array, seed: Array, wrt: Sequence[Array]) -> list[Array]:
             adjoints[argument] = found if held is None else held + found
     zeros = {array: broadcast(constant(0.0), array.shape) for array in wrt}
     return [adjoints.get(array, zeros[array]) for array in wrt]
+
+
+def second_derivative(gradient: Array, direction: Array, wrt: Array) -> Array:
+    """Return the Hessian-vector product: Σ direction·gradient, differentiated once more.
+
+    Args:
+        gradient: the first derivative with respect to an array, in its shape.
+        direction: the vector, in the same shape.
+        wrt: the array.
+    """
+    return gradients(gradient, direction, [wrt])[0]
 
 
 def _of(array: Array, above: Array) -> list[tuple[Array, Array]]:
@@ -100,13 +113,22 @@ def _over(g: Array, divisor: Array) -> Array:
 
 
 def _tanh(array: Array, g: Array) -> Adjoints:
-    small = exp(-2.0 * abs(array.args[0]))
-    return (scaled(g, _complement(4.0 * small / (1.0 + small) ** 2)),)
+    x = array.args[0]
+    small = exp(-2.0 * abs(x))
+    slope = _complement(4.0 * small / (1.0 + small) ** 2)
+    # The chain rule through |x| would have no answer at 0.
+    bend: Adjoint = lambda y, g: scaled(g, -2.0 * (array * y))  # noqa: E731
+    return (scaled(g, replace(slope, adjoint=bend, wrt=x)),)
 
 
 def _complement(slope: Array) -> Array:
     """Return a derivative that frameworks compute from the function: 1 − tanh², expm1 + 1."""
     return Array("form", (slope,), slope.shape, "complement")
+
+
+def _kink(array: Array, g: Array) -> Adjoints:
+    """Return the derivative of a jump: 0, and at the jump, where it is NaN itself, NaN."""
+    return (scaled(g, array * 0.0),)
 
 
 def _power(array: Array, g: Array) -> Adjoints:
@@ -158,7 +180,9 @@ def _picked(array: Array, g: Array) -> Adjoints:
     origin[places] = np.arange(places.size)
     is_part = np.zeros(origin.size, bool)
     is_part[places] = True
-    spread = Array("picked", (g,), whole, origin.reshape(whole))
+    # Places beside the part read some number that is left out, and pass nothing back to it.
+    again: Adjoint = lambda _, h: Array("picked", (h,), array.shape, array.value)  # noqa: E731
+    spread = Array("picked", (g,), whole, origin.reshape(whole), again, g)
     return (chosen(mask(is_part.reshape(whole)), spread, 0.0),)
 
 
@@ -179,6 +203,7 @@ _RULES: dict[str, Callable[[Array, Array], Adjoints]] = {
     "power": _power,
     "sum": _sum,
     "max": _max,
+    **dict.fromkeys(("step", "sign", "peak"), _kink),
     "cumsum": lambda y, g: (Array("cumsum", (g,), g.shape, -y.value),),
     "where": _where,
     "moved": _moved,

@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 
 from ...cases.model import Case, Inputs
-from ..answers import GRADIENT_LOGITS, VALUE
+from ..answers import GRADIENT_LOGITS, HVP_LOGITS, VALUE
 from .functions import detach, log, maximum, minimum, one_hot, sigmoid, softmax
 from .gradient import gradients
 from .graph import DETACHED, Array, Labels, broadcast, constant, reshaped
@@ -57,6 +57,8 @@ class FormulaMistake:
         """Return a quantity with the mistake; None where it is no other than the right one."""
         if name == VALUE:
             return None if self.is_of_gradient else self.value
+        if name == HVP_LOGITS:
+            return None
         wrt = self.arguments.x if name == GRADIENT_LOGITS else self.arguments.target
         if not isinstance(wrt, Array):
             return None

@@ -20,7 +20,7 @@ from ...backends.claim import Claim
 from ...cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES
 from ...cases.existence import exists
 from ...cases.factors import BLOCKS, CONSTRAINTS, factors_of, levels_of
-from ...cases.lists import listed
+from ...cases.lists import PROBED_VALUES, listed
 from ...cases.model import Case
 from ...cases.operations import (
     DTYPES,
@@ -87,7 +87,7 @@ def questions_for(claim: Claim, *, suite: str = "quick", seed: int = 0) -> list[
         scope = _Scope(claim, suite)
         drawn = [*scope.plain(), *scope.difficult()]
         found += [replace(case, seed=seed) for case in drawn]
-        found += [*scope.listed(), *scope.blocks()]
+        found += [*scope.listed(), *scope.blocks(), *scope.probed()]
     # Arguments of different dtypes are no part of a claim.
     found = [it for it in found if not (it.mixes_dtypes or claim.unsupported(it))]
     found = [it for it in found if not (it.options.conflict(it.target_kind) or _is_ambiguous(it))]
@@ -288,6 +288,17 @@ class _Scope:
         if case.dtype not in self.dtypes and not case.mixes_dtypes:
             fitted = replace(fitted, dtype=self.dtypes[0])
         return fitted if not self.claim.unsupported(fitted) else replace(fitted, shape=self.shape)
+
+    def probed(self) -> Iterator[Case]:
+        """Yield cases of a defined operation whose Hessian-vector product is asked, too.
+
+        Those of built-in operations are listed.
+        """
+        if not self.operation.is_defined:
+            return
+        family = PROBED_VALUES[self.operation.domain]
+        for kind in self.kinds:
+            yield replace(self._everyday(kind), family=family)
 
     def blocks(self) -> Iterator[Case]:
         """Yield everyday cases at and beside the sizes of blocks, and one of very many rows."""

@@ -217,7 +217,7 @@ class _Reader:
             self.arrays[role] = free
         names = {it.name for it in self.arrays.values()}
         is_named = bool(names & (self.firm | set(self.renamed)))
-        return len(names) > 1 and not is_named and not self.operation.is_linear
+        return len(names) > 1 and not is_named and _may_swap(self.operation)
 
     def lacks_array(self, role: str) -> None:
         self.lacks.append("a target" if role == "target" else "an array")
@@ -357,8 +357,18 @@ def _by_position(
     operation: Operation, *, forwards: bool = False, is_silent: bool = False
 ) -> Reading:
     arguments = tuple((name, "") for name in operation.arrays)
-    may_swap = operation.is_loss and not operation.is_linear
+    may_swap = _may_swap(operation)
     return Reading(Calling(arguments), forwards=forwards, may_swap=may_swap, is_silent=is_silent)
+
+
+def _may_swap(operation: Operation) -> bool:
+    """Return whether a function may take the target first.
+
+    A loss that a user has defined may give a number for its two arrays in either order, and the
+    wrong order may be the very mistake; only labels are no numbers.
+    """
+    is_told = not operation.is_defined or "index" in operation.targets
+    return operation.is_loss and not operation.is_linear and is_told
 
 
 def _divides(parameter: str) -> bool:

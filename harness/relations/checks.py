@@ -76,7 +76,7 @@ def check_probe(case: Case, claim: Claim, probe: ProbeAnswers) -> list[RelationC
     checks = list(_repetition(probe.first, probe.second))
     numbers = comparable(case, inputs, probe.first)
     for relation in RELATIONS:
-        if "value" in numbers and relation.holds_for(case, claim):
+        if "value" in numbers and relation.is_asked(case, claim):
             answers = probe.forms.get(relation.name, ())
             checks += _relation(relation, Answered(form, numbers), answers)
     return checks

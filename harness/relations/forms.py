@@ -88,6 +88,10 @@ class Relation:
     forms: Callable[[Form], tuple[Form, ...]]
     compare: Callable[[Answered, tuple[Answered, ...]], Iterator[AnswerPair]]
 
+    def is_asked(self, case: Case, claim: Claim) -> bool:
+        """Return whether the relation is checked on a case of an implementation."""
+        return not case.contract.is_defined and self.holds_for(case, claim)
+
 
 def summed(parts: list[tuple[Answered, str, Callable[[Floats], Floats]]]) -> Limit:
     """Return the limit that is the sum of the bounds of some answers.

@@ -49,6 +49,26 @@ def test_a_sound_implementation_has_no_finding() -> None:
     assert result.claim.options == {"reduction"}
 
 
+def test_a_loss_of_two_arrays_of_numbers_is_not_taken_in_the_other_order() -> None:
+    def mixed(p: A, q: A) -> A:
+        return np.mean((p * (1 - q)).sum(1) / (p + q).sum(1)).astype(p.dtype)
+
+    lossdiff.define(
+        "mixed",
+        lambda x, target: f.sum(x * (1 - target), axis=1) / f.sum(x + target, axis=1),
+        targets={"multi_label"},
+        domain="probs",
+    )
+    found = [
+        lossdiff.check_implementation(it, "mixed", framework="numpy", dtypes={"float64"})
+        for it in (mixed, lambda a, b: mixed(b, a))
+    ]
+    forget("mixed")
+
+    assert [it.ok for it in found] == [True, False]
+    assert "the target and the first argument are exchanged" in str(found[1])
+
+
 @pytest.mark.parametrize("name", ["gamma", "smoothing"])
 def test_an_implementation_is_called_with_its_own_defaults(name: str) -> None:
     def focal(logits: A, target: A, gamma: float = 2.0) -> A:

@@ -37,7 +37,10 @@ QUESTIONS = {
     "dice_loss": "multi_label.fractional",
     "info_nce": "real.numbers",
 }
-FAMILIES = {"dice_loss": ("probs", "probs_edge"), "info_nce": ("normal", "normal_100")}
+FAMILIES = {
+    "dice_loss": ("probs", "probs_edge", "grid_probs"),
+    "info_nce": ("normal", "normal_100", "grid"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +66,7 @@ def _function(name: str, before: str = "", after: str = "") -> Any:
 
 
 def _questions(name: str) -> list[lossdiff.Question]:
-    families = FAMILIES.get(name, ("normal", "one_large"))
+    families = FAMILIES.get(name, ("normal", "one_large", "grid"))
     return [
         lossdiff.Question(f"{name}/{QUESTIONS[name]}/{dtype}/4x10/{family}/-/0", "torch")
         for family in families

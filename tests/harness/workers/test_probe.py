@@ -22,6 +22,7 @@ from lossdiff.harness.workers.probe import probe
 
 from ...planted import sound
 from ...planted.sound import Array
+from ..formula.formulas import defined
 
 SOFTMAX = Case.parse("softmax/float32/4x10/grid/-/0")
 LOG_SOFTMAX = Case.parse("log_softmax/float32/4x10/grid/-/0")
@@ -322,3 +323,80 @@ def test_a_gradient_that_is_cut_from_its_inputs_has_no_second() -> None:
 
     assert isinstance(answers["gradient_logits"], np.ndarray)
     assert answers["hvp_logits"] == Failure("unsupported", "no gradient flows")
+
+
+FOCAL = "my_focal/index.random/float32/4x10/grid/-/0"
+
+
+def _focal_of(framework: str) -> Callable[..., Any]:
+    """Return a focal loss as it is written in a framework."""
+    if framework == "torch":
+        from torch.nn import functional
+
+        def focal(x: Any, target: Any) -> Any:
+            loss = functional.cross_entropy(x, target, reduction="none")
+            return ((1 - (-loss).exp()) ** 2 * loss).mean()
+
+    elif framework == "jax":
+        import jax
+
+        def focal(x: Any, target: Any) -> Any:
+            log_p = jax.nn.log_softmax(x)[jax.numpy.arange(len(target)), target]
+            return -((1 - jax.numpy.exp(log_p)) ** 2 * log_p).mean()
+
+    else:
+        import tensorflow as tf
+
+        def focal(x: Any, target: Any) -> Any:
+            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(target, x)
+            return tf.reduce_mean((1 - tf.exp(-loss)) ** 2 * loss)
+
+    return focal
+
+
+def _second_verdict(framework: str, function: Callable[..., Any]) -> str:
+    """Return the verdict on the Hessian-vector product of a loss that is defined."""
+    with defined("my_focal"):
+        case = Case.parse(FOCAL)
+        backend = load_backend(framework)
+        claim = Claim("mine.f", framework, "my_focal", "user", frozenset({"index"}), frozenset())
+        backend.extra.append(Implementation(claim, function))
+        mode = "jit" if framework == "jax" else "eager"
+        observation = asked(backend, "mine.f", case, mode)
+        solved = solved_case(case)
+        verdicts = {it: judge(solved, it, found) for it, found in observation.answers.items()}
+    assert not verdicts["value"].is_finding
+    assert not verdicts["gradient_logits"].is_finding
+    return verdicts["hvp_logits"].word
+
+
+@pytest.mark.parametrize(
+    "framework",
+    [pytest.param(it, marks=pytest.mark.framework(it)) for it in ("torch", "jax", "tensorflow")],
+)
+def test_the_second_derivative_of_a_defined_loss_agrees(framework: str) -> None:
+    word = _second_verdict(framework, _focal_of(framework))
+
+    assert kind_of(word).category != "finding"
+
+
+@pytest.mark.framework("torch")
+def test_a_second_backward_pass_that_leaves_a_term_out_is_found() -> None:
+    import torch
+
+    class Focal(torch.autograd.Function):
+        @staticmethod
+        def forward(context: Any, x: Any, target: Any) -> Any:
+            context.save_for_backward(x, target)
+            return _focal_of("torch")(x, target)
+
+        @staticmethod
+        def backward(context: Any, incoming: Any) -> Any:
+            x, target = context.saved_tensors
+            p = torch.softmax(x, 1)
+            of_target = p.gather(1, target[:, None])
+            slope = ((1 - of_target) ** 2 - 2 * of_target * (1 - of_target) * of_target.log()) / 4
+            off = p - torch.nn.functional.one_hot(target, 10)
+            return incoming * slope.detach() * off, None  # the slope is no constant
+
+    assert _second_verdict("torch", Focal.apply) == "inaccurate"
