@@ -27,6 +27,8 @@ __all__ = [
     "Library",
     "Mode",
     "dialect_of",
+    "label_of",
+    "labels_of",
     "libraries",
     "library_of",
     "load_backend",
@@ -137,3 +139,28 @@ def library_of(implementation: str, framework: str) -> str:
     """
     known = FRAMEWORKS[framework].known_as if framework in FRAMEWORKS else ()
     return next((it.label for it in known if it.holds(implementation)), framework)
+
+
+def label_of(implementation: str, framework: str) -> str:
+    """Return the package of a function, by the name that its users know: a library, or its part.
+
+    Args:
+        implementation: the name of the function.
+        framework: the framework that computes it, whose name stands for an unknown library.
+
+    >>> label_of("scipy.special.softmax", "numpy"), library_of("scipy.special.softmax", "numpy")
+    ('SciPy', 'NumPy')
+    """
+    known = FRAMEWORKS[framework].known_as if framework in FRAMEWORKS else ()
+    held = (it.label_of(implementation) for it in known if it.holds(implementation))
+    return next(held, framework)
+
+
+def labels_of(framework: str) -> tuple[str, ...]:
+    """Return the names by which users know the packages of a framework.
+
+    >>> labels_of("numpy"), labels_of("mine")
+    (('NumPy', 'SciPy'), ('mine',))
+    """
+    known = FRAMEWORKS[framework].known_as if framework in FRAMEWORKS else ()
+    return tuple(label for it in known for label in it.labels) or (framework,)

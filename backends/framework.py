@@ -77,6 +77,8 @@ class Library:
         names: patterns of the names of its functions.
         main: patterns of the names of its main functions; of several functions that take a
             question, the one that fits the earliest pattern stands for the library.
+        parts: packages that users know by names of their own though the library stands for them,
+            each with the pattern of its functions.
 
     >>> Library("Mine", ("mine.*",), ("mine.losses.*",)).holds("mine.losses.nll")
     True
@@ -85,6 +87,21 @@ class Library:
     label: str
     names: tuple[str, ...]
     main: tuple[str, ...] = ()
+    parts: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def label_of(self, implementation: str) -> str:
+        """Return the name by which users know the package of one of its functions.
+
+        >>> Library("Mine", ("mine.*", "yours.*"), parts={"Yours": "yours.*"}).label_of("yours.f")
+        'Yours'
+        """
+        parts = self.parts.items()
+        return next((it for it, names in parts if fnmatchcase(implementation, names)), self.label)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its name and those of its parts."""
+        return self.label, *self.parts
 
     def holds(self, implementation: str) -> bool:
         """Return whether a function is one of the library's."""

@@ -17,6 +17,7 @@ from ..harness.causes import (
     Section,
     Touched,
     causes_of_findings,
+    label_of,
 )
 from ..harness.runfile import RunFile, VerdictRow
 from ..outputs import shown
@@ -102,7 +103,7 @@ class Card:
         """What the filters of the page compare, by the name of the filter; `|` stands between."""
         rows = [touched for touched, _ in self.functions]
         found = {
-            "framework": {touched.framework for touched in rows},
+            "framework": {label_of(touched.name, touched.framework) for touched in rows},
             "kind": {touched.kind for touched in rows},
             "operation": {name for name, _ in self.operations},
             "dtype": {name for name, _ in self.dtypes},

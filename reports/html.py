@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..harness.causes import label_of
 from ..harness.runfile import RunFile
 from ..outputs import Kind, shown, write_output
 from ..printing import printable
@@ -185,6 +186,7 @@ def _environment() -> Environment:
         "percent": numbers.percent,
         "mark_of": mark_of,
         "breaks": breaks,
+        "whose": whose,
         "short": {"float16": "16", "bfloat16": "bf", "float32": "32", "float64": "64"},
         "marks": list(MARKS.values()),
         "classes": CLASSES,
@@ -198,6 +200,15 @@ def _printable(value: Any) -> Any:
     """Return what a template shows: HTML has no place for control characters."""
     # Our own HTML is left as it is, and what is not a text has none.
     return printable(value) if type(value) is str else value
+
+
+def whose(framework: str, names: Iterable[str] = ()) -> str:
+    """Return what the filter of libraries compares: the libraries of some functions of a framework.
+
+    >>> whose("numpy", ["scipy.special.softmax", "numpy.exp"])
+    'NumPy|SciPy'
+    """
+    return "|".join(sorted({label_of(name, framework) for name in names}))
 
 
 def _breakable(name: str) -> Markup:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
 from ..cases.dtypes import FORMATS
 from ..cases.model import forget_inputs
+from ..harness.causes import label_of, labels_of, library_of, library_rank
 from .excerpts import Excerpt, excerpt
 from .findings import detailed, measured
 from .legend import mark_of
-from .survey import KINDS, TEXTBOOK, Found, Place, Survey, Tally, dtype_order
+from .survey import KINDS, TEXTBOOK, Asked, Found, Place, Survey, Tally, dtype_order
 from .witnesses import witnesses
 
 EXAMPLES = 9000  # cells that hold no finding show one of their answers as long as there is room
@@ -97,7 +98,8 @@ def payload(survey: Survey) -> dict[str, Any]:
     who = _witnesses(survey, shown, verdicts, texts)
     return {
         "columns": [[column.name, column.group, column.why] for column in axes.columns],
-        "asked": [list(asked) for asked in axes.asked],
+        "asked": [[*asked, label_of(asked.name, asked.framework)] for asked in axes.asked],
+        "libraries": _libraries(axes.asked),
         "kinds": KINDS,
         "dtypes": axes.dtypes,
         "ways": axes.ways,
@@ -112,6 +114,19 @@ def payload(survey: Survey) -> dict[str, Any]:
         "verdicts": [_verdict(word) for word in verdicts.texts],
         "left_out": len(survey.findings) - len(details),
     }
+
+
+def _libraries(asked: Iterable[Asked]) -> list[list[str]]:
+    """Return the libraries that were asked, in their order, each with its framework."""
+    found = {(library_rank(library_of(it.name, it.framework)), it.framework): it for it in asked}
+    frameworks = [it.framework for _, it in sorted(found.items())]
+    labels = {label_of(it.name, it.framework) for it in asked}
+    return [
+        [label, framework]
+        for framework in dict.fromkeys(frameworks)
+        for label in labels_of(framework)
+        if label in labels
+    ]
 
 
 def _is_narrow(dtype: str) -> bool:

@@ -13,6 +13,7 @@ FRAMEWORK = Framework(
             "NumPy",
             names=("numpy.*", "scipy.*"),
             main=("numpy.exp", "scipy.special.*", "numpy.recipes.*"),
+            parts={"SciPy": "scipy.*"},
         ),
     ),
     benchmarked=(

@@ -7,7 +7,7 @@ they are on one library and operation, and agree in verdict, quantity and what t
 
 from __future__ import annotations
 
-from ...backends import library_of
+from ...backends import label_of, labels_of, library_of
 from .grouping import (
     FindingCause,
     Section,
@@ -29,6 +29,8 @@ __all__ = [
     "ease",
     "findings_of",
     "is_scripted",
+    "label_of",
+    "labels_of",
     "library_of",
     "library_rank",
     "main_rank",

@@ -98,9 +98,19 @@ function drawMatrix() {
   if (scrollLeft || scrollTop) grid.scrollTo(scrollLeft, scrollTop);
   at = [Math.min(at[0], Math.max(walk.length - 1, 0)), Math.min(at[1], Math.max(heads.length - 1, 0))];
   if (walk.length) walk[at[0]][at[1]].tabIndex = 0;
-  const total = merged(all, asked, columns);
-  const amount = [...total.wide.counts.values(), ...total.narrow.counts.values()].reduce((a, b) => a + b, 0);
-  byId("shown").textContent = `${groups.format(amount)} verdicts of ${groups.format(asked.filter(seen).length)} implementations`;
+  byId("shown").textContent = amounts(all);
+}
+
+// The answers as the summary counts them: those of textbook formulas, and what is not claimed, apart.
+function amounts(all) {
+  const sum = (who, wanted) => {
+    const { wide, narrow } = merged(all, who, columns);
+    return [...wide.counts, ...narrow.counts].reduce((n, [code, count]) => n + (wanted(codes[code].look) ? count : 0), 0);
+  };
+  const judged = (look) => look !== "neutral";
+  const books = asked.filter((who) => who.textbook), others = asked.filter((who) => !who.textbook);
+  const parts = [[sum(others, judged), "answers judged"], [sum(books, judged), "of textbook formulas"], [sum(asked, (look) => !judged(look)), "not claimed"]];
+  return parts.filter(([n], i) => n || !i).map(([n, what]) => `${groups.format(n)} ${what}`).join(", ");
 }
 
 function drawHead(heads) {
@@ -215,7 +225,7 @@ function choose(cell) {
   };
   hideTip();
   openPanel(cell.about);
-  remember("matrix");
+  remember("matrix", true);
   panel.querySelector("h3").focus({ preventScroll: true });
 }
 

@@ -9,7 +9,12 @@ function fill(name, values) {
 const listed = (name) => [...data.asked.keys()].map((id) => asked[id][name]);
 const among = (name) => sifted.flatMap(({ values }) => values[SIFTED.indexOf(name)] || []);
 const plain = (values) => [...new Set(values)].filter(Boolean).map((value) => [value, value]);
-for (const name of ["framework", "operation", "kind"]) fill(name, plain([...listed(name), ...among(name)].sort()));
+for (const name of ["operation", "kind"]) fill(name, plain([...listed(name), ...among(name)].sort()));
+const ofThis = data.libraries.map(([library]) => library), theirs = [...new Set(listed("framework"))].filter((name) => !ofThis.includes(name));
+fill("framework", plain(ofThis));
+const whole = el("optgroup", { label: "with all that is built on it" });
+for (const name of theirs.sort()) whole.append(el("option", { value: name }, name));
+if (theirs.length) form.elements.framework.append(whole);
 fill("dtype", plain([...data.dtypes, ...among("dtype")]));
 fill("way", plain([...data.ways, ...among("way")].sort()));
 fill("look", [["agree", "agree"], ["explained", "explained"], ["finding", "all findings"], ["new", "new findings"],
@@ -45,9 +50,13 @@ form.addEventListener("submit", (event) => event.preventDefault());
 // What the address says is shown: its filters, its cell, and then its place.
 function obey() {
   const { place, given } = addressed();
+  byId("astray").textContent = "";
+  byId("astray").hidden = true;
   for (const name of FIELDS) {
     const field = form.elements[name], value = given.get(name) || "";
-    if (field.tagName !== "SELECT" || [...field.options].some((option) => option.value === value)) field.value = value;
+    const known = field.tagName === "SELECT" ? valueOf(field, value) : value;
+    field.value = known || "";
+    if (known === null) astray(`No ${field.labels[0].firstChild.textContent.toLowerCase()} here is named ${value}.`);
   }
   refresh();
   const key = CELL.map((name) => given.get(name) || "");
@@ -58,11 +67,22 @@ function obey() {
   }
 }
 
+addEventListener("popstate", (event) => { if (event.state) obey(); });
 addEventListener("hashchange", () => {
+  if (history.state) return;
+  history.replaceState({ own: true }, "");
   const { place, given } = addressed();
+  byId("astray").textContent = "";
+  byId("astray").hidden = true;
   if ([...given.keys()].length) return obey();
   land(place);
   remember(place);
+});
+
+// A card that is opened by hand is in the address, from where it can be sent to others.
+byId("main").addEventListener("click", (event) => {
+  const fold = event.target.closest("summary") && event.target.closest("summary").parentElement;
+  if (fold && fold.id && !fold.open) remember(fold.id, true);
 });
 
 function follow() {
@@ -93,6 +113,7 @@ const arrange = () => { byId("sieve").open = roomy.matches; };
 roomy.addEventListener("change", arrange);
 arrange();
 obey();
+history.replaceState({ own: true }, "");
 follow();
 drawDomain();
 root.dataset.fits = String(root.scrollWidth <= innerWidth);

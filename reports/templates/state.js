@@ -10,8 +10,8 @@ addEventListener("securitypolicyviolation", (event) => note("blocked", event.blo
 const byId = (id) => document.getElementById(id);
 const read = (id) => JSON.parse(byId(id).textContent);
 const data = read("data");
-const asked = data.asked.map(([framework, operation, name, kind], id) => {
-  return { id, framework, operation, name, kind, textbook: kind === "textbook", order: data.kinds.indexOf(kind) };
+const asked = data.asked.map(([framework, operation, name, kind, library], id) => {
+  return { id, framework, library, operation, name, kind, textbook: kind === "textbook", order: data.kinds.indexOf(kind) };
 });
 const columns = data.columns.map(([name, group, why], id) => ({ id, name, group, why }));
 
@@ -50,9 +50,15 @@ function size(value) {
   return value === null ? null : Number(value);
 }
 
+// The filter of libraries takes a framework, too, and a framework stands for all of its libraries.
+const frameworkOf = Object.fromEntries(data.libraries);
+function isOf(library, wanted) {
+  return library === wanted || frameworkOf[library] === wanted || frameworkOf[wanted] === library;
+}
+
 function passes(item) {
   const who = item.asked;
-  return (!filters.framework || who.framework === filters.framework)
+  return (!filters.framework || isOf(who.library, filters.framework) || who.framework === filters.framework)
     && (!filters.operation || who.operation === filters.operation)
     && (!filters.kind || who.kind === filters.kind)
     && (!filters.dtype || item.dtype === filters.dtype)
@@ -65,6 +71,7 @@ function looks(code) {
 }
 
 function says(...texts) {
+  if (!filters.text) return true;
   return filters.text.toLowerCase().split(/\s+/).every((word) => texts.some((text) => text.toLowerCase().includes(word)));
 }
 
