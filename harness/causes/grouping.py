@@ -45,7 +45,8 @@ class FindingCause:
         id: the name of the ledger's entry, or `new:…` with what new findings have in common.
         is_known: whether an entry of the ledger names it.
         plainest: the finding that is easiest to read, of a function that users call if there is
-            one.
+            one, on a question on which as many libraries as possible show the cause.
+        beside: what the other libraries show on the same question, a finding of each.
         functions, operations, quantities, verdicts, modes, dtypes: how often each is touched; a
             mode on another device than the CPU comes with that device.
         is_ordinary: whether it shows without a compiler, in float32 or float64.
@@ -65,6 +66,10 @@ class FindingCause:
     is_ordinary: bool = False
     is_main: bool = False
     is_everyday: bool = False
+    beside: tuple[VerdictRow, ...] = ()
+    _by_question: dict[tuple[str, str], dict[str, VerdictRow]] = field(
+        default_factory=dict, repr=False
+    )
 
     def add(self, row: VerdictRow) -> None:
         """Count a finding."""
@@ -81,6 +86,33 @@ class FindingCause:
         self.is_main |= row.kind == "native" and main_rank(row.implementation) is not None
         self.is_everyday |= is_everyday(row.family)
         self.plainest = min(self.plainest, row, key=ease)
+        # What has one answer in eager mode can be shown by a small input; textbook formulas are
+        # no libraries.
+        if row.mode == EAGER and row.kind != "textbook" and is_scripted(row.verdict):
+            here = self._by_question.setdefault((row.case, row.quantity), {})
+            here[touched.library] = min(here.get(touched.library, row), row, key=ease)
+
+    def choose(self) -> None:
+        """Choose the finding by which it is shown, once all are counted.
+
+        A title speaks of all libraries that show a cause, and of what it does most often: the
+        question is one that shows it in as many of them as possible, with its usual verdict.
+        """
+        if not self._by_question:
+            return
+        usual = min(self.verdicts, key=lambda word: (-self.verdicts[word], word))
+
+        def order(row: VerdictRow) -> tuple[object, ...]:
+            here = self._by_question[row.case, row.quantity].values()
+            showing = sum(other.kind == row.kind for other in here)
+            return _kind_rank(row.kind), -showing, row.verdict != usual, ease(row)
+
+        rows = [row for here in self._by_question.values() for row in here.values()]
+        self.plainest = min(rows, key=order)
+        here = self._by_question[self.plainest.case, self.plainest.quantity]
+        self.beside = tuple(row for row in here.values() if row is not self.plainest)
+        self.beside = tuple(sorted(self.beside, key=ease))
+        self._by_question = {}
 
     def join(self, other: FindingCause) -> None:
         """Take over the findings of another cause."""
@@ -90,6 +122,10 @@ class FindingCause:
         self.is_main |= other.is_main
         self.is_everyday |= other.is_everyday
         self.plainest = min(self.plainest, other.plainest, key=ease)
+        for question, rows in other._by_question.items():
+            here = self._by_question.setdefault(question, {})
+            for library, row in rows.items():
+                here[library] = min(here.get(library, row), row, key=ease)
 
     @property
     def count(self) -> int:
@@ -146,7 +182,10 @@ def causes_of_findings(rows: Iterable[VerdictRow]) -> list[FindingCause]:
         if name not in found:
             found[name] = FindingCause(name, row.known, row)
         found[name].add(row)
-    return sorted(_joined(found), key=lambda cause: cause.rank)
+    causes = _joined(found)
+    for cause in causes:
+        cause.choose()
+    return sorted(causes, key=lambda cause: cause.rank)
 
 
 def ease(row: VerdictRow) -> tuple[object, ...]:

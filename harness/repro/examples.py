@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from ...cases.dtypes import FORMATS
 from ...cases.model import Case
 from ...errors import LossdiffError
 from ..answers import Failure
-from ..causes import causes_of_findings, findings_of, is_scripted
+from ..causes import FindingCause, causes_of_findings, findings_of, is_scripted
 from ..own import Learnt
 from ..runfile import ExampleAnswerRow, ExampleRow, RunFile, VerdictRow, WorkerRow
 from ..verdicts import VerdictKind, kind_of
@@ -182,6 +183,7 @@ def _example(
     selector, verdict = asked_again(session, case, row, _ANSWER)
     if verdict.word != row.verdict:
         return
+    others = list(_others(cause, case, sessions))
     small, limit = case, signatures_of(session.framework, row.mode)
     if limit:
         is_deadly = verdict.kind is VerdictKind.CRASHED
@@ -193,6 +195,7 @@ def _example(
             timeout=_OWN_SECONDS if row.kind == _OWN else _SECONDS,
             questions=_DEADLY if is_deadly else _QUESTIONS,
             signatures=limit,
+            also=lambda tried: all(map(partial(_is_wrong, tried), others)),
         ).case
     arrays = {name: array for name, array in vars(small.inputs()).items() if array is not None}
     names = {"values": small.contract.domain}
@@ -210,7 +213,29 @@ def _example(
         {names.get(name, name): array_line(array) for name, array in arrays.items()},
         _right(session, small, selector.quantity),
     )
-    yield from _answers(cause, small, selector, sessions)
+    yield from _answers(cause, small, [_Asked(session, selector), *others], sessions)
+
+
+class _Asked(NamedTuple):
+    """A function that shows a cause, in the session of its framework."""
+
+    session: Session
+    selector: AnswerSelector
+
+
+def _others(cause: Shown, case: Case, sessions: _Sessions) -> Iterator[_Asked]:
+    """Yield the functions of other libraries that show a cause by the same question."""
+    for row in cause.beside if isinstance(cause, FindingCause) else ():
+        session = sessions.showing(row)
+        if session is not None and _offers(session, row):
+            selector, verdict = asked_again(session, case, row, _ANSWER)
+            if verdict.word == row.verdict:
+                yield _Asked(session, selector)
+
+
+def _is_wrong(case: Case, asked: _Asked) -> bool:
+    verdict = asked.session.verdict(case, asked.selector, _ANSWER)
+    return verdict.kind.category == "finding"
 
 
 def _offers(session: Session, row: VerdictRow) -> bool:
@@ -246,35 +271,36 @@ def _right(session: Session, case: Case, quantity: str) -> str:
 
 
 def _answers(
-    cause: Shown, case: Case, selector: AnswerSelector, sessions: _Sessions
+    cause: Shown, case: Case, showing: Sequence[_Asked], sessions: _Sessions
 ) -> Iterator[ExampleAnswerRow]:
-    """Yield the answers of the function with the finding, and of each library's main function."""
-    shown, own = cause.plainest, sessions.showing(cause.plainest)
-    if shown.kind == _OWN and own is not None:
-        yield _answer(cause, case, selector, own, YOURS, shown.kind)
+    """Yield the answers of the functions that show a cause, and of each library's main function."""
+    shown, selector = cause.plainest, showing[0].selector
+    if shown.kind == _OWN:
+        yield _answer(cause, case, showing[0], YOURS, shown.kind)
     for session in sessions:
+        kinds = {claim.name: claim.kind for claim in session.catalogue.claims}
         for library in FRAMEWORKS[session.framework].known_as:
-            is_theirs = library.holds(shown.implementation) and session is own
-            if is_theirs:
-                yield _answer(cause, case, selector, session, library.label, shown.kind)
+            theirs = [it for it in showing if it.session is session and _holds(library, it)]
+            for asked in theirs:
+                kind = kinds[asked.selector.implementation]
+                yield _answer(cause, case, asked, library.label, kind)
+            names = {it.selector.implementation for it in theirs}
             for claim in _main(session, library, case)[:_TRIED]:
-                if is_theirs and claim.name == shown.implementation:
+                if claim.name in names:
                     break
                 one = replace(selector, implementation=claim.name, mode=EAGER)
-                row = _answer(cause, case, one, session, library.label, claim.kind)
+                row = _answer(cause, case, _Asked(session, one), library.label, claim.kind)
                 if row.verdict != VerdictKind.UNSUPPORTED.word:
                     yield row
                     break
 
 
-def _answer(
-    cause: Shown,
-    case: Case,
-    selector: AnswerSelector,
-    session: Session,
-    library: str,
-    kind: str,
-) -> ExampleAnswerRow:
+def _holds(library: Library, asked: _Asked) -> bool:
+    return library.holds(asked.selector.implementation)
+
+
+def _answer(cause: Shown, case: Case, asked: _Asked, library: str, kind: str) -> ExampleAnswerRow:
+    session, selector = asked
     given, verdict = session.judged(case, selector, _ANSWER)
     return ExampleAnswerRow(
         cause.id,

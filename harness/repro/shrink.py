@@ -70,6 +70,7 @@ def shrink(
     timeout: float = TIMEOUT,
     questions: int = _QUESTIONS,
     signatures: int = _QUESTIONS,
+    also: Callable[[Case], bool] = lambda _: True,
 ) -> Shrunk:
     """Reduce a case while the verdict stays the same.
 
@@ -82,9 +83,10 @@ def shrink(
         questions: the largest number of candidates.
         signatures: how often a candidate may have another signature than the one before, so that
             something is compiled for it; those of the smallest case so far are always tried.
+        also: what must hold, too, of a candidate with the same verdict.
     """
     start, limits = as_given(case, selector.quantity), (questions, signatures)
-    shrinker = _Shrinker(session, start, selector, first, timeout, *limits)
+    shrinker = _Shrinker(session, start, selector, first, timeout, *limits, also)
     try:
         is_minimal = shrinker.run()
     except ExhaustedError:
@@ -105,7 +107,9 @@ class _Shrinker:
         timeout: float,
         questions: int,
         signatures: int,
+        also: Callable[[Case], bool],
     ) -> None:
+        self._also = also
         self.case, self.verdict = case, first
         self.seen: set[str] = {case.id}
         self._asker, self._point, self._first = session, selector, first
@@ -152,7 +156,7 @@ class _Shrinker:
         self.seen.add(case.id)
         seconds = min(self._longest, max(left, _LEAST))
         verdict = self._asker.verdict(case, self._point, seconds)
-        if not is_same(self._first, verdict):
+        if not is_same(self._first, verdict) or not self._also(case):
             return False
         self.case, self.verdict = case, verdict
         return True

@@ -139,3 +139,21 @@ def test_the_order_of_the_verdicts_changes_nothing() -> None:
     given += [finding(dtype="float16"), ROW, finding(mode="compile", verdict="nonfinite")]
 
     assert causes_of_findings(given) == causes_of_findings(given[::-1])
+
+
+def test_a_cause_is_shown_by_the_question_that_shows_it_in_most_libraries() -> None:
+    plain = finding(KNOWN, verdict="nonfinite")
+    other = finding(plain, case=KNOWN.case.replace("normal", "neg_inf"), family="neg_inf")
+    keras = finding(other, implementation="keras.losses.X", framework="tensorflow")
+
+    (cause,) = causes_of_findings([plain, other, keras])
+
+    assert (cause.plainest, cause.beside) == (other, (keras,))
+
+
+def test_a_cause_is_shown_with_the_verdict_that_it_mostly_gets() -> None:
+    usual = [finding(KNOWN, case=f"{KNOWN.case[:-1]}{n}", verdict="nonfinite") for n in (1, 2)]
+
+    (cause,) = causes_of_findings([KNOWN, *usual])
+
+    assert cause.plainest == usual[0]

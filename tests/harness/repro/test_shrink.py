@@ -208,6 +208,19 @@ def test_what_counts_as_the_same(first: Verdict, now: Verdict, expected: bool) -
     assert is_same(first, now) is expected
 
 
+def test_what_others_show_is_kept_too() -> None:
+    def is_nan_in_two_rows(case: Case) -> bool:
+        return int(np.isnan(case.inputs().values).any(axis=1).sum()) > 1
+
+    def is_nan(inputs: Inputs) -> bool:
+        return bool(np.isnan(inputs.values).any())
+
+    alone = shrunk("softmax/float32/4x10/nan/-/0", is_nan)
+    both = shrunk("softmax/float32/4x10/nan/-/0", is_nan, also=is_nan_in_two_rows)
+
+    assert (alone.case.shape[0], both.case.shape[0]) == (1, 2)
+
+
 def test_a_crash_is_shrunk_as_well() -> None:
     case = Case.parse("softmax/float32/4x10/normal/-/0")
     selector = AnswerSelector("deadly.softmax_exits", "eager", "value")
