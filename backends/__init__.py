@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING
 
+from ..collection import paused
 from .framework import AS_WRITTEN, EAGER, INTERPRET, Framework, Library, Mode
 
 if TYPE_CHECKING:
@@ -98,8 +99,9 @@ def load_backend(framework: str, device: str = "cpu", mode: str = EAGER) -> Back
     >>> backend.framework, backend.device
     ('numpy', 'cpu')
     """
-    backend: Backend = import_module(f"{FRAMEWORKS[framework].package}.adapter").BACKEND(device)
-    backend.begin(FRAMEWORKS[framework].mode(mode))
+    with paused():
+        backend: Backend = import_module(f"{FRAMEWORKS[framework].package}.adapter").BACKEND(device)
+        backend.begin(FRAMEWORKS[framework].mode(mode))
     return backend
 
 

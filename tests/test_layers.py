@@ -34,13 +34,16 @@ FILES = {
 
 # Layer by layer, from below: what each may import of this project.
 ERRORS, OUTPUTS, PRINTING = "lossdiff.errors", "lossdiff.outputs", "lossdiff.printing"
+COLLECTION = "lossdiff.collection"
 ALLOWED = {
     ERRORS: (),
     OUTPUTS: (ERRORS, OUTPUTS, PRINTING),
     PRINTING: (),
+    COLLECTION: (),
     "lossdiff.cases": (ERRORS, "lossdiff.cases"),
-    "lossdiff.backends": (ERRORS, "lossdiff.cases", "lossdiff.backends"),
+    "lossdiff.backends": (ERRORS, COLLECTION, "lossdiff.cases", "lossdiff.backends"),
     "lossdiff.harness": (
+        COLLECTION,
         ERRORS,
         OUTPUTS,
         PRINTING,

@@ -4,7 +4,8 @@ A worker pool is work for equal workers: one framework, its plain modes or one m
 with its default number of threads or with one. A user's files have pools of their own: whatever
 they change in a framework must not change the verdicts on it. The questions of a pool are
 distributed in partitions by dtype and shape, so that a compiled operator serves the next cases too,
-and each partition is sent in batches of one signature.
+and each partition is sent in batches: of one signature where a mode compiles functions, and of
+several where it does not, since a process is looked over after each.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from .own_questions import own_questions
 from .plan import Plan
 
 BATCH_SIZE = 48  # questions that are sent together
+_FEW = 16  # questions up to which those of several signatures are
 IsDone = Callable[[Claim, str, Case, int], bool]  # claim, mode, case, threads
 
 
@@ -226,12 +228,22 @@ class Questions:
         for bucket, mode in product(buckets, self._pool.modes):
             cases = map(self._suite.cases.__getitem__, bucket.places)
             wanted = (case for case in cases if self._is_asked(mode, case))
+            most = _FEW if self._modes[mode].is_eager else 0
+            together: Batch = []
             for _, same in groupby(wanted, key=lambda case: case.signature):
                 cases_of_signature = list(same)
                 yield from self._unclaimed(mode, cases_of_signature)
                 unanswered = self._unanswered(mode, cases_of_signature)
                 asked = sorted(unanswered, key=lambda question: question.implementation)
-                yield from in_parts(asked, BATCH_SIZE)
+                if together and len(together) + len(asked) > most:
+                    yield together
+                    together = []
+                if len(asked) > most:
+                    yield from in_parts(asked, BATCH_SIZE)
+                else:
+                    together = [*together, *asked]
+            if together:
+                yield together
 
     def _unanswered(self, mode: str, cases: Iterable[Case]) -> Iterator[Question]:
         """Yield the questions that are claimed and have no verdicts."""

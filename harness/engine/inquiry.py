@@ -6,7 +6,6 @@ down with it.
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from ...backends.base import Backend, Implementation
 from ...backends.claim import Claim
 from ...cases.ledger import Entry
 from ...cases.model import Case
+from ...collection import paused
 from ..answers import Observation
 from ..judging import Verdict
 from ..own import alike, askable
@@ -71,10 +71,7 @@ class Inquiry:
     def __enter__(self) -> Self:
         backend = self._backend
         self._within.enter_context(backend.as_guest())
-        # Each collection would go through all that the framework has imported.
-        if gc.isenabled():
-            gc.disable()
-            self._within.callback(gc.enable)
+        self._within.enter_context(paused())
         run = self._within.enter_context(RunFile.in_memory())
         self._judge = Judge(run, backend.device, _CASES)
         claims = tuple(found.claim for found in backend.implementations.values())

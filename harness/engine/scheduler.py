@@ -1,6 +1,6 @@
 """Run the engine: evaluate every framework in processes of its own, and pass the answers on.
 
-Data flows one way: suite → worker pools → batches of one signature → worker → answers → `Flow`,
+Data flows one way: suite → worker pools → batches → worker → answers → `Flow`,
 which judges them and writes rows. `harness.workers.supervisor` finds the question that has ended a
 worker; the other questions of its batch return here and are sent again.
 """

@@ -118,11 +118,11 @@ def _fitting(
     names: list[str] = []
     dropped: list[tuple[str, Approx]] = []
     for it in _tried(solved, quantity, likely):
-        given = list(_answers(solved, it, quantity))
         # What is wrong only in not being finite tells nothing but that something overflowed, and
         # not even that where an input is infinite.
         tells = is_known or test.has_wrong_numbers or it.infinities
         tells = tells or (it.overflows and has_finite)
+        given = list(_answers(solved, it, quantity)) if tells or it.drops else []
         if tells and any(map(test.fits, given)):
             names.append(it.name)
         elif it.drops:
@@ -238,9 +238,14 @@ class _Test:
 
     def _limit(self, approx: Approx, roundoff: float) -> NDArray[np.float64]:
         """Return how far an ordinary computation of a formula may be from its value."""
-        error = np.nan_to_num(approx.error.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-        value = np.nan_to_num(np.abs(approx.value.astype(np.float64)), posinf=0.0)
+        error = _finite(approx.error.astype(np.float64, copy=False))
+        value = _finite(np.abs(approx.value.astype(np.float64, copy=False)))
         # Next to the largest number of a gradient, a form that cancels loses what is small.
         lost = self._form.unit_roundoff * value.max(initial=0.0) if self._is_gradient else 0.0
         rounding = 2 * self._form.unit_roundoff * value + lost + self._form.smallest
         return _AMPLE * roundoff * error + rounding
+
+
+def _finite(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return numbers with 0 in place of those that are not finite."""
+    return np.where(np.isfinite(numbers), numbers, 0.0)

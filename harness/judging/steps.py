@@ -23,7 +23,7 @@ from .traced import (
     Traced,
     chosen,
     exp,
-    gradients,
+    gradient,
     held,
     log,
     log1p,
@@ -211,8 +211,8 @@ class Formula:
             if quantity == GRADIENT_LOGITS and self.steps.gradient:
                 return self.steps.back(self.problem, self.steps.gradient(self))
             if quantity == GRADIENT_LOGITS:
-                return self.steps.back(self.problem, self._gradients[0])
-            return self._gradients[1] if quantity == GRADIENT_TARGET else None
+                return self.steps.back(self.problem, self._by_first)
+            return self._by_target if quantity == GRADIENT_TARGET else None
 
     def _carried(self, g: Approx, quantity: str) -> Approx | None:
         """Return the gradient with respect to an argument of a linear layer, given its logits'."""
@@ -313,8 +313,12 @@ class Formula:
         )
 
     @cached_property
-    def _gradients(self) -> list[Approx]:
-        return gradients(self.value, self.cotangent, (self.x, self.q))
+    def _by_first(self) -> Approx:
+        return gradient(self.value, self.cotangent, self.x)
+
+    @cached_property
+    def _by_target(self) -> Approx:
+        return gradient(self.value, self.cotangent, self.q)
 
     @cached_property
     def value(self) -> Traced:

@@ -1,6 +1,6 @@
 """Compute a formula with its gradient, and how far rounding may carry both.
 
-`Traced` numbers remember how they were made, so that `gradients` can walk back, as the frameworks
+`Traced` numbers remember how they were made, so that `gradient` can walk back, as the frameworks
 do. Each number has a running error: a first-order estimate of how far an ordinary computation may
 be from it, in units of the roundoff. The oracle does not use this module; it serves to recompute
 what a mistaken formula gives, as the formula is written.
@@ -8,8 +8,9 @@ what a mistaken formula gives, as the formula is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ class Approx:
 
     def sum(self, axes: tuple[int, ...]) -> Approx:
         """Return the sum over some axes, which are kept with the length 1."""
-        number = int(np.prod([self.value.shape[axis] for axis in axes]))
+        number = prod(self.value.shape[axis] for axis in axes)
         own = min(number, _ADDENDS) * np.abs(self.value).sum(axes, keepdims=True)
         return Approx(
             self.value.sum(axes, keepdims=True), self.error.sum(axes, keepdims=True) + own
@@ -70,6 +71,8 @@ class Approx:
 
     def shaped(self, shape: tuple[int, ...]) -> Approx:
         """Return the sum over the axes along which a shape was broadcast to this one's."""
+        if self.value.shape == shape:
+            return self
         extra = self.value.ndim - len(shape)
         axes = (
             *range(extra),
@@ -244,7 +247,10 @@ def clip(x: Traced, low: float, high: float) -> Traced:
 
 def held(x: Traced, form: Format) -> Traced:
     """Return what a format holds of x: infinity beyond its range, and 0 below it."""
-    value = np.where(np.abs(x.value) > form.max, np.copysign(np.inf, x.value), x.value)
+    size = np.abs(x.value)
+    if not ((size > form.max) | ((size < form.tiny) & (size != 0))).any():
+        return Traced(x.approx, ((x, _same),))
+    value = np.where(size > form.max, np.copysign(np.inf, x.value), x.value)
     value = np.where(np.abs(value) < form.smallest / 2, 0 * x.value, value)
     # Among subnormals a rounding is not relative any more.
     coarse = np.where(np.abs(value) < form.tiny, form.smallest / form.unit_roundoff / 2, 0.0)
@@ -252,27 +258,34 @@ def held(x: Traced, form: Format) -> Traced:
     return Traced(Approx(value.astype(x.value.dtype), error), ((x, _same),))
 
 
-def gradients(result: Traced, cotangent: Array, wrt: Sequence[Traced]) -> list[Approx]:
-    """Return the derivatives of Σ cotangent·result, one for each argument, in its shape."""
+def gradient(result: Traced, cotangent: Array, wrt: Traced) -> Approx:
+    """Return the derivative of Σ cotangent·result with respect to a number, in its shape."""
     order: list[Traced] = []
-    seen: set[int] = set()
-    _visit(result, order, seen)
+    leads = {id(wrt): True}
+    _visit(result, order, leads)
     adjoints = {id(result): Approx.of(np.asarray(cotangent, result.value.dtype))}
     for node in reversed(order):
         adjoint = adjoints.get(id(node))
         for parent, back in node.parents if adjoint is not None else ():
+            if not leads[id(parent)]:
+                continue
             assert adjoint is not None  # noqa: S101 -- or there would be no parents
             part = back(adjoint).shaped(parent.value.shape)
             known = adjoints.get(id(parent))
             adjoints[id(parent)] = part if known is None else known + part
-    return [adjoints.get(id(it), Approx.of(np.zeros_like(it.value))) for it in wrt]
+    return adjoints.get(id(wrt), Approx.of(np.zeros_like(wrt.value)))
 
 
-def _visit(node: Traced, order: list[Traced], seen: set[int]) -> None:
-    """Append a number after all that it was made from."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    for parent, _ in node.parents:
-        _visit(parent, order, seen)
-    order.append(node)
+def _visit(node: Traced, order: list[Traced], leads: dict[int, bool]) -> bool:
+    """Append a number after all that it was made from; return whether that leads to an argument.
+
+    Args:
+        node: the number.
+        order: receives it.
+        leads: for the id of each number that was visited, whether it was made from the argument.
+    """
+    if id(node) not in leads:
+        found = [_visit(parent, order, leads) for parent, _ in node.parents]  # all are visited
+        leads[id(node)] = any(found)
+        order.append(node)
+    return leads[id(node)]

@@ -32,9 +32,10 @@ from .progress import SharedProgress
 
 # The search path is set before anything else but these modules of Python is imported, and -P keeps
 # them from being taken from the current folder. The parent closes its ends of the pipes, which the
-# death of the worker must close, and ends as the worker does.
+# death of the worker must close, and ends as the worker does. Garbage is not collected during the
+# import: each collection would go through all that is there, and little of it is garbage.
 _BOOTSTRAP = """
-import json, os, sys
+import gc, json, os, sys
 shared = int(sys.argv[2])
 if worker := os.fork():
     for descriptor in (0, 1, shared):
@@ -46,7 +47,9 @@ if worker := os.fork():
         os.kill(os.getpid(), -status)
     os._exit(status)
 sys.path[:] = json.loads(sys.argv[1])
+gc.disable()
 from lossdiff.harness.workers.process import main
+gc.enable()
 main(shared)
 """
 _PATIENCE = 1.0  # seconds that a process may take to end once its pipe is closed

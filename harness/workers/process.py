@@ -7,6 +7,7 @@ import of this module.
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import platform
@@ -65,9 +66,11 @@ class WorkerProcess:
 
     Attributes:
         setup: the settings that it was started with.
+        is_own: whether it is a process of its own, and not that of a user of this package.
     """
 
     setup: Setup
+    is_own: bool = False
     _spoiled: list[str] = field(default_factory=list)
 
     @cached_property
@@ -84,6 +87,8 @@ class WorkerProcess:
     def _loaded(self) -> tuple[Backend, UsersFunctions]:
         setup = self.setup
         backend = load_backend(setup.framework, setup.device, setup.mode)
+        if self.is_own:
+            gc.freeze()  # what is imported stays; no collection has to go through it
         before = Condition(backend, whole=bool(setup.extra))
         users = UsersFunctions.of(setup.extra, setup.framework)
         users = users.learn(backend) if setup.learnt is None else users.know(setup.learnt)
@@ -271,7 +276,7 @@ def main(shared: int) -> None:
     threading.Thread(target=_receive, args=[requests, received], daemon=True).start()
     setup, is_warm = pickle.loads(received.get()[1])  # noqa: S301 -- from the judging process
     start(setup)
-    process = WorkerProcess(setup)
+    process = WorkerProcess(setup, is_own=True)
     if is_warm:
         with suppress(BaseException):  # the request that needs it will report the error
             _ = process.condition

@@ -12,6 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .collection import paused
 from .errors import LossdiffError
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(_HOMES[name], __name__), name)
+    with paused():
+        found = getattr(import_module(_HOMES[name], __name__), name)
     globals()[name] = found
     return found
 

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 
+from ..collection import paused
 from .ending import say, status_after
 from .names import OwnType, unknown
 from .signals import signals
@@ -43,8 +45,10 @@ class LazyGroup(click.Group):
             return None
         if cmd_name in _ONLY_PRINT:
             stop_with_output()
-        with signals.deferred():  # an import that is broken off fails in ways of its own
+        # An import that is broken off fails in ways of its own.
+        with signals.deferred(), paused():
             found: click.Command = import_module(f".{cmd_name}", __package__).command
+        gc.freeze()  # what is imported stays; no collection has to go through it
         return found
 
     def invoke(self, ctx: click.Context) -> Any:
