@@ -68,8 +68,8 @@ ALLOWED = {
 }
 # Inside `harness` a package may import only what stands left of it.
 ORDER = (
-    "answers", "verdicts", "guard", "oracle", "bounds", "formula", "judging", "runfile", "causes",
-    "relations", "own", "workers", "engine", "timing", "comparing", "repro",
+    "answers", "verdicts", "guard", "progress", "launch", "oracle", "bounds", "formula", "judging",
+    "runfile", "causes", "relations", "own", "workers", "engine", "timing", "comparing", "repro",
 )  # fmt: skip
 # A framework's files lie in the folder of its name.
 OWN_PACKAGES = {name: framework.imports for name, framework in FRAMEWORKS.items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any
 
 import ml_dtypes
@@ -15,6 +16,11 @@ from ...errors import DeviceAbsentError
 from ..base import Backend, BackwardTwice, Call, Forward, ForwardBackward, SecondOrder
 from ..framework import Mode
 from . import FRAMEWORK, interpreter
+
+# The first gradient imports it, with SymPy. Here that is a part of the import, which a process may
+# make before anything is asked.
+with suppress(ImportError):
+    import_module("torch.fx.experimental.symbolic_shapes")
 
 
 class TorchBackend(Backend):

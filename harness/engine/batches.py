@@ -4,8 +4,8 @@ A worker pool is work for equal workers: one framework, its plain modes or one m
 with its default number of threads or with one. A user's files have pools of their own: whatever
 they change in a framework must not change the verdicts on it. The questions of a pool are
 distributed in partitions by dtype and shape, so that a compiled operator serves the next cases too,
-and each partition is sent in batches: of one signature where a mode compiles functions, and of
-several where it does not, since a process is looked over after each.
+and each partition is sent in batches: of one signature where each takes seconds to compile, and of
+several elsewhere, since a process is looked over after each.
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ class Questions:
         for bucket, mode in product(buckets, self._pool.modes):
             cases = map(self._suite.cases.__getitem__, bucket.places)
             wanted = (case for case in cases if self._is_asked(mode, case))
-            most = _FEW if self._modes[mode].is_eager else 0
+            most = 0 if self._modes[mode].is_slow else _FEW
             together: Batch = []
             for _, same in groupby(wanted, key=lambda case: case.signature):
                 cases_of_signature = list(same)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -32,6 +33,7 @@ _SHIFT_LIMIT = 2000
 _ROOM = 900  # exponents up to it leave float64 room for sums and products with small numbers
 _LOST_IN_SUMS = 19  # bits that a sum may lose before it is computed again
 _HEADROOM = 900  # sums that are computed again keep 1074 + 900 bits of their largest term
+_SMALL = 1024  # elements of a constant that is kept
 _TINY_EXPONENT = -110  # expm1(x) = log1p(x) = x to 2^-110 below 2^-110
 _EXP_LIMIT = 2.0**20
 
@@ -80,6 +82,12 @@ class Exact:
         zero = hi == 0
         lo = np.where(zero | ~np.isfinite(hi), 0.0, lo)
         return cls(hi, lo, np.where(zero, _EXPONENT_OF_ZERO, exponent + shift))
+
+    @property
+    def is_ones_and_zeros(self) -> bool:
+        """Whether each number is 0 or 1, so that products with it need no arithmetic."""
+        is_one = (self.hi == 0.5) & (self.exponent == 1) & (self.lo == 0)
+        return bool((is_one | (self.hi == 0)).all())
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -318,12 +326,25 @@ def where(condition: NDArray[np.bool_], left: Exact, right: Exact) -> Exact:
 
 
 def constant(shape: tuple[int, ...], value: float) -> Exact:
-    """Return an array that holds one number everywhere."""
-    return Exact.of(np.full(shape, value))
+    """Return an array that holds one number everywhere; nothing can be written to a small one."""
+    if math.prod(shape) > _SMALL:
+        return Exact.of(np.full(shape, value))
+    return _constant(shape, float(value).hex())
+
+
+@lru_cache(maxsize=256)
+def _constant(shape: tuple[int, ...], bits: str) -> Exact:
+    made = Exact.of(np.full(shape, float.fromhex(bits)))
+    parts = [np.asarray(part) for part in (made.hi, made.lo, made.exponent)]
+    for part in parts:
+        part.setflags(write=False)
+    return Exact(*parts)
 
 
 def _exact(value: Exact | float) -> Exact:
-    return value if isinstance(value, Exact) else Exact.of(value)
+    if isinstance(value, Exact):
+        return value
+    return constant((), value) if isinstance(value, float) else Exact.of(value)
 
 
 def _is_finite(result: Exact) -> bool:

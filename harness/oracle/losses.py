@@ -100,8 +100,6 @@ def targets(case: Case, inputs: Inputs, convention: Convention, shape: tuple[int
     weight = constant((1, classes), 1.0)
     if inputs.weight is not None:
         weight = Exact.of(inputs.weight.astype(np.float64)[None, :])
-    smoothing = Exact.of(case.options.label_smoothing)
-    keep = 1.0 - smoothing
     counts: Mask = np.ones(rows, np.bool_)
     is_nan: Mask = np.zeros(rows, np.bool_)
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
@@ -120,16 +118,20 @@ def targets(case: Case, inputs: Inputs, convention: Convention, shape: tuple[int
         is_nan = np.asarray(np.isnan(target).any(axis=1))
         target = np.where(is_nan[:, None], 0.0, target)
     # Smoothing applies after the one-hot encoding, and not to rows that do not count.
-    smoothed = Exact.of(target)
+    smoothed, per_target = Exact.of(target), weight
     if case.options.label_smoothing:
+        smoothing = Exact.of(case.options.label_smoothing)
+        keep = 1.0 - smoothing
+        per_target = weight * keep
         smoothed = smoothed * keep + smoothing / max(classes, 1)
         smoothed = where(counts[:, None] & np.ones(shape, np.bool_), smoothed, constant(shape, 0.0))
     if convention.weights_scale_rows:
         weight = column((Exact.of(target) * weight).sum())
-    w = smoothed * weight
+        per_target = weight * (1.0 - Exact.of(case.options.label_smoothing))
+    w = smoothed if weight.is_ones_and_zeros and (weight.hi != 0).all() else smoothed * weight
     factors = np.broadcast_to(weight.to_float(), shape)
     exact = Weights(target, factors, case.options.label_smoothing)
-    return Target(w, divisor_of(case, inputs, convention), counts, is_nan, weight * keep, exact)
+    return Target(w, divisor_of(case, inputs, convention), counts, is_nan, per_target, exact)
 
 
 def divisor_of(case: Case, inputs: Inputs, convention: Convention) -> Divisor:
@@ -190,7 +192,7 @@ def solve_loss(
     w, zeros = target.w, constant((rows, classes), 0.0)
     undefined = soft.undefined & target.counts
     # A class of weight 0 costs nothing, even where its ℓ is infinite.
-    products = where(w.hi == 0, zeros, w * soft.l)
+    products = where(w.hi == 0, zeros, soft.l if w.is_ones_and_zeros else w * soft.l)
     if case.options.z_loss:
         products = _beside(products, _z_losses(case, soft))
     answer = _slow_losses(case, soft, target, convention)
@@ -217,12 +219,14 @@ def solve_loss(
         quantities["gradient_target"] = back(by_target, rest, axis)
     # Extreme weights would overflow the sums of float64 that the bounds are made of.
     unit = unit_of(w, losses)
-    terms = terms_of(soft, (w / unit).to_float(), (v * unit).to_float(), case.options.z_loss / unit)
+    if unit != 1.0:
+        w, v, losses = w / unit, v * unit, losses / unit
+    terms = terms_of(soft, w.to_float(), v.to_float(), case.options.z_loss / unit)
     return Solution(
         "",
         quantities,
         terms,
-        (losses / unit).to_float(),
+        losses.to_float(),
         unit=unit,
         condition=target.divisor.condition,
         addends=target.divisor.addends,
@@ -320,9 +324,12 @@ def _cross_entropy_gradient(case: Case, soft: Softmax, target: Target) -> Exact:
     # Its two terms are equal where p = W/ΣW, as for a soft target that is the softmax itself.
     w = target.w
     others = _others(w)
-    left, right = soft.p * others, w * soft.complement
+    left = soft.p * others
+    is_simple = w.is_ones_and_zeros
+    nothing = constant(w.shape, 0.0)
+    right = where(w.hi == 0, nothing, soft.complement) if is_simple else w * soft.complement
     gradient, most, z_loss = left - right, soft.transform.most_lost, case.options.z_loss
-    beside = constant(w.shape, 0.0)
+    beside = nothing
     if z_loss:
         beside = soft.p * column(log_sum_exp(soft) * (2.0 * z_loss))
         gradient = gradient + beside

@@ -34,7 +34,8 @@ class Divisor:
         """Return number/D, in the shape of the number."""
         if self.is_undefined and convention.nothing_counts_is_zero:
             return constant(number.shape, 0.0)
-        return number / self.exact
+        is_one = self.addends == 1 and self.exact.hi == 0.5 and self.exact.exponent == 1
+        return number if is_one and self.exact.lo == 0 else number / self.exact
 
 
 def by_number(count: float) -> Divisor:

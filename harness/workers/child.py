@@ -1,57 +1,28 @@
 """Start a worker process, and exchange requests and replies with it through two pipes.
 
-The process has a session of its own: a signal of the terminal does not reach it, and it can be
-ended together with the processes that its functions have left behind. Its parent does nothing but
-wait for it: a function that signals the parent of its process does not reach the judging process.
-The worker ends by itself when the judging process does, because its pipe is closed then.
+`harness.launch` says how it is started. The worker ends by itself when the judging process does,
+because its pipe is closed then.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import pickle
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from queue import SimpleQueue
 from typing import IO
-from uuid import uuid4
 
 import psutil
 
 from ...errors import LostError
 from .. import guard
+from ..launch import launched
 from .frames import read_frame, write_frame
 from .messages import Request, Setup
-from .progress import SharedProgress
 
-# The search path is set before anything else but these modules of Python is imported, and -P keeps
-# them from being taken from the current folder. The parent closes its ends of the pipes, which the
-# death of the worker must close, and ends as the worker does. Garbage is not collected during the
-# import: each collection would go through all that is there, and little of it is garbage.
-_BOOTSTRAP = """
-import gc, json, os, sys
-shared = int(sys.argv[2])
-if worker := os.fork():
-    for descriptor in (0, 1, shared):
-        os.close(descriptor)
-    status = os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1])
-    if status < 0:
-        import resource
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        os.kill(os.getpid(), -status)
-    os._exit(status)
-sys.path[:] = json.loads(sys.argv[1])
-gc.disable()
-from lossdiff.harness.workers.process import main
-gc.enable()
-main(shared)
-"""
 _PATIENCE = 1.0  # seconds that a process may take to end once its pipe is closed
 
 
@@ -111,21 +82,8 @@ class Child:
             thread.start()
 
     def _start(self, setup: Setup) -> None:
-        self.progress = SharedProgress.create()
-        self._mark = f"{os.getpid()}-{uuid4()}"
-        path = json.dumps([str(Path(place).absolute()) for place in sys.path])
-        shared = self.progress.descriptor
-        with Path(setup.log).open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOTSTRAP, path, str(shared)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                bufsize=0,
-                env={**os.environ, guard.MARK: self._mark},
-                pass_fds=[shared],
-                start_new_session=True,
-            )
+        found = launched(setup.hint)
+        self._process, self._mark, self.progress = found.process, found.mark, found.progress
 
     @property
     def pid(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ...backends import EAGER
 from ...backends.claim import Claim
 from ...cases.model import Case
+from ..launch import Hint
 from ..own import Learnt, Left
 
 START_TIMEOUT = 300.0  # seconds in which a framework has to be imported
@@ -76,6 +77,11 @@ class Setup:
     threads: int = 0
     cache: str | None = None
     mode: str = EAGER
+
+    @property
+    def hint(self) -> Hint:
+        """What the process has to know before it imports the framework."""
+        return Hint(self.framework, self.device, self.threads, self.cache, self.mode, self.log)
 
 
 # --- what a worker is asked ------------------------------------------------------------------

@@ -21,7 +21,7 @@ from functools import cached_property
 # A function that is evaluated may replace what `os` holds under these names.
 from os import _exit, getpid
 from queue import SimpleQueue
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from ...backends.base import ARGUMENTS, POSITIONAL, Backend, Call, call_for
 from ...errors import LossdiffError
 from ..answers import Observation, one_line
 from ..own import Learnt, Left, define_from, learnt_of
+from ..progress import SharedProgress
 from .condition import Condition
 from .environment import environment_for, processor, quiet
 from .evaluate import CALLS, asked_without_fault, evaluate, evaluate_quantity, wrt_for
@@ -53,7 +54,6 @@ from .messages import (
 )
 from .other_calls import with_other_calls
 from .probe import probe
-from .progress import SharedProgress
 from .source_text import Source, loaded, module_and_name, source_of
 from .users import UsersFunctions
 from .users_source import users_source
@@ -67,10 +67,12 @@ class WorkerProcess:
     Attributes:
         setup: the settings that it was started with.
         is_own: whether it is a process of its own, and not that of a user of this package.
+        early: the framework's backend, if it was imported before the settings came.
     """
 
     setup: Setup
     is_own: bool = False
+    early: Backend | None = None
     _spoiled: list[str] = field(default_factory=list)
 
     @cached_property
@@ -86,7 +88,7 @@ class WorkerProcess:
     @cached_property
     def _loaded(self) -> tuple[Backend, UsersFunctions]:
         setup = self.setup
-        backend = load_backend(setup.framework, setup.device, setup.mode)
+        backend = self.early or load_backend(setup.framework, setup.device, setup.mode)
         if self.is_own:
             gc.freeze()  # what is imported stays; no collection has to go through it
         before = Condition(backend, whole=bool(setup.extra))
@@ -259,11 +261,12 @@ def load(setup: Setup) -> Backend:
 # --- the process -----------------------------------------------------------------------------
 
 
-def main(shared: int) -> None:
+def main(shared: int, given: dict[str, Any] | None) -> None:
     """Answer the requests that come on standard input, until it is closed.
 
     Args:
         shared: the descriptor of the memory that the progress is shared in.
+        given: the `Hint` of what the process is for, if it was started ahead, as plain data.
     """
     requests, replies = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -274,9 +277,11 @@ def main(shared: int) -> None:
     progress.seal()
     received: SimpleQueue[tuple[int, bytes]] = SimpleQueue()
     threading.Thread(target=_receive, args=[requests, received], daemon=True).start()
+    early = None if given is None else _early(Setup(**given))
     setup, is_warm = pickle.loads(received.get()[1])  # noqa: S301 -- from the judging process
-    start(setup)
-    process = WorkerProcess(setup, is_own=True)
+    if given is None:
+        start(setup)
+    process = WorkerProcess(setup, is_own=True, early=early)
     if is_warm:
         with suppress(BaseException):  # the request that needs it will report the error
             _ = process.condition
@@ -284,6 +289,16 @@ def main(shared: int) -> None:
         number, data = received.get()
         progress.reach(number, 0)
         _serve(process, number, data, progress, replies)
+
+
+def _early(setup: Setup) -> Backend | None:
+    """Import the framework before it is known what is asked of it; None where that fails."""
+    if setup.framework not in FRAMEWORKS:
+        return None
+    start(setup)
+    with suppress(BaseException):  # the request that needs it will report the error
+        return load_backend(setup.framework, setup.device, setup.mode)
+    return None
 
 
 def _receive(requests: int, received: SimpleQueue[tuple[int, bytes]]) -> NoReturn:

@@ -29,6 +29,9 @@ def _run() -> int:
     from ._cli.streams import prepare
 
     prepare()
+    from ._cli.ahead import start_ahead
+
+    start_ahead(sys.argv[1:])
     from ._cli.main import run
 
     signals.act()

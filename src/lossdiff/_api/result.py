@@ -5,10 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
-
-from rich.console import Group, RenderableType
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from ..backends.claim import Claim
 from ..harness.runfile import VerdictRow
@@ -17,6 +14,9 @@ from ..printing import printable
 from ..reports.cause_lines import lines_of
 from ..reports.causes import causes
 from .shown import WIDTH, frame_of, html_of, rendered
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,9 @@ class Result:
         return frame_of(self.verdicts)
 
     def __rich__(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
         return Group(*(Text(printable(line)) for line in self._lines()))
 
     def __str__(self) -> str:

@@ -6,17 +6,20 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from html import escape
 from io import StringIO
-from typing import Any
-
-from rich.console import Console, RenderableType
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FrameworkAbsentError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 WIDTH = 80
 
 
 def rendered(shown: RenderableType, width: int = WIDTH) -> str:
     """Return what a terminal of some width would show, without colours."""
+    from rich.console import Console
+
     stream = StringIO()
     Console(file=stream, width=width, color_system=None, force_terminal=False).print(shown)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines())

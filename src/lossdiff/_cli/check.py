@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-from platformdirs import user_cache_path
 
 from .._api.expected import NOTHING_EXPECTED, Expected, expected_of
 from ..backends import FRAMEWORKS
 from ..cases.casefile import read_case
 from ..cases.suites import SUITES, selected, suite
 from ..harness.engine import Findings, identity, sharded
+from ..harness.launch import end_ahead
 from ..harness.workers import Spares
+from .ahead import cache_folder
 from .execution import conclude, execute, opened, show_causes
 from .names import Name, Shard
 from .numbers import SEED, Whole
@@ -119,7 +120,7 @@ def command(
     summaries.check(output, case_files)
     extra = [read_case(path) for path in case_files]
     whole = selected(suite(suite_name, seed=seed, count=count), operations, extra)
-    folder = "" if no_cache else str(user_cache_path("lossdiff") / "compiled")
+    folder = cache_folder(is_kept=not no_cache)
     plan = plan_of(sharded(whole, shard), **selection, shard=shard, cache=folder)
     if plan.extra and not ask_all:
         named = tuple(name for name in plan.frameworks if name in plan.extra)
@@ -130,6 +131,7 @@ def command(
     is_here = not any(FRAMEWORKS[name].missing for name in plan.extra)
     with Spares(is_open=plan.only_own and not scheduler) as spares:
         plan, has_failed = met(plan, spares) if is_here else (plan, False)
+        end_ahead()
         if dry_run:
             return Status.FINDINGS if has_failed else Status.OK
         # The identity is that of the suite before it is sharded: `merge` joins such runs.
