@@ -109,20 +109,31 @@ class Answers:
         dtype = self.case.dtype
         found = [it.bound(quantity, dtype, precision) for it in self._forms(algorithm)]
         limit = np.asarray(np.maximum.reduce(found))
-        if algorithm.cancels and quantity != VALUE:
+        if algorithm.cancels:
             return limit + self._of_other_forms(quantity, precision)
         return limit
 
     def _of_other_forms(self, quantity: str, precision: Precision) -> Floats:
-        """Return the error of forms of the gradient that nobody lists: roundings of its largest.
+        """Return the error of forms that nobody lists: roundings of the largest number.
 
         By other forms a small element of a gradient comes as a difference of large ones; where the
-        loss saturates, of numbers as large as what comes in from above.
+        loss saturates, of numbers as large as what comes in from above. A small loss of
+        probabilities may come as a difference of such that are about 1.
         """
+        share = precision.u * (precision.c + precision.depth(self.case.shape[-1]))
+        if quantity == VALUE:
+            return np.asarray(share * self._losses)
         size = np.abs(self.solution.quantities[quantity].to_float())
         largest = np.where(np.isfinite(size), size, 0.0).max(axis=-1, keepdims=True, initial=0.0)
-        share = precision.u * (precision.c + precision.depth(self.case.shape[-1]))
         return share * np.maximum(largest, self._incoming())
+
+    @property
+    def _losses(self) -> int:
+        """How many losses a number of the value sums up; 1 for a mean."""
+        case = self.case
+        is_sum = "reduction" in case.contract.options and case.options.reduction == "sum"
+        is_of_rows = case.contract.result == "rows"
+        return math.prod(case.shape[:-1] if is_of_rows else case.shape) if is_sum else 1
 
     def _incoming(self) -> Floats:
         """Return the size of what comes into the loss of each row or element from above."""

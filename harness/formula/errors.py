@@ -211,8 +211,7 @@ class Analysis:
         return both(passed, self._rounding(array, self.roundings.c))
 
     def log1p(self, array: Array, error: Floats) -> Floats:
-        argument = self.sizes[array.args[0]].floats
-        base = np.where(argument > -1, np.log2(1.0 + argument), -np.inf)
+        base = self.sizes[array].floats / _LOG_2  # log2(1 + x), also where 1 + x is tiny
         passed = self._through_log(error, base)
         own = self._rounding(array, self.roundings.c_log1p)
         cancelling = self.roundings.units(_ROUNDINGS)

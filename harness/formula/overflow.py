@@ -1,6 +1,8 @@
 """Find the results on whose way a step overflows.
 
-No computation by the formula in that dtype need give them: there is no agreed answer.
+No computation by the formula in that dtype need give them: there is no agreed answer. A step that
+overflows may do no harm: e^−∞ is 0, which is right. One that takes a difference of two of them gives
+NaN, and so does everything that follows.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from .exactly import moved
 from .graph import Array
 
 Mask = NDArray[np.bool_]
+Flags = NDArray[np.uint8]
+_INFINITE, _UNKNOWN = 1, 2  # what an overflow on the way makes of a number
 _SATURATING = frozenset({"exp", "tanh"})  # e^−∞ is 0, which is right
 _REARRANGING = frozenset({"reshape", "broadcast", "moved", "transpose", "picked"})
 _READ = {"form": 1}  # arguments that decide; all of the other steps
@@ -28,46 +32,53 @@ def overflowed(evaluation: Evaluation, outputs: list[Array], form: Format) -> li
         outputs: the arrays.
         form: the format that the steps are computed in.
     """
-    found: dict[Array, Mask] = {}
+    found: dict[Array, Flags] = {}
     with np.errstate(invalid="ignore"):
         for array in evaluation.order:
             flags = [found[argument] for argument in array.args]
-            found[array] = np.broadcast_to(_flag(evaluation, array, flags, form), array.shape)
+            flag = _passed(evaluation, array, flags)
+            if not array.is_mask:
+                sizes = evaluation.sizes[array]
+                own = sizes.finite & (sizes.log2 >= form.emax + 1)
+                flag = np.maximum(flag, own * np.uint8(_INFINITE))
+            found[array] = np.broadcast_to(flag, array.shape)
         return [
-            _by_way(evaluation, it, [found[argument] for argument in it.args]) for it in outputs
+            evaluation.sizes[it].finite
+            & np.broadcast_to(
+                _passed(evaluation, it, [found[arg] for arg in it.args]) > 0, it.shape
+            )
+            for it in outputs
         ]
 
 
-def _by_way(evaluation: Evaluation, output: Array, flags: list[Mask]) -> Mask:
-    """Return which numbers have an overflow on their way, and not just themselves."""
-    known = evaluation.sizes[output].finite
-    if output.op in _SATURATING or not flags:
-        return np.zeros(output.shape, bool)
-    return np.asarray(known & np.broadcast_to(_inherited(evaluation, output, flags), output.shape))
+def _passed(evaluation: Evaluation, array: Array, flags: list[Flags]) -> Flags:
+    """Return what becomes of the flags of the arguments in a step."""
+    if not flags:
+        return np.zeros(array.shape, np.uint8)
+    inherited = _inherited(evaluation, array, flags)
+    if array.op in _SATURATING or array.is_mask:
+        return np.where(inherited == _UNKNOWN, inherited, np.uint8(0))
+    if array.op in ("add", "subtract"):
+        signs = [evaluation.sizes[it].sign for it in array.args]
+        is_difference = (signs[0] == signs[1]) == (array.op == "subtract")
+        both = (flags[0] == _INFINITE) & (flags[1] == _INFINITE) & is_difference
+        return np.where(both, np.uint8(_UNKNOWN), inherited)
+    return inherited
 
 
-def _flag(evaluation: Evaluation, array: Array, flags: list[Mask], form: Format) -> Mask:
-    if array.is_mask:
-        return np.zeros(array.shape, bool)
-    sizes = evaluation.sizes[array]
-    own = sizes.finite & (sizes.log2 >= form.emax + 1)
-    if array.op in _SATURATING or not flags:
-        return np.asarray(own)
-    return np.asarray(own | _inherited(evaluation, array, flags))
-
-
-def _inherited(evaluation: Evaluation, array: Array, flags: list[Mask]) -> Mask:
-    """Return which numbers have the flag because of what they are computed from."""
+def _inherited(evaluation: Evaluation, array: Array, flags: list[Flags]) -> Flags:
+    """Return which numbers have a flag because of what they are computed from."""
     if array.op == "where":
-        return np.where(evaluation.values[array.args[0]], flags[1], flags[2])
+        chosen = np.where(evaluation.values[array.args[0]], flags[1], flags[2])
+        return np.maximum(chosen, flags[0])
     if array.op in _OF_ROWS:
-        return np.asarray(flags[0].any(axis=-1))
+        return np.asarray(flags[0].max(axis=-1, initial=0))
     if array.op == "cumsum":
-        upwards = np.logical_or.accumulate(flags[0][..., :: array.value], -1)
+        upwards = np.maximum.accumulate(flags[0][..., :: array.value], -1)
         return np.asarray(upwards[..., :: array.value])
     if array.op == "peak":
-        return np.asarray(flags[0].any(axis=-1, keepdims=True))
+        return np.asarray(flags[0].max(axis=-1, keepdims=True, initial=0))
     if array.op in _REARRANGING:
         return moved(array, flags[0])
     # What a form adds are numbers that other forms would compute.
-    return np.asarray(np.logical_or.reduce(np.broadcast_arrays(*flags[: _READ.get(array.op)])))
+    return np.asarray(np.maximum.reduce(np.broadcast_arrays(*flags[: _READ.get(array.op)])))

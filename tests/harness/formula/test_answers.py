@@ -125,3 +125,31 @@ def test_sums_up_to_each_number_are_those_of_a_product_of_matrices(family: str, 
         assert ((one <= 2 * other) & (other <= 2 * one)).all()
     forget("by_steps")
     forget("by_product")
+
+
+def test_a_complement_that_pairs_do_not_hold_has_its_right_logarithm() -> None:
+    def unlikelihood(x: A, target: A) -> A:
+        return -f.sum((1 - f.one_hot(target)) * f.log1p(-f.softmax(x)), axis=1)
+
+    define("unlikelihood", unlikelihood)
+    case = Case.parse("unlikelihood/index.random/float32/4x10/far_tail/reduction=none/0")
+    found = Answers(case, case.inputs()).solution.quantities["value"].to_float()
+    forget("unlikelihood")
+
+    x = case.inputs().values.astype(np.float64)
+    others = np.log(np.sort(np.exp(x), axis=1)[:, :-1].sum(1))
+    is_top = x.argmax(1) == case.inputs().target
+    assert np.allclose(found, np.where(is_top, 0.0, -others), 1e-12, 1e-15)
+
+
+def test_a_small_loss_that_is_a_difference_of_probabilities_loses_its_digits() -> None:
+    def brier(x: A, target: A) -> A:
+        return f.sum((f.softmax(x) - f.one_hot(target)) ** 2, axis=1)
+
+    define("brier", brier)
+    solved = solved_case(Case.parse("brier/index.top/float64/4x10/one_large/reduction=sum/0"))
+    exact = solved.solution.quantities["value"].to_float()
+    words = [judge(solved, "value", exact + by).word for by in (0.0, 4.5e-16, 1e-13)]
+    forget("brier")
+
+    assert words == ["exact", "formula", "inaccurate"]

@@ -34,3 +34,12 @@ def test_a_result_beyond_the_range_is_an_infinity_and_agreed_on() -> None:
     forget("squares")
 
     assert (value.exponent > 128).all()
+
+
+def test_a_difference_of_two_overflows_is_unknown_to_all_that_follows() -> None:
+    define("margin", lambda x: f.softplus(f.sum(x * x) - 3.0 * f.sum(x * x)), targets=())
+    case = Case.parse("margin/float32/3x2/finfo_max/-/0")
+    value = Answers(case, case.inputs()).solution.quantities["value"]
+    forget("margin")
+
+    assert np.isnan(value.hi).all()
