@@ -1,8 +1,8 @@
 """Find the results on whose way a step overflows.
 
 No computation by the formula in that dtype need give them: there is no agreed answer. A step that
-overflows may do no harm: e^−∞ is 0, which is right. One that takes a difference of two of them gives
-NaN, and so does everything that follows.
+overflows may do no harm: e^−∞ is 0, which is right. A difference of two infinities is NaN, and so
+is everything that follows.
 """
 
 from __future__ import annotations
@@ -43,12 +43,14 @@ def overflowed(evaluation: Evaluation, outputs: list[Array], form: Format) -> li
                 flag = np.maximum(flag, own * np.uint8(_INFINITE))
             found[array] = np.broadcast_to(flag, array.shape)
         return [
-            evaluation.sizes[it].finite
-            & np.broadcast_to(
-                _passed(evaluation, it, [found[arg] for arg in it.args]) > 0, it.shape
-            )
-            for it in outputs
+            _by_way(evaluation, it, [found[argument] for argument in it.args]) for it in outputs
         ]
+
+
+def _by_way(evaluation: Evaluation, output: Array, flags: list[Flags]) -> Mask:
+    """Return which numbers have an overflow on their way, and not just themselves."""
+    passed = np.broadcast_to(_passed(evaluation, output, flags), output.shape)
+    return np.asarray(evaluation.sizes[output].finite & (passed > 0))
 
 
 def _passed(evaluation: Evaluation, array: Array, flags: list[Flags]) -> Flags:

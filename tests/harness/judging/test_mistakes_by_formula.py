@@ -31,6 +31,13 @@ def _pair(x: A, target: A) -> A:
     return -f.take(log_p, target) + f.sum(f.detach(f.exp(log_p)) * log_p, axis=1)
 
 
+def _margin(x: A, target: A) -> A:
+    kept = f.where(x > -0.5, x, 0.25)
+    sizes = f.sum(kept * kept, axis=1) ** 0.75
+    beside = f.log1p(-f.softmax(f.maximum(x, -0.75)))
+    return 0.1 * sizes - f.take(f.log_softmax(3.0 * (x - 0.4 * f.one_hot(target))) + beside, target)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def losses() -> Iterator[None]:
     define(
@@ -42,8 +49,9 @@ def losses() -> Iterator[None]:
     )
     define("overlap", _overlap, targets={"multi_label"}, domain="probs")
     define("pair", _pair)
+    define("margin", _margin)
     yield
-    for name in ("focal", "overlap", "pair"):
+    for name in ("focal", "overlap", "pair", "margin"):
         forget(name)
 
 
@@ -104,6 +112,63 @@ def test_a_mistake_of_a_loss_is_told_by_its_name(name: str) -> None:
     answer = wrong(given.values.astype(np.float64), given.target, weight)
 
     assert name in looks_like(solved, "value", np.asarray(answer, np.float32))
+
+
+def _margin_of(
+    x: A,
+    t: A,
+    power: float = 0.75,
+    outer: float = 3.0,
+    inner: float = 0.4,
+    least: float = -0.75,
+    epsilon: float = 0.0,
+    chosen: A = True,
+    root: float = 1.0,
+) -> A:
+    kept = np.where((x > -0.5) & chosen, x, 0.25) if chosen is not None else x
+    sizes = ((kept**2).sum(1) ** root) ** power
+    one_hot = np.arange(x.shape[1]) == t[:, None]
+    p = np.exp(_rows(np.maximum(x, least)))
+    beside = np.log(np.maximum(1 - p, epsilon))
+    log_p = np.log(np.maximum(np.exp(_rows(outer * x - inner * outer * one_hot)), epsilon))
+    picked = log_p + beside
+    return (0.1 * sizes - picked[np.arange(len(x)), t]).mean()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("the power 1/0.75 in place of 0.75", {"power": 1 / 0.75}),
+        ("a square root of the sum of squares is taken", {"root": 0.5}),
+        ("the factor 3 is that of one term only", {"inner": 0.4 / 3}),
+        ("`where` chooses the first number only", {"chosen": None}),
+        ("without the limit 0.75", {"least": -np.inf}),
+        ("probabilities below 1e-05 are clipped to it", {"epsilon": 1e-5}),
+    ],
+)
+def test_a_step_that_is_another_one_is_told(name: str, wrong: dict[str, Any]) -> None:
+    question = "random/float64/4x10/normal_10" if "clipped" in name else "top/float64/4x10/normal"
+    case = Case.parse(f"margin/index.{question}/-/0")
+    solved = solved_case(case)
+    x, t = case.inputs().values, case.inputs().target
+
+    assert looks_like(solved, "value", np.asarray(_margin_of(x, t))) == ""
+    assert name in looks_like(solved, "value", np.asarray(_margin_of(x, t, **wrong)))
+
+
+def test_a_mistake_that_is_made_twice_is_told() -> None:
+    define(
+        "twice", lambda x, t: -0.5 * f.take(f.log_softmax(x), t) + 0.5 * f.sum(f.tanh(x), axis=1)
+    )
+    solved = solved_case(Case.parse(f"twice/{INDEX}/-/0"))
+    x, t = (it.astype(np.float64) for it in (solved.inputs.values, solved.inputs.target))
+    answer = (np.tanh(x).sum(1) - _log_p(x, t.astype(int))).mean()
+    said = looks_like(solved, "gradient_logits", np.zeros((4, 10), np.float32))
+    of_value = looks_like(solved, "value", np.asarray(answer, np.float32))
+    forget("twice")
+
+    assert "without the factor 0.5" in of_value
+    assert "without the factor 0.5" not in said
 
 
 def test_an_ignored_row_that_counts_is_told() -> None:
