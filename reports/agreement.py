@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..harness.runfile import AccuracyView
 from ..harness.verdicts import kind_of
 from .members import EAGER, Field, Member, Point
+from .survey import dtype_order
 
+_EASY = "float32"  # the dtype of an example, if it has one
 _SAME, _RIGHT, _DIFFER = "same", "right", "differ"
 
 
@@ -21,11 +23,15 @@ class Pair:
         same: how many have the same bits.
         right: how many have other bits, and both are right.
         differ: the others.
+        dtypes: how many of these are in each dtype.
+        example: one of these, in float32 if there is one.
     """
 
     same: int
     right: int
     differ: int
+    dtypes: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+    example: Point | None = field(default=None, compare=False)
 
     @property
     def asked(self) -> int:
@@ -118,8 +124,13 @@ def _ways(
 
 def _pair(left: Answers, right: Answers) -> Pair:
     shared = left.keys() & right.keys()
-    counts = Counter(_compared(left[point], right[point]) for point in shared)
-    return Pair(counts[_SAME], counts[_RIGHT], counts[_DIFFER])
+    kinds = {point: _compared(left[point], right[point]) for point in shared}
+    counts = Counter(kinds.values())
+    apart = [point for point, kind in kinds.items() if kind == _DIFFER]
+    dtypes = Counter(left[point].dtype for point in apart)
+    first = min(apart, key=lambda it: (left[it].dtype != _EASY, len(it.case), it), default=None)
+    told = tuple(sorted(dtypes.items(), key=lambda it: dtype_order(it[0])))
+    return Pair(counts[_SAME], counts[_RIGHT], counts[_DIFFER], told, first)
 
 
 def _compared(left: AccuracyView, right: AccuracyView) -> str:

@@ -18,12 +18,14 @@ from ..harness.causes import (
     Touched,
     causes_of_findings,
     label_of,
+    library_rank,
 )
 from ..harness.runfile import RunFile, VerdictRow
 from ..outputs import shown
 from .commands import parts_for
 from .examples import Example, examples_of
 from .legend import mark_of
+from .numbers import count, counted
 from .survey import KINDS, Survey, dtype_order
 
 HEADLINES = 5
@@ -52,6 +54,7 @@ class Card:
         libraries: the libraries whose functions it touches.
         functions, modes, dtypes, quantities, verdicts, operations: with the number of findings.
         count: the number of findings.
+        everyday: how many of them are on everyday inputs in float32 or float64, see `concern_of`.
         plainest: the finding that is easiest to read.
         command_parts: the command that repeats it, in parts.
         example: the smallest input; None if the run has none.
@@ -74,6 +77,7 @@ class Card:
     quantities: tuple[tuple[str, int], ...]
     verdicts: tuple[tuple[str, int], ...]
     count: int
+    everyday: int
     plainest: VerdictRow
     command_parts: tuple[str, ...]
     example: Example | None = None
@@ -82,6 +86,31 @@ class Card:
     def is_of_one(self) -> bool:
         """Whether its title names the one function that shows it."""
         return self.look == "new" and len(self.functions) == 1
+
+    @property
+    def many(self) -> str:
+        """The number of its findings, those on recipes and on textbook formulas apart."""
+        kinds: Counter[str] = Counter()
+        for touched, number in self.functions:
+            kinds[touched.kind] += number
+        names = {"recipe": "on recipes", "textbook": "on textbook formulas"}
+        if len(kinds) == 1:
+            return counted(self.count, "finding")
+        others = [f"{count(kinds[kind])} {said}" for kind, said in names.items() if kinds[kind]]
+        own = sum(number for kind, number in kinds.items() if kind not in names)
+        parts = [counted(own, "finding"), *others] if own else others
+        return parts[0] + "".join(f", {part}" for part in parts[1:])
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """The libraries that show it, though not on its example."""
+        if self.example is None or self.section == "textbook":
+            return ()
+        here = {given.implementation for given in self.example.given if given.is_wrong}
+        shown = {it.library for it, _ in self.functions if it.name in here}
+        shown |= {given.library for given in self.example.given if given.is_wrong}
+        named = {it.library for it, _ in self.functions if it.kind == "native"}
+        return tuple(sorted(named - shown, key=lambda it: (library_rank(it), it)))
 
     @property
     def command(self) -> str:
@@ -150,8 +179,8 @@ def cards_of(rows: Iterable[VerdictRow], run: RunFile) -> list[Card]:
 def headline_causes(cards: Sequence[Card], limit: int = HEADLINES) -> list[Card]:
     """Return the cards that a page begins with as sentences, the worst first.
 
-    New ones come first, then those of functions that frameworks ship. Invalid input and textbook
-    formulas are left out, unless nothing else is wrong.
+    New ones come first, then those of functions that frameworks ship, and at the end the worst of
+    invalid input. Textbook formulas are left out, unless nothing else is wrong.
 
     Args:
         cards: the cards of a run.
@@ -162,7 +191,9 @@ def headline_causes(cards: Sequence[Card], limit: int = HEADLINES) -> list[Card]
     """
     main = [card for card in cards if card.section in ("new", "native")]
     others = [card for card in cards if card.section in ("recipe", "invalid")]
-    return list((main or others or cards)[:limit])
+    if not main:
+        return list((others or cards)[:limit])
+    return [*main[:limit], *(card for card in cards if card.section == "invalid")][: limit + 1]
 
 
 # --- one card --------------------------------------------------------------------------------
@@ -185,7 +216,7 @@ def _card(cause: FindingCause, run: str, example: Example | None) -> Card:
         source if is_reported and not link else "",
         f"{_SCRIPTS}/{cause.id}.py" if entry and not is_reported else "",
         _versions(entry) if entry else "",
-        cause.libraries,
+        _names_of(cause),
         tuple(functions),
         _often(cause.operations),
         _often(cause.modes),
@@ -193,10 +224,19 @@ def _card(cause: FindingCause, run: str, example: Example | None) -> Card:
         _often(cause.quantities),
         _often(cause.verdicts),
         cause.count,
+        cause.everyday,
         cause.plainest,
         tuple(parts_for(cause.plainest, run)),
         example,
     )
+
+
+def _names_of(cause: FindingCause) -> tuple[str, ...]:
+    """Return its libraries as users call them: SciPy is one of its own."""
+    told = [it for it in cause.functions if it.library in cause.libraries]
+    own = [it for it in told if it.kind == "native"] or told
+    names = {label_of(it.name, it.framework): library_rank(it.library) for it in own}
+    return tuple(sorted(names, key=lambda name: (names[name], name)))
 
 
 def _kind_rank(touched: Touched) -> int:

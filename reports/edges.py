@@ -18,6 +18,7 @@ from .numbers import three
 from .survey import TEXTBOOK, way_of
 
 YOURS = "yours"  # stands for the library of a user's own functions
+_ERROR = "an error"  # what stands for one that is due
 _SEVERAL = "numbers"  # what stands for several
 _KEPT = f"\"case\" IN ({', '.join('?' * len(EDGES))}) AND kind != ? AND verdict != 'unsupported'"
 
@@ -136,7 +137,7 @@ def _said(rows: dict[str, VerdictRow]) -> _Said:
     if value is not None and gradient is not None and not value.got and not gradient.got:
         texts[1] = ""
     elif value is not None and gradient is not None and value.verdict == gradient.verdict:
-        texts[1] = _number(gradient.got) or texts[1]
+        texts[1] = "likewise" if gradient.verdict.startswith(CONVENTION) else texts[1]
     return _Said(texts[0], texts[1], worst.verdict, worst.is_settled)
 
 
@@ -157,7 +158,7 @@ def _words(row: VerdictRow) -> str:
 
 def _wrong(row: VerdictRow, given: str) -> str:
     """Return a wrong answer in words, beside the right one."""
-    if not row.exact:
+    if row.exact in ("", _ERROR):
         return f"{given}, where an error is due"
     due = _number(row.exact)
     # Of several numbers neither those that came nor those that are right are shown.
@@ -187,6 +188,6 @@ def _contract(rows: Iterable[VerdictRow]) -> str:
     if any(row.exact == NO_AGREED_ANSWER and row.verdict.startswith(UNDEFINED) for row in values):
         return NO_AGREED_ANSWER
     if any(row.verdict in ("refused", "accepted") for row in values):
-        return "an error"
+        return _ERROR
     plain = (row.exact for row in values if row.exact and not row.verdict.startswith(CONVENTION))
     return _number(next(plain, ""))

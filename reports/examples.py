@@ -105,6 +105,5 @@ def _what(case: Case, quantity: str) -> str:
         by = quantity.removeprefix("gradient_").replace("_", " ").replace("hidden", "hidden states")
     # What comes in to the backward pass is 5/8 where the result is a number.
     is_number = bool(case.target_kind) and case.options.reduction != "none"
-    return (
-        f"gradient of 5/8 of the loss by {by}" if is_number else f"gradient by {by}, times eighths"
-    )
+    incoming = "of 5/8" if is_number else "of eighths"
+    return f"gradient with respect to {by}, for an incoming gradient {incoming}"

@@ -7,6 +7,7 @@ are drawn by scripts in the page from two JSON texts.
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
@@ -33,6 +34,7 @@ from .edges import edge_table
 from .figures import key, time_axis
 from .finding_parts import finding_parts, own_causes
 from .findings import alarms, groups
+from .functions import functions
 from .invariance import COLUMNS as INVARIANCES
 from .invariance import invariance_lines
 from .legend import CLASSES, MARKS, mark_of
@@ -44,6 +46,7 @@ from .textbook import breaks, formulas
 from .timings import TimingTable, left_out, threads_of, timing_tables
 from .trends import trends_of
 from .trust import trust_of
+from .worry import worry
 
 _TEMPLATES = "lossdiff.reports.templates"
 _STYLES = ("report.css", "causes.css", "panel.css", "print.css")
@@ -51,6 +54,8 @@ _SCRIPTS = (
     "state.js", "address.js", "matrix.js", "panel.js", "findings.js", "domain.js", "sift.js",
     "report.js",
 )  # fmt: skip
+_ISSUE = re.compile(r"https://github\.com/([^/]+/[^/]+)/(?:issues|pull)/(\d+)\S*")
+_BREAKS = re.compile(r"(?<=[./_])|(?<=[a-z])(?=[A-Z][a-z])")
 _FIRST_NEW = 6
 _ANY_RUN = "RUN.sqlite"  # stands in a command for one of several runs
 
@@ -103,6 +108,7 @@ def _sections(found: Survey) -> dict[str, Any]:
     lines = tables.framework_lines(found)
     new = alarms(groups(found.findings))
     causes = cards(found)
+    explained, tables_of_all = tables.explained_lines(found), compared(found.runs)
     related = latest(found)
     return {
         "survey": found,
@@ -114,16 +120,18 @@ def _sections(found: Survey) -> dict[str, Any]:
         ),
         "opening": opening(found) if found.places else None,
         "headlines": headline_causes(causes),
+        "worry": worry(found.findings, causes),
         "changes": changes_of(found.runs),
         "alarms": new,
         "first": _FIRST_NEW,
         "parts": finding_parts(causes),
         "own_causes": own_causes(found.runs),
-        "explained": tables.explained_lines(found),
+        "explained": explained,
         "edges": edge_table(found.runs),
         "conventions": convention_lines(found),
         "meanings": meanings(found),
-        "compared": compared(found.runs),
+        "compared": tables_of_all,
+        "functions": functions(found, causes, explained, tables_of_all.accuracy),
         "plot": accuracy.PLOT,
         "worked": tables.worked_lines(found.runs),
         "equivalences": equivalence_rows(related),
@@ -174,11 +182,14 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "three": numbers.three,
+        "ratio": numbers.ratio,
+        "digits": numbers.digits,
         "seconds": numbers.seconds,
         "size": numbers.size,
         "count": numbers.count,
         "brief": tables.brief,
         "breakable": _breakable,
+        "issue": _issue,
     }
     # Templates call these functions by name; what is no argument of `render` is listed here.
     environment.globals |= {
@@ -202,6 +213,12 @@ def _printable(value: Any) -> Any:
     return printable(value) if type(value) is str else value
 
 
+def _issue(link: str) -> str:
+    """Return what a link leads to, where its address says so: an issue by its number."""
+    found = _ISSUE.fullmatch(link)
+    return f"{found[1]} #{found[2]}" if found else link.partition("://")[2] or link
+
+
 def whose(framework: str, names: Iterable[str] = ()) -> str:
     """Return what the filter of libraries compares: the libraries of some functions of a framework.
 
@@ -212,6 +229,6 @@ def whose(framework: str, names: Iterable[str] = ()) -> str:
 
 
 def _breakable(name: str) -> Markup:
-    """Return a name with possible line breaks after its dots, slashes and underscores."""
-    parts = printable(name).replace("/", "/\0").replace(".", ".\0").replace("_", "_\0").split("\0")
+    """Return a name with possible line breaks after its dots, slashes, underscores and words."""
+    parts = _BREAKS.split(printable(name))
     return Markup("<wbr>").join(parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_LARGEST = 1e300  # errors over the bound beyond it are capped by the range of float64
 _UNITS = ((1e-9, "ns", 1e-6), (1e-6, "µs", 1e-3), (1e-3, "ms", 1.0), (1.0, "s", math.inf))
 
 
@@ -26,6 +27,29 @@ def three(value: float | None) -> str:
     if size >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+def ratio(value: float | None) -> str:
+    """Return an error over the bound; a bound that is next to 0 makes it infinite.
+
+    >>> ratio(0.5), ratio(1.797e308)
+    ('0.5', '∞')
+    """
+    return three(math.inf if value is not None and value > _LARGEST else value)
+
+
+def digits(text: str, limit: int = 24) -> str:
+    """Return the text of a number so short that its exponent stays; other texts end with dots.
+
+    >>> digits("8.17658247742709144e-05", 12), digits("nan"), digits("a text", 4)
+    ('8.1765…e-05', 'nan', 'a t…')
+    """
+    if len(text) <= limit:
+        return text
+    mantissa, sign, exponent = text.partition("e")
+    if sign and exponent.lstrip("+-").isdecimal():
+        return f"{mantissa[: limit - len(exponent) - 2]}…e{exponent}"
+    return text[: limit - 1] + "…"
 
 
 def magnitude(value: float | None, *, whole: bool = False) -> str:

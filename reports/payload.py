@@ -23,6 +23,7 @@ from .witnesses import witnesses
 
 EXAMPLES = 9000  # cells that hold no finding show one of their answers as long as there is room
 _NOTE, _TEXT = 400, 60  # characters of a note, and of another text
+_LARGEST = 1e300  # errors beyond it are capped by the range of float64
 _NARROW = 16  # bits of a number that is told apart from those of float32 and float64
 # `</script>` and `<!--` would end the element or change its meaning. The line separators U+2028 and
 # U+2029 are allowed in JSON, but were no part of strings in older JavaScript.
@@ -243,4 +244,4 @@ def _size(value: float | None) -> float | str | None:
     if value is None or math.isnan(value):
         return None
     rounded = float(f"{value:.3g}")  # the largest numbers round to infinity
-    return rounded if math.isfinite(rounded) else "Infinity"
+    return rounded if abs(rounded) < _LARGEST else "Infinity"

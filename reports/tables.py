@@ -155,7 +155,7 @@ def _versions(runs: Sequence[RunFile]) -> dict[str, tuple[str, ...]]:
 
 
 def explained_lines(survey: Survey) -> tuple[ExplainedLine, ...]:
-    """Return the explained differences, the largest error over the sound bound first."""
+    """Return the explained differences, the largest error over the bound first, formulas last."""
     lines = [
         ExplainedLine(
             asked,
@@ -166,7 +166,9 @@ def explained_lines(survey: Survey) -> tuple[ExplainedLine, ...]:
         )
         for (asked, _), item in survey.explained.items()
     ]
-    return tuple(sorted(lines, key=lambda line: -(line.worst.ratio or 0.0)))
+    return tuple(
+        sorted(lines, key=lambda it: (it.asked.kind == TEXTBOOK, -(it.worst.ratio or 0.0)))
+    )
 
 
 def worked_lines(runs: Sequence[RunFile]) -> tuple[WorkedLine, ...]:

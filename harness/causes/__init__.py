@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from ...backends import label_of, labels_of, library_of
 from .grouping import (
+    Concern,
     FindingCause,
     Section,
     Touched,
     causes_of_findings,
+    concern_of,
     ease,
     findings_of,
     is_scripted,
@@ -22,10 +24,12 @@ from .grouping import (
 from .plainness import plainness
 
 __all__ = [
+    "Concern",
     "FindingCause",
     "Section",
     "Touched",
     "causes_of_findings",
+    "concern_of",
     "ease",
     "findings_of",
     "is_scripted",

@@ -18,6 +18,7 @@ from ..runfile import RunFile, VerdictRow
 from ..verdicts import VerdictKind, kind_of
 from .plainness import plainness
 
+Concern = Literal["invalid", "narrow", "extreme", "everyday"]
 Section = Literal["new", "native", "recipe", "invalid", "textbook"]
 _SECTIONS: tuple[Section, ...] = ("new", "native", "recipe", "invalid", "textbook")
 _KINDS = ("native", "recipe", "textbook")
@@ -46,6 +47,8 @@ class FindingCause:
         is_known: whether an entry of the ledger names it.
         plainest: the finding that is easiest to read, of a function that users call if there is
             one, on a question on which as many libraries as possible show the cause.
+        everyday: how many of its findings are on everyday inputs in float32 or float64, those on
+            textbook formulas and on invalid input aside.
         beside: what the other libraries show on the same question, a finding of each.
         functions, operations, quantities, verdicts, modes, dtypes: how often each is touched; a
             mode on another device than the CPU comes with that device.
@@ -66,6 +69,7 @@ class FindingCause:
     is_ordinary: bool = False
     is_main: bool = False
     is_everyday: bool = False
+    everyday: int = 0
     beside: tuple[VerdictRow, ...] = ()
     _by_question: dict[tuple[str, str], dict[str, VerdictRow]] = field(
         default_factory=dict, repr=False
@@ -85,6 +89,7 @@ class FindingCause:
         self.is_ordinary |= row.mode == EAGER and _is_wide(row.dtype)
         self.is_main |= row.kind == "native" and main_rank(row.implementation) is not None
         self.is_everyday |= is_everyday(row.family)
+        self.everyday += concern_of(row) == "everyday" and row.kind != "textbook"
         self.plainest = min(self.plainest, row, key=ease)
         # What has one answer in eager mode can be shown by a small input; textbook formulas are
         # no libraries.
@@ -121,6 +126,7 @@ class FindingCause:
         self.is_ordinary |= other.is_ordinary
         self.is_main |= other.is_main
         self.is_everyday |= other.is_everyday
+        self.everyday += other.everyday
         self.plainest = min(self.plainest, other.plainest, key=ease)
         for question, rows in other._by_question.items():
             here = self._by_question.setdefault(question, {})
@@ -212,6 +218,16 @@ def findings_of(run: RunFile) -> Iterator[VerdictRow]:
     one = "verdict = ? OR substr(verdict, 1, length(?) + 1) = ? || ':'"
     where = f"kind <> 'user' AND ({' OR '.join([one] * len(words))})"
     yield from run.rows(VerdictRow, where, [it for word in words for it in [word] * 3])
+
+
+def concern_of(row: VerdictRow) -> Concern:
+    """Return who has to care about a finding: those with invalid input, with 16 bits, …, or all."""
+    if kind_of(row.verdict).word == "accepted":
+        return "invalid"
+    if not _is_wide(row.dtype):
+        return "narrow"
+    is_usual = is_everyday(row.family) or row.family.startswith("worked:")
+    return "everyday" if is_usual else "extreme"
 
 
 def is_scripted(verdict: str) -> bool:

@@ -108,6 +108,9 @@ class ElementErrors:
         sound = solved.bound(solution, quantity, SOUND)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             ratio = np.nan_to_num(self.error / sound.ravel(), nan=0.0)
+        # What is correctly or faithfully rounded is right, however small a bound is near 0.
+        right = rank <= _RANK[VerdictKind.FAITHFUL]
+        ratio = np.where(right, np.minimum(ratio, 1.0), ratio)
         # The worst element has the highest rank, and among these the largest ratio.
         worst = int(np.lexsort((ratio, rank))[-1])
         kind = _ELEMENT_KINDS[rank[worst]]

@@ -80,14 +80,19 @@ function drawAnswer(item) {
   const related = codes[item.code].word.startsWith("relation:");
   fact(related ? "one side" : "right", item.exact);
   fact(related ? "the other" : "given", item.got);
-  fact(related ? "difference / bounds" : "error / bound", item.ratio === null ? "" : number(item.ratio));
-  fact("ulp", item.ulp === null ? "" : number(item.ulp));
-  fact(related ? "difference" : "absolute error", item.abs === null ? "" : number(item.abs));
+  fact(related ? "difference / bounds" : "largest error / bound", item.ratio === null ? "" : number(item.ratio));
+  fact("largest ulp", item.ulp === null ? "" : number(item.ulp));
+  fact(related ? "difference" : "largest absolute error", item.abs === null ? "" : number(item.abs));
   const how = [item.asked.name, item.quantity.replaceAll("_", " "), item.way, item.dtype, item.where ? "at " + item.where : ""].filter(Boolean);
   return el("article", { class: "one" },
     el("p", { class: "id" }, el("code", {}, breakable(item.case)), el("small", {}, how.join(" · "))),
-    facts, numbersOf(item.inputs), item.note ? el("p", { class: "note" }, item.note) : "",
+    facts, nearZero(item) ? el("p", { class: "muted" }, "The largest ulp is of an element near 0, where terms cancel: the bound allows it.") : "", numbersOf(item.inputs), item.note ? el("p", { class: "note" }, item.note) : "",
     whoElse(item), command(item));
+}
+
+// The size of an ulp says nothing where a sum of larger terms comes near 0.
+function nearZero(item) {
+  return item.ulp > 1000 && item.ratio !== null && item.ratio <= 1;
 }
 
 // The numbers around the bad element, which is marked.

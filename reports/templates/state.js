@@ -102,7 +102,7 @@ function el(tag, attributes = {}, ...children) {
 // Text that may break after dots, slashes and underscores.
 function breakable(text) {
   const made = document.createDocumentFragment();
-  for (const part of text.split(/(?<=[./_])/)) made.append(part, document.createElement("wbr"));
+  for (const part of text.split(/(?<=[./_])|(?<=[a-z])(?=[A-Z][a-z])/)) made.append(part, document.createElement("wbr"));
   return made;
 }
 

@@ -15,7 +15,7 @@ from lossdiff.reports.accuracy import AccuracyPart, AccuracyTable, common_cases,
 from lossdiff.reports.agreement import Pair
 from lossdiff.reports.compared import Compared, compared
 from lossdiff.reports.html import render
-from lossdiff.reports.members import Member
+from lossdiff.reports.members import Member, Point
 
 CASES = ("normal", "normal_100", "ties", "far_tail")
 
@@ -122,6 +122,8 @@ def test_pairs_count_the_same_bits_then_two_right_answers_then_the_rest(tmp_path
     (table,) = comparison(tmp_path, rows).agreement
     assert table.lines[1].pairs == (Pair(same=1, right=2, differ=1),)
     assert table.lines[1].pairs[0].look == "apart"
+    assert table.lines[1].pairs[0].dtypes == (("float32", 1),)
+    assert table.lines[1].pairs[0].example == Point(row("b.f", CASES[3]).case, "value")
 
 
 def test_a_compiled_function_is_compared_with_itself(tmp_path: Path) -> None:

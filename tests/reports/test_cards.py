@@ -123,6 +123,30 @@ def test_a_card_has_the_example_of_its_cause_with_the_libraries_in_order(run: Ru
     assert told == [("PyTorch", "0", False), ("Optax", "nan", True)]
 
 
+def test_a_card_names_the_libraries_that_its_example_does_not_show(run: RunFile) -> None:
+    small = "cross_entropy/one_hot.random/float32/1x2/shrunk:0123456789ab/-/0"
+    who = ("optax.losses.x", "jax", "native", "eager", "cpu")
+    row = ExampleRow(
+        MASKED.ledger, MASKED.case, small, *who, "value", "nonfinite", {"logits": "[0]"}, "0"
+    )
+    given = ExampleAnswerRow(row.cause, "Optax", *who, "nonfinite", "nan")
+    other = replace(MASKED, implementation="torch.nn.CrossEntropyLoss", framework="torch")
+    run.add([row, given])
+
+    (found,) = cards_of([MASKED, other], run)
+
+    assert found.elsewhere == ("PyTorch",)
+
+
+def test_findings_on_recipes_and_textbook_formulas_are_counted_apart(run: RunFile) -> None:
+    kinds = ("native", "native", "recipe", "textbook")
+
+    (found,) = cards_of([replace(MASKED, kind=kind) for kind in kinds], run)
+
+    assert found.many == "2 findings, 1 on recipes, 1 on textbook formulas"
+    assert card(run, kind="textbook").many == "1 finding"
+
+
 def test_headlines_are_the_first_causes_that_people_meet(run: RunFile) -> None:
     rows = [
         replace(MASKED, verdict="accepted", ledger="accepts-target-outside-0-1"),
@@ -136,8 +160,9 @@ def test_headlines_are_the_first_causes_that_people_meet(run: RunFile) -> None:
     assert [card.sentence for card in first] == [
         f"{NEW.implementation}: nonfinite value, which looks like softmax applied twice",
         "a masked class makes a one-hot loss NaN in Optax",
+        "a label outside [0, 1] raises no error in Optax",
     ]
-    assert headline_causes(cards_of(rows, run), limit=1) == first[:1]
+    assert headline_causes(cards_of(rows, run), limit=1) == [first[0], first[-1]]
 
 
 def test_where_formulas_alone_are_wrong_they_are_told(run: RunFile) -> None:

@@ -53,6 +53,8 @@ def test_every_suite_asks_them_on_ordinary_logits(name: str) -> None:
         ("nonfinite", "nan", "2.0625", "NaN, where 2.06 is right"),
         ("inaccurate", "[1, 2]", "[2, 1]", "not the right numbers"),
         ("accepted", "3.5", "", "3.5, where an error is due"),
+        ("accepted", "3.5", "an error", "3.5, where an error is due"),
+        ("accepted", "1.0, 2.0", "an error", "numbers, where an error is due"),
         ("convention:bad_index_wraps", "2.5", "2.5", "2.5: negative labels count from the end"),
     ],
 )

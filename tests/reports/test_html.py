@@ -26,8 +26,8 @@ from . import sample
 
 FETCHING = {"src", "srcset", "data", "poster", "action", "formaction", "background", "xlink:href"}
 SECTIONS = [
-    "summary", "matrix", "findings", "explained", "accuracy", "conventions", "porting",
-    "worked", "relations", "textbook", "timings", "trust",
+    "summary", "matrix", "findings", "functions", "explained", "accuracy", "agreement",
+    "conventions", "porting", "worked", "relations", "textbook", "timings", "trust",
 ]  # fmt: skip
 
 

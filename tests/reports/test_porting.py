@@ -122,5 +122,5 @@ def test_the_page_says_where_there_is_none_and_leads_to_the_code(tmp_path: Path)
         page = render([run])
     section = page.partition('id="porting"')[2].partition("</section>")[0]
     assert "there is none" in section
-    assert '<a href="#code-0">' in section
-    assert '<pre id="code-0"' in section
+    assert '<a href="#code-numpy.recipes.cross_entropy">' in section
+    assert '<pre id="code-numpy.recipes.cross_entropy"' in section

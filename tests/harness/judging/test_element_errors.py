@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lossdiff.cases.dtypes import FORMATS
+from lossdiff.cases.model import Case
+from lossdiff.harness.judging import judge, solved_case
 from lossdiff.harness.judging.element_errors import ElementErrors
 from lossdiff.harness.oracle import Exact
 
@@ -68,3 +70,14 @@ def test_the_smallest_normal_number_has_the_spacing_of_subnormal_ones_below() ->
     tiny, smallest = FORMATS["float32"].tiny, FORMATS["float32"].smallest
 
     assert ulp_of(Exact.of([tiny]), tiny - smallest, "float32") == 1.0
+
+
+def test_what_is_correctly_rounded_is_within_the_bound_however_small_that_is() -> None:
+    case = Case.parse("binary_cross_entropy/multi_label.fractional/float64/4x10/probs_zero_one/-/0")
+    solved = solved_case(case)
+    answer = solved.solution.quantities["gradient_target"].to_float()
+
+    verdict = judge(solved, "gradient_target", answer)
+
+    assert verdict.ratio is not None
+    assert verdict.ratio <= 1.0
