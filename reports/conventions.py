@@ -14,6 +14,7 @@ from ..harness.runfile import RunFile, VerdictRow
 from ..harness.verdicts import CONVENTION, NO_AGREED_ANSWER
 from .legend import mark_of
 from .survey import TEXTBOOK, Question, Survey, options_text, way_of
+from .tables import without_traces
 
 _AT_ONCE = 500  # SQLite's limit on the arguments of one query is higher
 _UNDEFINED = f"{CONVENTION}undefined_"
@@ -34,6 +35,13 @@ class Answer:
     verdict: str
     known: bool
     by: tuple[str, ...]
+
+    @property
+    def meaning(self) -> str:
+        """The verdict, or what the convention is that it names, in words."""
+        name = self.verdict.removeprefix(CONVENTION)
+        is_named = name != self.verdict and name in MEANINGS
+        return clause_of(MEANINGS[name]) if is_named else self.verdict
 
 
 @dataclass(frozen=True)
@@ -99,17 +107,18 @@ def _of_cases(run: RunFile, cases: list[str]) -> Iterable[VerdictRow]:
 
 
 def _line(question: Question, rows: list[VerdictRow]) -> ConventionLine:
+    contract, at = _contract(rows)
     # Implementations with the same answer and verdict share one entry.
     by: dict[str, dict[tuple[str, str, bool], list[str]]] = {}
     for row in rows:
         who = f"{row.implementation} ({way_of(row.mode, row.device)})"
         answers = by.setdefault(row.framework, {})
-        answers.setdefault((_given(row), row.verdict, row.is_settled), []).append(who)
+        answers.setdefault((_given(row, at), row.verdict, row.is_settled), []).append(who)
     return ConventionLine(
         question,
         rows[0].case,
         options_text(rows[0].options),
-        _contract(rows),
+        contract,
         {
             framework: tuple(Answer(*answer, tuple(names)) for answer, names in found.items())
             for framework, found in sorted(by.items())
@@ -117,26 +126,40 @@ def _line(question: Question, rows: list[VerdictRow]) -> ConventionLine:
     )
 
 
-def _given(row: VerdictRow) -> str:
+def clause_of(meaning: str) -> str:
+    """Return the first clause of a meaning, without the examples that follow it.
+
+    >>> clause_of("a label out of range gives NaN (JAX: take_along_axis fills)")
+    'a label out of range gives NaN'
+    """
+    return meaning.partition(" (")[0].partition(", as ")[0]
+
+
+def _given(row: VerdictRow, at: str) -> str:
     # An answer of several elements, none of which has an agreed value, is told by its kinds alone.
     if row.verdict.startswith(_UNDEFINED) and row.exact != NO_AGREED_ANSWER:
         return row.verdict.removeprefix(_UNDEFINED).replace("+", " and ")
     if not row.got:
-        return row.note
+        return without_traces(row.note)
+    # What is right is right in each element; the row has another one than the contract beside it.
+    if mark_of(row.verdict).group == "agree" and row.where and row.where != at:
+        return "right"
     return f"{row.got} at {row.where}" if row.where else row.got
 
 
-def _contract(rows: list[VerdictRow]) -> str:
-    """Return the answer of the contract.
+def _contract(rows: list[VerdictRow]) -> tuple[str, str]:
+    """Return the answer of the contract, and the element that it is of.
 
     It is read from a row without a convention, because the row of an answer that follows a
     convention holds the exact value of that convention.
     """
     if any(row.verdict.startswith(_UNDEFINED) for row in rows):
-        return NO_AGREED_ANSWER
-    for row in rows:
+        return NO_AGREED_ANSWER, ""
+    # An element at which an answer follows the convention shows the difference.
+    places = {row.where for row in rows if row.verdict.startswith(CONVENTION)}
+    for row in sorted(rows, key=lambda it: it.where not in places):
         if row.verdict == "refused":
-            return "an error"
+            return "an error", ""
         if row.exact and not row.verdict.startswith(CONVENTION):
-            return f"{row.exact} at {row.where}" if row.where else row.exact
-    return ""
+            return (f"{row.exact} at {row.where}" if row.where else row.exact), row.where
+    return "", ""

@@ -12,10 +12,12 @@ from ..harness.causes import library_of, library_rank
 from ..harness.judging import MEANINGS
 from ..harness.runfile import RunFile, VerdictRow
 from ..harness.verdicts import CONVENTION, NO_AGREED_ANSWER, UNDEFINED, kind_of
+from .conventions import clause_of
 from .legend import mark_of
 from .members import BESIDE, EAGER
 from .numbers import three
 from .survey import TEXTBOOK, way_of
+from .tables import without_traces
 
 YOURS = "yours"  # stands for the library of a user's own functions
 _ERROR = "an error"  # what stands for one that is due
@@ -151,9 +153,9 @@ def _words(row: VerdictRow) -> str:
     if row.verdict.startswith(UNDEFINED):
         return given or "an error"
     if row.verdict.startswith(CONVENTION):
-        meaning = _clause(MEANINGS.get(row.verdict.removeprefix(CONVENTION), row.verdict))
+        meaning = clause_of(MEANINGS.get(row.verdict.removeprefix(CONVENTION), row.verdict))
         return f"{given}: {meaning}" if given else meaning
-    return _wrong(row, given) if given else row.note or row.verdict
+    return _wrong(row, given) if given else without_traces(row.note) or row.verdict
 
 
 def _wrong(row: VerdictRow, given: str) -> str:
@@ -163,15 +165,6 @@ def _wrong(row: VerdictRow, given: str) -> str:
     due = _number(row.exact)
     # Of several numbers neither those that came nor those that are right are shown.
     return f"{given}, where {due} is right" if due != _SEVERAL else "not the right numbers"
-
-
-def _clause(meaning: str) -> str:
-    """Return the first clause of a meaning, without the examples that follow it.
-
-    >>> _clause("a label out of range gives NaN (JAX: take_along_axis fills)")
-    'a label out of range gives NaN'
-    """
-    return meaning.partition(" (")[0].partition(", as ")[0]
 
 
 def _number(text: str) -> str:

@@ -12,6 +12,7 @@ from ..harness.causes import library_rank
 from ..harness.runfile import ExampleAnswerRow, ExampleRow, RunFile
 from ..harness.verdicts import kind_of
 from .survey import options_text
+from .tables import without_traces
 
 
 class Given(NamedTuple):
@@ -73,7 +74,7 @@ def _example(row: ExampleRow, answers: Sequence[ExampleAnswerRow]) -> Example:
             it.library,
             it.implementation,
             it.mode,
-            it.given,
+            without_traces(it.given),
             it.verdict,
             kind_of(it.verdict).category == "finding",
         )

@@ -19,6 +19,7 @@ from .excerpts import Excerpt, excerpt
 from .findings import detailed, measured
 from .legend import mark_of
 from .survey import KINDS, TEXTBOOK, Asked, Found, Place, Survey, Tally, dtype_order
+from .tables import without_traces
 from .witnesses import witnesses
 
 EXAMPLES = 9000  # cells that hold no finding show one of their answers as long as there is room
@@ -202,7 +203,7 @@ def _finding(found: Found, axes: _Axes, verdicts: _Names, texts: _Names) -> list
         texts(row.where[:_TEXT]),
         row.exact[:_TEXT],
         row.got[:_TEXT],
-        texts(row.note[:_NOTE]),
+        texts(without_traces(row.note)[:_NOTE]),
         axes.runs.index(found.run),
     ]
 

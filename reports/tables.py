@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from ..harness.runfile import RunFile, VerdictRow, WorkedRow, WorkerRow
 from .columns import column_of
 from .legend import mark_of
 from .survey import TEXTBOOK, Asked, Place, Survey, dtype_order, way_of
+
+_TRACE = re.compile(r"\{\{[^{}]*\}\}\s*")
 
 
 @dataclass(frozen=True)
@@ -211,7 +214,17 @@ def brief(value: Any, limit: int = 160) -> str:
     ('[0.1, 0.9]', 'abc…')
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = without_traces(text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def without_traces(message: str) -> str:
+    """Return a message of an error without the places in a graph that some frameworks put into it.
+
+    >>> without_traces("{{node op_device_/job:a}} Received a label value of 1")
+    'Received a label value of 1'
+    """
+    return _TRACE.sub("", message)
 
 
 def workers(runs: Sequence[RunFile]) -> tuple[Worker, ...]:

@@ -140,7 +140,7 @@ class ElementErrors:
         # Both zeros are equal in value, so a wrong sign is worth a remark and no verdict.
         minus = (self.got == 0) & np.signbit(self.got) & ~np.signbit(self.exact.hi)
         if quantity == "value" and minus.any():
-            return Remark(f"{minus.sum()} times -0 for 0")
+            return Remark(f"{minus.sum()} of the zeros are -0, which is as right")
         return None
 
     def _ranks(self, solved: SolvedCase, solution: Solution, quantity: str) -> NDArray[np.int64]:

@@ -1,5 +1,5 @@
 // The panel: what is behind a cell of the matrix, the gravest verdict first.
-const panel = byId("cell"), SHOWN = 3, NAMED = 8;
+const panel = byId("cell"), SHOWN = 3;
 const behind = new Map();
 for (const item of [...findings, ...examples]) {
   const key = item.asked.id * columns.length + item.column.id;
@@ -117,8 +117,7 @@ function whoElse(item) {
     if (!names.length) continue;
     const { look, symbol, word: text } = codes[2 * word];
     const mark = el("span", { class: "mark " + (look === "new" ? "differs" : look), "aria-hidden": "true" }, symbol);
-    const rest = names.length > NAMED ? ` and ${names.length - NAMED} more` : "";
-    made.append(el("div", {}, el("dt", {}, mark, " " + text), el("dd", {}, breakable(names.slice(0, NAMED).join(", ")), rest)));
+    made.append(el("div", {}, el("dt", {}, mark, " " + text), el("dd", {}, breakable(names.join(", ")))));
   }
   return made.children.length ? el("details", {}, el("summary", {}, "Who else, on the same question"), made) : "";
 }
