@@ -54,13 +54,17 @@ def quotient(numerator: Decimal, size: Decimal, divisor: Decimal) -> Term:
     return numerator / divisor, size / abs(divisor)
 
 
-def once_a_row(function: Callable[[int], _T]) -> Callable[[int], _T]:
+def once_a_row(function: Callable[[int], _T], kept: int = 1) -> Callable[[int], _T]:
     """Return a function of a row that computes once for each row and number of digits.
 
     A cached result also restores the context's flag that tells whether its computation rounded.
+
+    Args:
+        function: computes a row.
+        kept: of how many rows the results are kept.
     """
 
-    @lru_cache(maxsize=len(DIGITS))
+    @lru_cache(maxsize=kept * len(DIGITS))
     def known(row: int, _: int) -> tuple[_T, bool]:
         result = function(row)
         return result, bool(getcontext().flags[Inexact])

@@ -23,6 +23,7 @@ from .products import products_of
 from .softmax import Softmax, softmax
 from .solution import ClasswiseTerms, Convention, LinearTerms, Mask, Solution
 
+_MOST_KEPT = 2**17  # decimals
 _MOST_LOST = 8  # bits; g itself may have lost ten of the nineteen that a result may lose
 _LOGITS = "gradient_logits"
 
@@ -133,7 +134,6 @@ def _slow_logits(case: Case, inputs: Inputs, convention: Convention, soft: Softm
     cotangent = case.cotangent(case.shape[:1] if case.options.reduction == "none" else ())
     divisor = target.divisor.exact
 
-    @once_a_row
     def row(index: int) -> list[Term]:
         if not target.counts[index]:
             return [(Decimal(0), Decimal(0))] * soft.x.shape[1]
@@ -149,7 +149,8 @@ def _slow_logits(case: Case, inputs: Inputs, convention: Convention, soft: Softm
             terms.append((value * factor, size * abs(factor)))
         return terms
 
-    return row
+    # A sum over the rows needs all of them for each of its elements.
+    return once_a_row(row, kept=max(1, _MOST_KEPT // soft.x.shape[1]))
 
 
 def _decimal(number: Exact) -> Decimal:
