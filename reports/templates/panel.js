@@ -16,6 +16,7 @@ function openPanel(about) {
   panel.replaceChildren(
     el("header", {}, el("h3", { tabindex: -1 }, el("code", {}, breakable(label)), " on ", el("em", {}, head.label)), close),
     head.why ? el("p", { class: "muted" }, head.why) : "",
+    byId("function-" + label) ? el("p", {}, el("a", { href: "#function-" + encodeURIComponent(label) }, "All about this function")) : "",
     tallyOf(sums.wide, sums.narrow), ...drawAnswers(items, sums));
   panel.hidden = false;
   panel.scrollTop = 0;

@@ -248,7 +248,7 @@ def test_a_card_that_is_opened_by_hand_is_in_the_address_and_back_leaves_it(
     tab: Page, report: Path
 ) -> None:
     tab.open(report, 1600)
-    name = tab.eval("[...document.querySelectorAll('.cause[id]:not([open])')].pop().id")
+    name = tab.eval("[...document.querySelectorAll('#findings .cause[id]:not([open])')].pop().id")
     tab.eval(f"document.getElementById({name!r}).querySelector('summary').click()")
     assert tab.eval("location.hash") == f"#{name}"
     tab.eval("history.back(); new Promise(r => setTimeout(r, 300))")

@@ -123,3 +123,22 @@ def test_a_known_finding_among_conventions_is_not_shown_as_new(tmp_path: Path) -
         run.add(rows)
         (line,) = convention_lines(survey([run]))
     assert [answer.known for answer in line.answers["a"]] == [True]
+
+
+def test_an_answer_that_is_right_is_not_shown_at_another_element_than_the_contract(
+    tmp_path: Path,
+) -> None:
+    clipped, exact = {"where": "[3, 4]", "exact": "0.25"}, {"where": "[3, 7]", "exact": "0.5"}
+    rows = [
+        row("torch.f", LABEL, "convention:bad_index_wraps", "0.125", **clipped),
+        row("jax.f", LABEL, "exact", "0.5", **exact),
+        row("numpy.f", LABEL, "faithful", "0.25", **clipped),
+    ]
+    with RunFile.create(tmp_path / "made.sqlite") as run:
+        run.add(rows)
+        (line,) = convention_lines(survey([run]))
+
+    assert line.contract == "0.25 at [3, 4]"
+    given = {name: answers[0].given for name, answers in line.answers.items()}
+    assert given == {"torch": "0.125 at [3, 4]", "jax": "right", "numpy": "0.25 at [3, 4]"}
+    assert line.answers["torch"][0].meaning == "negative labels count from the end"
