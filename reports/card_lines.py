@@ -37,6 +37,7 @@ def _card(card: Card, width: int) -> Iterator[Line]:
     yield from lines_of_width(head, width, "finding")
     facts = [_functions(card), card.reason, _source(card)]
     facts += _answers(card.example) if card.example else _plainest(card)
+    facts += [f"{', '.join(card.elsewhere)}: on other inputs"] if card.elsewhere else []
     for fact in filter(None, facts):
         yield from lines_of_width(f"    {fact}", width)
     yield from map(Line, wrapped(card.command_parts, width))

@@ -42,7 +42,7 @@ def digits(text: str, limit: int = 24) -> str:
     """Return the text of a number so short that its exponent stays; other texts end with dots.
 
     >>> digits("8.17658247742709144e-05", 12), digits("nan"), digits("a text", 4)
-    ('8.1765…e-05', 'nan', 'a t…')
+    ('8.17658…e-05', 'nan', 'a t…')
     """
     if len(text) <= limit:
         return text
