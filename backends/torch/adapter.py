@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib import import_module
 from typing import Any
 
 import ml_dtypes
@@ -20,7 +19,7 @@ from . import FRAMEWORK, interpreter
 # The first gradient imports it, with SymPy. Here that is a part of the import, which a process may
 # make before anything is asked.
 with suppress(ImportError):
-    import_module("torch.fx.experimental.symbolic_shapes")
+    import torch.fx.experimental.symbolic_shapes  # noqa: F401 -- for what it imports
 
 
 class TorchBackend(Backend):

@@ -335,10 +335,10 @@ def constant(shape: tuple[int, ...], value: float) -> Exact:
 @lru_cache(maxsize=256)
 def _constant(shape: tuple[int, ...], bits: str) -> Exact:
     made = Exact.of(np.full(shape, float.fromhex(bits)))
-    parts = [np.asarray(part) for part in (made.hi, made.lo, made.exponent)]
-    for part in parts:
+    kept = Exact(np.asarray(made.hi), np.asarray(made.lo), np.asarray(made.exponent))
+    for part in (kept.hi, kept.lo, kept.exponent):
         part.setflags(write=False)
-    return Exact(*parts)
+    return kept
 
 
 def _exact(value: Exact | float) -> Exact:
