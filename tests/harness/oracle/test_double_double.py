@@ -307,3 +307,34 @@ def test_python_numbers_mix_with_arrays_on_either_side() -> None:
     assert (3.0 * x).to_float().tolist() == [6.0, 12.0]
     assert (1.0 / x).to_float().tolist() == [0.5, 0.25]
     assert abs(-x).to_float().tolist() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0])
+def test_a_product_with_0_or_1_is_what_needs_no_arithmetic(factor: float) -> None:
+    """The oracle leaves these products out, so they must be the same in every bit."""
+    numbers = Exact.of([0.1, -3.0, 2.0**-1000, 0.0]) / 3.0
+    product = numbers * constant((4,), factor)
+    expected = numbers if factor else constant((4,), 0.0)
+
+    assert constant((4,), factor).is_ones_and_zeros
+    assert not numbers.is_ones_and_zeros
+    assert np.array_equal(expected.hi, product.hi)
+    assert np.array_equal(expected.lo, product.lo)
+    assert np.array_equal(expected.exponent, product.exponent)
+
+
+def test_a_quotient_by_1_is_the_number_in_every_bit() -> None:
+    numbers = Exact.of([0.1, -3.0, 2.0**-1000, 0.0]) / 3.0
+    quotient = numbers / Exact.of(1.0)
+
+    assert np.array_equal(numbers.hi, quotient.hi)
+    assert np.array_equal(numbers.lo, quotient.lo)
+    assert np.array_equal(numbers.exponent, quotient.exponent)
+
+
+def test_nothing_can_be_written_to_a_constant_that_is_kept() -> None:
+    one = constant((2,), 1.0)
+
+    assert one is constant((2,), 1.0)
+    assert np.signbit(constant((2,), -0.0).hi).all()
+    assert not any(part.flags.writeable for part in (one.hi, one.lo, one.exponent))
