@@ -32,7 +32,7 @@ def test_few_questions_of_several_signatures_are_sent_together_and_each_once() -
     found = batches("numpy", "eager")
 
     assert list(CASES) == [question.case for batch in found for question in batch]
-    assert [15, 3] == list(map(len, found))
+    assert list(map(len, found)) == [15, 3]
 
 
 def test_those_of_one_signature_are_sent_alone_where_each_takes_seconds_to_compile() -> None:
