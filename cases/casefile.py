@@ -38,12 +38,12 @@ def read_case(path: Path) -> Case:
 
     Returns:
         A case of the family `file:DIGEST`, which carries its arrays. `logits`, `probs` or
-        `log_probs` has shape (N, C), (N, C, d1) and so on, or any shape for functions of one
-        array and for binary losses, whose weights have any shape that broadcasts; hidden states
-        have shape (N, H), and their linear weights (C, H). With a `dtype` in `spec` all arrays but
-        index targets are rounded to it. Without one nothing is rounded:
-        whole numbers stay what they are, the target keeps its dtype, and weights must be numbers
-        of the first argument's. Arrays in Fortran's order are asked in it.
+        `log_probs` has shape (N, C), (N, C, d1) and so on, or (C,) for a row without a batch, or
+        any shape for functions of one array and for binary losses, whose weights have any shape
+        that broadcasts; hidden states have shape (N, H), and their linear weights (C, H). With a
+        `dtype` in `spec` all arrays but index targets are rounded to it. Without one nothing is
+        rounded: whole numbers stay what they are, the target keeps its dtype, and weights must be
+        numbers of the first argument's. Arrays in Fortran's order are asked in it.
 
     Raises:
         CaseFileError: the file is missing, damaged, or does not describe a case.
@@ -112,7 +112,7 @@ def _case(arrays: dict[str, Array]) -> Case:
     case = Case(operation, family, shape, dtype, kind, target_family, options, 0, given)
     case = replace(case, layout=_layout_of(values), target_dtype=_own_dtype(given.target, dtype))
     case = replace(case, hidden=values.shape[1] if linear else 0)
-    if contract.reads_classes and not shape[case.class_axis]:
+    if case.lacks_classes:
         raise SchemaError(
             f"`{contract.domain}` has shape {values.shape}: no class on axis {case.class_axis}"
         )
@@ -178,9 +178,10 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
     if unknown:
         raise SchemaError(f"has an array that {contract.name} does not take: {min(unknown)[:40]}")
     values = arrays[contract.domain]
-    axes = (2 if contract.is_loss else 1) if contract.reads_classes else 0
+    axes = (2 if contract.is_linear else 1) if contract.reads_classes else 0
     if values.ndim < axes or (format_of(values.dtype) is None and values.dtype.kind not in "iu"):
-        shape = ("any shape", "at least one axis", "shape (N, C), (N, C, d1) or more")[axes]
+        of_loss = "shape (C,), (N, C), (N, C, d1) or more"
+        shape = ("any shape", of_loss if contract.is_loss else "at least one axis", "(N, H)")[axes]
         raise SchemaError(
             f"`{contract.domain}` has dtype {values.dtype}, shape {values.shape}; "
             f"allowed: {', '.join(FORMATS)}; {shape}"
@@ -194,7 +195,8 @@ def _values(arrays: dict[str, Array], contract: Operation) -> Array:
 
 
 def _target_shape(shape: tuple[int, ...], kind: Any) -> tuple[int, ...]:
-    return shape if kind != "index" else shape[:1] + shape[2:]
+    axis = min(1, len(shape) - 1)
+    return shape if kind != "index" else shape[:axis] + shape[axis + 1 :]
 
 
 def _check_shape(name: str, array: Array | None, shape: tuple[int, ...]) -> None:

@@ -197,6 +197,23 @@ class Case:
         return self.options.axis % max(len(self.shape), 1)
 
     @property
+    def has_no_batch(self) -> bool:
+        """Whether it is one row of a loss over classes, (C,), which few functions take."""
+        contract = self.contract
+        return contract.is_loss and contract.reads_classes and len(self.shape) == 1
+
+    @property
+    def lacks_classes(self) -> bool:
+        """Whether a result depends on a row without any class.
+
+        A softmax of no class has no number, and there is nothing to be wrong.
+        """
+        contract = self.contract
+        if not contract.reads_classes or self.shape[self.class_axis]:
+            return False
+        return self.operation not in ("softmax", "log_softmax")
+
+    @property
     def defined_shape(self) -> tuple[int, ...]:
         """The shape of the result of an operation that a user has defined."""
         contract = self.contract

@@ -59,6 +59,8 @@ def _on_failure(solved: SolvedCase, failure: Failure) -> Verdict:
     solution = solved.solution
     if failure.kind != "raised":
         return Verdict(failure.kind, detail=failure)
+    if solved.case.has_no_batch:  # which is no part of most functions' contracts
+        return Verdict(VerdictKind.UNSUPPORTED.word, detail=failure)
     if solution.refusal:
         detail = Refusal(solution.broken_rule, solution.refusal, failure)
         return Verdict(VerdictKind.REFUSED.word, detail=detail)

@@ -9,6 +9,7 @@ import numpy as np
 from ...cases.dtypes import FORMATS, Array
 from ...cases.model import Case, Inputs
 from ...cases.npz import LARGEST, read_arrays
+from ...cases.weights import fitted
 from ...errors import SchemaError
 
 _NAMES = ("values", "target", "weight", "pos_weight", "linear_weight", "linear_bias")
@@ -64,15 +65,19 @@ def _check_shapes(arrays: dict[str, Array], case: Case) -> None:
         raise SchemaError("`linear_weight`", f"does not suit {case.operation}")
     if ("target" in arrays) != bool(case.target_kind):
         raise SchemaError("`target`", f"does not suit the target {case.target_kind or '(none)'}")
-    classes, hidden = shape[1:2], (case.hidden,)
+    axis, hidden = case.class_axis, (case.hidden,)
+    classes, rows = shape[axis : axis + 1], shape[:axis] + shape[axis + 1 :]
     due = {
         "values": shape[:1] + hidden if case.contract.is_linear else shape,
-        "target": shape if case.target_kind != "index" else shape[:1] + shape[2:],
-        "weight": classes,
-        "pos_weight": classes,
+        "target": shape if case.target_kind != "index" else rows,
         "linear_weight": classes + hidden,
         "linear_bias": classes,
     }
-    for name in due.keys() & arrays.keys():
+    for name in sorted(due.keys() & arrays.keys()):
         if arrays[name].shape != due[name]:
             raise SchemaError(f"`{name}`", f"has shape {arrays[name].shape}, {due[name]} is due")
+    for name in sorted({"weight", "pos_weight"} & arrays.keys()):
+        try:
+            fitted(arrays[name], shape, reads_classes=case.contract.reads_classes)
+        except ValueError as error:
+            raise SchemaError(f"`{name}`", str(error)) from error

@@ -174,7 +174,7 @@ def test_a_gradient_has_a_tolerance_of_its_own() -> None:
         (("softmax", None), {}, TypeError, "logits is a NoneType, which holds no real numbers"),
         (("softmax", [[1.0], [1.0, 2.0]]), {}, TypeError, "logits is no array"),
         (("softmax", [1, 2]), {}, ValueError, "logits holds int64; allowed: float16"),
-        (("softmax", []), {}, ValueError, "logits of shape (0,) has no classes"),
+        (("logsumexp", []), {}, ValueError, "logits of shape (0,) has no classes"),
         (("softmax", ROW), {"axis": 1}, ValueError, "axis is 1; allowed: -1 to 0"),
         (("softmax", ROW), {"axes": 1}, ValueError, "'axes' is no option of softmax; did you mean"),
         (("softmax", ROW), {"dtype": "float23"}, ValueError, "'float23' is no dtype; did you mean"),

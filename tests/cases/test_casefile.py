@@ -424,7 +424,7 @@ def test_an_axis_that_the_logits_do_not_have_is_refused(path: Path, axis: Any) -
 ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     "logits of text": ({"logits": np.array([["a"]])}, "`logits` has dtype <U1, shape (1, 1); "),
     "complex logits": ({"logits": LOGITS * 1j}, "dtype complex128, shape (2, 3); allowed: float16"),
-    "logits without classes": ({"logits": LOGITS[0]}, "shape (3,); allowed: float16, bfloat16, "),
+    "logits without axes": ({"logits": LOGITS[0, 0]}, "shape (); allowed: float16, bfloat16, "),
     "a target of two axes": ({"target": LOGITS}, "`target` has shape (2, 3); it must have (2,)"),
     "a short target": ({"target": np.zeros(1, int)}, "has shape (1,); it must have (2,)"),
     "a target of floats": ({"target": np.array([0.0, 1.0])}, "float64; an index target has int64"),
@@ -477,11 +477,34 @@ def test_an_empty_batch_can_be_asked(path: Path) -> None:
 def test_logits_without_any_class_are_refused(
     path: Path, shape: tuple[int, ...], axis: int
 ) -> None:
-    spec = json.dumps({"operation": "softmax", "options": {"axis": axis}})
+    spec = json.dumps({"operation": "logsumexp", "options": {"axis": axis}})
 
     line = refusal(path, logits=np.zeros(shape), spec=spec)
 
     assert f"`logits` has shape {shape}: no class on axis {axis % len(shape)}" in line
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0,), (5, 0, 0)])
+def test_a_softmax_of_no_class_has_no_number(path: Path, shape: tuple[int, ...]) -> None:
+    case = asked(path, {"operation": "softmax"}, logits=np.zeros(shape))
+
+    assert solved_case(case).solution.quantities["value"].shape == shape
+
+
+@pytest.mark.parametrize("kind", ["index", "soft"])
+def test_a_loss_of_a_row_without_a_batch_is_asked(path: Path, kind: str) -> None:
+    target = TARGETS[kind][0]
+    spec = {"operation": "cross_entropy", "target_kind": kind, "options": {"label_smoothing": 0.1}}
+    case = asked(path, spec, logits=LOGITS[0], target=np.asarray(target), weight=np.arange(3.0))
+
+    assert (case.shape, case.has_no_batch, Case.parse(case.id)) == ((3,), True, case)
+    batch = asked(
+        path, spec, logits=LOGITS[:1], target=np.asarray(target)[None], weight=np.arange(3.0)
+    )
+    one, other = (solved_case(it).solution.quantities for it in (case, batch))
+    assert one["value"].to_float() == other["value"].to_float()
+    assert (one["gradient_logits"].to_float() == other["gradient_logits"].to_float()[0]).all()
+    assert unpack(pack(case.inputs()), case).values.shape == (3,)
 
 
 def test_a_compressed_file_is_read_as_well(path: Path) -> None:

@@ -175,7 +175,7 @@ def asked(
         _other_dtype(labels, kind, values),
         hidden=values.shape[1] if linear else 0,
     )
-    if contract.reads_classes and not case.shape[case.class_axis]:
+    if case.lacks_classes:
         raise ArgumentValueError(f"{contract.domain} of shape {shape} has no classes")
     result = _result(case, shape, axes, keeps=keeps)
     case = _weighted(case, cotangent, kept)
@@ -242,7 +242,9 @@ def _shaped(
         mask = mask_of(array_of("where", where))
         values = np.where(mask, values, np.array(-np.inf, values.dtype))
     if contract.reads_classes and not values.ndim:
-        if given.pop("axis", None) not in (None, -1, 0):
+        axis = given.pop("axis", None)
+        named_axes = axis if isinstance(axis, tuple | list) else (axis,)
+        if not {*named_axes} <= {None, -1, 0}:
             raise ArgumentValueError("a number has the axes -1 and 0 only")
         return values.reshape(1), (), keeps
     axis = given.get("axis", -1)
