@@ -250,7 +250,12 @@ def factors_of(operation: Operation, suite: str) -> dict[str, list[Any]]:
             if "ignore_index" in operation.options or not family.endswith("_ignored")
         ]
     # The options of language models have a list of their own, as only few functions take them.
-    options = [it for it in operation.options if it not in LANGUAGE_MODELS]
+    # So does the smoothing of binary losses.
+    options = [
+        it
+        for it in operation.options
+        if it not in LANGUAGE_MODELS and (operation.reads_classes or it != "label_smoothing")
+    ]
     # The order of the factors is part of the hash of a covering array.
     return {**factors, **{option: levels_of(operation, option, suite) for option in options}}
 
@@ -275,13 +280,16 @@ def _axis_is_there(shape: str, axis: int) -> bool:
     return -2 <= axis <= shape.count("x")
 
 
+_OUTSIDE = ("soft.soft_negative", "soft.above", "multi_label.above_one")
+
+
 def _is_in_range(target: str, smoothing: float) -> bool:
     """Return whether a target may occur together with a label smoothing.
 
     Label smoothing may move a probability from outside [0, 1] back into it, and then it would be
     open whether an error is expected.
     """
-    return not smoothing or target not in ("soft.soft_negative", "soft.above")
+    return not smoothing or target not in _OUTSIDE
 
 
 def _is_ignored(family: str, target: str) -> bool:

@@ -164,11 +164,13 @@ class Case:
         """Whether relations and the Hessian-vector product are checked too."""
         kind = self.family.partition(":")[0]
         # Relations and second derivatives are derived without the options of language models, and
-        # those of linear losses for a result that is one number.
-        if self.options.is_of_language_models:
+        # the smoothing of binary losses, those of linear losses for a result that is one number.
+        options, contract = self.options, self.contract
+        is_smoothed = bool(options.label_smoothing) and not contract.reads_classes
+        if options.is_of_language_models or is_smoothed:
             return False
-        if self.contract.is_linear:
-            is_reduced = self.options.reduction != "none"
+        if contract.is_linear:
+            is_reduced = options.reduction != "none"
             return is_reduced and kind in PRODUCTS and PRODUCTS[kind].probed
         return _EXPLICIT[kind] if kind in _EXPLICIT else kind in VALUES and VALUES[kind].probed
 

@@ -29,7 +29,8 @@ class Options:
             `:DTYPE` where their dtype is not that of the logits.
         pos_weight: likewise, for the weights of the positive term.
         ignore_index: rows with this number as index target are left out of the loss.
-        label_smoothing: ε in [0, 1]; the target becomes (1 − ε)·q + ε/C.
+        label_smoothing: ε in [0, 1]; the target becomes (1 − ε)·q + ε/C, that of a binary loss
+            (1 − ε)·z + ε/2.
         reduction: `none`, `mean` or `sum`.
         logit_scale: s > 0; the logits are multiplied by it (1 / temperature).
         logit_softcap: c > 0; a logit z, scaled before, becomes c·tanh(z/c).
@@ -191,13 +192,17 @@ BUILT_IN: dict[str, Operation] = {
         Operation("sigmoid", reads_classes=False),
         Operation("log_sigmoid", reads_classes=False),
         Operation(
-            "binary_cross_entropy", "probs", ("multi_label",), ("weight", "reduction"), False
+            "binary_cross_entropy",
+            "probs",
+            ("multi_label",),
+            ("weight", "label_smoothing", "reduction"),
+            False,
         ),
         Operation(
             "binary_cross_entropy_with_logits",
             "logits",
             ("multi_label",),
-            ("weight", "pos_weight", "reduction"),
+            ("weight", "pos_weight", "label_smoothing", "reduction"),
             False,
         ),
         Operation(

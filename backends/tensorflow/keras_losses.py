@@ -157,21 +157,27 @@ def cross_entropy_probs_picked(probs, target, *, reduction="mean"):
 # returns the elements.
 
 
-def binary_cross_entropy(probs, target):
-    return keras.losses.BinaryCrossentropy(dtype=probs.dtype.name)(target, probs)
+def binary_cross_entropy(probs, target, *, label_smoothing=0.0):
+    loss = keras.losses.BinaryCrossentropy(label_smoothing=label_smoothing, dtype=probs.dtype.name)
+    return loss(target, probs)
 
 
-def binary_cross_entropy_function(probs, target):
-    return keras.ops.mean(keras.losses.binary_crossentropy(target, probs))
+def binary_cross_entropy_function(probs, target, *, label_smoothing=0.0):
+    losses = keras.losses.binary_crossentropy(target, probs, label_smoothing=label_smoothing)
+    return keras.ops.mean(losses)
 
 
-def binary_cross_entropy_with_logits(logits, target):
-    loss = keras.losses.BinaryCrossentropy(from_logits=True, dtype=logits.dtype.name)
+def binary_cross_entropy_with_logits(logits, target, *, label_smoothing=0.0):
+    loss = keras.losses.BinaryCrossentropy(
+        from_logits=True, label_smoothing=label_smoothing, dtype=logits.dtype.name
+    )
     return loss(target, logits)
 
 
-def binary_cross_entropy_with_logits_function(logits, target):
-    losses = keras.losses.binary_crossentropy(target, logits, from_logits=True)
+def binary_cross_entropy_with_logits_function(logits, target, *, label_smoothing=0.0):
+    losses = keras.losses.binary_crossentropy(
+        target, logits, from_logits=True, label_smoothing=label_smoothing
+    )
     return keras.ops.mean(losses)
 
 

@@ -128,11 +128,14 @@ def binary_cross_entropy_with_logits_pos_weight(
     return _reduce(losses, reduction)
 
 
-def binary_cross_entropy_with_logits_v1(logits, target, *, weight=None, reduction="mean"):
+def binary_cross_entropy_with_logits_v1(
+    logits, target, *, weight=None, label_smoothing=0.0, reduction="mean"
+):
     return tf.compat.v1.losses.sigmoid_cross_entropy(
         target,
         logits,
         weights=_by_class(weight, logits),
+        label_smoothing=label_smoothing,
         reduction=_V1_REDUCTIONS[reduction],
     )
 

@@ -45,6 +45,10 @@ def elementwise_bound(
     # Most forms have terms of one sign, so that their errors are relative to the exact value.
     terms = of_magnitudes(terms)
     result = _ELEMENTS[case.operation](case, solution, terms, quantity, precision, exact)
+    if quantity == "gradient_logits":
+        result = result + np.abs(terms.v) * _of_smoothing(case, terms, quantity, precision)
+    elif quantity == "gradient_target" and case.options.label_smoothing:  # the factor 1 − ε
+        result = result + exact * (3 * precision.u + precision.s)
     if not case.contract.is_loss:
         return result
     # The terms are divided by the unit. Elsewhere v restores it, but unreduced losses have no v.
@@ -52,6 +56,26 @@ def elementwise_bound(
         result = result * solution.unit
     result = result + _underflow(case, solution, terms, quantity, precision)
     return divided(result, exact, divisor_error(case, solution, precision))
+
+
+def _of_smoothing(case: Case, t: ElementwiseTerms, quantity: str, q: Precision) -> Floats:
+    """Return the error of smoothed targets z' = (1 − ε)z + ε/2, before cotangent and reduction.
+
+    ε, 1 − ε, its product with z and the sum are rounded: z' is off by at most 4u, and so is 1 − z'.
+    Both logarithms, or their derivatives, are multiplied by that.
+    """
+    if not case.options.label_smoothing:
+        return np.zeros(())
+    is_value, p = quantity == "value", np.abs(t.pos_weight)
+    if case.contract.domain == "probs":
+        hit, miss = np.abs(np.log(t.x)), np.abs(np.log1p(-t.x))
+        if not is_value:
+            hit, miss = 1.0 / t.x, 1.0 / (1.0 - t.x)
+    elif is_value:
+        hit, miss = p * _softplus(-t.x), _softplus(t.x)
+    else:
+        hit, miss = p * sigmoid_of(-t.x), sigmoid_of(t.x)
+    return np.where(np.isfinite(hit + miss), t.w * (hit + miss), 0.0) * (4 * q.u)
 
 
 def of_magnitudes(terms: ElementwiseTerms) -> ElementwiseTerms:
@@ -157,6 +181,7 @@ def _bce_with_logits(
             tail = q.c * q.unshifted(t.x) + (q.c + q.c_log1p) * _log1p_exp(t.x)
             tail = np.abs(t.x) * (3 * q.u) + tail * q.u  # 3 abs(x) may overflow
             rows = rows + w * tail * (1 + hit) + losses * q.u
+        rows = rows + _of_smoothing(case, t, quantity, q)
         return reduced(case, solution, rows, t.v, q)
     if quantity == "gradient_target":
         # The sound form has no softplus at p = 1; p softplus(−x) − softplus(x) rounds both.
@@ -195,6 +220,7 @@ def _bce(
         rows = rows * q.u + np.abs(np.nan_to_num(solution.row_losses, posinf=0.0)) * (2 * q.u + q.s)
         if q.algorithm.cancels:
             rows = rows + w * miss * q.u
+        rows = rows + _of_smoothing(case, t, quantity, q)
         return reduced(case, solution, rows, t.v, q)
     if quantity == "gradient_target":
         result = v * w * ((log_p + log_complement) * (q.c_log1p + 2) * q.u) + y * q.s

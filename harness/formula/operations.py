@@ -52,6 +52,9 @@ def _binary(case: Case, inputs: Inputs, x: Array, z: Array) -> Array:
         hit, miss = f.log(x), f.log1p(-x)
     else:
         hit, miss = f.log_sigmoid(x), f.log_sigmoid(-x)
+    if case.options.label_smoothing:
+        epsilon = constant(case.options.label_smoothing)
+        z = z * (1.0 - epsilon) + epsilon / 2.0
     weight, pos_weight = (
         constant(_of_elements(it, case).reshape(x.shape))
         for it in (inputs.weight, inputs.pos_weight)

@@ -144,8 +144,16 @@ def of_class_means(case: Case) -> bool:
     return of_means(case) and case.contract.reads_classes
 
 
-def of_smoothing(case: Case) -> bool:
+def of_any_smoothing(case: Case) -> bool:
     return bool(case.options.label_smoothing)
+
+
+def of_smoothing(case: Case) -> bool:
+    return of_any_smoothing(case) and case.contract.reads_classes
+
+
+def of_binary_smoothing(case: Case) -> bool:
+    return of_any_smoothing(case) and not case.contract.reads_classes
 
 
 def of_weights(case: Case) -> bool:

@@ -10,7 +10,9 @@ import numpy as np
 from . import steps as right
 from .mistake import (
     Table,
+    of_any_smoothing,
     of_binary,
+    of_binary_smoothing,
     of_class_means,
     of_ignored,
     of_ignored_smoothing,
@@ -32,9 +34,33 @@ OF_OPTIONS = Table()
 # --- options that are left out ---------------------------------------------------------------
 
 
-@OF_OPTIONS.mistake("label_smoothing is not applied", of_smoothing, drops=True)
+@OF_OPTIONS.mistake("label_smoothing is not applied", of_any_smoothing, drops=True)
 def smoothing_dropped() -> Steps:
-    return changed(weighted=lambda problem, target: target * problem.weight)
+    return changed(
+        weighted=lambda problem, target: target * problem.weight,
+        smoothing=right.unchanged,
+    )
+
+
+@OF_OPTIONS.mistake("ε, where ε/2 is due in (1 − ε)·z + ε/2", of_binary_smoothing)
+def smoothing_not_halved() -> Steps:
+    return changed(
+        smoothing=lambda problem, target: target * (1 - problem.smoothing) + problem.smoothing
+    )
+
+
+@OF_OPTIONS.mistake("ε/C, where ε/2 is due in (1 − ε)·z + ε/2", of_binary_smoothing)
+def smoothing_of_classes() -> Steps:
+    return changed(
+        smoothing=lambda problem, target: (
+            target * (1 - problem.smoothing) + problem.smoothing / problem.classes
+        )
+    )
+
+
+@OF_OPTIONS.mistake("ε/2 is missing in (1 − ε)·z + ε/2", of_binary_smoothing)
+def smoothing_of_hits() -> Steps:
+    return changed(smoothing=lambda problem, target: target * (1 - problem.smoothing))
 
 
 def unweighted(problem: Problem, target: Traced) -> Traced:

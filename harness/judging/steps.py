@@ -105,6 +105,12 @@ def logs_of(p: Traced) -> Pair:
     return log(p), log1p(-p)
 
 
+def smoothed_binary(problem: Problem, target: Traced) -> Traced:
+    """Return (1 − ε)·z + ε/2 for the target of a binary loss."""
+    epsilon = problem.smoothing
+    return target * (1 - epsilon) + epsilon / 2 if epsilon else target
+
+
 def binary_loss(problem: Problem, target: Traced, logs: Pair) -> Traced:
     one, other = logs
     hit = times(target * problem.pos_weight, one)
@@ -153,7 +159,8 @@ class Steps:
         counts: the rows whose losses count.
         sigmoid: σ of the logits.
         logs: log p and log(1 − p) of a binary loss, and log σ.
-        binary: a binary loss, by element.
+        smoothing: the target of a binary loss, smoothed.
+        binary: a binary loss of that target, by element.
         reduction: another reduction than the one that is asked for.
         factor: what the value, and with it the gradients, are multiplied by.
         incoming: what becomes of the cotangent.
@@ -181,6 +188,7 @@ class Steps:
     counts: Callable[[Problem], Array] = lambda problem: problem.counts
     sigmoid: Step = right_sigmoid
     logs: Callable[[Problem, Traced], Pair] = logs_of_sigmoid
+    smoothing: Step = smoothed_binary
     binary: Callable[[Problem, Traced, Pair], Traced] = binary_loss
     reduction: Reduction | Literal[""] = ""
     factor: Callable[[Problem], float] = lambda _: 1.0
@@ -393,7 +401,8 @@ class Formula:
         logs = self.steps.logs(problem, x)
         if operation == "log_sigmoid":
             return logs[0]
-        return self._reduced(self.steps.binary(problem, self.steps.target(problem, target), logs))
+        z = self.steps.smoothing(problem, self.steps.target(problem, target))
+        return self._reduced(self.steps.binary(problem, z, logs))
 
     # --- reductions ---
 

@@ -93,13 +93,15 @@ def solve_elementwise(case: Case, inputs: Inputs, convention: Convention) -> Sol
 def _solve_binary(case: Case, inputs: Inputs, convention: Convention, x: Exact) -> Solution:
     """Return the right answer of a binary loss; x is the first argument."""
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
-    z = Exact.of(inputs.target.astype(np.float64))
+    z = smoothed(case, Exact.of(inputs.target.astype(np.float64)))
     w_float, p_float = by_class(inputs.weight, case), by_class(inputs.pos_weight, case)
     w = Exact.of(w_float)
     if case.contract.domain == "probs":
         losses, by_values, by_target = _bce(case, convention, x, z)
     else:
         losses, by_values, by_target = _bce_with_logits(x, z, Exact.of(p_float))
+    if case.options.label_smoothing:
+        by_target = by_target * (1.0 - Exact.of(case.options.label_smoothing))
     # A target that is NaN leaves no agreed answer for its element, even at weight 0.
     unknown, nan = np.isnan(z.hi), constant(case.shape, np.nan)
     losses, by_values, by_target = (
@@ -132,6 +134,14 @@ def _solve_binary(case: Case, inputs: Inputs, convention: Convention, x: Exact) 
         condition=divisor.condition,
         addends=divisor.addends,
     )
+
+
+def smoothed(case: Case, z: Exact) -> Exact:
+    """Return the targets (1 − ε)·z + ε/2 of a binary loss with label smoothing ε."""
+    if not case.options.label_smoothing:
+        return z
+    smoothing = Exact.of(case.options.label_smoothing)
+    return z * (1.0 - smoothing) + smoothing / 2.0
 
 
 def scale(case: Case, w: Floats, convention: Convention) -> Exact:
@@ -227,8 +237,12 @@ def _total(
 
 
 def _again(fast: Exact, suspect: Mask, slow: ElementTerm, *arguments: Exact) -> Exact:
-    """Return `fast` with the suspect elements computed again by `slow`; all have one shape."""
-    if not suspect.any():
+    """Return `fast` with the suspect elements computed again by `slow`; all have one shape.
+
+    The slow form takes numbers of float64, which smoothed targets are not. What cancels has the
+    precision of its terms then, as far below their bounds as any pair.
+    """
+    if not suspect.any() or any(argument.lo.any() for argument in arguments):
         return fast
     flat = (argument.to_float().reshape(1, -1) for argument in arguments)
     result = recomputed(

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...backends.claim import Claim
+from ...cases.casefile import digest_of
+from ...cases.dtypes import FORMATS
 from ...cases.model import Case
 from ..answers import Failure
 from ..judging import DtypeMismatch, ShapeMismatch, Verdict
@@ -123,20 +125,42 @@ def _same_numbers(
 def askable(claim: Claim, case: Case) -> Case | None:
     """Return the question by which the framework's own function shows what it makes of a case.
 
-    Users divide a sum of the framework's by a number of their own, which the framework has no
-    option for. Where the sum is not finite, the quotient is not either.
+    Users divide a sum of the framework's by a number of their own, and smooth the targets of its
+    binary losses, which the framework has no option for. Where the sum is not finite, the quotient
+    is not either; and a smoothed target is a target.
 
     Args:
         claim: that of the framework's own function.
         case: a question with a finding on a user's function.
 
     Returns:
-        The case itself, or that of the sum, whose answers are alike in what is not finite only; or
-        None if the function cannot be asked.
+        The case itself, or that of the sum or of the smoothed targets, whose answers are alike in
+        what is not finite only; or None if the function cannot be asked.
     """
     if not claim.unsupported(case):
         return case
-    if case.options.denominator is None:
+    if case.options.denominator is not None:
+        other = replace(case, options=replace(case.options, denominator=None, reduction="sum"))
+    elif case.options.label_smoothing and not case.contract.reads_classes:
+        other = _of_smoothed_target(case)
+    else:
         return None
-    summed = replace(case, options=replace(case.options, denominator=None, reduction="sum"))
-    return None if claim.unsupported(summed) else summed
+    return None if claim.unsupported(other) else other
+
+
+def _of_smoothed_target(case: Case) -> Case:
+    """Return the case of a binary loss whose target is smoothed already, rounded to its dtype."""
+    inputs, epsilon = case.inputs(), case.options.label_smoothing
+    target = inputs.target
+    assert target is not None  # noqa: S101 -- a loss has one
+    smoothed = target.astype(np.float64) * (1 - epsilon) + epsilon / 2
+    form = FORMATS[target.dtype.name if target.dtype.name in FORMATS else case.dtype]
+    given = replace(inputs, target=form.round(smoothed))
+    return replace(
+        case,
+        family=f"file:{digest_of(given)}",
+        target_family="given",
+        target_dtype="" if form.name == case.dtype else form.name,
+        options=replace(case.options, label_smoothing=0.0),
+        given=given,
+    )

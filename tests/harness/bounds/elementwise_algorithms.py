@@ -115,7 +115,9 @@ def binary_answers(
 ) -> Iterator[tuple[str, str, str, Array]]:
     """Yield the losses and gradients of a binary loss of logits or of probabilities."""
     x, z = q.x, q.z
-    one = x.dtype.type(1)
+    one, epsilon = x.dtype.type(1), x.dtype.type(q.case.options.label_smoothing)
+    if epsilon:
+        z = z * (one - epsilon) + epsilon / 2
     hard = bool(np.isin(z, (0, 1)).all())
     p = np.ones(x.shape[1], x.dtype) if q.inputs.pos_weight is None else q.in_a(q.inputs.pos_weight)
     w = np.ones(x.shape[1], x.dtype) if q.inputs.weight is None else q.in_a(q.inputs.weight)
@@ -141,6 +143,8 @@ def binary_answers(
         if plain and hard:
             losses += [("sound", "where", np.where(z == 1, plus(-x), plus(x)))]
             losses += [("sound", "sign", plus((1 - 2 * z) * x))]
+    if epsilon:
+        by_target = by_target * (one - epsilon)
     none = q.case.options.reduction == "none"
     share, seed = one / x.dtype.type(x.size), x.dtype.type(SCALAR_COTANGENT)
     v = q.in_a(q.case.cotangent(x.shape)) if none else seed / x.dtype.type(x.size)

@@ -111,8 +111,13 @@ ELEMENTS: dict[tuple[str, str | None], list[Options]] = {
     ("sigmoid", None): [PLAIN],
     ("log_sigmoid", None): [PLAIN],
     ("exp", None): [PLAIN],
-    ("binary_cross_entropy", "multi_label"): [PLAIN, Options(reduction="none", weight="positive")],
+    ("binary_cross_entropy", "multi_label"): [
+        PLAIN,
+        Options(reduction="none", weight="positive"),
+        Options(label_smoothing=0.1),
+    ],
     ("binary_cross_entropy_with_logits", "multi_label"): [
+        Options(label_smoothing=0.1, reduction="none", pos_weight="positive"),
         PLAIN,
         Options(reduction="none"),
         Options(weight="positive", pos_weight="positive"),

@@ -118,6 +118,27 @@ def _(given: Inputs, _case: Case) -> Array:
     return losses(given, q=one_hot(given) * weight(given))
 
 
+def smoothed_binary(given: Inputs, keep: float, added: float) -> Array:
+    one, other = logs(given)
+    z = one_hot(given) * keep + added
+    return -(z * one + (1 - z) * other).mean()
+
+
+@planted("ε, where ε/2 is due in (1 − ε)·z + ε/2", f"{BINARY}label_smoothing=0.1/0")
+def _(given: Inputs, _case: Case) -> Array:
+    return smoothed_binary(given, 0.9, 0.1)
+
+
+@planted("ε/C, where ε/2 is due in (1 − ε)·z + ε/2", f"{BINARY}label_smoothing=0.1/0")
+def _(given: Inputs, _case: Case) -> Array:
+    return smoothed_binary(given, 0.9, 0.01)
+
+
+@planted("ε/2 is missing in (1 − ε)·z + ε/2", f"{BINARY}label_smoothing=0.1/0")
+def _(given: Inputs, _case: Case) -> Array:
+    return smoothed_binary(given, 0.9, 0.0)
+
+
 @planted("pos_weight is not applied", f"{BINARY}pos_weight=positive/0")
 def _(given: Inputs, _case: Case) -> Array:
     one, other = logs(given)

@@ -424,7 +424,8 @@ def _solve_multi_label(case: Case, inputs: Inputs, x: Balls) -> dict[str, Enclos
         _balls(ones if given is None else given).reshape(shape)
         for given in (inputs.weight, inputs.pos_weight)
     )
-    z = _balls(inputs.target)
+    smoothing = arb(case.options.label_smoothing)
+    z = _balls(inputs.target) * (1 - smoothing) + smoothing / 2
     if case.contract.domain == "logits":
         log_yes, log_no = _each(_log_sigmoid, x), _each(_log_sigmoid, -x)
         by_yes, by_no = _each(_sigmoid, -x), -_each(_sigmoid, x)
@@ -440,7 +441,7 @@ def _solve_multi_label(case: Case, inputs: Inputs, x: Balls) -> dict[str, Enclos
 
     losses = combined(log_yes, log_no, p * z, 1 - z)
     slopes = combined(by_yes, by_no, p * z, 1 - z)
-    by_target = combined(log_yes, log_no, p, -(z**0))
+    by_target = combined(log_yes, log_no, p * (1 - smoothing), -(z**0) * (1 - smoothing))
     value, v, divisor = losses, _balls(case.cotangent(case.shape)), arb(1)
     if case.options.reduction != "none":
         divisor = arb(x.size) if case.options.reduction == "mean" else arb(1)

@@ -105,3 +105,17 @@ def test_a_mean_over_a_given_number_is_asked_of_the_framework_as_a_sum() -> None
     assert found.id == name.format("reduction=sum")
     assert askable(claim, weighted) is None
     assert askable(claim, plain) is plain
+
+
+def test_smoothed_targets_of_a_binary_loss_are_asked_of_the_framework_as_targets() -> None:
+    operation = "binary_cross_entropy_with_logits"
+    claim = Claim(
+        "their.loss", "numpy", operation, "native", frozenset({"multi_label"}), frozenset()
+    )
+    case = Case.parse(f"{operation}/multi_label.binary/float32/4x10/normal/label_smoothing=0.5/0")
+
+    found = askable(claim, case)
+
+    assert found is not None
+    assert not found.options.given()
+    assert set(np.unique(found.inputs().target)) == {0.25, 0.75}

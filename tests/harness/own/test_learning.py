@@ -365,15 +365,26 @@ def test_what_no_operation_has_is_taken_away_and_said(numpy: Backend) -> None:
 
 
 def test_an_object_that_is_made_with_what_no_operation_has_is_left(numpy: Backend) -> None:
-    def bce(p: Any, z: Any, label_smoothing: float = 0.0) -> Any:
-        z = z * (1 - label_smoothing) + label_smoothing / 2
-        return -np.mean(z * np.log(p) + (1 - z) * np.log(1 - p))
+    def bce(p: Any, z: Any, temperature: float = 1.0) -> Any:
+        return -np.mean(z * np.log(p) + (1 - z) * np.log(1 - p)) / temperature
 
-    smoothed = functools.partial(bce, label_smoothing=0.1)
-    found = learn(Candidate("mine.bce", smoothed, "binary_cross_entropy", Declaration()), numpy)
+    warm = functools.partial(bce, temperature=2.0)
+    found = learn(Candidate("mine.bce", warm, "binary_cross_entropy", Declaration()), numpy)
 
     assert isinstance(found, Left)
-    assert "label_smoothing=0.1, and binary_cross_entropy has no such option" in found.reason
+    assert "temperature=2.0, and binary_cross_entropy has no such option" in found.reason
+
+
+def test_the_smoothing_of_a_binary_loss_is_an_option(numpy: Backend) -> None:
+    def bce(p: Any, z: Any, smoothing: float = 0.1) -> Any:
+        z = z * (1 - smoothing) + smoothing / 2
+        return -np.mean(z * np.log(p) + (1 - z) * np.log(1 - p))
+
+    found = taken(bce, "binary_cross_entropy", numpy)
+    assert found.implementation.claim.options == {"label_smoothing"}
+
+    fixed = taken(functools.partial(bce, smoothing=0.2), "binary_cross_entropy", numpy)
+    assert ("label_smoothing", 0.2) in fixed.implementation.claim.limits.fixed
 
 
 def test_an_object_with_weights_of_its_own_is_left(numpy: Backend) -> None:

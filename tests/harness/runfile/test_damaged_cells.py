@@ -199,7 +199,10 @@ ARCHIVES: dict[str, tuple[dict[str, Any], str]] = {
     "no values": ({"weight": np.zeros(3)}, "has the arrays weight"),
     "another array": ({"values": np.zeros((2, 3)), "x": np.zeros(3)}, "has the arrays values, x"),
     "a target": ({"values": np.zeros((2, 3)), "target": np.zeros(2)}, "does not suit the target"),
-    "weights": ({"values": np.zeros((2, 3)), "weight": np.zeros(2)}, "`weight` has shape (2,); it must have (3,)"),
+    "weights": (
+        {"values": np.zeros((2, 3)), "weight": np.zeros(2)},
+        "shape (2,); it must have (3,)",
+    ),
     "words": ({"values": np.full((2, 3), "a")}, "`values` has dtype <U1, float64 is due"),
 }
 
