@@ -82,7 +82,8 @@ class TorchBackend(Backend):
         return self._device.type == "cpu"
 
     def moveaxis(self, array: Any, source: int, destination: int) -> Any:
-        return torch.movedim(array, source, destination)
+        # Users' arrays have this layout in memory, too: many a function calls `view`.
+        return torch.movedim(array, source, destination).contiguous()
 
     def concatenated(self, arrays: Sequence[Any], axis: int) -> Any:
         return torch.cat(list(arrays), axis)

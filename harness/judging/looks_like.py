@@ -113,7 +113,7 @@ def _fitting(
     if has_finite and not test.has_wrong_numbers:
         # A probability that underflows has an infinite logarithm.
         rounded = list(logarithm_of_rounded(solved, quantity, answer))
-        if rounded:
+        if rounded and (likely is None or rounded[0] in likely):
             return rounded
     names: list[str] = []
     dropped: list[tuple[str, Approx]] = []

@@ -13,6 +13,8 @@ from .mistakes_of_gradients import OF_GRADIENTS
 from .mistakes_of_language_models import OF_LANGUAGE_MODELS
 from .mistakes_of_linear_losses import OF_LINEAR_LOSSES
 from .mistakes_of_options import OF_OPTIONS
+from .mistakes_of_rows import OF_ROWS
+from .mistakes_of_smoothing import OF_SMOOTHING
 from .mistakes_of_softmax import OF_SOFTMAX
 
 MISTAKES: tuple[Mistake, ...] = (
@@ -21,5 +23,7 @@ MISTAKES: tuple[Mistake, ...] = (
     *OF_SOFTMAX,
     *OF_FORMS,
     *OF_GRADIENTS,
+    *OF_ROWS,
+    *OF_SMOOTHING,
     *OF_LINEAR_LOSSES,
 )

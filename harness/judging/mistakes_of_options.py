@@ -145,6 +145,7 @@ def ignore_index_dropped() -> Steps:
     return changed(
         target=lambda problem, _: Traced(Approx.of(_all_labels(problem))),
         divisor=lambda problem: float((_all_labels(problem) * problem.weight).sum()),
+        weighted=_weighted_everywhere,
         counts=_every_row,
     )
 
@@ -156,10 +157,18 @@ def _all_labels(problem: Problem) -> Array:
     return np.asarray(((places == labels % size) & inside).astype(problem.x.dtype))
 
 
+def _weighted_everywhere(problem: Problem, target: Traced) -> Traced:
+    """Return the effective weights, with the smooth part in rows that do not count, too."""
+    share = problem.smoothing / max(problem.classes, 1)
+    return (target * (1 - problem.smoothing) + share) * problem.weight
+
+
 @OF_OPTIONS.mistake("ignored rows are summed, and the mean divides by the others", of_ignored)
 def ignored_rows_summed() -> Steps:
     return changed(
-        target=lambda problem, _: Traced(Approx.of(_all_labels(problem))), counts=_every_row
+        target=lambda problem, _: Traced(Approx.of(_all_labels(problem))),
+        weighted=_weighted_everywhere,
+        counts=_every_row,
     )
 
 
@@ -174,6 +183,7 @@ def _ignored_as_first_class(problem: Problem) -> Array:
 def ignored_rows_summed_as_first_class() -> Steps:
     return changed(
         target=lambda problem, _: Traced(Approx.of(_ignored_as_first_class(problem))),
+        weighted=_weighted_everywhere,
         counts=_every_row,
     )
 
@@ -183,6 +193,7 @@ def ignored_rows_as_first_class() -> Steps:
     return changed(
         target=lambda problem, _: Traced(Approx.of(_ignored_as_first_class(problem))),
         divisor=lambda problem: float((_ignored_as_first_class(problem) * problem.weight).sum()),
+        weighted=_weighted_everywhere,
         counts=_every_row,
     )
 
@@ -279,11 +290,7 @@ def smoothing_exchanged() -> Steps:
 
 @OF_OPTIONS.mistake("the smooth part counts ignored rows", of_ignored_smoothing)
 def smoothing_of_ignored_rows() -> Steps:
-    def mixed(problem: Problem, target: Traced) -> Traced:
-        share = problem.smoothing / problem.classes
-        return (target * (1 - problem.smoothing) + share) * problem.weight
-
-    return changed(weighted=mixed, counts=_every_row)
+    return changed(weighted=_weighted_everywhere, counts=_every_row)
 
 
 @OF_OPTIONS.mistake("the smooth part is not weighted", of_weighted_smoothing)
@@ -384,7 +391,7 @@ def _added_to_divisor(epsilon: float) -> Steps:
     return changed(divisor=lambda problem: right.divisor(problem) + epsilon)
 
 
-for _epsilon in (1e-3, 1e-4, 1e-5, 1e-6, 2.0**-23, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12):
+for _epsilon in (1.0, 1e-3, 1e-4, 1e-5, 1e-6, 2.0**-23, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-13):
     OF_OPTIONS.mistake(f"{_epsilon:.3g} is added to what the mean divides by", of_means)(
         partial(_added_to_divisor, _epsilon)
     )

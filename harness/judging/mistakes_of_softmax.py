@@ -315,10 +315,11 @@ def clipped(epsilon: float) -> Steps:
         low, high = (float(problem.inner.round(it)) for it in (epsilon, 1 - epsilon))
         return clip(p, low, high)
 
-    return changed(
-        log_p=lambda problem, _x, p, _d: log(limited(problem, p)),
-        logs=_logs(lambda problem, p: right.logs_of(limited(problem, p))),
-    )
+    def logs(problem: Problem, p: Traced) -> Pair:
+        within = limited(problem, p)
+        return log(within), log(-within + 1.0)
+
+    return changed(log_p=lambda problem, _x, p, _d: log(limited(problem, p)), logs=_logs(logs))
 
 
 def _floored(epsilon: float) -> Steps:

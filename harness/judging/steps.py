@@ -156,12 +156,14 @@ class Steps:
         weighted: the effective weights of the terms of a loss over classes.
         product: their product with −log p.
         divisor: what a mean divides by.
+        rows: what becomes of the losses of the rows, given log p and lse; None for nothing.
         counts: the rows whose losses count.
         sigmoid: σ of the logits.
         logs: log p and log(1 − p) of a binary loss, and log σ.
         smoothing: the target of a binary loss, smoothed.
         binary: a binary loss of that target, by element.
         reduction: another reduction than the one that is asked for.
+        last: what becomes of the reduced loss.
         factor: what the value, and with it the gradients, are multiplied by.
         incoming: what becomes of the cotangent.
         back: what becomes of the gradient with respect to the first argument.
@@ -185,12 +187,14 @@ class Steps:
     weighted: Step = weighted
     product: Callable[[Traced, Traced], Traced] = times
     divisor: Callable[[Problem], float] = divisor
+    rows: Callable[[Problem, Traced, Traced, Traced], Traced] | None = None
     counts: Callable[[Problem], Array] = lambda problem: problem.counts
     sigmoid: Step = right_sigmoid
     logs: Callable[[Problem, Traced], Pair] = logs_of_sigmoid
     smoothing: Step = smoothed_binary
     binary: Callable[[Problem, Traced, Pair], Traced] = binary_loss
     reduction: Reduction | Literal[""] = ""
+    last: Step = unchanged
     factor: Callable[[Problem], float] = lambda _: 1.0
     incoming: Callable[[Problem, Array], Array] = lambda _, v: v
     back: Callable[[Problem, Approx], Approx] = lambda _, g: g
@@ -357,13 +361,18 @@ class Formula:
             return log_p
         weights = self.steps.weighted(self.problem, self.steps.target(self.problem, target))
         losses = self.steps.product(weights, -log_p).sum(self.problem.axis)
+        if self.steps.rows is not None:
+            losses = self.steps.rows(self.problem, losses, log_p, self._lse(z))
         losses = chosen(self.steps.counts(self.problem), losses, 0.0)
         if options.z_loss:
-            # Over another axis there is no logsumexp for each row.
-            plain = x if self.steps.has_plain_lse else z
-            shift, _, total = self._exponentials(plain, (self.problem.axis,))
-            losses = losses + self.steps.z_loss(self.problem, log(total) + shift)
+            lse = self._lse(x if self.steps.has_plain_lse else z)
+            losses = losses + self.steps.z_loss(self.problem, lse)
         return self._reduced(losses)
+
+    def _lse(self, x: Traced) -> Traced:
+        """Return the logsumexp of each row: over another axis there is none."""
+        shift, _, total = self._exponentials(x, (self.problem.axis,))
+        return log(total) + shift
 
     def _exponentials(self, x: Traced, over: tuple[int, ...] = ()) -> tuple[Array, Traced, Traced]:
         """Return the shift, the exponentials and their sum over the given or the usual axes."""
@@ -413,7 +422,8 @@ class Formula:
                 self._shape_of_rows if self._reads_classes else losses.value.shape
             )
         total = losses.sum().reshape(()) if losses.value.ndim else losses
-        return total / self.steps.divisor(self.problem) if reduction == "mean" else total
+        made = total / self.steps.divisor(self.problem) if reduction == "mean" else total
+        return self.steps.last(self.problem, made)
 
     @property
     def _shape_of_rows(self) -> tuple[int, ...]:

@@ -251,7 +251,8 @@ def held(x: Traced, form: Format) -> Traced:
     if not ((size > form.max) | ((size < form.tiny) & (size != 0))).any():
         return Traced(x.approx, ((x, _same),))
     value = np.where(size > form.max, np.copysign(np.inf, x.value), x.value)
-    value = np.where(np.abs(value) < form.smallest / 2, 0 * x.value, value)
+    half = value.dtype.type(form.smallest) / 2  # which float64 does not hold of its own
+    value = np.where(np.abs(value) < half, 0 * x.value, value)
     # Among subnormals a rounding is not relative any more.
     coarse = np.where(np.abs(value) < form.tiny, form.smallest / form.unit_roundoff / 2, 0.0)
     error = np.where(value == 0, x.approx.error, x.approx.error + coarse)

@@ -4,7 +4,7 @@ from .alike import alike, askable
 from .declaration import Declaration, Declared, Implements, declaration_of, implements
 from .definitions import define_from, defines
 from .finding import found_in
-from .fitting import is_partial_class
+from .fitting import as_function, is_partial_class
 from .learning import SIBLINGS, learn
 from .learnt import Learnt, failing, learnt_of, restored
 from .loading import folder_of
@@ -29,6 +29,7 @@ __all__ = [
     "Place",
     "Taken",
     "alike",
+    "as_function",
     "askable",
     "declaration_of",
     "define_from",

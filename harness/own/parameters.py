@@ -59,7 +59,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "ignore_index": (
         "ignore_index", "ignore_idx", "ignore_label", "ignore_class", "ignored_index",
         "ignore_id", "ignore", "pad_id", "pad_idx", "pad_index", "padding_idx", "pad_token_id",
-        "lm_ignore_index",
+        "lm_ignore_index", "padding_index", "padding_id", "trg_pad_idx", "tgt_pad_idx",
+        "trg_pad_id", "tgt_pad_id", "pad_token", "ignore_value", "ignored_class", "void_class",
     ),
     "label_smoothing": (
         "label_smoothing", "smoothing", "label_smooth", "smooth", "smoothing_factor", "ls",
@@ -68,7 +69,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "reduction": ("reduction", "reduce_mode", "reduction_mode", "agg", "size_average", "average"),
     "logit_scale": (
         "logit_scale", "logits_scale", "logit_multiplier", "inverse_temperature", "inv_temperature",
-        "temperature", "softmax_temperature", "logits_scaling", "logit_divisor",
+        "temperature", "softmax_temperature", "logits_scaling", "logit_divisor", "logit_scaling",
     ),
     "logit_softcap": (
         "logit_softcap", "logits_softcap", "softcap", "soft_cap", "logit_soft_cap",
@@ -201,6 +202,15 @@ def linear_role_of(parameter: str, names: Collection[str], default: Any = None) 
     return role_of(parameter, default)
 
 
+def is_switch(parameter: str, default: Any) -> bool:
+    """Return whether a parameter switches something on that has its number elsewhere.
+
+    >>> is_switch("label_smooth", True), is_switch("label_smooth", 0.1), is_switch("average", True)
+    (True, False, False)
+    """
+    return isinstance(default, bool) and parameter.lower().strip("_") not in FLAGS
+
+
 def role_of(parameter: str, default: Any = None) -> Role | None:
     """Return what a parameter is by its name; None if the name is not known.
 
@@ -212,6 +222,8 @@ def role_of(parameter: str, default: Any = None) -> Role | None:
     (Role(name='target', is_firm=True), None, None)
     """
     name = parameter.lower().strip("_")
+    if is_switch(name, default):
+        return Role("from_logits") if name in LOGITS_FLAGS else None
     for table, is_firm in ((FIRM, True), (OPTIONS, True), (LOOSE, False)):
         for role, names in table.items():
             # A bias belongs to a linear loss; elsewhere `b` holds labels.

@@ -16,6 +16,7 @@ from .parameters import (
     OPTIONS,
     RECIPROCALS,
     clip_of,
+    is_switch,
     linear_role_of,
     neutral_of,
     role_of,
@@ -284,7 +285,9 @@ def read(candidate: Candidate) -> Reading:
     if not named and any(it.kind is it.VAR_POSITIONAL for it in taking):
         return _by_position(operation, forwards=forwards)
     renamed = {own: name for name, own in candidate.declaration.rename}
-    names = frozenset(it.name.lower().strip("_") for it in (*making, *named))
+    names = frozenset(
+        it.name.lower().strip("_") for it in (*making, *named) if not is_switch(it.name, it.default)
+    )
     reader = _Reader(operation, renamed, names)
     reader.sort(making, arrays=False, options=True)
     reader.sort(named, arrays=True, options=kind == "plain")

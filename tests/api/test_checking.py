@@ -140,6 +140,27 @@ def test_a_module_and_the_frameworks_own_function_are_taken() -> None:
 
 
 @pytest.mark.framework("torch")
+def test_a_class_with_a_backward_pass_of_its_own_is_called_by_its_apply() -> None:
+    import torch
+
+    class LogSumExp(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            lse = torch.logsumexp(x, -1)
+            ctx.save_for_backward(x, lse)
+            return lse
+
+        @staticmethod
+        def backward(ctx: Any, incoming: Any) -> Any:
+            x, lse = ctx.saved_tensors
+            return torch.exp(x - lse[:, None]) * incoming[:, None]
+
+    found = lossdiff.check_implementation(LogSumExp, "logsumexp", framework="torch", **NARROW)
+
+    assert found.questions > 10
+
+
+@pytest.mark.framework("torch")
 def test_the_number_of_threads_is_as_it_was_afterwards() -> None:
     import torch
 

@@ -20,6 +20,7 @@ from ..harness.own import (
     Failed,
     Left,
     Taken,
+    as_function,
     declaration_of,
     is_partial_class,
     learn,
@@ -237,11 +238,13 @@ def judged(
 def _made(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return what is called with arrays: of a partial class the object that it makes.
 
+    A class with a backward pass of its own is called by its `apply`.
+
     Raises:
         ArgumentTypeError: the class takes more arguments.
     """
     if not is_partial_class(function):
-        return function
+        return as_function(function) or function
     try:
         made: Callable[..., Any] = function()
     except Exception as error:

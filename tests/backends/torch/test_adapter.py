@@ -321,3 +321,9 @@ def test_the_environment_names_what_decides_a_result(backend: Backend) -> None:
     assert {"torch"} <= environment["versions"].keys() <= {"torch", "triton", "liger-kernel"}
     assert environment["gpu"] is None
     assert environment.keys() >= {"threads", "cpu_capability", "deterministic"}
+
+
+def test_classes_that_are_moved_to_the_end_lie_there_in_memory(backend: Backend) -> None:
+    moved = backend.moveaxis(backend.to_array(np.zeros((2, 3, 5))), 1, -1)
+
+    assert moved.view(-1, 3).shape == (10, 3)

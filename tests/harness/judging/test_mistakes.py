@@ -16,12 +16,19 @@ from lossdiff.harness.judging.problem import problem_of
 from lossdiff.harness.judging.steps import RIGHT, Formula
 from lossdiff.harness.judging.telltales import AT_KINK, GRADIENT_NEXT_TO_1, NEXT_TO_1
 
-from . import planted_forms, planted_language_models, planted_linear_losses, planted_shifts
+from . import (
+    planted_forms,
+    planted_language_models,
+    planted_linear_losses,
+    planted_public,
+    planted_shifts,
+)
 from .planted_mistakes import PLANTED, Planted
 
 assert planted_forms  # they add to the table
 assert planted_language_models
 assert planted_linear_losses
+assert planted_public
 assert planted_shifts
 
 

@@ -199,6 +199,21 @@ def test_options_are_known_by_their_other_names(numpy: Backend) -> None:
     assert np.allclose(found.implementation.function(LOGITS).sum(1), 1)
 
 
+def test_a_switch_is_no_number_and_leaves_the_number_to_its_neighbour(numpy: Backend) -> None:
+    class Smooth:
+        def __init__(self, eps: float = 0.1, *, label_smooth: bool = True) -> None:
+            self.share = eps if label_smooth else 0.0
+
+        def __call__(self, inputs: Any, targets: Any) -> Any:
+            smooth = -log_softmax(inputs).mean(1)
+            return ((1 - self.share) * losses(inputs, targets) + self.share * smooth).mean()
+
+    found = taken(Smooth, "cross_entropy", numpy)
+
+    assert dict(found.implementation.calling.options) == {"label_smoothing": "eps"}
+    assert "left alone: label_smooth=True" in found.remarks
+
+
 def test_a_small_epsilon_is_no_smoothing(numpy: Backend) -> None:
     def loss(x: Any, t: Any, eps: float = 1e-12) -> Any:
         return losses(x, t) + eps
