@@ -56,13 +56,14 @@ def by_mistake(
             for place, name in enumerate(names[id(row)]):
                 members.setdefault(name, []).append(row)
                 first[name] -= place  # of equal ones the simpler one
+        told = [it for it, rows in members.items() if len(rows) > least or any(map(_is_sure, rows))]
+        if named and not told:
+            break
         best = max(
-            members,
+            told or members,
             key=lambda it: (len(members[it]), _is_about(it, members[it], partly), first[it]),
         )
         mine = members[best]
-        if len(mine) <= least and named:
-            break
         named[best] = mine
         left = [row for row in left if best not in names[id(row)]]
     for name in list(named):
@@ -71,6 +72,11 @@ def by_mistake(
         if larger:
             named[larger] += named.pop(name)
     return named, [row for row in rows if not row.looks_like] + left
+
+
+def _is_sure(row: VerdictRow) -> bool:
+    """Return whether an answer is one of a mistake by no accident: it is no loss, of one number."""
+    return row.verdict == "inaccurate" and not row.target_kind
 
 
 def _is_about(name: str, rows: Iterable[VerdictRow], options: Iterable[str]) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from ..answers import Answers, Failure
-from ..judging import OR, SolvedCase, Verdict, looks_like
+from ..answers import VALUE, Answers, Failure
+from ..judging import OR, SolvedCase, Verdict, looks_like, of_gradients_first
 from ..verdicts import LOST_DIGITS
 
 # After so many findings that look like no usual mistake, only those are tried that were found.
@@ -50,6 +50,8 @@ class LooksOfFunctions:
             if isinstance(answer, Failure) or (is_all and not seen):
                 continue
             looks[quantity] = looks_like(solved, quantity, answer, seen, is_all=is_all)
+            if VALUE not in wrong:
+                looks[quantity] = of_gradients_first(looks[quantity])
             if is_finding:
                 seen.update(dict.fromkeys(filter(None, looks[quantity].split(OR))))
                 self._fruitless[key] += not looks[quantity]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .conventions import MEANINGS
 from .judge import judge
-from .looks_like import OR, looks_like
+from .looks_like import OR, looks_like, of_gradients_first
 from .own_rules import OwnRules, judge_own
 from .solved_case import SolvedCase, solved_case
 from .verdict import DtypeMismatch, Refusal, Remark, ShapeMismatch, Verdict
@@ -27,5 +27,6 @@ __all__ = [
     "judge",
     "judge_own",
     "looks_like",
+    "of_gradients_first",
     "solved_case",
 ]

@@ -25,7 +25,7 @@ from .rounded import logarithm_of_rounded, rounded_inside
 from .scales import constant_ratio
 from .solved_case import SolvedCase
 from .steps import Formula, Steps
-from .telltales import at_kink, next_to_1
+from .telltales import at_kink, nan_of_ignored, next_to_1
 from .traced import Approx
 
 OR = " or "  # between the names of mistakes that give the same answer
@@ -74,6 +74,19 @@ def looks_like(
     return OR.join(dict.fromkeys(names[:_SHOWN]))
 
 
+def of_gradients_first(looks: str) -> str:
+    """Return what a gradient looks like whose value is right: mistakes of gradients come first.
+
+    Args:
+        looks: what `looks_like` has returned.
+
+    >>> of_gradients_first("the sign is wrong or the gradient has the wrong sign")
+    'the gradient has the wrong sign or the sign is wrong'
+    """
+    of_values = {it.name for it in MISTAKES if VALUE in it.quantities}
+    return OR.join(sorted(looks.split(OR), key=of_values.__contains__))
+
+
 def fits(solved: SolvedCase, quantity: str, answer: NDArray[Any], steps: Steps) -> bool:
     """Return whether a computation by other steps gives an answer, and nearer than the right one.
 
@@ -108,13 +121,8 @@ def _fitting(
     if not test.is_wrong:
         return []
     has_finite = bool(np.isfinite(solved.inputs.values.astype(np.float64)).all())
-    if at_zero := list(at_kink(solved, quantity, answer, test.limit)):
-        return at_zero
-    if has_finite and not test.has_wrong_numbers:
-        # A probability that underflows has an infinite logarithm.
-        rounded = list(logarithm_of_rounded(solved, quantity, answer))
-        if rounded and (likely is None or rounded[0] in likely):
-            return rounded
+    if told := _by_place(solved, quantity, answer, test, likely):
+        return told
     names: list[str] = []
     dropped: list[tuple[str, Approx]] = []
     for it in _tried(solved, quantity, likely):
@@ -146,6 +154,27 @@ def _fitting(
         rounded_inside(solved, quantity, answer),
     )
     return list(islice((it for it in others if likely is None or it in likely), 1))
+
+
+def _by_place(
+    solved: SolvedCase,
+    quantity: str,
+    answer: NDArray[Any],
+    test: _Test,
+    likely: Collection[str] | None,
+) -> list[str]:
+    """Return what an answer is told by that is wrong in some places only, or not finite."""
+    if at_zero := list(at_kink(solved, quantity, answer, test.limit)):
+        return at_zero
+    if test.has_wrong_numbers:
+        return []
+    if ignored := list(nan_of_ignored(solved, quantity, answer)):
+        return ignored
+    if not np.isfinite(solved.inputs.values.astype(np.float64)).all():
+        return []
+    # A probability that underflows has an infinite logarithm.
+    rounded = list(logarithm_of_rounded(solved, quantity, answer))
+    return [it for it in rounded if likely is None or it in likely]
 
 
 def _tried(solved: SolvedCase, quantity: str, likely: Collection[str] | None) -> Iterable[Mistake]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...cases.model import Case
 from . import steps as right
-from .mistake import GRADIENTS, Table, of_ignored
+from .mistake import GRADIENTS, Table, of_ignored, of_weights
 from .problem import Problem
 from .steps import Steps, changed
-from .traced import Traced, chosen, clip, tanh, with_slope
+from .traced import Traced, chosen, clip, exp, log, tanh, with_slope
 
 OF_LANGUAGE_MODELS = Table()
 
@@ -18,6 +20,10 @@ def of_scales(case: Case) -> bool:
 
 def of_caps(case: Case) -> bool:
     return case.options.logit_softcap is not None
+
+
+def of_transforms(case: Case) -> bool:
+    return of_scales(case) or of_caps(case)
 
 
 def of_z_losses(case: Case) -> bool:
@@ -112,6 +118,40 @@ def gradient_without_scale() -> Steps:
     return changed(logits=unscaled)
 
 
+def _with_log_p(problem: Problem, x: Traced, other: Traced) -> Traced:
+    """Return the logits of one kind less the logsumexp of another."""
+    shift = other.value.max(problem.axis, keepdims=True)
+    return x - (log(exp(other - shift).sum(problem.axis)) + shift)
+
+
+@OF_LANGUAGE_MODELS.mistake(
+    "only the target's logit is scaled and capped, not those of the sum", of_transforms
+)
+def target_alone_transformed() -> Steps:
+    return changed(
+        logits=lambda _, x: x,
+        log_p=lambda problem, x, _p, _d: _with_log_p(problem, right.transformed(problem, x), x),
+    )
+
+
+@OF_LANGUAGE_MODELS.mistake("the target's logit is neither scaled nor capped", of_transforms)
+def sum_alone_transformed() -> Steps:
+    return changed(
+        logits=lambda _, x: x,
+        log_p=lambda problem, x, _p, _d: _with_log_p(problem, x, right.transformed(problem, x)),
+    )
+
+
+@OF_LANGUAGE_MODELS.mistake("the loss is multiplied by logit_scale, too", of_scales)
+def loss_scaled() -> Steps:
+    return changed(factor=_scale)
+
+
+@OF_LANGUAGE_MODELS.mistake("the loss is divided by logit_scale², as in distillation", of_scales)
+def loss_over_square_of_scale() -> Steps:
+    return changed(factor=lambda problem: 1 / _scale(problem) ** 2)
+
+
 # --- the z-loss ------------------------------------------------------------------------------
 
 
@@ -150,6 +190,55 @@ def z_loss_not_squared() -> Steps:
     return changed(
         z_loss=lambda problem, lse: chosen(problem.counts, lse * problem.case.options.z_loss, 0.0)
     )
+
+
+@OF_LANGUAGE_MODELS.mistake("z_loss is subtracted", of_z_losses)
+def z_loss_subtracted() -> Steps:
+    return changed(z_loss=lambda problem, lse: -right.z_loss(problem, lse))
+
+
+def _z_loss_of(z: Callable[[Problem, Traced, Traced], Traced]) -> Steps:
+    """Return steps with λ·z², of the logits of a row and their logsumexp."""
+
+    def rows(problem: Problem, losses: Traced, log_p: Traced, lse: Traced) -> Traced:
+        made = z(problem, log_p + lse, lse)
+        return losses + made * made * problem.case.options.z_loss
+
+    return changed(z_loss=lambda _, lse: lse * 0.0, rows=rows)
+
+
+def _maximum(problem: Problem, z: Traced, _: Traced) -> Traced:
+    is_largest = z.value == z.value.max(problem.axis, keepdims=True)
+    return chosen(is_largest, z, 0.0).sum(problem.axis)
+
+
+@OF_LANGUAGE_MODELS.mistake("z_loss is of the largest logit, not of lse", of_z_losses)
+def z_loss_of_maximum() -> Steps:
+    return _z_loss_of(_maximum)
+
+
+@OF_LANGUAGE_MODELS.mistake(
+    "z_loss is of lse without the maximum, which is not added back", of_z_losses
+)
+def z_loss_without_maximum() -> Steps:
+    return _z_loss_of(lambda problem, z, lse: lse - _maximum(problem, z, lse))
+
+
+@OF_LANGUAGE_MODELS.mistake("z_loss is of the sum of the logits, not of lse", of_z_losses)
+def z_loss_of_sum() -> Steps:
+    return _z_loss_of(lambda problem, z, _: z.sum(problem.axis))
+
+
+@OF_LANGUAGE_MODELS.mistake(
+    "z_loss is divided by the number of rows that count, not by their weights",
+    lambda case: _is_divided(case) and of_weights(case),
+)
+def z_loss_over_counted_rows() -> Steps:
+    def z_loss(problem: Problem, lse: Traced) -> Traced:
+        share = right.divisor(problem) / float(problem.counts.sum())
+        return right.z_loss(problem, lse) * share
+
+    return changed(z_loss=z_loss)
 
 
 @OF_LANGUAGE_MODELS.mistake("z_loss is halved: λ/2·lse²", of_z_losses)

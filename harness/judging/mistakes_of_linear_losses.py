@@ -15,7 +15,7 @@ from .traced import Approx, Array, Traced, exp
 
 OF_LINEAR_LOSSES = Table()
 _LINEAR = ("gradient_hidden", "gradient_linear_weight", "gradient_linear_bias")
-_BLOCKS = (16, 32, 64, 128)  # multiples to which vocabularies are padded
+_BLOCKS = (4, 16, 32, 64, 128)  # multiples to which vocabularies are padded
 
 
 def of_linear(case: Case) -> bool:

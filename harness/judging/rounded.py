@@ -43,7 +43,7 @@ def rounded_inside(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> I
     """Yield the narrower format in which an answer was computed, if it looks like that.
 
     Either every element is a number of that format, or the errors are too large for the dtype and
-    within those of a computation in float32.
+    within those of a computation in that format.
 
     Args:
         solved: the case.
@@ -63,18 +63,22 @@ def rounded_inside(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> I
     own = _AMPLE * FORMATS[solved.case.dtype].unit_roundoff * (error + np.abs(due))
     if (np.abs(got - due) <= own).all():
         return
-    for name in _INSIDE.get(solved.case.dtype, ()):
-        form = FORMATS[name]
+
+    def is_within(form: Format) -> bool:
         limit = _AMPLE * form.unit_roundoff * (error + np.abs(due)) + form.smallest
-        if (np.abs(got - due) > limit).any():
-            continue
-        if _are_of(got, form):
-            yield f"rounded to {name}"
-        elif name == "float32" and _are_off(got, due, form):
-            yield "computed in float32 inside"
-        else:
-            continue
-        return
+        return bool((np.abs(got - due) <= limit).all())
+
+    formats = [FORMATS[name] for name in _INSIDE.get(solved.case.dtype, ())]
+    for form in formats:
+        if is_within(form) and _are_of(got, form):
+            yield f"rounded to {form.name}"
+            return
+    # A single number may be as wrong as in 16 bits for any reason.
+    told = [it for it in formats if it.name == "float32" or got.size >= _FEW]
+    for form in sorted(told, key=lambda it: it.unit_roundoff):
+        if is_within(form) and _are_off(got, due, form):
+            yield f"computed in {form.name} inside"
+            return
 
 
 def logarithm_of_rounded(solved: SolvedCase, quantity: str, answer: NDArray[Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from .traced import Approx
 
 _FEW = 3  # elements of which one ratio is no accident
 _DIGITS = 6
+_LOOSE = 2.0**10  # units of the roundoff: with a larger error, some ratio fits by accident
 _ROUND = tuple(
     sorted({factor * 10.0**power for power in range(7) for factor in (1, 2, 4, 5, 8)} | {3.0, 16.0})
 )
@@ -45,14 +46,17 @@ def constant_ratio(
     best = int(np.argmax(np.abs(due) - limit))
     ratio = got[best] / due[best]
     slack = limit[best] / abs(due[best]) * 4
+    if slack > _LOOSE * roundoff:
+        return
     for size, text in _names(solved):
         if abs(ratio / size - 1) <= slack and _follows(got, due, size, limit):
             yield text
             return
     if (np.abs(due) > limit).sum() < _FEW or abs(ratio - 1) <= slack or not ratio:
         return
-    if _follows(got, due, ratio, limit * (2 + abs(ratio))):
-        yield _times(float(f"{ratio:.{_DIGITS}g}"))
+    shown = float(f"{ratio:.{_DIGITS}g}")
+    if shown != 1 and _follows(got, due, ratio, limit * (2 + abs(ratio))):
+        yield _times(shown)
 
 
 def _follows(got: Any, due: Any, ratio: float, limit: Any) -> bool:

@@ -79,6 +79,12 @@ def test_a_mistake_that_fits_one_finding_of_many_is_no_cause() -> None:
     assert [cause.what for cause in causes(given)] == [f"looks like: {TWICE}", "a wrong number"]
 
 
+def test_one_answer_that_is_no_loss_is_enough_for_a_cause() -> None:
+    given = [*wrong(40, TWICE), *wrong(1, SIGN, start=40, target_kind="")]
+
+    assert [cause.what for cause in causes(given)][1] == f"looks like: {SIGN}"
+
+
 def test_a_factor_on_top_of_a_mistake_holds_for_zeros_as_well() -> None:
     given = [*wrong(4, "weight is not applied, 10 times too large"),
              *wrong(3, "weight is not applied", start=4)]  # fmt: skip

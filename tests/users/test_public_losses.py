@@ -59,8 +59,8 @@ FUNCTIONS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "a class with state": (SoftmaxCrossEntropy, "cross_entropy", {"ranks": {2}}),
 }
 PLANTED = [
-    ("(loss, gradient)", "sign", "looks like: the sign is wrong"),
-    ("(loss, gradient)", "sum", "looks like: the sum, where the mean is due"),
+    ("(loss, gradient)", "sign", "looks like: the gradient has the wrong sign"),
+    ("(loss, gradient)", "sum", "looks like: the gradient is that of the sum"),
     ("(loss, gradient)", "no shift", "looks like: no shift: the exponentials overflow"),
     ("(loss, gradient)", "in place", "mutates:logits"),
     ("labels first", "half", "looks like: "),

@@ -14,7 +14,12 @@ from lossdiff.harness.judging import OR, SolvedCase, judge, looks_like, solved_c
 from lossdiff.harness.judging.mistakes import MISTAKES
 from lossdiff.harness.judging.problem import problem_of
 from lossdiff.harness.judging.steps import RIGHT, Formula
-from lossdiff.harness.judging.telltales import AT_KINK, GRADIENT_NEXT_TO_1, NEXT_TO_1
+from lossdiff.harness.judging.telltales import (
+    AT_KINK,
+    GRADIENT_NEXT_TO_1,
+    NAN_OF_IGNORED,
+    NEXT_TO_1,
+)
 
 from . import (
     planted_forms,
@@ -22,6 +27,7 @@ from . import (
     planted_linear_losses,
     planted_public,
     planted_shifts,
+    planted_transforms,
 )
 from .planted_mistakes import PLANTED, Planted
 
@@ -30,6 +36,7 @@ assert planted_language_models
 assert planted_linear_losses
 assert planted_public
 assert planted_shifts
+assert planted_transforms
 
 
 def answer_of(fault: Planted, solved: SolvedCase) -> Any:
@@ -147,6 +154,40 @@ def test_digits_that_are_lost_next_to_1_are_no_other_format(dtype: str) -> None:
     answer = half * (one + np.tanh(half * solved.inputs.values))
 
     assert looks_like(solved, "value", answer) == NEXT_TO_1
+
+
+def test_a_nan_that_comes_from_an_ignored_row_is_told_from_an_overflow() -> None:
+    case = "cross_entropy/index.some_ignored/float32/4x10/nan_where_ignored/-/0"
+    solved = solved_case(Case.parse(case))
+    right = solved.solution.quantities["gradient_logits"].to_float().astype(np.float32)
+    ignored = np.isnan(solved.inputs.values)
+    assert ignored.any()
+
+    answer = np.where(ignored, np.nan, right).astype(np.float32)
+    everywhere = np.full_like(right, np.nan)
+
+    assert looks_like(solved, "gradient_logits", answer) == NAN_OF_IGNORED
+    assert looks_like(solved, "value", np.array(np.nan, np.float32)) == NAN_OF_IGNORED
+    assert looks_like(solved, "gradient_logits", everywhere) == ""
+
+
+def test_a_computation_in_16_bits_is_told_though_its_result_is_not_rounded() -> None:
+    solved = solved_case(
+        Case.parse("cross_entropy/index.random/float32/33x33/normal/reduction=none/0")
+    )
+    x = solved.inputs.values
+    lse = np.log(np.exp(x).sum(1)).astype(np.float16).astype(np.float32)
+
+    answer = lse - x[np.arange(33), solved.inputs.target]
+
+    assert looks_like(solved, "value", answer) == "computed in float16 inside"
+
+
+def test_a_ratio_next_to_1_is_no_wrong_sign() -> None:
+    solved = solved_case(Case.parse("softmax/float64/4x10/normal/-/0"))
+    right = solved.solution.quantities["value"].to_float()
+
+    assert looks_like(solved, "value", right * (1 + 1e-13)) == ""
 
 
 def test_known_mistakes_are_looked_for_in_large_arrays_and_where_numbers_are_not_finite() -> None:
