@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-from ..harness.judging import MEANINGS, OR
+from ..harness.judging import MEANINGS, NAN_OF_IGNORED, OR
 from ..harness.runfile import VerdictRow
 from ..harness.verdicts import CONVENTION, kind_of
 
@@ -75,8 +75,9 @@ def by_mistake(
 
 
 def _is_sure(row: VerdictRow) -> bool:
-    """Return whether an answer is one of a mistake by no accident: it is no loss, of one number."""
-    return row.verdict == "inaccurate" and not row.target_kind
+    """Return whether an answer is no single number that a mistake fits by accident."""
+    is_no_loss = row.verdict == "inaccurate" and not row.target_kind
+    return is_no_loss or row.looks_like == NAN_OF_IGNORED
 
 
 def _is_about(name: str, rows: Iterable[VerdictRow], options: Iterable[str]) -> bool:

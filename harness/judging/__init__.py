@@ -12,10 +12,12 @@ from .judge import judge
 from .looks_like import OR, looks_like, of_gradients_first
 from .own_rules import OwnRules, judge_own
 from .solved_case import SolvedCase, solved_case
+from .telltales import NAN_OF_IGNORED
 from .verdict import DtypeMismatch, Refusal, Remark, ShapeMismatch, Verdict
 
 __all__ = [
     "MEANINGS",
+    "NAN_OF_IGNORED",
     "OR",
     "DtypeMismatch",
     "OwnRules",

@@ -215,7 +215,12 @@ def _weight_on(*, one: bool) -> Steps:
 # --- sums of exponentials --------------------------------------------------------------------
 
 
-@OF_SMOOTHING.mistake("the maximum stands for the logsumexp", of_softmax)
+def _is_not_huge(case: Case) -> bool:
+    """Whether the logarithm of a sum is more than a rounding of the logits."""
+    return of_softmax(case) and case.family != "finfo_max"
+
+
+@OF_SMOOTHING.mistake("the maximum stands for the logsumexp", _is_not_huge)
 def maximum_for_logsumexp() -> Steps:
     return changed(addends=lambda problem, e: chosen(_is_largest(problem), e, 0.0))
 

@@ -46,7 +46,7 @@ def constant_ratio(
     best = int(np.argmax(np.abs(due) - limit))
     ratio = got[best] / due[best]
     slack = limit[best] / abs(due[best]) * 4
-    if slack > _LOOSE * roundoff:
+    if slack > _LOOSE * roundoff and (np.abs(due) > limit).sum() < _FEW:
         return
     for size, text in _names(solved):
         if abs(ratio / size - 1) <= slack and _follows(got, due, size, limit):
