@@ -73,10 +73,13 @@ class Answers:
     Attributes:
         case: the operation, dtype, shape and options.
         inputs: the arrays of the case.
+        cotangent: that of the value, in its shape; None for that of the case, of which the
+            Hessian-vector product is asked, too.
     """
 
     case: Case
     inputs: Inputs
+    cotangent: Floats | None = None
 
     @cached_property
     def solution(self) -> Solution:
@@ -137,8 +140,8 @@ class Answers:
 
     def _incoming(self) -> Floats:
         """Return the size of what comes into the loss of each row or element from above."""
-        case = self.case
-        cotangent = np.abs(case.cotangent(case.defined_shape))
+        case, given = self.case, self.cotangent
+        cotangent = np.abs(case.cotangent(case.defined_shape) if given is None else given)
         if not cotangent.ndim:
             losses = case.shape if case.contract.result == "elements" else case.shape[:-1]
             is_mean = "reduction" in case.contract.options and case.options.reduction == "mean"
@@ -202,7 +205,7 @@ class Answers:
 
     def _traced(self, formula: Formula) -> Traced:
         if formula not in self._known:
-            outputs = quantities_of(formula, self.case, self.inputs)
+            outputs = quantities_of(formula, self.case, self.inputs, self.cotangent)
             form = FORMATS[self.case.dtype]
             # Of a second derivative no bound is as narrow as what pairs lose.
             rough = [it for name, it in outputs.items() if name == HVP_LOGITS]
@@ -211,13 +214,16 @@ class Answers:
         return self._known[formula]
 
 
-def quantities_of(formula: Formula, case: Case, inputs: Inputs) -> dict[str, graph.Array]:
+def quantities_of(
+    formula: Formula, case: Case, inputs: Inputs, seed: Floats | None = None
+) -> dict[str, graph.Array]:
     """Return the graph of a formula and of its gradients, an array for each quantity.
 
     Args:
         formula: the formula.
         case: the shape, the target and the options.
         inputs: the arrays of the case; of them only those are read that the graph holds.
+        seed: the cotangent; None for that of the case, and its second derivative.
     """
     arguments = Arguments.of(case, inputs)
     value = reshaped(value_of(formula, arguments, case), case.defined_shape)
@@ -227,10 +233,11 @@ def quantities_of(formula: Formula, case: Case, inputs: Inputs) -> dict[str, gra
     wrt: dict[str, graph.Array] = {GRADIENT_LOGITS: arguments.x}
     if isinstance(arguments.target, graph.Array) and case.target_kind in OF_NUMBERS:
         wrt[GRADIENT_TARGET] = arguments.target
-    cotangent = broadcast(constant(case.cotangent(value.shape)), value.shape)
+    weights = case.cotangent(value.shape) if seed is None else seed
+    cotangent = broadcast(constant(weights), value.shape)
     for name, gradient in zip(wrt, gradients(value, cotangent, list(wrt.values())), strict=True):
         outputs[name] = reshaped(gradient, case.shape)
-        if case.is_probed and name == GRADIENT_LOGITS:
+        if case.is_probed and seed is None and name == GRADIENT_LOGITS:
             direction = reshaped(constant(case.direction()), gradient.shape)
             second = second_derivative(gradient, direction, arguments.x)
             outputs[HVP_LOGITS] = reshaped(second, case.shape)

@@ -26,6 +26,7 @@ from ..answers import (
 from ..bounds import SOUND, Arrays, ladder_of
 from ..oracle import Floats
 from ..verdicts import AGAIN
+from .exact import exact_pairs, where_agreed
 from .forms import Answered, AnswerPair, Form, Relation
 from .metamorphic import RELATIONS
 
@@ -76,7 +77,7 @@ def check_probe(case: Case, claim: Claim, probe: ProbeAnswers) -> list[RelationC
     checks = list(_repetition(probe.first, probe.second))
     numbers = comparable(case, inputs, probe.first)
     for relation in RELATIONS:
-        if "value" in numbers and relation.is_asked(case, claim):
+        if "value" in numbers and relation.holds_for(case, claim):
             answers = probe.forms.get(relation.name, ())
             checks += _relation(relation, Answered(form, numbers), answers)
     return checks
@@ -126,8 +127,13 @@ def _relation(
     A missing value ends the comparison, since the relation combines all of them; a missing
     gradient only takes its own quantity out of it.
     """
-    others = []
-    for form, found in zip(relation.forms(plain.form), answers, strict=True):
+    forms, others = relation.forms(plain.form), []
+    exact = None
+    if plain.form.case.contract.is_defined:
+        exact = exact_pairs(relation, plain.form, forms)
+        if exact is None:
+            return
+    for form, found in zip(forms, answers, strict=True):
         numbers = comparable(form.case, form.inputs, found)
         if "value" not in numbers:
             yield RelationCheck(relation.name, "value", False, note=_why_not(found["value"]))
@@ -137,7 +143,8 @@ def _relation(
             yield RelationCheck(relation.name, quantity, False, note=note)
         others.append(Answered(form, numbers))
     for pair in relation.compare(plain, tuple(others)):
-        yield _compared(relation, plain.form.case, pair)
+        agreed = pair if exact is None else where_agreed(pair, exact[pair.quantity])
+        yield _compared(relation, plain.form.case, agreed)
 
 
 def _why_not(answer: NDArray[Any] | Failure) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from ...backends.claim import Claim
 from ...cases.model import Case, Inputs
 from ..bounds import Algorithm, Arrays, bound, float64_solution
+from ..formula import Answers
 from ..oracle import Floats, Solution, solve
 
 # Gradients that are sums over the rows of a batch; all other arrays have a row for each.
@@ -31,6 +32,12 @@ class Form:
     inputs: Inputs
     cotangent: Floats
 
+    @cached_property
+    def by_formula(self) -> Answers | None:
+        """The right answers and bounds of an operation that a user has defined."""
+        is_defined = self.case.contract.is_defined
+        return Answers(self.case, self.inputs, self.cotangent) if is_defined else None
+
 
 @dataclass(frozen=True)
 class Answered:
@@ -50,6 +57,12 @@ class Answered:
         if self.form.case.contract.is_linear:  # the cases that are probed are small
             return solve(self.case, self.form.inputs)
         return float64_solution(self.form.case, self.form.inputs, self.form.cotangent, self.answers)
+
+    def bound(self, quantity: str, algorithm: Algorithm) -> Floats:
+        """Return the largest error of an algorithm in a quantity, element by element."""
+        if self.form.by_formula is not None:
+            return self.form.by_formula.bound(quantity, algorithm)
+        return bound(self.case, self.solution, quantity, algorithm)
 
 
 Limit = Callable[[Algorithm], Floats]
@@ -77,7 +90,8 @@ class Relation:
 
     Attributes:
         name: its name in the verdict `relation:NAME`; `verdicts.RELATION_MEANINGS` states it.
-        holds_for: a predicate of the cases and implementations that the relation applies to.
+        holds_for: a predicate of the cases and implementations that the relation applies to; of an
+            operation that a user has defined its formula says whether it holds (`exact`).
         forms: a function that returns the transformed forms of a form.
         compare: a function that yields the pairs to compare, given the original answer and those
             to the transformed forms.
@@ -87,10 +101,6 @@ class Relation:
     holds_for: Callable[[Case, Claim], bool]
     forms: Callable[[Form], tuple[Form, ...]]
     compare: Callable[[Answered, tuple[Answered, ...]], Iterator[AnswerPair]]
-
-    def is_asked(self, case: Case, claim: Claim) -> bool:
-        """Return whether the relation is checked on a case of an implementation."""
-        return not case.contract.is_defined and self.holds_for(case, claim)
 
 
 def summed(parts: list[tuple[Answered, str, Callable[[Floats], Floats]]]) -> Limit:
@@ -103,8 +113,7 @@ def summed(parts: list[tuple[Answered, str, Callable[[Floats], Floats]]]) -> Lim
     def limit(algorithm: Algorithm) -> Floats:
         total: Floats = np.zeros(())
         for answered, quantity, shaped in parts:
-            limits = bound(answered.case, answered.solution, quantity, algorithm)
-            total = total + shaped(limits)
+            total = total + shaped(answered.bound(quantity, algorithm))
         return total
 
     return limit

@@ -56,7 +56,9 @@ def _takes_both(case: Case, claim: Claim) -> bool:
 
 
 def _is_symmetric(case: Case, claim: Claim) -> bool:
-    """Return whether the operation has a symmetry between x and −x."""
+    """Return whether the operation has, or may have, a symmetry between x and −x."""
+    if case.contract.is_defined:
+        return case.target_kind == "multi_label"
     return not case.contract.reads_classes and case.operation != "exp"
 
 

@@ -40,7 +40,7 @@ def probe(backend: Backend, mode: str, case: Case, observation: Observation) -> 
     forms: dict[str, tuple[Answers, ...]] = {}
     for relation in RELATIONS:
         # A relation compares its transformed calls with the value of the plain call.
-        is_asked = relation.is_asked(case, implementation.claim)
+        is_asked = relation.holds_for(case, implementation.claim)
         if is_asked and not isinstance(first["value"], Failure):
             forms[relation.name] = tuple(map(answered, relation.forms(plain)))
     found = dict(observation.answers)
