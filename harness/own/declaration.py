@@ -6,15 +6,19 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from numbers import Integral, Real
 from typing import Any, TypeVar, get_args
 
 from ...backends.claim import NO_LIMITS, Layout, Limits
-from ...cases.operations import DTYPES, OPERATIONS
+from ...cases.operations import DTYPES, OPERATIONS, Reduction
 from ...errors import DeclarationError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _LIMITS = {field.name for field in fields(Limits)} - {"fixed"}
 _SETS = {"dtypes", "ranks", "required"}
+_RANKS = range(6)
+_WHOLE = {"ignore_index"}
+_NUMBERS = {"label_smoothing", "logit_scale", "logit_softcap", "z_loss", "denominator"}
 REGISTER = "__lossdiff_declared__"  # a list among the globals of the module that declares
 
 
@@ -185,11 +189,30 @@ def check(declaration: Declaration) -> None:
         _named(f"target of {operation}", kind, contract.targets)
     for dtype in (*limits.dtypes, *((limits.result_dtype,) if limits.result_dtype else ())):
         _named("dtype", dtype, DTYPES)
-    for option, _ in limits.fixed:
-        _named(f"option of {operation}", option, contract.options)
+    for option, value in limits.fixed:
+        _fixed(operation, option, value)
+    for rank in limits.ranks:
+        if rank not in _RANKS:
+            raise DeclarationError(
+                f"ranks has {rank!r}; questions have {_RANKS[0]} to {_RANKS[-1]} axes"
+            )
     for option, _ in declaration.rename:
         _named(f"option of {operation}", option, (*contract.arrays, *contract.options))
     _named("layout", declaration.layout, get_args(Layout))
+
+
+def _fixed(operation: str, option: str, value: object) -> None:
+    """Refuse an option that the operation does not have, or a value that it cannot have."""
+    allowed = OPERATIONS[operation].options
+    if option not in allowed:
+        # Whoever misspells a keyword of `implements` finds it here, too.
+        _named(f"option of {operation}", option, (*allowed, *(implements.__kwdefaults__ or {})))
+    if option == "reduction":
+        _named("reduction", value, get_args(Reduction))
+    elif option in _WHOLE and (isinstance(value, bool) or not isinstance(value, Integral)):
+        raise DeclarationError(f"{option} is {value!r}; it must be a whole number")
+    elif option in _NUMBERS and (isinstance(value, bool) or not isinstance(value, Real | None)):
+        raise DeclarationError(f"{option} is {value!r}; it must be a number")
 
 
 def _named(what: str, given: object, allowed: Collection[str]) -> str:

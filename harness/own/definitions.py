@@ -82,6 +82,8 @@ def _file_of(source: str) -> Path | None:
     if source.endswith(".py"):
         return Path(source) if Path(source).is_file() else None
     parts = Path(*source.split("."))
+    if not parts.name:
+        return None
     for folder in map(Path, [".", *sys.path]):
         for file in (folder / parts.with_suffix(".py"), folder / parts / "__init__.py"):
             if file.is_file():

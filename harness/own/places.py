@@ -67,7 +67,7 @@ def place_of(text: str) -> Place:
     """
     if text.endswith(".ipynb"):
         raise UserFileError(f"{text} is a notebook: export it as a Python file, and name that")
-    if "/" in text and Path(text).is_dir():
+    if not _MODULE.fullmatch(text) and Path(text).is_dir():
         raise UserFileError(f"{text} is a folder: name a file in it, or a module by its dots")
     found = _FILE.fullmatch(text) or _MODULE.fullmatch(text)
     if found is None:

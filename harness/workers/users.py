@@ -40,7 +40,10 @@ class UsersFunctions:
         for place in places:
             found, others = found_in(place, framework)
             if not found:
-                line = f"{place} holds no function named after an operation{_reasons(others)}"
+                line = (
+                    f"{place} holds no function named after an operation{_reasons(others)}; "
+                    f"say what one is: {place}:FUNCTION=OPERATION"
+                )
                 raise UserFileError(line)
             for candidate in found:
                 if candidate.name in candidates:

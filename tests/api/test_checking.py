@@ -183,6 +183,13 @@ def test_the_number_of_threads_is_as_it_was_afterwards() -> None:
         ((softmax, "softmax"), {"dtypes": {"f4"}}, DeclarationError, "'f4' is no dtype"),
         ((softmax, "softmax"), {"targets": {"index"}}, DeclarationError, "no target of softmax"),
         ((softmax, "softmax"), {"reductoin": "mean"}, DeclarationError, "no option of softmax"),
+        ((softmax, "softmax"), {"dtype": {"float32"}}, DeclarationError, "did you mean dtypes?"),
+        ((softmax, "softmax"), {"ranks": {7}}, DeclarationError, "ranks has 7; questions have 0"),
+        ((softmax, "softmax"), {"seed": "a"}, ArgumentTypeError, "seed is 'a'; it must be a whole"),
+        ((softmax, "softmax"), {"seed": -1}, ArgumentValueError, "seed is -1; it must not be"),
+        ((softmax, "nll_loss"), {"reduction": "nune"}, DeclarationError, "did you mean none?"),
+        ((softmax, "nll_loss"), {"ignore_index": 0.5}, DeclarationError, "must be a whole number"),
+        ((softmax, "cross_entropy"), {"label_smoothing": "x"}, DeclarationError, "be a number"),
         ((softmax, "softmax"), {"expected": "no.toml"}, ExpectedError, "cannot read no.toml"),
     ],
 )  # fmt: skip

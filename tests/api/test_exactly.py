@@ -209,3 +209,12 @@ def test_a_wrong_argument_is_refused_with_one_line(
 def test_the_errors_are_those_that_python_has_for_arguments() -> None:
     assert issubclass(ArgumentTypeError, TypeError)
     assert issubclass(ArgumentValueError, ValueError)
+
+
+@pytest.mark.framework("torch")
+def test_a_tensor_that_wants_a_gradient_is_an_array_like_any_other() -> None:
+    import torch
+
+    logits = torch.tensor([[0.0, 0.0]], requires_grad=True)
+
+    assert lossdiff.exact("softmax", logits).value.tolist() == [[0.5, 0.5]]

@@ -71,7 +71,7 @@ def test_hostile_functions_end_with_1_and_print_nothing(lossdiff: Any) -> None:
     [
         ("def softmax(:", "mine.py cannot be imported: SyntaxError: invalid syntax (mine.py, line"),
         ("import sys; sys.exit(0)", "mine.py cannot be imported: SystemExit: 0"),
-        ("x = 1", "mine.py holds no function named after an operation"),
+        ("x = 1", "mine.py holds no function named after an operation; say what one is:"),
     ],
 )
 def test_a_users_file_that_cannot_be_used_ends_with_2(
@@ -81,6 +81,22 @@ def test_a_users_file_that_cannot_be_used_ends_with_2(
 
     assert ended.status == Status.USAGE
     assert expected in ended.error
+
+
+def test_a_file_with_nearly_this_name_is_named(lossdiff: Any) -> None:
+    write("fused_loss.py", "x = 1")
+
+    ended = lossdiff("check", *NUMPY, "--impl", "numpy=fused_los.py")
+
+    assert ended.error == "lossdiff: there is no file fused_los.py; did you mean fused_loss.py?"
+
+
+@pytest.mark.parametrize("place", [".", "..", "torch=."])
+def test_a_folder_is_no_place_of_a_function(lossdiff: Any, place: str) -> None:
+    ended = lossdiff("check", *NUMPY, "--impl", f"numpy={place}")
+
+    assert ended.status == Status.USAGE
+    assert "internal error" not in ended.error
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,10 @@ def array_of(name: str, given: object) -> Array:
     Raises:
         ArgumentTypeError: it holds no numbers, or is no array.
     """
-    exactly = written(given)
+    framework = framework_of_array(given)
+    exactly = written(given) if framework in (None, PLAIN) else None
     if exactly is not None:
         return exactly.astype(np.float64)
-    framework = framework_of_array(given)
     array: Array
     try:
         array = (

@@ -146,6 +146,8 @@ def ask(
     rows: list[Reply] = []
     absent: dict[str, str] = {}
     not_taken: dict[str, str] = {}
+    if isinstance(frameworks, str):  # whose letters would be names
+        frameworks = (frameworks,)
     if frameworks is not None:
         for name in frameworks:
             named("framework", name, FRAMEWORKS)

@@ -28,7 +28,7 @@ from ..harness.own import (
 )
 from ..harness.runfile import WorkerRow
 from .expected import Expected, expected_of
-from .frameworks import backend_of, framework_for, named
+from .frameworks import backend_of, framework_for, named, whole
 from .isolated import checked_in_workers
 from .items import match
 from .recording import record
@@ -95,6 +95,7 @@ def check_implementation(
             raise ArgumentValueError(
                 f"the mode {mode!r} needs a process of its own: give isolate=True"
             )
+    whole("seed", seed)
     declaration = declaration_of(operation, **declared)
     known = expected_of(expected)
     about: dict[str, Any] = {

@@ -43,6 +43,20 @@ def named(what: str, given: object, allowed: Iterable[str]) -> str:
     raise ArgumentValueError(f"{given!r} is no {what}{meant} (allowed: {', '.join(names)})")
 
 
+def whole(what: str, given: object) -> int:
+    """Return a whole number that is not negative.
+
+    Raises:
+        ArgumentTypeError: it is no whole number.
+        ArgumentValueError: it is negative.
+    """
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise ArgumentTypeError(f"{what} is {given!r}; it must be a whole number")
+    if given < 0:
+        raise ArgumentValueError(f"{what} is {given}; it must not be negative")
+    return given
+
+
 def backend_of(framework: str) -> Backend:
     """Import a framework in this process, and return a new backend of it.
 

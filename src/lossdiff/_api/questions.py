@@ -18,7 +18,7 @@ from ..harness.own import Declaration, Taken, declaration_of, questions_for
 from .checking import SUITES as ASKED
 from .checking import called, judged, taken_from
 from .expected import expected_of
-from .frameworks import backend_of, named
+from .frameworks import backend_of, named, whole
 from .items import note, plan
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def parametrize(
     named("operation", operation, OPERATIONS)
     named("framework", framework, FRAMEWORKS)
     chosen = named("suite", suite or ("full" if os.environ.get(FULL) else "quick"), ASKED)
+    whole("seed", seed)
     claim = _claim(operation, framework, declaration_of(operation, **declared))
     said = tuple(sorted(declared.items()))
     questions = [Question(case.id, framework, said)

@@ -31,7 +31,7 @@ def written(given: object) -> NDArray[np.object_] | None:
         if array.dtype.kind not in "OU" or _is_plain(given):
             return None
         return np.asarray(np.frompyfunc(decimal_of, 1, 1)(array), object)
-    except (InvalidOperation, TypeError, ValueError):
+    except (InvalidOperation, TypeError, ValueError, RuntimeError):  # of others' arrays, too
         return None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -54,11 +56,18 @@ def checked_place(text: str) -> str:
     except InputError as error:
         raise click.UsageError(str(error)) from error
     if place.file is not None and not place.file.is_file():
-        raise click.UsageError(f"there is no file {place.source}")
+        raise click.UsageError(f"there is no file {place.source}{_near(place.file)}")
     absolute = place.absolute()
     if any("\ud800" <= sign <= "\udfff" for sign in absolute):
         raise click.UsageError(f"{shown(absolute)} is not UTF-8: move or rename it")
     return absolute
+
+
+def _near(file: Path) -> str:
+    """Return which file of the same folder has nearly this name, to be appended."""
+    names = [it.name for it in file.parent.glob("*.py")] if file.parent.is_dir() else []
+    near = get_close_matches(file.name, names, 1)
+    return f"; did you mean {file.parent / near[0]}?" if near else ""
 
 
 def selection_options(command: C) -> C:

@@ -52,6 +52,7 @@ def test_what_it_is_may_be_any_name_of_the_table() -> None:
     [
         ("losses.ipynb", "is a notebook"),
         ("{folder}", "is a folder"),
+        (".", ". is a folder"),
         ("my-loss", "'my-loss' is no place of a function; allowed: mine.py, package.losses, or"),
         ("mine.py:", "names no object after the colon"),
         ("mine.py:=softmax", "names no object after the colon"),
