@@ -7,7 +7,7 @@ has died. `pytest_suite` is the file that pytest-benchmark runs in each of them,
 
 from __future__ import annotations
 
-from .bench import Timing, time_passes
+from .bench import Timing, require_pytest_benchmark, time_passes
 from .benchmarks import BENCH_SUITES, THREADS, bench_suite, is_timed
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "Timing",
     "bench_suite",
     "is_timed",
+    "require_pytest_benchmark",
     "time_passes",
 ]

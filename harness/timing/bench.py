@@ -95,8 +95,7 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
         BenchError: pytest-benchmark is missing, or one of its processes failed.
         OutputError: a file of another kind stands where one of its files is to be.
     """
-    if find_spec("pytest_benchmark") is None:
-        raise BenchError("pytest-benchmark is not installed; pip install 'lossdiff[bench]'")
+    require_pytest_benchmark()
     timing = introduced(timing, frameworks)
     processes = schedule(run, frameworks, timing)
     for process in processes:
@@ -115,6 +114,16 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
     finally:
         run.add(summaries(run))
     return blame.count
+
+
+def require_pytest_benchmark() -> None:
+    """Find out that nothing can be timed before the answers are judged, which takes minutes.
+
+    Raises:
+        BenchError: pytest-benchmark is missing.
+    """
+    if find_spec("pytest_benchmark") is None:
+        raise BenchError("pytest-benchmark is not installed; pip install 'lossdiff[bench]'")
 
 
 def introduced(timing: Timing, frameworks: Sequence[str]) -> Timing:

@@ -21,6 +21,7 @@ from ..harness.timing import (
     Timing,
     bench_suite,
     is_timed,
+    require_pytest_benchmark,
     time_passes,
 )
 from ..harness.verdicts import is_finding
@@ -96,6 +97,8 @@ def command(
     **selection: Any,
 ) -> int:
     """Judge and time every framework; the JSON of pytest-benchmark is kept beside the run."""
+    if not dry_run:
+        require_pytest_benchmark()
     # No cache: the first call is timed too, and must compile.
     suite_ = bench_suite(operations, dtype, suite_name, shapes)
     names = ", ".join("x".join(map(str, shape)) for shape in shapes)
