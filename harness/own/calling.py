@@ -51,15 +51,15 @@ def bound_vjp(
             return _linear_gradients(cotangent, call(*arrays, **options)[1:])
         gradient = call(*arrays, **options)[1]
         gradient = gradient[0] if isinstance(gradient, tuple) else gradient
-        return (_back(_times(cotangent, gradient), calling, backend),)
+        return (_times(cotangent, _back(gradient, calling, backend)),)
 
     def from_object(cotangent: Any, *arrays: Any, **options: Any) -> tuple[Any, ...]:
         made = call(*arrays, **options)[1]
         takes_cotangent = parameters_of(made.backward) != frozenset()
         gradient = made.backward(cotangent) if takes_cotangent else made.backward()
         gradient = gradient[0] if isinstance(gradient, tuple) else gradient
-        gradient = gradient if takes_cotangent else _times(cotangent, gradient)
-        return (_back(gradient, calling, backend),)
+        gradient = _back(gradient, calling, backend)
+        return (gradient if takes_cotangent else _times(cotangent, gradient),)
 
     return from_pair if calling.returns == "value_and_gradient" else from_object
 
@@ -69,25 +69,36 @@ def gradient_of(
 ) -> Callable[..., Any] | None:
     """Return the gradient of a candidate that is not differentiated; None if it has none."""
     if candidate.vjp is not None:
-        return bound_by_hand(candidate.vjp, calling)
+        return bound_by_hand(candidate.vjp, calling, backend)
     return bound_vjp(candidate.function, calling, backend)
 
 
-def bound_by_hand(vjp: Callable[..., Any], calling: Calling) -> Callable[..., Any]:
+def bound_by_hand(
+    vjp: Callable[..., Any], calling: Calling, backend: Backend
+) -> Callable[..., Any]:
     """Return a gradient that is written by hand, with options under the function's own names.
 
     Args:
         vjp: `(cotangent, values, [target], *, options) -> gradients`.
         calling: how the function is called whose gradient it is.
+        backend: moves the axis of the classes, where the function has it at the end.
     """
     taken = parameters_of(vjp)
     defaults = _defaults(calling)
     always = dict(calling.always)
+    is_of_logits = "linear_weight" not in dict(calling.arguments)
+    is_rearranged = is_of_logits and (calling.shifts or calling.layout == "classes_last")
 
     def call(cotangent: Any, *arrays: Any, **options: Any) -> Any:
         passed = {**always, **_named(calling, {**defaults, **options})}
         given = {name: it for name, it in passed.items() if taken is None or name in taken}
-        return vjp(cotangent, *arrays, **given)
+        if not is_rearranged:
+            return vjp(cotangent, *arrays, **given)
+        arranged = _arranged(*arrays, calling=calling, backend=backend)[: len(arrays)]
+        gradients = vjp(cotangent, *arranged, **given)
+        if not isinstance(gradients, tuple | list):
+            return gradients
+        return tuple(it if it is None else _back(it, calling, backend) for it in gradients)
 
     return call
 
@@ -117,12 +128,7 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
     def call(*arrays: Any, **options: Any) -> Any:
         given = dict(zip(order, arrays, strict=False))
         values, target = given["values"], given.get("target")
-        if last:
-            values = _last(values, backend)
-            target = target if target is None else _last_like(target, values, backend)
-        if calling.shifts and target is not None:
-            values = backend.concatenated([values, values[..., -1:, :]], -2)
-            target = backend.concatenated([target[..., :1], target], -1)
+        values, target = _arranged(values, target, calling=calling, backend=backend)
         given |= {"values": values, "target": target}
         positional = [given[role] for role, parameter in calling.arguments if not parameter]
         named = {parameter: given[role] for role, parameter in calling.arguments if parameter}
@@ -138,6 +144,19 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
         return getattr(made, "forward", made)(*positional, **named), made
 
     return call
+
+
+def _arranged(
+    values: Any, target: Any = None, *, calling: Calling, backend: Backend
+) -> tuple[Any, Any]:
+    """Return the values and the target as the function has their axes and rows."""
+    if calling.layout == "classes_last":
+        values = _last(values, backend)
+        target = target if target is None else _last_like(target, values, backend)
+    if calling.shifts and target is not None:
+        values = backend.concatenated([values, values[..., -1:, :]], -2)
+        target = backend.concatenated([target[..., :1], target], -1)
+    return values, target
 
 
 def _defaults(calling: Calling) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ...cases.operations import OPERATIONS, Options
 from ..answers import one_line
 from .axes import Axes
 from .callables import default_of
-from .plain_question import SHAPE, Asker, Guess, Reply
+from .plain_question import Asker, Guess, Reply
 
 _EVERYDAY: dict[str, Any] = {"weight": "positive", "label_smoothing": 0.1}
 _NO_CLASSES = (-100, -1)
@@ -23,7 +23,7 @@ _ASKED: dict[str, Any] = {
     **_EVERYDAY, "pos_weight": "positive", "ignore_index": -1, "logit_scale": 0.25,
     "logit_softcap": 30.0, "z_loss": 0.5, "denominator": 7.0, "linear_bias": "normal",
 }  # fmt: skip
-_OTHER_CLASSES = (4, 7)
+_OTHER_CLASSES = 7
 
 
 @dataclass
@@ -164,10 +164,11 @@ class Extent:
         is_loss = contract.is_loss and contract.reads_classes and not contract.is_linear
         if not (is_open and is_loss):
             return
-        error = self._ask_shape(guess, _OTHER_CLASSES).error
+        rows, classes, *others = self.asker.shape
+        error = self._ask_shape(guess, (rows, _OTHER_CLASSES, *others)).error
         if error is not None and self.asker.ask(guess).is_near:
-            self.limits = replace(self.limits, classes=SHAPE[1])
-            self.remarks.append(f"it takes {SHAPE[1]} classes only: {one_line(error)}")
+            self.limits = replace(self.limits, classes=classes)
+            self.remarks.append(f"it takes {classes} classes only: {one_line(error)}")
 
     def _ask_shape(self, guess: Guess, shape: tuple[int, ...]) -> Reply:
         return self.asker.ask(guess, self.asker.case(guess, shape))

@@ -13,12 +13,13 @@ from dataclasses import replace
 import numpy as np
 
 from ...backends.base import Backend, Implementation
-from ...backends.claim import Calling, Claim
+from ...backends.claim import Calling, Claim, Layout
 from ...cases.model import Case
 from ...cases.operations import OPERATIONS, Options, Reduction, TargetKind
 from ..answers import one_line
 from .calling import bound, gradient_of
 from .extent import Extent
+from .more_axes import stances_of
 from .parameters import FLAGS, OPTIONS, SPELLINGS
 from .plain_question import REDUCTIONS, Array, Asker, Guess, Reply, exact_value, reduced
 from .signature import Reading, read
@@ -34,7 +35,7 @@ SIBLINGS = {
 }
 _SAME = 0.03  # the logarithm of a ratio that roundings explain
 _SCALARS: tuple[Reduction, ...] = ("mean", "sum")
-_LONGER = (64, 10)
+_MORE_ROWS = 16  # times as many
 _NONSENSE = "lossdiff_unknown"  # a keyword that no function has
 _MADE = {"mean": "the mean of the losses", "sum": "the sum of the losses", "none": "a loss each"}
 
@@ -149,20 +150,57 @@ class _Learner:
         That is one whose answer a usual mistake gives, or else one whose answer has the shape of a
         loss.
         """
+        found = self._likeliest(self._tried(self._asker), self._asker)
+        if not self._is_a_loss(*found, self._asker):
+            found = self._with_more_axes(found)
+        self._say(found[0])
+        return found
+
+    def _tried(self, asker: Asker, layout: Layout | None = None) -> list[tuple[Guess, Reply]]:
+        """Return guesses and their answers, up to the first one that is near the exact answer."""
         tried: list[tuple[Guess, Reply]] = []
         for guess in self._guesses():
-            for spelled in self._spelled(guess, "mean"):
-                reply = self._asker.ask(spelled)
-                tried.append((spelled, reply))
-                if reply.is_near:
-                    self._say(spelled)
-                    return spelled, reply
+            calling = replace(guess.calling, layout=layout or guess.calling.layout)
+            for spelled in self._spelled(replace(guess, calling=calling), "mean"):
+                tried.append((spelled, asker.ask(spelled)))
+                if tried[-1][1].is_near:
+                    return tried
+        return tried
+
+    def _likeliest(self, tried: list[tuple[Guess, Reply]], asker: Asker) -> tuple[Guess, Reply]:
+        if tried[-1][1].is_near:
+            return tried[-1]
         answered = [it for it in tried if it[1].error is None]
-        shaped = [it for it in answered if self._has_shape_of_a_loss(*it)]
-        known = (it for it in shaped if len(self._readings) > 1 and self._asker.recognises(*it))
-        chosen = next(known, (shaped or answered or tried)[0])
-        self._say(chosen[0])
-        return chosen
+        shaped = [it for it in answered if self._is_a_loss(*it, asker)]
+        known = (it for it in shaped if len(self._readings) > 1 and asker.recognises(*it))
+        return next(known, (shaped or answered or tried)[0])
+
+    def _with_more_axes(self, plain: tuple[Guess, Reply]) -> tuple[Guess, Reply]:
+        """Return the likeliest guess of three or four axes, with which all else is asked.
+
+        That is the one of two axes where no other gives a loss, or where that of two axes answers
+        and no other is right.
+
+        Args:
+            plain: the likeliest guess of two axes, which gives no loss.
+        """
+        limits, layout = self._limits, plain[0].calling.layout
+        found = []
+        for stance in stances_of(OPERATIONS[plain[0].operation], limits, layout):
+            asker = replace(self._asker, shape=stance.shape)
+            guess, reply = self._likeliest(self._tried(asker, stance.layout), asker)
+            if reply.is_near:
+                found = [(stance, asker, guess, reply)]
+                break
+            if plain[1].error is not None and self._is_a_loss(guess, reply, asker):
+                found.append((stance, asker, guess, reply))
+        if not found:
+            return plain
+        known = (it for it in found if len(found) > 1 and it[1].recognises(*it[2:]))
+        stance, self._asker, guess, reply = next(known, found[0])
+        self._limits = replace(limits, ranks=limits.ranks or frozenset({len(stance.shape)}))
+        self._remarks.append(stance.remark)
+        return guess, reply
 
     def _guesses(self) -> Iterator[Guess]:
         for operation, reading in self._readings.items():
@@ -210,9 +248,11 @@ class _Learner:
         if self._reading.may_swap and is_first:
             self._remarks.append("it takes the labels first")
 
-    def _has_shape_of_a_loss(self, guess: Guess, reply: Reply) -> bool:
-        assert reply.value is not None  # noqa: S101 -- it has answered
-        case = self._asker.case(guess)
+    def _is_a_loss(self, guess: Guess, reply: Reply, asker: Asker) -> bool:
+        """Return whether an answer has the shape of the losses, or of one number for them."""
+        if reply.value is None:
+            return False
+        case = asker.case(guess)
         return reply.value.shape in {exact_value(reduced(case, it)).shape for it in REDUCTIONS}
 
     # --- what else it returns and takes
@@ -307,7 +347,7 @@ def _reduction_of(value: Array, guess: Guess, asker: Asker) -> Reduction:
     if abs(off["mean"]) < _SAME:
         return "mean"
     # A wrong loss may be near neither, or a wrong mean near the sum: of more rows a sum grows.
-    longer = asker.case(guess, _LONGER)
+    longer = asker.case(guess, (_MORE_ROWS * asker.shape[0], *asker.shape[1:]))
     more = asker.ask(guess, longer).value
     if more is not None and more.shape == ():
         grown = _distances(more, longer)

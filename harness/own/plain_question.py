@@ -96,21 +96,23 @@ class Asker:
         backend: its framework.
         required: the options that it cannot be called without.
         dtype: the dtype of most questions.
+        shape: the shape of the first argument in most questions.
     """
 
     candidate: Candidate
     backend: Backend
     required: frozenset[str]
     dtype: str
+    shape: tuple[int, ...] = SHAPE
 
     def case(
-        self, guess: Guess, shape: tuple[int, ...] = SHAPE, dtype: str = "", **options: Any
+        self, guess: Guess, shape: tuple[int, ...] = (), dtype: str = "", **options: Any
     ) -> Case:
         """Return the case of a question.
 
         Args:
             guess: what the function may be.
-            shape: the shape of the first argument.
+            shape: the shape of the first argument; the usual one if empty.
             dtype: its dtype; the usual one if empty.
             options: options of the contract besides those that the function always has.
         """
@@ -124,7 +126,8 @@ class Asker:
         }
         target = _TARGETS[guess.kind] if guess.kind else ""
         family, chosen = _FAMILY[contract.domain], contract.chosen(given)
-        case = Case(guess.operation, family, shape, dtype or self.dtype, guess.kind, target, chosen)
+        shape, dtype = shape or self.shape, dtype or self.dtype
+        case = Case(guess.operation, family, shape, dtype, guess.kind, target, chosen)
         return replace(case, hidden=HIDDEN) if contract.is_linear else case
 
     def ask(
@@ -143,7 +146,7 @@ class Asker:
             try:
                 raw = self._called(guess, case, extra or {}, mode)
                 item = _item_of(raw)
-                value, returns = self._value_of(raw[item] if item else raw, case)
+                value, returns = self._value_of(raw[item] if item else raw, guess, case)
                 break
             except KeyboardInterrupt:
                 raise
@@ -220,7 +223,7 @@ class Asker:
     def _array(self, array: Array) -> Any:
         return self.backend.to_array(np.array(array))  # a copy: the function may write to it
 
-    def _value_of(self, raw: Any, case: Case) -> tuple[Array, str]:
+    def _value_of(self, raw: Any, guess: Guess, case: Case) -> tuple[Array, str]:
         """Return the value among what came back, and what came back besides."""
         if not isinstance(raw, tuple | list) or not raw:
             return self.backend.to_numpy(raw), "value"
@@ -232,6 +235,8 @@ class Asker:
         if case.contract.is_linear:
             is_gradient = second.shape == case.inputs().values.shape
             return value, "value_and_gradient" if is_gradient else "value_and_more"
+        if guess.calling.layout == "classes_last" and second.ndim == len(case.shape):
+            second = np.moveaxis(second, -1, min(1, second.ndim - 1))
         is_gradient = second.shape == case.shape and len(raw) == 2
         is_more = not is_gradient or _are_probabilities(second, case)
         return value, "value_and_more" if is_more else "value_and_gradient"

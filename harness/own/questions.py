@@ -52,7 +52,7 @@ _PLAIN_TARGETS = {
 }
 _PLAIN_DTYPES = ("float32", "float64")
 # The sizes of the axes besides that of the classes, by the number of axes; the first that fits.
-_RANKS: dict[int, tuple[int, ...]] = {2: (4,), 3: (2, 5), 1: (), 4: (2, 2, 2), 5: (2, 2, 2, 2)}
+_RANKS: dict[int, tuple[int, ...]] = {2: (4,), 3: (2, 5), 1: (), 4: (2, 3, 2), 5: (2, 2, 2, 2)}
 _CLASSES = 10
 _PLAIN_RANK = 2
 _MANY_ROWS = 65600  # CUDA's grid has at most 65535 blocks on its second and third axis
