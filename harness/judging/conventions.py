@@ -31,6 +31,8 @@ MEANINGS: dict[str, str] = {
     "(Keras, TensorFlow: a safe division)",
     "bad_index_as_zeros": "a label out of range means no class at all, as one_hot makes it",
     "bad_index_wraps": "negative labels count from the end, as in Python indexing",
+    "bad_index_clamped": "a label out of range means the nearest class, the first or the last "
+    "(labels.clamp(min=0); JAX: indexing)",
     "bad_index_is_nan": "a label out of range gives NaN (JAX: take_along_axis fills)",
     "clip_1e-7": "probabilities are clipped to [1e-7, 1 - 1e-7] first (Keras: epsilon)",
     "renormalised": "probabilities are divided by their sum first (Keras)",
@@ -83,6 +85,7 @@ def conventions_for(case: Case) -> Iterator[tuple[str, Convention]]:
     if case.target_kind == "index" and may_be_bad:
         yield "bad_index_as_zeros", Convention(bad_index="zeros")
         yield "bad_index_wraps", Convention(bad_index="wrap")
+        yield "bad_index_clamped", Convention(bad_index="clamp")
         yield "bad_index_is_nan", Convention(bad_index="nan")
         yield "bad_index_as_zeros", Convention(bad_index="zeros", mean_over="rows")
     if case.contract.domain == "probs":

@@ -17,6 +17,7 @@ from . import decimal_classwise
 from .decimal_classwise import RowTerm, Weights
 from .decimal_fallback import cancelled, recomputed
 from .double_double import Exact, constant, unit_of, where
+from .labels import meant_labels
 from .mean import Divisor, by_number, by_sum, clipped, limits
 from .pairs import Floats
 from .softmax import Softmax, as_rows, back, column, log_sum_exp, terms_of, undefine
@@ -104,11 +105,7 @@ def targets(case: Case, inputs: Inputs, convention: Convention, shape: tuple[int
     is_nan: Mask = np.zeros(rows, np.bool_)
     assert inputs.target is not None  # noqa: S101 -- the caller asks for losses only
     if case.target_kind == "index":
-        labels = inputs.target.reshape(-1)
-        counts = labels != case.options.ignore_index
-        # Labels are compared before they wrap: `ignore_index` is negative by default.
-        if convention.bad_index == "wrap":
-            labels = np.where((labels < 0) & (labels >= -classes), labels + classes, labels)
+        labels, counts = meant_labels(case, inputs, convention)
         meant = (np.arange(classes) == labels[:, None]) & counts[:, None]
         if convention.bad_index == "nan":
             is_nan = counts & ~meant.any(axis=1)
@@ -162,10 +159,7 @@ def _row_weights(case: Case, inputs: Inputs, convention: Convention) -> Exact:
     weight = np.ones(classes) if inputs.weight is None else inputs.weight.astype(np.float64)
     if case.target_kind != "index":
         return Exact.of(as_rows(inputs.target, case.class_axis)) * Exact.of(weight)
-    labels = inputs.target.reshape(-1).astype(np.int64)
-    counts = labels != case.options.ignore_index
-    if convention.bad_index == "wrap":
-        labels = np.where(labels < 0, labels + classes, labels)
+    labels, counts = meant_labels(case, inputs, convention)
     return Exact.of(weight[labels[counts & (labels >= 0) & (labels < classes)]][:, None])
 
 

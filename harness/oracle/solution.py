@@ -26,7 +26,8 @@ class Convention:
             a row, not each class its own term.
         nothing_counts_is_zero: a mean whose divisor is 0, as where no row counts, is 0.
         bad_index: the effect of a label out of range: `error`, `zeros` (the label means no
-            class), `wrap` (negative labels count from the end) or `nan`.
+            class), `wrap` (negative labels count from the end), `clamp` (the label means the
+            nearest class) or `nan`.
         sums_to_1: the gradient is p − target, as if each target summed to 1: that of a label which
             means no class, too. Unweighted targets only.
         clip: probabilities are first clipped to [clip, 1 − clip], both rounded to the dtype.

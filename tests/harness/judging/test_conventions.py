@@ -92,6 +92,28 @@ def test_a_negative_label_counts_from_the_end() -> None:
     assert value(got) == pytest.approx(losses(LOGITS, [1, 2]).tolist(), rel=1e-14)
 
 
+@pytest.mark.parametrize(("bad", "meant"), [(3, 2), (7, 2), (-1, 0), (-4, 0)])
+def test_a_clamped_label_means_the_nearest_class(bad: int, meant: int) -> None:
+    convention = Convention(bad_index="clamp")
+    got, right = (
+        solved(chosen, "cross_entropy", LOGITS, [1, label], "index", weight=True)
+        for chosen, label in ((convention, bad), (Convention(), meant))
+    )
+
+    # its weight counts in the divisor, too
+    assert value(got) == value(right)
+    gradient = got.quantities["gradient_logits"].to_float()
+    assert np.array_equal(gradient, right.quantities["gradient_logits"].to_float())
+
+
+def test_an_ignored_label_is_not_clamped() -> None:
+    convention = Convention(bad_index="clamp")
+    got = solved(convention, "cross_entropy", LOGITS, [1, -100], "index")
+
+    assert value(got) == pytest.approx(losses(LOGITS, [1, 0])[0], rel=1e-14)
+    assert not got.quantities["gradient_logits"].to_float()[1].any()
+
+
 def test_a_bad_label_may_give_nan_in_its_row_only() -> None:
     convention = Convention(bad_index="nan")
     got = solved(convention, "cross_entropy", LOGITS, [1, 3], "index", reduction="none")

@@ -47,6 +47,8 @@ FOLLOWED = (
      "cross_entropy/index.too_large/float32/4x10/normal/-/0", "value"),
     ("bad_index_wraps", "jax", OPTAX,
      "cross_entropy/index.negative/float32/4x10/normal/-/0", "value"),
+    ("bad_index_clamped", "numpy", "numpy_users.nll_loss_of_nearest_class",
+     "nll_loss/index.too_large/float32/4x10/log_probs/-/0", "value"),
     ("bad_index_is_nan", "jax", OPTAX,
      "cross_entropy/index.too_large/float32/4x10/normal/-/0", "value"),
     ("clip_1e-7", "tensorflow", f"{KERAS}.BinaryCrossentropy(from_logits=False)",

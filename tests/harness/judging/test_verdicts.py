@@ -365,7 +365,10 @@ def test_a_crash_is_no_refusal() -> None:
     assert judge(question(BAD_LABEL), "value", Failure("crashed", "signal 11")).word == "crashed"
 
 
-@pytest.mark.parametrize("name", ["bad_index_wraps", "bad_index_as_zeros", "bad_index_is_nan"])
+@pytest.mark.parametrize(
+    "name",
+    ["bad_index_wraps", "bad_index_as_zeros", "bad_index_clamped", "bad_index_is_nan"],
+)
 def test_a_bad_label_may_follow_a_convention(name: str) -> None:
     asked = question("cross_entropy/index.negative/float32/4x10/normal/reduction=none/0")
     [solution] = {
@@ -378,10 +381,10 @@ def test_a_bad_label_may_follow_a_convention(name: str) -> None:
     assert judge(asked, "value", got).word == CONVENTION + name
 
 
-def test_a_clamped_label_is_not_taken_for_the_convention_of_nan() -> None:
+def test_a_too_large_label_that_means_the_last_class_is_not_taken_for_nan() -> None:
     asked = question("cross_entropy/index.too_large/float32/4x10/normal/reduction=none/0")
     assert asked.inputs.target is not None
     clamped = Inputs(asked.inputs.values, np.minimum(asked.inputs.target, 9))
     got = right(SolvedCase(asked.case, clamped))
 
-    assert judge(asked, "value", got).word == "accepted"
+    assert judge(asked, "value", got).word == "convention:bad_index_clamped"
