@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -98,10 +99,13 @@ def without_consequences(
 
     A mistake whose answer is recognised also breaks relations, and the second derivative, on the
     same question. A gradient is a number where an error is due if the value follows a convention,
-    and is wrong with it if the gradient is wrong elsewhere.
+    and is wrong with it if the gradient is wrong elsewhere. An answer that is NaN or infinite where
+    an error is due is so by a mistake that makes NaN or infinities elsewhere: no label is needed.
     """
     causes = {(row.case, row.mode): name for name, rows in named.items() for row in rows}
     of_gradient = [it for it, rows in named.items() if any(_is_gradient(row) for row in rows)]
+    of_nan = {it: sum(row.verdict == "nonfinite" for row in rows) for it, rows in named.items()}
+    makes_nan = max(of_nan, key=of_nan.__getitem__, default="")
     follows = {(it.case, it.mode) for it in conventions if it.quantity == "value"}
     for row in others:
         question = row.case, row.mode
@@ -112,8 +116,15 @@ def without_consequences(
             row.verdict == "accepted" and _is_gradient(row) and of_gradient and question in follows
         ):
             named[of_gradient[0]].append(row)
+        elif row.verdict == "accepted" and of_nan.get(makes_nan) and _is_not_finite(row):
+            named[makes_nan].append(row)
         else:
             yield row
+
+
+def _is_not_finite(row: VerdictRow) -> bool:
+    """Return whether all numbers of an answer that are shown are NaN or infinite."""
+    return bool(row.got) and not any(map(math.isfinite, map(float, row.got.split(", "))))
 
 
 def _is_gradient(row: VerdictRow) -> bool:

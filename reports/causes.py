@@ -301,7 +301,7 @@ def _cause(
         tuple(verdicts),
         tuple(sorted({row.shared for row in rows if row.shared})),
         len(rows),
-        min(rows, key=plainness),
+        min(rows, key=lambda row: (row.verdict == "accepted", plainness(row))),
     )
 
 

@@ -193,6 +193,21 @@ def test_a_wrong_gradient_of_a_label_out_of_range_is_of_the_cause_of_other_gradi
     assert [(it.kind, it.count) for it in causes(given)] == [("finding", 5), ("convention", 2)]
 
 
+def test_nan_for_a_label_out_of_range_is_of_the_cause_that_makes_nan_of_other_labels() -> None:
+    unshifted = rows(3, verdict="nonfinite", got="nan", looks_like="no maximum is taken off")
+    of_label = [
+        *rows(2, verdict="accepted", got="nan", start=5),
+        *rows(2, verdict="accepted", got="nan, -inf", quantity="gradient_logits", start=5),
+    ]
+    a_number = rows(1, verdict="accepted", got="0.5, nan", start=7)
+
+    assert [(it.what, it.count) for it in causes([*of_label, *a_number, *unshifted])] == [
+        ("looks like: no maximum is taken off", 7), ("no error, where one is due", 1)
+    ]  # fmt: skip
+    (first, *_) = causes([*of_label, *unshifted])
+    assert first.plainest.verdict == "nonfinite"
+
+
 def test_the_numbers_of_a_wrong_dtype_are_no_causes_of_their_own() -> None:
     note = "dtype float64, where float32 is due; its numbers: {}"
     given = [
