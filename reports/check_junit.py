@@ -10,9 +10,9 @@ from pathlib import Path
 from junitparser import TestSuite
 
 from .causes import Function
-from .junit_xml import case_of, skipped, write_suites
+from .junit_xml import case_of, remarked, skipped, write_suites
 from .numbers import counted
-from .outcome import Outcome, wrong
+from .outcome import Outcome, followed, wrong
 
 
 def write_junit(outcome: Outcome, out: Path) -> None:
@@ -31,7 +31,10 @@ def write_junit(outcome: Outcome, out: Path) -> None:
 
 
 def _framework(outcome: Outcome, name: str) -> TestSuite:
-    """Return a case for each function, which fails with its new findings."""
+    """Return a case for each function, which fails with its new findings.
+
+    The conventions that a function follows are what its case has printed.
+    """
     suite = TestSuite(name)
     # A function that passes is listed as well: a server shows by its absence that it was not asked.
     lines: dict[Function, list[str]] = {
@@ -43,8 +46,15 @@ def _framework(outcome: Outcome, name: str) -> TestSuite:
         if line.function in lines:
             times = counted(line.times, "time")
             lines[line.function] += [f"{line.what}, {times}: {line.example}", f"  {line.case}"]
+    said: dict[Function, list[str]] = {function: [] for function in lines}
+    for line in followed(outcome):
+        if line.function in said:
+            said[line.function] += [f"{line.what}, {counted(line.times, 'answer')}: {line.example}"]
     suite.add_testcases(
-        [case_of(it.name, f"{name}.{it.operation}", found) for it, found in lines.items()]
+        [
+            remarked(case_of(it.name, f"{name}.{it.operation}", found), said[it])
+            for it, found in lines.items()
+        ]
     )
     return suite
 

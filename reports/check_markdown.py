@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from .markdown import cell, table
 from .numbers import count, counted
-from .outcome import Line, Outcome, headline, wrong
+from .outcome import Line, Outcome, followed, headline, wrong
 
 _SHOWN = 20  # lines of a table; a job page holds no more than a megabyte
 
@@ -18,12 +18,14 @@ def markdown(outcome: Outcome) -> str:
         outcome: what the run has found.
 
     Returns:
-        A heading with the result, the new findings by cause, the known causes, and the counts of
-        each framework; a part without content is left out.
+        A heading with the result, the new findings by cause, the conventions that users' functions
+        follow, the known causes, and the counts of each framework; a part without content is left
+        out.
     """
     parts = [
         f"## lossdiff: {headline(outcome)}",
         *_wrong(outcome),
+        *_followed(outcome),
         *_causes(outcome),
         _frameworks(outcome),
     ]
@@ -41,6 +43,17 @@ def _wrong(outcome: Outcome) -> Iterable[str]:
         yield cell(remark)
     for worker in outcome.absent:
         yield cell(f"{worker.framework} on {worker.device} was not asked: {worker.absent}")
+
+
+def _followed(outcome: Outcome) -> Iterable[str]:
+    """Yield a table of the conventions that users' functions follow."""
+    lines = followed(outcome)
+    if lines:
+        yield "### Conventions that your functions follow"
+        rows = [[it.function.name, it.what, it.example, it.case, count(it.times)] for it in lines]
+        yield table(["name", "what", "for example", "case", "answers"], rows[:_SHOWN])
+    if len(lines) > _SHOWN:
+        yield counted(len(lines) - _SHOWN, "more convention") + " in the run file."
 
 
 def _causes(outcome: Outcome) -> Iterable[str]:

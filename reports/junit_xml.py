@@ -51,6 +51,18 @@ def case_of(name: str, group: str, lines: Sequence[str]) -> TestCase:
     return case
 
 
+def remarked(case: TestCase, lines: Sequence[str]) -> TestCase:
+    """Return a test case with what it has printed, which servers show of one that passes, too.
+
+    Args:
+        case: the test case.
+        lines: what is to be known of it.
+    """
+    if lines:
+        case.system_out = _clean("\n".join(lines))
+    return case
+
+
 def skipped(reason: str) -> Skipped:
     """Return the result of a test case that says nothing, for a reason."""
     return Skipped(_clean(reason))

@@ -122,6 +122,15 @@ def wrong(outcome: Outcome) -> list[Line]:
     return [*own, *others]
 
 
+def followed(outcome: Outcome) -> list[Line]:
+    """Return the conventions that users' functions follow, which are no findings."""
+    return [
+        Line(it.function, _said(it), _measure(it.plainest), it.plainest.case, it.count)
+        for it in outcome.causes
+        if it.kind == "convention"
+    ]
+
+
 def _function(alarm: Alarm) -> Function:
     return Function(alarm.asked.name, alarm.asked.framework, alarm.asked.operation)
 

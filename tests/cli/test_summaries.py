@@ -113,3 +113,22 @@ def test_many_kinds_of_findings_are_cut_and_counted(tmp_path: Path) -> None:
 
     assert text.count("**raised**") == 20
     assert "5 more kinds in the run file." in text
+
+
+def test_a_convention_of_a_function_that_passes_is_in_both(tmp_path: Path) -> None:
+    row = replace(
+        next(sample.verdicts()),
+        kind="user",
+        implementation="mine.loss",
+        verdict="convention:mean_over_rows",
+    )
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([row])
+        outcome = outcome_of(run)
+    write_junit(outcome, tmp_path / "junit.xml")
+
+    assert "| mine.loss | convention mean_over_rows: the mean divides by" in markdown(outcome)
+    cases = [case for suite in JUnitXml.fromfile(str(tmp_path / "junit.xml")) for case in suite]
+    printed = {case.name: case.system_out for case in cases}
+    assert printed["mine.loss"].startswith("convention mean_over_rows: the mean divides by")
+    assert failures(str(tmp_path / "junit.xml")) == {}
