@@ -144,6 +144,7 @@ def read_ledger(path: Path) -> tuple[Entry, ...]:
     return tuple(map(_entry, tomllib.loads(path.read_text(encoding="utf-8"))["entry"]))
 
 
+_KEYS = ("conventions", "entry")
 _REQUIRED = ("id", "implementations", "verdicts", "reason")
 
 
@@ -152,7 +153,7 @@ def entries_of(table: Any) -> tuple[Entry, ...]:
 
     Args:
         table: a parsed file, whose key `entry` holds a list of tables. An entry needs no `source`,
-            and its suite is `quick` unless it names another.
+            and its suite is `quick` unless it names another. The key `conventions` is left.
 
     Raises:
         ValueError: a key is missing or unknown, or an id comes twice.
@@ -162,9 +163,9 @@ def entries_of(table: Any) -> tuple[Entry, ...]:
     Traceback (most recent call last):
     ValueError: entry 'known' lacks implementations
     """
-    unknown = table.keys() - {"entry"} if isinstance(table, dict) else {"what is no table"}
+    unknown = table.keys() - set(_KEYS) if isinstance(table, dict) else {"what is no table"}
     if unknown:
-        raise ValueError(f"unknown key {min(unknown)!r}; allowed: entry")
+        raise ValueError(f"unknown key {min(unknown)!r}; allowed: {', '.join(_KEYS)}")
     items = table.get("entry", [])
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ValueError("`entry` is no list of tables; write [[entry]]")

@@ -16,6 +16,7 @@ from .answers import OtherCall
 Category = Literal["agrees", "explained", "finding", "unsupported"]
 
 CONVENTION = "convention:"
+UNWANTED = "unwanted:"
 RELATION = "relation:"
 MUTATES = "mutates:"
 UNDEFINED = "convention:undefined_"
@@ -53,6 +54,10 @@ class VerdictKind(Enum):
     )  # fmt: skip
     NONDETERMINISTIC = (
         "nondeterministic", "explained", "the same call gave other bits the second time",
+    )  # fmt: skip
+    UNWANTED = (
+        "unwanted", "finding",
+        "another documented convention, which the project does not take",
     )  # fmt: skip
     RAISED = "raised", "finding", "an error where the contract gives a number"
     TIMED_OUT = "timed out", "finding", "no answer in time"

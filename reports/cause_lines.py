@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ..cases.checked import decoded
 from ..harness.runfile import RunFile, VerdictRow
+from ..harness.verdicts import CONVENTION, UNWANTED
 from .causes import Cause, Causes, Function, Tally
 from .commands import repro_parts, shortened, wrapped
 from .legend import VerdictClass
@@ -133,7 +134,7 @@ def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cause
     if is_theirs:
         yield from _wrapped(f"such as {row.case}", width, "    ", None)
     if cause.kind == "explained":
-        example = f"such as {row.case}: {_measured(row)}"
+        example = f"such as {row.case}: {measured(row)}"
         yield from _wrapped(example, width, "    ", None)
     if is_theirs or cause.kind in ("explained", "convention", "unclaimed"):
         return
@@ -141,7 +142,7 @@ def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cause
     yield from _wrapped(f"{', '.join(cause.quantities)}{only}", width, "    ", None)
     yield from _wrapped(row.case, width, "    ", None)
     if row.exact or row.got:
-        yield from _wrapped(_measured(row), width, "    ", None)
+        yield from _wrapped(measured(row), width, "    ", None)
     elif row.note:
         yield from _wrapped(row.note, width, "    ", None)
     if _ONLY_AXES.search(cause.where):
@@ -150,8 +151,14 @@ def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cause
         yield from _command(cause, run, width, places)
 
 
-def _measured(row: VerdictRow) -> str:
+def measured(row: VerdictRow) -> str:
+    """Return what came back for a case, and what is right.
+
+    A row about a convention has the right number under that convention, which is the given one.
+    """
     place = f"{row.quantity} {row.where}".strip()
+    if row.verdict.startswith((CONVENTION, UNWANTED)):
+        return f"{place}: given {row.got}, as the convention has it"
     return f"{place}: right {row.exact}, given {row.got}"
 
 

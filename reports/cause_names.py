@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from ..harness.judging import MEANINGS, NAN_OF_IGNORED, OR
 from ..harness.runfile import VerdictRow
-from ..harness.verdicts import CONVENTION, kind_of
+from ..harness.verdicts import CONVENTION, UNWANTED, kind_of
 
 NOT_IMPLEMENTED = "NotImplementedError"
 _NUMBER = re.compile(r"(?<![A-Za-z_0-9.])[-+]?\d[\d.e+-]*")
@@ -161,6 +161,8 @@ def finding(row: VerdictRow, of_value: Collection[tuple[str, str]]) -> str:
     quantity = "" if follows else f" in {row.quantity}"
     if word == "raised":
         return f"raises {message(row)}"
+    if word == "unwanted":
+        return convention(row)
     if word == "relation":
         return f"the relation {row.verdict.partition(':')[2]} does not hold{quantity}"
     if word in ("mismatched", "spoils") and row.note:
@@ -181,7 +183,7 @@ def explanation(row: VerdictRow) -> str:
 
 
 def convention(row: VerdictRow) -> str:
-    name = row.verdict.removeprefix(CONVENTION)
+    name = row.verdict.removeprefix(CONVENTION).removeprefix(UNWANTED)
     words = [MEANINGS.get(part, "a documented choice") for part in name.split("+")]
     return f"convention {name}: {'; '.join(words)}"
 

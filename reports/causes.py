@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 
 from ..harness.causes import plainness
 from ..harness.runfile import VerdictRow
-from ..harness.verdicts import CONVENTION, UNDEFINED, kind_of
+from ..harness.verdicts import CONVENTION, UNDEFINED, UNWANTED, kind_of
 from .cause_names import (
     EXPLAINED,
     LOOKS,
@@ -276,7 +276,8 @@ _NAMED: tuple[tuple[CauseKind, Callable[[VerdictRow], str]], ...] = (
 def _causes_of(function: Function, mine: _Members) -> Iterator[Cause]:
     for kind in ("finding", "settled"):
         named, others = by_mistake(mine.rows[kind], mine.partly)
-        others = list(without_consequences(named, others, mine.rows["convention"]))
+        following = [*mine.rows["convention"], *(it for it in others if _is_unwanted(it))]
+        others = list(without_consequences(named, others, following))
         for name, rows in named.items():
             yield _cause(function, kind, LOOKS + name, rows, mine)
         of_value = {(row.case, row.mode) for row in others if row.quantity == "value"}
@@ -285,6 +286,10 @@ def _causes_of(function: Function, mine: _Members) -> Iterator[Cause]:
     for said, words in _NAMED:
         for what, rows in grouped(mine.rows[said], words).items():
             yield _cause(function, said, what, rows, mine)
+
+
+def _is_unwanted(row: VerdictRow) -> bool:
+    return row.verdict.startswith(UNWANTED)
 
 
 def _cause(

@@ -23,6 +23,7 @@ _SIGNS = {
     "narrow": "n",
     "formula": "f",
     "nondeterministic": "d",
+    "unwanted": "C",
     "mismatched": "M",
     "raised": "R",
     "accepted": "A",

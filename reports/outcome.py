@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..harness.causes import findings_of
 from ..harness.runfile import RunFile, VerdictRow
 from .cards import Card, cards_of
-from .cause_lines import claimed_of
+from .cause_lines import claimed_of, measured
 from .causes import Cause, CauseCollector, Causes, Function
 from .findings import Alarm, alarms, groups
 from .legend import mark_of
@@ -143,4 +143,4 @@ def _measure(row: VerdictRow) -> str:
     """Return what came back for a case, and what is right."""
     if not row.exact and not row.got:
         return f"{row.quantity}: {row.note}"
-    return f"{f'{row.quantity} {row.where}'.strip()}: right {row.exact}, given {row.got}"
+    return measured(row)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from ...backends.claim import Claim
 from ...cases.ledger import Entry, ledger
 from ...cases.model import Case, shape_text
-from ..judging import Remark, Verdict
+from ..judging import Remark, Verdict, as_taken, choices_of
 from ..relations import RelationCheck
 from ..runfile import RunFile, VerdictRow, WorkerRow
 from ..verdicts import MUTATES, RELATION, REPETITION_MEANINGS, VerdictKind, is_finding, kind_of
@@ -30,7 +30,12 @@ class Findings:
     """
 
     def __init__(
-        self, device: str, *, strict: bool = False, expected: tuple[Entry, ...] = ()
+        self,
+        device: str,
+        *,
+        strict: bool = False,
+        expected: tuple[Entry, ...] = (),
+        conventions: frozenset[str] | None = None,
     ) -> None:
         """Begin to count.
 
@@ -38,9 +43,11 @@ class Findings:
             device: `cpu` or `gpu`.
             strict: whether a finding that the framework shares fails a run.
             expected: what the user knows of the functions, beside the package's own ledger.
+            conventions: those that the user's functions may follow; None for all.
         """
         self._device = device
         self._expected = expected
+        self._conventions = conventions
         self._strict = strict
         self._claims: dict[tuple[str, str], Claim] = {}  # by framework and name
         self._versions: dict[str, dict[str, str]] = {}  # by framework
@@ -81,8 +88,8 @@ class Findings:
 
         Args:
             judgement: the judged answers to one question.
-            shared: for each quantity whose finding the framework's own function shows alike, the
-                name of that function.
+            shared: for each quantity whose finding or convention the framework's own function
+                shows alike, the name of that function.
         """
         return list(self._rows(judgement, shared))
 
@@ -120,6 +127,8 @@ class Findings:
         shared: str = "",
         looks_like: str = "",
     ) -> VerdictRow:
+        is_own = claim.kind == "user"
+        word = as_taken(verdict.word, self._conventions) if is_own else verdict.word
         row = VerdictRow(
             case=case.id,
             operation=case.operation,
@@ -134,7 +143,7 @@ class Findings:
             mode=mode,
             device=self._device,
             quantity=quantity,
-            verdict=verdict.word,
+            verdict=word,
             ulp=verdict.ulp,
             ratio=verdict.ratio,
             abs_error=verdict.abs_error,
@@ -144,11 +153,11 @@ class Findings:
             note=verdict.note,
             fingerprint=verdict.fingerprint,
             seconds=seconds,
-            shared=shared if verdict.is_finding else "",
+            shared=shared if is_finding(word) or choices_of(word) else "",
             looks_like=looks_like,
         )
         # The ledger is searched with a finished row: its entries may refer to any of the fields.
-        if verdict.is_finding:
+        if is_finding(word):
             entries = self._named(row, case, self._versions.get(claim.framework, {}))
             self.matched.update(entries)
             if entries:

@@ -27,11 +27,16 @@ class Flow:
     """
 
     def __init__(
-        self, run: RunFile, suite: str, device: str, expected: tuple[Entry, ...] = ()
+        self,
+        run: RunFile,
+        suite: str,
+        device: str,
+        expected: tuple[Entry, ...] = (),
+        conventions: frozenset[str] | None = None,
     ) -> None:
         self._run = run
         self.judge = Judge(run, device)
-        self.findings = Findings(device, expected=expected)
+        self.findings = Findings(device, expected=expected, conventions=conventions)
         self.writer = RunWriter(run, device)
         self.searches = ValiditySearches(suite, device, self.judge.solved)
 

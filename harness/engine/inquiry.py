@@ -19,7 +19,7 @@ from ...cases.ledger import Entry
 from ...cases.model import Case
 from ...collection import paused
 from ..answers import Observation
-from ..judging import Verdict
+from ..judging import Verdict, choices_of
 from ..own import alike, askable
 from ..runfile import RunFile, VerdictRow
 from ..verdicts import VerdictKind
@@ -47,6 +47,7 @@ class Inquiry:
         modes: Sequence[str] = (EAGER,),
         strict: bool = False,
         expected: tuple[Entry, ...] = (),
+        conventions: frozenset[str] | None = None,
         cases: Sequence[Case] = (),
     ) -> None:
         """Take a backend whose `extra` holds the user's functions.
@@ -56,6 +57,7 @@ class Inquiry:
             modes: the modes in which each question is asked.
             strict: whether a finding that the framework shares counts as unknown.
             expected: what its user knows of the functions, beside the ledger.
+            conventions: those that they may follow; None for all.
             cases: the questions, if they may be asked first as is quickest; see `put`.
         """
         self._backend, self._modes = backend, modes
@@ -66,7 +68,7 @@ class Inquiry:
         )
         self._quickest = backend.description.quickest
         self._soon = set[str]() if self._quickest in modes else _of_few(cases)
-        self.findings = Findings("cpu", strict=strict, expected=expected)
+        self.findings = Findings("cpu", strict=strict, expected=expected, conventions=conventions)
 
     def __enter__(self) -> Self:
         backend = self._backend
@@ -110,7 +112,7 @@ class Inquiry:
             shared = {
                 quantity: name
                 for quantity, verdict in judgement.verdicts
-                if verdict.is_finding
+                if (verdict.is_finding or choices_of(verdict.word))
                 and (name := self._shown_by(observation, case, quantity, verdict))
             }
             judgement = self._judge.look(judgement, observation, shared)
@@ -139,12 +141,19 @@ class Inquiry:
         return self._judge.judge(claim, case, observation)
 
     def _shown_by(self, mine: Observation, case: Case, quantity: str, verdict: Verdict) -> str:
-        """Return the name of a native function that shows a finding alike; empty for none."""
+        """Return the name of a native function that shows a finding or a convention alike.
+
+        The name is empty if none does.
+        """
         exact = self._judge.solved(case).solution.quantities.get(quantity)
         right = None if exact is None else exact.to_float()
         for name, theirs, judgement in self._native(mine.mode, case):
             other = dict(judgement.verdicts).get(quantity)
             if other is None:
+                continue
+            if not verdict.is_finding:
+                if judgement.case.id == case.id and verdict.word == other.word:
+                    return name
                 continue
             if judgement.case.id != case.id:
                 if verdict.kind is VerdictKind.NONFINITE and alike(verdict, other):

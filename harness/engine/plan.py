@@ -37,6 +37,7 @@ class Plan:
             its claim, and the frameworks' own ones only where they may show the same finding.
         seed: the number of the draw of the suite.
         expected: the findings that the user expects, beside the ledger.
+        conventions: those that the user's functions may follow; None for all.
     """
 
     suite: Suite
@@ -53,6 +54,7 @@ class Plan:
     only_own: bool = False
     seed: int = 0
     expected: tuple[Entry, ...] = ()
+    conventions: frozenset[str] | None = None
     learnt: dict[str, tuple[Learnt, ...]] = field(default_factory=dict)
 
     def asks(self, claim: Claim) -> bool:

@@ -138,7 +138,7 @@ class Engine:
         """
         self._plan, self._run, self._progress, self._cluster = plan, run, progress, cluster
         self._spares = spares
-        self._flow = Flow(run, plan.suite.name, plan.device, plan.expected)
+        self._flow = Flow(run, plan.suite.name, plan.device, plan.expected, plan.conventions)
         self._gate = StartGate(run, plan.extra)
         self._events: SimpleQueue[_Started | _Answered | _Woken] = SimpleQueue()
         self._members: list[_Member] = []

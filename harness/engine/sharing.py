@@ -14,7 +14,7 @@ from functools import partial
 from ...cases.packed import in_parts
 from ...errors import LossdiffError
 from ..answers import Observation
-from ..judging import Remark, Verdict
+from ..judging import Remark, Verdict, as_judged
 from ..own import alike, askable
 from ..runfile import RunFile, VerdictRow
 from ..verdicts import VerdictKind, is_finding, kind_of
@@ -142,6 +142,8 @@ class _Comparison:
 
 
 def _is_alike(mine: VerdictRow, quantity: str, theirs: Verdict) -> bool:
+    if mine.verdict != as_judged(mine.verdict):
+        return mine.quantity == quantity and as_judged(mine.verdict) == theirs.word
     # What is mismatched is said in the note alone.
     is_same = mine.verdict != VerdictKind.MISMATCHED.word or mine.note == theirs.note
     return mine.quantity == quantity and is_same and alike(_verdict_of(mine), theirs)

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from .conventions import MEANINGS
+from .conventions import CHOICES, MEANINGS, as_judged, as_taken, choices_of
 from .judge import judge
 from .looks_like import OR, looks_like, of_gradients_first
 from .own_rules import OwnRules, judge_own
@@ -16,6 +16,7 @@ from .telltales import NAN_OF_IGNORED
 from .verdict import DtypeMismatch, Refusal, Remark, ShapeMismatch, Verdict
 
 __all__ = [
+    "CHOICES",
     "MEANINGS",
     "NAN_OF_IGNORED",
     "OR",
@@ -26,6 +27,9 @@ __all__ = [
     "ShapeMismatch",
     "SolvedCase",
     "Verdict",
+    "as_judged",
+    "as_taken",
+    "choices_of",
     "judge",
     "judge_own",
     "looks_like",

@@ -8,13 +8,14 @@ its name and meaning here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
 from ...cases.model import Case
 from ...cases.targets import LABELS
 from ..oracle import Convention
+from ..verdicts import CONVENTION, UNWANTED
 
 # What each convention means, by the NAME in its verdict; names of frameworks are examples.
 MEANINGS: dict[str, str] = {
@@ -62,6 +63,49 @@ MEANINGS: dict[str, str] = {
     "undefined_number": "no agreed answer; another number was given",
     "undefined_error": "no agreed answer; an error was raised",
 }
+
+
+# What is no choice of a function: a limit of its dtype, a setting of its process, its declaration.
+_NO_CHOICE = ("overflows_on_the_way", "wide_types", "clip_declared")
+CHOICES: tuple[str, ...] = tuple(
+    name for name in MEANINGS if name not in _NO_CHOICE and not name.startswith("undefined_")
+)
+
+
+def choices_of(verdict: str) -> tuple[str, ...]:
+    """Return the names of `CHOICES` that an answer follows; none for other verdicts.
+
+    >>> choices_of("convention:mean_over_rows+renormalised")
+    ('mean_over_rows', 'renormalised')
+    """
+    if not verdict.startswith(CONVENTION):
+        return ()
+    return tuple(it for it in verdict.removeprefix(CONVENTION).split("+") if it in CHOICES)
+
+
+def as_taken(verdict: str, conventions: Collection[str] | None) -> str:
+    """Return a verdict as it counts where some conventions are taken, and others are findings.
+
+    Args:
+        verdict: the word of a verdict.
+        conventions: the names of those that are taken; None for all.
+
+    >>> as_taken("convention:bad_index_wraps", {"mean_over_rows"})
+    'unwanted:bad_index_wraps'
+    """
+    if conventions is None or set(choices_of(verdict)) <= set(conventions):
+        return verdict
+    return UNWANTED + verdict.removeprefix(CONVENTION)
+
+
+def as_judged(verdict: str) -> str:
+    """Return a verdict as the answer alone has it, whatever a project takes.
+
+    >>> as_judged("unwanted:bad_index_wraps")
+    'convention:bad_index_wraps'
+    """
+    is_unwanted = verdict.startswith(UNWANTED)
+    return CONVENTION + verdict.removeprefix(UNWANTED) if is_unwanted else verdict
 
 
 def conventions_for(case: Case) -> Iterator[tuple[str, Convention]]:

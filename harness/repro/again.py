@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ...cases.model import Case
 from ..answers import Failure
-from ..judging import Verdict
+from ..judging import Verdict, as_judged
 from ..runfile import VerdictRow
 from ..workers import AnswerSelector
 from .session import Session
@@ -35,6 +35,6 @@ def asked_again(
             # There is no gradient because the value has a wrong shape: the value shows that.
             selector = replace(selector, quantity="value")
             verdict = session.verdict(case, selector, timeout)
-        if verdict.word == row.verdict:
+        if verdict.word == as_judged(row.verdict):
             break
     return selector, verdict

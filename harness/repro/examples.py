@@ -26,6 +26,7 @@ from ...cases.model import Case
 from ...errors import LossdiffError
 from ..answers import Failure
 from ..causes import FindingCause, causes_of_findings, findings_of, is_scripted
+from ..judging import as_judged
 from ..own import Learnt
 from ..runfile import ExampleAnswerRow, ExampleRow, RunFile, VerdictRow, WorkerRow
 from ..verdicts import VerdictKind, kind_of
@@ -181,7 +182,7 @@ def _example(
     if session is None or math.prod(case.shape) > _LARGEST or not _offers(session, row):
         return
     selector, verdict = asked_again(session, case, row, _ANSWER)
-    if verdict.word != row.verdict:
+    if verdict.word != as_judged(row.verdict):
         return
     others = list(_others(cause, case, sessions))
     small, limit = case, signatures_of(session.framework, row.mode)

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .collection import paused
-from .errors import LossdiffError
+from .errors import ConventionWarning, LossdiffError
 
 if TYPE_CHECKING:
     from ._api.asking import ask
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .harness.own import implements
 
 __all__ = [
+    "ConventionWarning",
     "LossdiffError",
     "Question",
     "Result",

@@ -32,6 +32,8 @@ with the exit status that `_cli.status` gives to the class.
     · ExhaustedError
     · StreamError
     · SchemaError
+
+`ConventionWarning` is no error, and is no part of the tree.
 """
 
 from __future__ import annotations
@@ -39,6 +41,10 @@ from __future__ import annotations
 
 class LossdiffError(Exception):
     """Base class of every error that lossdiff raises on purpose."""
+
+
+class ConventionWarning(UserWarning):
+    """Issued when a user's function follows a convention that its framework does not."""
 
 
 class InputError(LossdiffError):

@@ -89,7 +89,7 @@ def test_a_project_file_may_hold_them(tmp_path: Path) -> None:
             "`verdicts` is 3; it must be a text or a list of",
         ),
         ("[entry]\nid = 'a'\n", "`entry` is no list of tables; write [[entry]]"),
-        ("entries = 3\n", "unknown key 'entries'; allowed: entry"),
+        ("entries = 3\n", "unknown key 'entries'; allowed: conventions, entry"),
         ("a = " + "[" * 5000, "its values are nested too deeply"),
         ("#" * 2**24 + "#", "it has more than 16 MiB"),
     ],

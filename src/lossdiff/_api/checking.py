@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,12 @@ from ..harness.own import (
     questions_for,
 )
 from ..harness.runfile import WorkerRow
-from .expected import Expected, expected_of
+from .expected import Expected, expected_of, taking
 from .frameworks import backend_of, framework_for, named, whole
 from .isolated import checked_in_workers
 from .items import match
 from .recording import record
-from .result import Result
+from .result import Result, warn_of
 
 SUITES = ("quick", "full")
 
@@ -48,6 +48,7 @@ def check_implementation(
     isolate: bool = False,
     seed: int = 0,
     expected: str | Path | None = None,
+    conventions: Collection[str] | None = None,
     **declared: Any,
 ) -> Result:
     """Ask a function the questions of its claim, and judge each answer against the exact one.
@@ -66,6 +67,9 @@ def check_implementation(
         seed: other seeds ask the same questions with other numbers.
         expected: a file of expected findings; None for `lossdiff.toml` or `pyproject.toml` in the
             current folder or above it, where there is one.
+        conventions: the names of the conventions that it may follow, such as `{"mean_over_rows"}`;
+            any other is a finding unless the framework's own function follows it, too. None for
+            those of the project's file, or all.
         declared: what is said of the function, by the keywords of `lossdiff.implements`:
             `targets={"index"}`, `reduction="none"`, `rename={"label_smoothing": "eps"}`, …
 
@@ -97,7 +101,7 @@ def check_implementation(
             )
     whole("seed", seed)
     declaration = declaration_of(operation, **declared)
-    known = expected_of(expected)
+    known = taking(expected_of(expected), conventions)
     about: dict[str, Any] = {
         "declared": tuple(sorted(declared.items())),
         "called": called(function),
@@ -129,6 +133,7 @@ def assert_agrees(
     isolate: bool = False,
     seed: int = 0,
     expected: str | Path | None = None,
+    conventions: Collection[str] | None = None,
     **declared: Any,
 ) -> None:
     """Raise an AssertionError that shows the findings, if a function has one.
@@ -143,7 +148,12 @@ def assert_agrees(
         isolate: whether it runs in a worker process.
         seed: other seeds ask with other numbers.
         expected: a file of expected findings.
+        conventions: the conventions that it may follow.
         declared: what is said of the function.
+
+    Warns:
+        ConventionWarning: it follows a convention that the framework's own function does not, and
+            `conventions` says nothing about it.
 
     Raises:
         AssertionError: the function has a finding; the message is the table of them.
@@ -164,10 +174,12 @@ def assert_agrees(
         isolate=isolate,
         seed=seed,
         expected=expected,
+        conventions=conventions,
         **declared,
     )
     if not result.ok:
         raise AssertionError(f"\n{result}")
+    warn_of(result)
 
 
 def taken_from(function: Callable[..., Any], declaration: Declaration, backend: Backend) -> Taken:
@@ -225,15 +237,17 @@ def judged(
     """
     whole = cases if suite else ()
     with Inquiry(
-        backend, modes=modes, strict=strict, expected=expected.entries, cases=whole
-    ) as inquiry:
+        backend, modes=modes, strict=strict, expected=expected.entries,
+        conventions=expected.conventions, cases=whole,
+    ) as inquiry:  # fmt: skip
         rows = [row for case in cases for row in inquiry.put(taken.implementation, case)]
         match(inquiry.findings.matched)
         stale = expected.stale(inquiry.findings.matched, taken.implementation.claim, suite)
     record(rows, WorkerRow(backend.framework, backend.device, backend.environment()))
     return Result(
-        tuple(rows), taken.implementation.claim, taken.remarks, strict=strict, stale=stale
-    )
+        tuple(rows), taken.implementation.claim, taken.remarks, strict=strict, stale=stale,
+        conventions=expected.conventions,
+    )  # fmt: skip
 
 
 def _made(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,7 +2,8 @@
 
 They stand in `lossdiff.toml`, or below `[tool.lossdiff]` in `pyproject.toml`, as `[[entry]]` tables
 in the form of the package's own ledger; `docs/python.md` shows one. An entry that matches nothing
-is reported, so that none is left when its fault is repaired.
+is reported, so that none is left when its fault is repaired. The key `conventions` lists the
+conventions that functions may follow.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from __future__ import annotations
 import errno
 import tomllib
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from ..backends.claim import Claim
 from ..cases.ledger import Entry, entries_of
-from ..errors import ExpectedError, SchemaError
+from ..errors import ArgumentTypeError, CallError, ExpectedError, SchemaError
+from ..harness.judging import CHOICES
 from ..outputs import shown
+from .frameworks import named
 
 NAMES = ("lossdiff.toml", "pyproject.toml")
 _MOST = 2**24  # bytes of a file
@@ -30,11 +33,13 @@ class Expected:
 
     Attributes:
         entries: the entries of the file.
+        conventions: the conventions that functions may follow; None for all.
         path: the file; None where there is none.
     """
 
     entries: tuple[Entry, ...] = ()
     path: Path | None = None
+    conventions: frozenset[str] | None = None
 
     def stale(self, matched: Collection[str], claim: Claim, suite: str) -> tuple[str, ...]:
         """Return the ids of the entries about a function that matched none of its findings.
@@ -84,6 +89,40 @@ def expected_of(given: str | Path | None, folder: Path | None = None) -> Expecte
     return NOTHING_EXPECTED
 
 
+def taking(expected: Expected, conventions: Collection[str] | None) -> Expected:
+    """Return what is expected, with the conventions that a call takes in place of the file's.
+
+    Args:
+        expected: what a file says.
+        conventions: the names of conventions; None for those of the file.
+
+    Raises:
+        ArgumentTypeError: they are no collection of texts.
+        ArgumentValueError: one is the name of no convention.
+    """
+    taken = conventions_of(conventions)
+    return expected if taken is None else replace(expected, conventions=taken)
+
+
+def conventions_of(given: Collection[str] | None) -> frozenset[str] | None:
+    """Return the conventions that functions may follow, as they are given; None for all.
+
+    Raises:
+        ArgumentTypeError: they are no collection of texts.
+        ArgumentValueError: one is the name of no convention.
+
+    >>> conventions_of(["mean_over_row"])
+    Traceback (most recent call last):
+    lossdiff.errors.ArgumentValueError: 'mean_over_row' is no convention; did you mean ...
+    """
+    if given is None:
+        return None
+    if isinstance(given, str) or not isinstance(given, Collection):
+        reason = "it must be a set of names, such as {'mean_over_rows'}"
+        raise ArgumentTypeError(f"conventions is {given!r}; {reason}")
+    return frozenset(named("convention", name, CHOICES) for name in given)
+
+
 def _candidates(folder: Path) -> Iterator[Path]:
     for above in (folder, *folder.parents):
         for name in NAMES:
@@ -100,8 +139,9 @@ def _read(path: Path) -> Expected | None:
     if table is None:
         return None
     try:
-        return Expected(entries_of(table), path)
-    except (SchemaError, ValueError) as error:
+        conventions = table.get("conventions") if isinstance(table, dict) else None
+        return Expected(entries_of(table), path, conventions_of(conventions))
+    except (SchemaError, ValueError, CallError) as error:
         raise ExpectedError(f"{shown(path)}: {error}") from error
 
 

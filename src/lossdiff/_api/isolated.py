@@ -7,11 +7,13 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..backends.claim import Claim
 from ..errors import ArgumentValueError, NoAnswerError
+from ..harness.judging import as_judged, as_taken
 from ..harness.runfile import RunFile, VerdictRow, WorkerRow
 from .expected import Expected
 from .recording import record
@@ -57,20 +59,27 @@ def checked_in_workers(
             sys.executable, "-m", "lossdiff", "check", "--impl", f"{framework}={place}",
             "--backend", framework, "--operation", operation, "--suite", suite,
             "--seed", str(seed), *(part for mode in modes for part in ("--mode", mode)),
-            "--output", str(path),
+            "--output", str(path), "--no-shrink",
+            "--conventions", "",  # as findings they are compared with the framework's own
             *(("--expected", str(expected.path)) if expected.path else ()),
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode not in _JUDGED or not path.exists():
             raise NoAnswerError((done.stderr or done.stdout).strip())
         with RunFile.open(path) as run:
-            rows = [row for row in run.rows(VerdictRow) if row.kind == "user"]
+            rows = [
+                replace(row, verdict=as_taken(as_judged(row.verdict), expected.conventions))
+                for row in run.rows(VerdictRow, "kind = 'user'")
+            ]
             workers = list(run.rows(WorkerRow))
     for worker in workers:
         record(rows, worker)
     claim = _claim(rows, operation, framework)
     matched = {row.ledger for row in rows if row.ledger}
-    return Result(tuple(rows), claim, strict=strict, stale=expected.stale(matched, claim, suite))
+    return Result(
+        tuple(rows), claim, strict=strict, stale=expected.stale(matched, claim, suite),
+        conventions=expected.conventions,
+    )  # fmt: skip
 
 
 def place_of_function(function: Callable[..., Any]) -> str:

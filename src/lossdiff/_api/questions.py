@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,10 @@ from ..errors import ArgumentValueError, FrameworkAbsentError
 from ..harness.own import Declaration, Taken, declaration_of, questions_for
 from .checking import SUITES as ASKED
 from .checking import called, judged, taken_from
-from .expected import expected_of
+from .expected import conventions_of, expected_of, taking
 from .frameworks import backend_of, named, whole
 from .items import note, plan
+from .result import warn_of
 
 if TYPE_CHECKING:
     import pytest
@@ -35,6 +36,8 @@ class Question:
         id: the id of the case, from which its arrays follow.
         framework: the framework whose arrays the function takes.
         declared: pairs of what is said of the function.
+        conventions: the names of the conventions that it may follow; None for those of the
+            project's file, or all.
 
     >>> import numpy as np
     >>> def softmax(x, axis=-1):
@@ -46,6 +49,7 @@ class Question:
     id: str
     framework: str
     declared: tuple[tuple[str, Any], ...] = ()
+    conventions: tuple[str, ...] | None = None
 
     @property
     def case(self) -> Case:
@@ -65,6 +69,10 @@ class Question:
         Args:
             function: the function; it is learnt once for all of its questions.
 
+        Warns:
+            ConventionWarning: the answer follows a convention that the framework's own function
+                does not, and nothing says whether the function may.
+
         Raises:
             AssertionError: the answer is a finding; the message shows the line that repeats it.
             CallError: the function does not answer one plain question.
@@ -78,10 +86,12 @@ class Question:
         if reason := taken.implementation.unsupported(case):
             _skip(f"{taken.implementation.name} {reason}")
             return
-        result = judged(backend, taken, [case], expected=expected_of(None))
+        known = taking(expected_of(None), self.conventions)
+        result = judged(backend, taken, [case], expected=known)
         result = replace(result, declared=self.declared, called=called(function))
         if result.findings:
             raise AssertionError(f"\n{result}")
+        warn_of(result)
 
 
 def parametrize(
@@ -90,6 +100,7 @@ def parametrize(
     framework: str,
     suite: str | None = None,
     seed: int = 0,
+    conventions: Collection[str] | None = None,
     **declared: Any,
 ) -> pytest.MarkDecorator:
     """Return a decorator that makes one pytest item of a test for each question.
@@ -102,6 +113,8 @@ def parametrize(
         framework: the framework whose arrays it takes.
         suite: `quick` or `full`; None for `quick`, or `full` with `pytest --lossdiff-full`.
         seed: other seeds ask the same questions with other numbers.
+        conventions: the names of the conventions that it may follow; None for those of the
+            project's file, or all.
         declared: what is said of it, by the keywords of `lossdiff.implements`. Without `targets`
             the questions have index targets, or those of the binary losses.
 
@@ -123,7 +136,9 @@ def parametrize(
     whole("seed", seed)
     claim = _claim(operation, framework, declaration_of(operation, **declared))
     said = tuple(sorted(declared.items()))
-    questions = [Question(case.id, framework, said)
+    taken = conventions_of(conventions)
+    may = None if taken is None else tuple(sorted(taken))
+    questions = [Question(case.id, framework, said, may)
                  for case in questions_for(claim, suite=chosen, seed=seed)]  # fmt: skip
     plan((operation, framework, repr(said)), chosen, [item.id for item in questions])
     return pytest.mark.parametrize("question", questions, ids=[item.id for item in questions])

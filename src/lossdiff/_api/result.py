@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import textwrap
+import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ..backends.claim import Claim
+from ..errors import ConventionWarning
+from ..harness.judging import MEANINGS, choices_of
 from ..harness.runfile import VerdictRow
 from ..harness.verdicts import is_finding
 from ..printing import printable
@@ -31,6 +35,7 @@ class Result:
         stale: the ids of the expected findings about this function that were not found.
         declared: pairs of what was said of the function.
         called: the function's own name, for the line that repeats a finding.
+        conventions: the conventions that the function may follow; None for all.
     """
 
     verdicts: tuple[VerdictRow, ...]
@@ -40,6 +45,7 @@ class Result:
     stale: tuple[str, ...] = ()
     declared: tuple[tuple[str, Any], ...] = ()
     called: str = "f"
+    conventions: frozenset[str] | None = None
 
     @property
     def findings(self) -> tuple[VerdictRow, ...]:
@@ -53,12 +59,23 @@ class Result:
     @property
     def shared(self) -> tuple[VerdictRow, ...]:
         """The findings that the framework's own function shows alike."""
-        return tuple(row for row in self.verdicts if row.shared and not row.known)
+        return tuple(
+            row for row in self.verdicts if is_finding(row.verdict) and row.shared and not row.known
+        )
 
     @property
     def known(self) -> tuple[VerdictRow, ...]:
         """The findings that the ledger, or the project's own file, names."""
         return tuple(row for row in self.verdicts if row.known)
+
+    @property
+    def follows(self) -> dict[str, int]:
+        """The conventions that it follows where the framework's own function does not.
+
+        By the name of each the number of answers.
+        """
+        rows = (row for row in self.verdicts if not row.shared)
+        return dict(Counter(name for row in rows for name in choices_of(row.verdict)))
 
     @property
     def questions(self) -> int:
@@ -102,15 +119,38 @@ class Result:
         worst = next((cause for cause in found if cause.kind == "finding"), None)
         if worst is not None:
             yield "again, in Python:"
-            yield from again(worst.plainest.case, self.claim.framework, self.declared, self.called)
+            yield from again(
+                worst.plainest.case, self.claim.framework, self.declared, self.called,
+                self.conventions,
+            )  # fmt: skip
         for name in self.stale:
             yield f"expected, and not found: {name}"
         if not self.questions:
             yield "nothing was asked: no question is within the claim"
 
 
+def warn_of(result: Result) -> None:
+    """Issue a warning for each convention that a function follows and its framework does not.
+
+    The warning belongs to the line that calls what calls this. Where the conventions that the
+    function may follow are given, the others are findings, and nothing is left to be said.
+    """
+    if result.conventions is not None:
+        return
+    for name in sorted(result.follows):
+        text = (
+            f"{result.claim.name} ({result.claim.operation}) follows the convention {name}: "
+            f"{MEANINGS[name]}; conventions={{{name!r}}} takes it, conventions=() none"
+        )
+        warnings.warn(text, ConventionWarning, stacklevel=3)
+
+
 def again(
-    case: str, framework: str, declared: tuple[tuple[str, Any], ...], called: str
+    case: str,
+    framework: str,
+    declared: tuple[tuple[str, Any], ...],
+    called: str,
+    conventions: frozenset[str] | None = None,
 ) -> list[str]:
     """Return the lines that put a question again.
 
@@ -118,6 +158,8 @@ def again(
     ["lossdiff.Question('softmax/float32/1x3/zeros/-/0', 'mine').check(loss)"]
     """
     others = [repr(framework), *([repr(declared)] if declared else [])]
+    if conventions is not None:
+        others.append(f"conventions={tuple(sorted(conventions))}")
     line = f"lossdiff.Question({', '.join([repr(case), *others])}).check({called})"
     if len(line) <= WIDTH:
         return [line]

@@ -8,16 +8,17 @@ from typing import Any
 
 import click
 
-from .._api.expected import NOTHING_EXPECTED, Expected, expected_of
+from .._api.expected import NOTHING_EXPECTED, Expected, expected_of, taking
 from ..backends import FRAMEWORKS
 from ..cases.casefile import read_case
 from ..cases.suites import SUITES, selected, suite
 from ..harness.engine import Findings, identity, sharded
+from ..harness.judging import CHOICES
 from ..harness.launch import end_ahead
 from ..harness.workers import Spares
 from .ahead import cache_folder
 from .execution import conclude, execute, opened, show_causes
-from .names import Name, Shard
+from .names import Name, Names, Shard
 from .numbers import SEED, Whole
 from .options import dry_run_option, is_complete, output_option, plan_of, selection_options
 from .own_functions import met
@@ -87,6 +88,14 @@ from .summaries import Summaries, summary_options
     help="Findings of your own functions that are expected; by default those of lossdiff.toml or "
     "pyproject.toml, in this folder or above it.",
 )
+@click.option(
+    "--conventions",
+    default=None,
+    metavar="NAMES",
+    type=Names("convention", CHOICES),
+    help="Conventions that your own functions may follow, with commas; any other is a finding. By "
+    "default those of the same file, or all.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted.")
 @click.option(
     "--no-shrink", is_flag=True, help="Leave findings as they are: make no smaller inputs of them."
@@ -105,6 +114,7 @@ def command(
     scheduler: str,
     ask_all: bool,
     expected_file: Path | None,
+    conventions: tuple[str, ...] | None,
     resume: bool,
     no_shrink: bool,
     no_cache: bool,
@@ -126,7 +136,8 @@ def command(
         named = tuple(name for name in plan.frameworks if name in plan.extra)
         plan = replace(plan, frameworks=named, only_own=True, seed=seed)
     expected = expected_of(expected_file) if expected_file or plan.extra else NOTHING_EXPECTED
-    plan = replace(plan, expected=expected.entries)
+    expected = taking(expected, conventions)
+    plan = replace(plan, expected=expected.entries, conventions=expected.conventions)
     # On a cluster the workers learn by themselves what is not installed here.
     is_here = not any(FRAMEWORKS[name].missing for name in plan.extra)
     with Spares(is_open=plan.only_own and not scheduler) as spares:

@@ -120,7 +120,7 @@ def execute(plan: Plan, run: RunFile, scheduler: str = "", spares: Spares = NO_S
     """
     if run.meta.get("finished") and not run.count(WorkerRow, "absent != ''"):
         echo(f"{shown(run.path)} is complete: there is nothing left to ask", err=True)
-        findings = Findings(plan.device, expected=plan.expected)
+        findings = Findings(plan.device, expected=plan.expected, conventions=plan.conventions)
         findings.recall(run)
         return findings
     run.set_meta(finished="")

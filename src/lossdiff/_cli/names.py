@@ -29,6 +29,20 @@ class Name(OwnType):
         return value
 
 
+class Names(OwnType):
+    """The type of a parameter that is some of a set of names, with commas; perhaps none of them."""
+
+    def __init__(self, what: str, names: Collection[str]) -> None:
+        self.name = what
+        self._one = Name(what, names)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        parts = (part.strip() for part in str(value).split(","))
+        return tuple(self._one.convert(part, param, ctx) for part in parts if part)
+
+
 class Shard(click.ParamType[Any]):
     """The type of a parameter `I/N`, which selects part I of N."""
 

@@ -10,7 +10,7 @@ import click
 
 from ..cases.model import shape_text
 from ..errors import NothingToShowError
-from ..harness.judging import Verdict
+from ..harness.judging import Verdict, as_judged
 from ..harness.repro import (
     TIMEOUT,
     AnswerSelector,
@@ -259,7 +259,7 @@ def _asked_again(run: RunFile, session: Session, row: VerdictRow) -> tuple[Answe
     if row.implementation not in {claim.name for claim in session.catalogue.claims}:
         raise NothingToShowError(f"there is no {row.implementation} here")
     selector, verdict = asked_again(session, run.case(row.case), row)
-    if verdict.word == row.verdict:
+    if verdict.word == as_judged(row.verdict):
         return selector, verdict
     then = [worker for worker in run.rows(WorkerRow) if worker.framework == row.framework]
     versions = [_versions(worker.environment) for worker in then]

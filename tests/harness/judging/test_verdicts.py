@@ -105,8 +105,9 @@ def test_every_verdict_can_be_reached(word: str) -> None:
     assert judge(asked, "value", answer(asked)).kind.word == word
 
 
-# Of several calls, or of what a call does besides: see `test_flow`.
-OF_NO_ANSWER = {"nondeterministic", "relation", "mutates", "spoils"}
+# Of several calls, or of what a call does besides: see `test_flow`. What a project does not take is
+# in `tests/api/test_conventions_taken.py`.
+OF_NO_ANSWER = {"nondeterministic", "relation", "mutates", "spoils", "unwanted"}
 
 
 def test_every_verdict_is_reached_by_an_answer_above() -> None:
