@@ -105,10 +105,11 @@ def define(
     """
     kinds = _kinds(targets)
     _check_name(name)
-    if domain not in get_args(Domain):
+    if not isinstance(domain, str) or domain not in get_args(Domain):
         raise DefinitionError(_wrong("domain", domain, get_args(Domain)))
     if not isinstance(mistakes, Mapping):
         raise DefinitionError(f"mistakes is {mistakes!r}; it must be a dictionary of formulas")
+    forms, cancelling = _formulas("forms", forms), _formulas("cancelling", cancelling)
     formulas = (formula, *forms, *cancelling, *mistakes.values())
     values = _values(name, parameters)
     operation = Operation(
@@ -138,6 +139,12 @@ def _with_result(operation: Operation, result: Result) -> Operation:
         raise DefinitionError(f"{operation.name}: its result is one number, and has no reduction")
     options = (*(it for it in DEFAULTS if it in named), *dict(operation.parameters))
     return replace(operation, options=options, result=result)
+
+
+def _formulas(what: str, given: object) -> tuple[Formula, ...]:
+    if not isinstance(given, list | tuple | set | frozenset):
+        raise DefinitionError(f"{what} is {given!r}; it must be a list of formulas")
+    return tuple(given)
 
 
 def _options(options: object) -> tuple[str, ...]:

@@ -163,11 +163,18 @@ def declaration_of(
         operation,
         None if targets is None else _set("targets", targets),
         Limits(**limits, fixed=tuple(said.items())),
-        tuple((rename or {}).items()),
+        _renames(rename),
         layout,
     )
     check(declaration)
     return declaration
+
+
+def _renames(given: object) -> tuple[tuple[str, str], ...]:
+    if given is None or isinstance(given, Mapping):
+        return tuple((given or {}).items())
+    example = "{'label_smoothing': 'eps'}"
+    raise DeclarationError(f"rename is {given!r}; it must be a dictionary, such as {example}")
 
 
 def _set(name: str, given: Collection[Any]) -> frozenset[Any]:

@@ -10,7 +10,7 @@ import pytest
 from lossdiff.cases.factors import LAYOUTS
 
 import lossdiff
-from lossdiff.errors import ArgumentValueError, DeclarationError
+from lossdiff.errors import ArgumentTypeError, ArgumentValueError, DeclarationError
 
 from .test_checking import softmax, softmax_unshifted
 
@@ -89,6 +89,18 @@ def test_what_is_declared_chooses_the_questions() -> None:
             {"operation": "softmax", "framework": "numpy", "ranks": "2"},
             DeclarationError, "ranks is '2'",
         ),
+        (
+            {"operation": "softmax", "framework": "numpy", "seed": 0.5},
+            ArgumentTypeError, "seed is 0.5; it must be a whole number",
+        ),
+        (
+            {"operation": "softmax", "framework": "numpy", "seed": -1},
+            ArgumentValueError, "seed is -1; allowed: 0 to",
+        ),
+        (
+            {"operation": "softmax", "framework": "numpy", "rename": "eps"},
+            DeclarationError, "rename is 'eps'; it must be a dictionary",
+        ),
     ],
 )  # fmt: skip
 def test_a_wrong_argument_is_refused_with_one_line(
@@ -101,3 +113,15 @@ def test_a_wrong_argument_is_refused_with_one_line(
 def test_what_is_no_case_is_refused_with_one_line() -> None:
     with pytest.raises(ArgumentValueError, match="is not the id of a case"):
         lossdiff.Question("softmax", "numpy").check(softmax)
+
+
+def test_an_id_that_is_no_text_is_refused_with_one_line() -> None:
+    with pytest.raises(ArgumentTypeError, match="id is 3; it must be the id of a case, a text"):
+        lossdiff.Question(3, "numpy").check(softmax)  # type: ignore[arg-type]
+
+
+def test_a_number_is_no_list_of_modes_or_frameworks() -> None:
+    with pytest.raises(ArgumentTypeError, match="modes is 3; it must be a tuple, such as"):
+        lossdiff.check_implementation(softmax, "softmax", framework="numpy", modes=3)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentTypeError, match="frameworks is 3; it must be a tuple, such as"):
+        lossdiff.ask("softmax", [0.0, 1.0], frameworks=3)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from ..harness.judging import SolvedCase, Verdict, judge
 from ..harness.workers import evaluate
 from ..printing import printable
 from ..reports.legend import mark_of
-from .frameworks import backend_of, named
+from .frameworks import PLAIN, backend_of, named, several
 from .own_case import Asked, asked
 from .shown import frame_of, html_of, rendered
 
@@ -149,6 +149,7 @@ def ask(
     if isinstance(frameworks, str):  # whose letters would be names
         frameworks = (frameworks,)
     if frameworks is not None:
+        frameworks = several("frameworks", frameworks, PLAIN)
         for name in frameworks:
             named("framework", name, FRAMEWORKS)
     for name in frameworks or FRAMEWORKS:

@@ -28,7 +28,7 @@ from ..harness.own import (
 )
 from ..harness.runfile import WorkerRow
 from .expected import Expected, expected_of, taking
-from .frameworks import backend_of, framework_for, named, whole
+from .frameworks import backend_of, framework_for, named, seed_of, several
 from .isolated import checked_in_workers
 from .items import match
 from .recording import record
@@ -93,13 +93,13 @@ def check_implementation(
     named("operation", operation, OPERATIONS)
     named("suite", suite, SUITES)
     framework = framework_for(function, framework)
-    for mode in _several("modes", modes):
+    modes, seed = several("modes", modes, EAGER), seed_of(seed)
+    for mode in modes:
         named(f"mode of {framework}", mode, FRAMEWORKS[framework].mode_names)
         if FRAMEWORKS[framework].mode(mode).is_interpreter and not isolate:
             raise ArgumentValueError(
                 f"the mode {mode!r} needs a process of its own: give isolate=True"
             )
-    whole("seed", seed)
     declaration = declaration_of(operation, **declared)
     known = taking(expected_of(expected), conventions)
     about: dict[str, Any] = {
@@ -287,9 +287,3 @@ def called(function: Callable[..., Any]) -> str:
     """Return a function's own name, as it stands in a line of program text."""
     name: str = getattr(function, "__name__", "f")
     return name if name.isidentifier() else "f"
-
-
-def _several(what: str, given: Sequence[str]) -> Sequence[str]:
-    if isinstance(given, str) or not given:
-        raise ArgumentTypeError(f"{what} is {given!r}; it must be a tuple, such as ({EAGER!r},)")
-    return given

@@ -18,11 +18,13 @@ from platformdirs import user_cache_path
 
 from ..backends import FRAMEWORKS, Framework
 from ..backends.base import Backend
+from ..cases.checked import shown
 from ..errors import ArgumentTypeError, ArgumentValueError, FrameworkAbsentError
 from ..harness.workers import Setup, load, quiet
 
 # The framework whose arrays all others convert to; it counts only where no other one is seen.
 PLAIN = next(iter(FRAMEWORKS))
+_LARGEST_SEED = 2**63 - 1
 NO_CACHE = "LOSSDIFF_NO_CACHE"  # an environment variable: nothing compiled is kept
 
 
@@ -40,20 +42,31 @@ def named(what: str, given: object, allowed: Iterable[str]) -> str:
         return given
     near = get_close_matches(given, names, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    raise ArgumentValueError(f"{given!r} is no {what}{meant} (allowed: {', '.join(names)})")
+    raise ArgumentValueError(f"{shown(given)} is no {what}{meant} (allowed: {', '.join(names)})")
 
 
-def whole(what: str, given: object) -> int:
-    """Return a whole number that is not negative.
+def several(what: str, given: object, example: str) -> tuple[Any, ...]:
+    """Return names that are given as a tuple, a list or a set; a text is taken for no letters.
+
+    Raises:
+        ArgumentTypeError: they are anything else, or there is none.
+    """
+    if isinstance(given, list | tuple | set | frozenset) and given:
+        return tuple(given)
+    raise ArgumentTypeError(f"{what} is {shown(given)}; it must be a tuple, such as ({example!r},)")
+
+
+def seed_of(given: object) -> int:
+    """Return a seed of the questions.
 
     Raises:
         ArgumentTypeError: it is no whole number.
-        ArgumentValueError: it is negative.
+        ArgumentValueError: it is negative, or too large for the id of a case.
     """
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise ArgumentTypeError(f"{what} is {given!r}; it must be a whole number")
-    if given < 0:
-        raise ArgumentValueError(f"{what} is {given}; it must not be negative")
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise ArgumentTypeError(f"seed is {shown(given)}; it must be a whole number")
+    if not 0 <= given <= _LARGEST_SEED:
+        raise ArgumentValueError(f"seed is {shown(given)}; allowed: 0 to {_LARGEST_SEED}")
     return given
 
 

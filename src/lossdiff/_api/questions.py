@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from ..backends import FRAMEWORKS
 from ..backends.base import Backend
 from ..backends.claim import Claim
+from ..cases.checked import shown
 from ..cases.model import Case
 from ..cases.operations import OPERATIONS
-from ..errors import ArgumentValueError, FrameworkAbsentError
+from ..errors import ArgumentTypeError, ArgumentValueError, FrameworkAbsentError
 from ..harness.own import Declaration, Taken, declaration_of, questions_for
 from .checking import SUITES as ASKED
 from .checking import called, judged, taken_from
 from .expected import conventions_of, expected_of, taking
-from .frameworks import backend_of, named, whole
+from .frameworks import backend_of, named, seed_of
 from .items import note, plan
 from .result import warn_of
 
@@ -58,6 +59,8 @@ class Question:
         Raises:
             ArgumentValueError: the text is not the id of a case.
         """
+        if not isinstance(self.id, str):
+            raise ArgumentTypeError(f"id is {shown(self.id)}; it must be the id of a case, a text")
         try:
             return Case.parse(self.id)
         except ValueError as error:
@@ -132,8 +135,9 @@ def parametrize(
         raise FrameworkAbsentError("pytest is not installed; pip install pytest") from error
     named("operation", operation, OPERATIONS)
     named("framework", framework, FRAMEWORKS)
-    chosen = named("suite", suite or ("full" if os.environ.get(FULL) else "quick"), ASKED)
-    whole("seed", seed)
+    if suite is None:
+        suite = "full" if os.environ.get(FULL) else "quick"
+    chosen, seed = named("suite", suite, ASKED), seed_of(seed)
     claim = _claim(operation, framework, declaration_of(operation, **declared))
     said = tuple(sorted(declared.items()))
     taken = conventions_of(conventions)
