@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..cases.checked import decoded
 from ..harness.runfile import RunFile, VerdictRow
 from ..harness.verdicts import CONVENTION, UNWANTED
+from .cause_names import SECOND
 from .causes import Cause, Causes, Function, Tally
 from .commands import repro_parts, shortened, wrapped
 from .legend import VerdictClass
@@ -20,6 +21,10 @@ Places = Mapping[str, Sequence[str]]
 NOWHERE: Places = MappingProxyType({})
 WIDTH = 80
 _ONLY_AXES = re.compile(r"(?<!\d)[013-9] ax[ei]s\b")  # of two every function is made
+_BY_HAND = (
+    "a backward pass written by hand: mark it @once_differentiable, or write it so that it can "
+    "be differentiated"
+)
 _SHOWN = 6  # causes of one function; the further ones are counted
 _GROUPS: dict[str, VerdictClass] = {
     "finding": "finding", "settled": "explained", "explained": "explained",
@@ -145,6 +150,8 @@ def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cause
         yield from _wrapped(measured(row), width, "    ", None)
     elif row.note:
         yield from _wrapped(row.note, width, "    ", None)
+    if cause.quantities == (SECOND,):
+        yield from _wrapped(_BY_HAND, width, "    ", None)
     if _ONLY_AXES.search(cause.where):
         yield from _wrapped("if it is made for no such arrays, ranks= says so", width, "    ", None)
     if run:

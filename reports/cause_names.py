@@ -12,6 +12,7 @@ from ..harness.runfile import VerdictRow
 from ..harness.verdicts import CONVENTION, UNWANTED, kind_of
 
 NOT_IMPLEMENTED = "NotImplementedError"
+SECOND = "hvp_logits"  # the quantity that tells a second derivative
 _NUMBER = re.compile(r"(?<![A-Za-z_0-9.])[-+]?\d[\d.e+-]*")
 EXPLAINED = {
     "formula": "formula: digits are lost to cancellation, as in logsumexp − x",
@@ -109,7 +110,7 @@ def without_consequences(
     follows = {(it.case, it.mode) for it in conventions if it.quantity == "value"}
     for row in others:
         question = row.case, row.mode
-        is_derived = row.quantity == "hvp_logits" or kind_of(row.verdict).word == "relation"
+        is_derived = row.quantity == SECOND or kind_of(row.verdict).word == "relation"
         if is_derived and question in causes:
             named[causes[question]].append(row)
         elif (
@@ -158,7 +159,8 @@ def finding(row: VerdictRow, of_value: Collection[tuple[str, str]]) -> str:
     """
     word = kind_of(row.verdict).word
     follows = row.quantity == "value" or (row.case, row.mode) in of_value
-    quantity = "" if follows else f" in {row.quantity}"
+    name = "the second derivative" if row.quantity == SECOND else row.quantity
+    quantity = "" if follows else f" in {name}"
     if word == "raised":
         return f"raises {message(row)}"
     if word == "unwanted":

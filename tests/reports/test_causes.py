@@ -48,6 +48,13 @@ def test_findings_that_look_like_one_mistake_are_one_cause() -> None:
     assert not cause.is_of_gradient
 
 
+def test_a_wrong_second_derivative_is_told_with_what_makes_it_right() -> None:
+    text = said(wrong(2, quantity="hvp_logits"))
+
+    assert "a wrong number in the second derivative" in text
+    assert "mark it @once_differentiable, or write it so that it can be differentiated" in text
+
+
 def test_of_several_mistakes_the_one_that_fits_most_findings_is_named() -> None:
     given = [*wrong(2, f"{SIGN} or {TWICE}"), *wrong(3, TWICE, start=2)]
 
@@ -181,7 +188,7 @@ def test_what_a_named_mistake_breaks_on_the_same_question_is_of_its_cause() -> N
              *wrong(1, **hvp, start=7)]  # fmt: skip
 
     assert [(it.what, it.count) for it in causes(given)] == [
-        (f"looks like: {TWICE}", 5), ("a wrong number in hvp_logits", 1)
+        (f"looks like: {TWICE}", 5), ("a wrong number in the second derivative", 1)
     ]  # fmt: skip
 
 
