@@ -111,9 +111,8 @@ def conventions_of(given: Collection[str] | None) -> frozenset[str] | None:
         ArgumentTypeError: they are no collection of texts.
         ArgumentValueError: one is the name of no convention.
 
-    >>> conventions_of(["mean_over_row"])
-    Traceback (most recent call last):
-    lossdiff.errors.ArgumentValueError: 'mean_over_row' is no convention; did you mean ...
+    >>> conventions_of(["mean_over_rows"])
+    frozenset({'mean_over_rows'})
     """
     if given is None:
         return None
