@@ -81,6 +81,11 @@ class Cause:
         return "/".join((f"own:{framework}", name, operation, self.kind, self.what))
 
     @property
+    def looks_like(self) -> str:
+        """The mistake that its findings look like; empty for none."""
+        return self.what.removeprefix(LOOKS) if self.what.startswith(LOOKS) else ""
+
+    @property
     def is_of_gradient(self) -> bool:
         """Whether no value is among its findings: a backward pass is wrong."""
         return all(quantity != "value" for quantity in self.quantities)

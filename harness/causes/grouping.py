@@ -139,6 +139,11 @@ class FindingCause:
         return self.functions.total()
 
     @property
+    def looks_like(self) -> str:
+        """The usual mistakes that the finding by which it is shown looks like."""
+        return self.plainest.looks_like
+
+    @property
     def section(self) -> Section:
         """What it is told with: new ones first, then by the functions that it touches."""
         if not self.is_known:

@@ -11,6 +11,7 @@ from ..workers import AnswerSelector
 from .again import asked_again
 from .examples import Yours, missing_examples, write_examples
 from .memory import check_fits, check_inputs
+from .same_mistake import same_mistake
 from .script import Origin, write_script
 from .session import Idle, Session
 from .shrink import TIMEOUT, shrink
@@ -27,6 +28,7 @@ __all__ = [
     "check_fits",
     "check_inputs",
     "missing_examples",
+    "same_mistake",
     "shrink",
     "why_not_shown",
     "write_examples",

@@ -33,6 +33,7 @@ from ..verdicts import VerdictKind, kind_of
 from ..workers import AnswerSelector
 from .again import asked_again
 from .array_lines import array_line
+from .same_mistake import same_mistake
 from .session import NONE_IDLE, Idle, Session
 from .shrink import shrink
 
@@ -59,6 +60,7 @@ class Shown(Protocol):
     Attributes:
         id: its name, by which its example is found again.
         plainest: the finding that is shrunk.
+        looks_like: the mistake that its findings look like; empty for none.
     """
 
     @property
@@ -66,6 +68,9 @@ class Shown(Protocol):
 
     @property
     def plainest(self) -> VerdictRow: ...
+
+    @property
+    def looks_like(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -187,6 +192,7 @@ def _example(
     others = list(_others(cause, case, sessions))
     small, limit = case, signatures_of(session.framework, row.mode)
     if limit:
+        shows = same_mistake(session, case, selector, cause.looks_like)
         is_deadly = verdict.kind is VerdictKind.CRASHED
         small = shrink(
             session,
@@ -196,7 +202,7 @@ def _example(
             timeout=_OWN_SECONDS if row.kind == _OWN else _SECONDS,
             questions=_DEADLY if is_deadly else _QUESTIONS,
             signatures=limit,
-            also=lambda tried: all(map(partial(_is_wrong, tried), others)),
+            also=lambda tried: shows(tried) and all(map(partial(_is_wrong, tried), others)),
         ).case
     arrays = {name: array for name, array in vars(small.inputs()).items() if array is not None}
     names = {"values": small.contract.domain}

@@ -19,6 +19,7 @@ from ..harness.repro import (
     asked_again,
     check_fits,
     check_inputs,
+    same_mistake,
     shrink,
     why_not_shown,
     write_script,
@@ -241,13 +242,25 @@ def reproduce(
         selector, verdict = _asked_again(run, session, row)
         origin = Origin(row.case, run.meta.get("version", ""), is_shrunk=shrinks)
         if shrinks:
-            small = shrink(session, case, selector, verdict, timeout=limits.seconds)
+            shows = same_mistake(session, case, selector, _looks_of(run, row))
+            small = shrink(session, case, selector, verdict, timeout=limits.seconds, also=shows)
             shapes = [shape_text(shape) for shape in (case.sizes, small.case.sizes)]
             ended = "" if small.is_minimal else "; the limit came first"
             say(f"shrunk from {shapes[0]} to {shapes[1]} in {small.questions} questions{ended}")
             case, verdict = small.case, small.verdict
         text = write_script(session, case, selector, verdict, origin)
     return text, why_not_shown(text, verdict.word, limits.memory)
+
+
+def _looks_of(run: RunFile, row: VerdictRow) -> str:
+    """Return the mistake that a finding was told by, or else all that its answer looks like."""
+    if not row.looks_like or row.kind != "user":
+        return row.looks_like
+    from ..reports.causes import causes
+
+    mine = run.rows(VerdictRow, "kind = 'user' AND implementation = ?", (row.implementation,))
+    told = (it.looks_like for it in causes(mine) if it.plainest == row and it.looks_like)
+    return next(told, row.looks_like)
 
 
 def _asked_again(run: RunFile, session: Session, row: VerdictRow) -> tuple[AnswerSelector, Verdict]:

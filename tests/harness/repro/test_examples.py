@@ -28,6 +28,18 @@ AXIS = VerdictRow(
     "inaccurate", known=True, ledger="textbook-softmax-over-axis-0",
 )  # fmt: skip
 NUMPY = WorkerRow("numpy", "cpu", {"versions": {}})
+# Both mistakes give NaN: smoothing over C − 1 classes where there is one, and 0 · ∞.
+TWO_MISTAKES = """
+import numpy as np
+
+
+def cross_entropy(logits, target, label_smoothing=0.0):
+    logits = logits - logits.max(1, keepdims=True)
+    logp = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    picked = np.take_along_axis(logp, target[:, None], 1)[:, 0]
+    smooth = logp.sum(1) / np.float32(logits.shape[1] - 1)
+    return -((1 - label_smoothing) * picked + label_smoothing * smooth).mean()
+"""
 
 
 class Named(NamedTuple):
@@ -35,6 +47,7 @@ class Named(NamedTuple):
 
     id: str
     plainest: VerdictRow
+    looks_like: str = ""
 
 
 @pytest.fixture
@@ -76,6 +89,25 @@ def test_a_users_function_is_shown_beside_that_of_the_library(run: RunFile, tmp_
     assert (example.cause, example.implementation) == ("own:mine", "mine.softmax")
     assert np.prod(Case.parse(example.case).shape) < 40
     assert given == {"yours": "inaccurate", "NumPy": "exact"}
+
+
+def test_a_small_input_shows_the_mistake_of_its_cause_and_not_another(
+    run: RunFile, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(TWO_MISTAKES, encoding="utf-8")
+    row = VerdictRow(
+        "cross_entropy/index.random/float32/4x10/neg_inf/-/0", "cross_entropy", "index", "neg_inf",
+        "4x10", "float32", {}, "mine.cross_entropy", "numpy", "user", "eager", "cpu", "value",
+        "nonfinite", looks_like="a target of 0 times an infinite logarithm is NaN",
+    )  # fmt: skip
+    run.add([row, NUMPY])
+
+    write_examples(run, [Named("own:mine", row, row.looks_like)], Yours({"numpy": (str(file),)}))
+
+    (example,) = run.rows(ExampleRow)
+    assert np.prod(Case.parse(example.case).shape) == 2
+    assert "-inf" in example.inputs["logits"]
 
 
 def test_users_functions_come_before_those_of_frameworks(run: RunFile) -> None:
