@@ -33,7 +33,7 @@ def backend() -> Backend:
         ("tf.nn.weighted_cross_entropy_with_logits", {"pos_weight", "reduction"}),
         ("keras.losses.CategoricalCrossentropy", {"label_smoothing", "reduction"}),
         ("keras.losses.SparseCategoricalCrossentropy(ignore_class)", {"ignore_index", "reduction"}),
-        ("keras.losses.BinaryCrossentropy", set()),
+        ("keras.losses.BinaryCrossentropy", {"label_smoothing"}),
         ("tf.recipes.cross_entropy_soft", {"weight", "label_smoothing", "reduction"}),
     ],
 )
