@@ -14,7 +14,7 @@ from statistics import median_low
 
 from ..harness.runfile import AccuracyView
 from ..harness.verdicts import kind_of
-from .members import EAGER, Field, Member, Point
+from .members import EAGER, Field, Member, Point, quantities_of
 from .survey import dtype_order
 
 # The plot shows errors over the bound from 10^-3 to 10^6; smaller and larger ones are at its ends.
@@ -96,9 +96,9 @@ class AccuracyTable:
 
 
 def accuracy_tables(field: Field) -> Iterator[AccuracyTable]:
-    """Yield the tables of the value and of the gradient of an operation with one kind of target."""
+    """Yield the tables of the value and of each gradient, for one kind of target."""
     dtypes = sorted(set(field.dtypes.values()), key=dtype_order)
-    for quantity in ("value", "gradient_logits"):
+    for quantity in quantities_of(field):
         parts = [_part(field, quantity, dtype) for dtype in dtypes]
         kept = tuple(part for part in parts if part is not None)
         if kept:

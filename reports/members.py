@@ -18,13 +18,14 @@ from ..harness.runfile import AccuracyView, RunFile
 from ..harness.verdicts import UNDEFINED, kind_of
 from .survey import TEXTBOOK, way_of
 
-_QUANTITIES = ("value", "gradient_logits")
 # Verdicts about more than one answer, which stand beside the verdict on the answer itself.
 BESIDE = ("relation", "nondeterministic", "mutates", "spoils")
 _ASKED = "operation = ? AND kind != ? AND verdict != 'unsupported'"
 _REMEMBERED = 2**14  # cases; those of one operation are looked at several times
 _FIRST = "cross_entropy"  # what most readers look for
 EAGER = "eager"
+VALUE = "value"
+_BY_TARGET = "gradient_target"  # which no training goes on with
 
 
 class Member(NamedTuple):
@@ -89,6 +90,17 @@ class Field:
         return not any(it.startswith(UNDEFINED) for it in given) and _is_faultless(point.case)
 
 
+def quantities_of(found: Field) -> list[str]:
+    """Return the quantities that were judged, the value first."""
+    asked = {point.quantity for points in found.answers.values() for point in points}
+    return sorted(asked, key=lambda quantity: (quantity != VALUE, quantity))
+
+
+def _is_shown(quantity: str) -> bool:
+    """Return whether a quantity is the value, or a gradient that training goes on with."""
+    return quantity == VALUE or (quantity.startswith("gradient_") and quantity != _BY_TARGET)
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _is_faultless(case: str) -> bool:
     try:
@@ -118,7 +130,7 @@ def fields(runs: Sequence[RunFile]) -> Iterator[Field]:
         found: dict[str, Field] = {}
         for run in runs:
             for row in run.rows(AccuracyView, _ASKED, (operation, TEXTBOOK)):
-                if row.quantity in _QUANTITIES and kind_of(row.verdict).word not in BESIDE:
+                if _is_shown(row.quantity) and kind_of(row.verdict).word not in BESIDE:
                     kind = row.target_kind or ""
                     here = found.setdefault(kind, Field(operation, kind))
                     way = way_of(row.mode, row.device)

@@ -15,7 +15,7 @@ from ..cases.operations import LANGUAGE_MODELS, OPERATIONS
 from ..harness.causes import library_of, library_rank
 from ..harness.runfile import AccuracyView
 from ..harness.verdicts import CONVENTION, kind_of
-from .members import EAGER, Field, Member, Point, needs_of
+from .members import EAGER, VALUE, Field, Member, Point, needs_of
 
 _KINDS = ("native", "recipe")
 Options = tuple[str, ...]
@@ -135,7 +135,7 @@ def porting_table(found: Field) -> PortingTable | None:
     known = [it for it in OPERATIONS[found.operation].options if it != "reduction"]
     options = [it for it in known if any(it in each for each in taken.values())]
     lines = []
-    for chosen in _sets(options):
+    for chosen in _sets(options, taken.values()):
         cells: dict[str, Cell] = {}
         for member in sorted(asked):
             if taken[member] >= set(chosen):
@@ -177,23 +177,27 @@ def _options(points: Mapping[Point, AccuracyView]) -> set[str]:
     return set().union(*(needs_of(case) for case in {point.case for point in points}))
 
 
-def _sets(options: Sequence[str]) -> Iterator[Options]:
+def _sets(options: Sequence[str], taken: Iterable[set[str]]) -> Iterator[Options]:
+    """Yield no option, each option, and the usual ones that a function takes together."""
     yield ()
     yield from ((option,) for option in options)
-    usual = tuple(option for option in options if option not in LANGUAGE_MODELS)
-    if len(usual) > 1:
-        yield usual
+    usual = {
+        tuple(it for it in options if it in each and it not in LANGUAGE_MODELS) for each in taken
+    }
+    for together in sorted(usual, key=lambda it: (-len(it), it)):
+        if len(together) > 1 and not any(set(together) < set(other) for other in usual):
+            yield together
 
 
 def _cell(
     found: Field, member: Member, points: Mapping[Point, AccuracyView], options: Options
 ) -> Cell:
-    tallies = {"value": Tally(), "gradient_logits": Tally()}
+    value, gradient = Tally(), Tally()
     for point, row in points.items():
         needs = needs_of(point.case) - {"reduction"}
         if needs == set(options) and found.is_ordinary(point):
-            tallies[point.quantity].add(row.verdict)
-    return Cell(member, tallies["value"], tallies["gradient_logits"])
+            (value if point.quantity == VALUE else gradient).add(row.verdict)
+    return Cell(member, value, gradient)
 
 
 def _order(cell: Cell, taken: Mapping[Member, set[str]]) -> tuple[object, ...]:

@@ -20,7 +20,7 @@ from lossdiff.backends.texts import text_of
 from lossdiff.cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES, with_options
 from lossdiff.cases.faultless import without_fault
 from lossdiff.cases.model import Case
-from lossdiff.cases.operations import LANGUAGE_MODELS, OPERATIONS
+from lossdiff.cases.operations import LANGUAGE_MODELS, OPERATIONS, Options
 from lossdiff.cases.suites import suite
 from lossdiff.harness.judging import SolvedCase, judge, solved_case
 from lossdiff.harness.verdicts import VERDICTS
@@ -37,7 +37,6 @@ _BLOCK = re.compile(
 _TABLE = re.compile(r"^## `(\w+)`(?:, ([\w-]+) target)?\n\n(.*?)^\n", re.MULTILINE | re.DOTALL)
 _CELL = re.compile(r"\[`([^`]+)`\]\(#([^)]*)\)([^|]*)")
 BLOCKS = {name: (framework, code) for name, framework, code in _BLOCK.findall(PAGE)}
-QUANTITIES = ("value", "gradient_logits")
 
 
 def said_of(name: str) -> set[str]:
@@ -63,18 +62,23 @@ def cases() -> tuple[Case, ...]:
     plain = [
         Case(
             operation.name, EVERYDAY_VALUES[operation.domain], shape, "float32", kind,
-            EVERYDAY_TARGETS.get(kind or "", ""),
+            EVERYDAY_TARGETS.get(kind or "", ""), hidden=8 if operation.is_linear else 0,
         )
         for operation in OPERATIONS.values()
         for kind in (operation.targets or (None,))
         for shape in ((4, 10), (2, 3, 5))
-        if shape == (4, 10) or operation.is_loss
+        if shape == (4, 10) or (operation.is_loss and not operation.is_linear)
     ]  # fmt: skip
     trained = [
         case for case in suite("quick").cases
         if case.needs & {*LANGUAGE_MODELS} and not without_fault(case)
     ]  # fmt: skip
-    return (*plain, *with_options(), *trained)
+    together = [
+        replace(case, options=Options(weight="positive", pos_weight="positive"))
+        for case in plain
+        if "pos_weight" in OPERATIONS[case.operation].options
+    ]
+    return (*plain, *with_options(), *trained, *together)
 
 
 @cache
@@ -104,9 +108,9 @@ def wrong(backend: Backend, name: str) -> Iterator[str]:
     assert asked, f"the page names {name} for no call"
     for case in asked:
         answers = evaluate(backend, name, "eager", case).answers
-        for quantity in QUANTITIES:
-            if quantity in answers:
-                verdict = judge(solved(case), quantity, answers[quantity])
+        for quantity, answer in answers.items():
+            if quantity != "gradient_target":
+                verdict = judge(solved(case), quantity, answer)
                 no_gradient = quantity != "value" and verdict.kind.word == "unsupported"
                 agrees = verdict.kind.category == "agrees" or no_gradient
                 if not agrees and verdict.kind.word not in allowed:
