@@ -190,6 +190,7 @@ def test_the_number_of_threads_is_as_it_was_afterwards() -> None:
         ((softmax, "nll_loss"), {"reduction": "nune"}, DeclarationError, "did you mean none?"),
         ((softmax, "nll_loss"), {"ignore_index": 0.5}, DeclarationError, "must be a whole number"),
         ((softmax, "cross_entropy"), {"label_smoothing": "x"}, DeclarationError, "be a number"),
+        ((softmax, "softmax"), {"expected": 3.5}, ArgumentTypeError, "expected is a float; it"),
         ((softmax, "softmax"), {"expected": "no.toml"}, ExpectedError, "cannot read no.toml"),
     ],
 )  # fmt: skip

@@ -75,9 +75,13 @@ def expected_of(given: str | Path | None, folder: Path | None = None) -> Expecte
         folder: where the search begins; the current folder by default.
 
     Raises:
+        ArgumentTypeError: what is given is no path.
         ExpectedError: the file cannot be read, or an entry has no such form.
     """
     if given is not None:
+        if not isinstance(given, str | Path):
+            kind = type(given).__name__
+            raise ArgumentTypeError(f"expected is a {kind}; it must be the path of a file")
         found = _read(Path(given))
         if found is None:
             raise ExpectedError(f"{shown(Path(given))} holds no expected findings: no [[entry]]")
