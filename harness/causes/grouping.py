@@ -17,6 +17,7 @@ from ...cases.families import is_everyday
 from ..runfile import RunFile, VerdictRow
 from ..verdicts import VerdictKind, kind_of
 from .plainness import plainness
+from .shown_questions import ShownQuestions, on
 
 Concern = Literal["invalid", "narrow", "extreme", "everyday"]
 Section = Literal["new", "native", "recipe", "invalid", "textbook"]
@@ -71,9 +72,7 @@ class FindingCause:
     is_everyday: bool = False
     everyday: int = 0
     beside: tuple[VerdictRow, ...] = ()
-    _by_question: dict[tuple[str, str], dict[str, VerdictRow]] = field(
-        default_factory=dict, repr=False
-    )
+    _by_kind: dict[int, ShownQuestions] = field(default_factory=dict, repr=False)
 
     def add(self, row: VerdictRow) -> None:
         """Count a finding."""
@@ -94,8 +93,13 @@ class FindingCause:
         # What has one answer in eager mode can be shown by a small input; textbook formulas are
         # no libraries.
         if row.mode == EAGER and row.kind != "textbook" and is_scripted(row.verdict):
-            here = self._by_question.setdefault((row.case, row.quantity), {})
-            here[touched.library] = min(here.get(touched.library, row), row, key=ease)
+            self._keep(touched.library, row)
+
+    def _keep(self, library: str, row: VerdictRow) -> None:
+        """Keep a finding by which the cause may be shown, if there is none that is easier."""
+        questions = self._by_kind.setdefault(_kind_rank(row.kind), ShownQuestions())
+        here = questions.at((row.case, row.quantity))
+        here[library] = min(here.get(library, row), row, key=ease)
 
     def choose(self) -> None:
         """Choose the finding by which it is shown, once all are counted.
@@ -103,21 +107,23 @@ class FindingCause:
         A title speaks of all libraries that show a cause, and of what it does most often: the
         question is one that shows it in as many of them as possible, with its usual verdict.
         """
-        if not self._by_question:
+        if not self._by_kind:
             return
+        kinds = [self._by_kind[rank] for rank in sorted(self._by_kind)]
+        for questions in kinds:
+            questions.prune()
         usual = min(self.verdicts, key=lambda word: (-self.verdicts[word], word))
 
         def order(row: VerdictRow) -> tuple[object, ...]:
-            here = self._by_question[row.case, row.quantity].values()
-            showing = sum(other.kind == row.kind for other in here)
-            return _kind_rank(row.kind), -showing, row.verdict != usual, ease(row)
+            showing = len(kinds[0].rows[row.case, row.quantity])
+            return -showing, row.verdict != usual, ease(row)
 
-        rows = [row for here in self._by_question.values() for row in here.values()]
+        rows = [row for here in kinds[0].rows.values() for row in here.values()]
         self.plainest = min(rows, key=order)
-        here = self._by_question[self.plainest.case, self.plainest.quantity]
-        self.beside = tuple(row for row in here.values() if row is not self.plainest)
-        self.beside = tuple(sorted(self.beside, key=ease))
-        self._by_question = {}
+        here = on((self.plainest.case, self.plainest.quantity), kinds)
+        beside = [row for row in here.values() if row is not self.plainest]
+        self.beside = tuple(sorted(beside, key=ease))
+        self._by_kind = {}
 
     def join(self, other: FindingCause) -> None:
         """Take over the findings of another cause."""
@@ -128,10 +134,10 @@ class FindingCause:
         self.is_everyday |= other.is_everyday
         self.everyday += other.everyday
         self.plainest = min(self.plainest, other.plainest, key=ease)
-        for question, rows in other._by_question.items():
-            here = self._by_question.setdefault(question, {})
-            for library, row in rows.items():
-                here[library] = min(here.get(library, row), row, key=ease)
+        for questions in other._by_kind.values():
+            for rows in questions.rows.values():
+                for library, row in rows.items():
+                    self._keep(library, row)
 
     @property
     def count(self) -> int:

@@ -67,11 +67,11 @@ def concerns(entry: Entry, claim: Claim) -> bool:
     )
 
 
-def expected_of(given: str | Path | None, folder: Path | None = None) -> Expected:
+def expected_of(given: object, folder: Path | None = None) -> Expected:
     """Return the expected findings of a file, or those of the nearest folder that has any.
 
     Args:
-        given: a file; None to look for one, from `folder` upwards.
+        given: the path of a file; None to look for one, from `folder` upwards.
         folder: where the search begins; the current folder by default.
 
     Raises:
