@@ -6,11 +6,22 @@ quantities, for which the answers themselves are close enough.
 
 from __future__ import annotations
 
+import math
+from dataclasses import fields, replace
+
 import numpy as np
 
 from ...cases.dtypes import Array
 from ...cases.model import Case, Inputs
-from ..oracle import ClasswiseTerms, Convention, ElementwiseTerms, Exact, Floats, Solution
+from ..oracle import (
+    ClasswiseTerms,
+    Convention,
+    ElementwiseTerms,
+    Exact,
+    Floats,
+    LinearTerms,
+    Solution,
+)
 
 Arrays = dict[str, Floats]
 # Relations hold under every convention. Divided probabilities have the widest bound of them.
@@ -30,7 +41,11 @@ def float64_solution(case: Case, inputs: Inputs, cotangent: Floats, answers: Arr
     if not case.contract.reads_classes:
         terms, losses = _elements(case, inputs, cotangent)
         return Solution("", quantities, terms, losses)
-    rows, row_losses = _rows(case, inputs, cotangent)
+    if case.contract.is_linear:
+        products, row_losses = _products(case, inputs, cotangent)
+        return Solution("", quantities, products, row_losses, _LOOSEST)
+    logits = _by_row(inputs.values.astype(np.float64), case.class_axis)
+    rows, row_losses = _rows(case, inputs, logits, cotangent)
     return Solution("", quantities, rows, row_losses, _LOOSEST)
 
 
@@ -47,16 +62,44 @@ def _elements(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[Elementwis
     return ElementwiseTerms(x, z, ones, ones, v), losses
 
 
-def _rows(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[ClasswiseTerms, Floats]:
-    """Return the terms of an operation over classes, and the losses of rows, if it is a loss."""
+def _products(case: Case, inputs: Inputs, cotangent: Floats) -> tuple[LinearTerms, Floats]:
+    """Return the terms of a linear loss without options that change its logits."""
+    arrays = inputs.values, inputs.linear_weight, inputs.linear_bias
+    hidden, weight, bias = (None if it is None else it.astype(np.float64) for it in arrays)
+    assert hidden is not None and weight is not None  # noqa: S101, PT018 -- every such case has them
+    added = np.zeros(len(weight)) if bias is None else bias
+    logits = hidden @ weight.T + added
+    t, losses = _rows(case, inputs, logits, cotangent)
+    t = replace(t, z=logits, bend=np.zeros(logits.shape), slope=np.ones(logits.shape))
+    terms = LinearTerms(
+        **{item.name: getattr(t, item.name) for item in fields(t)},
+        size=np.abs(hidden) @ np.abs(weight).T,
+        added=np.broadcast_to(np.abs(added), logits.shape),
+        plain=np.abs(logits),
+        of_logits=np.abs(t.v[:, None] * (t.p * t.w.sum(axis=1, keepdims=True) - t.w)),
+        hidden=hidden.shape[1],
+    )
+    return terms, losses
+
+
+def _rows(
+    case: Case, inputs: Inputs, x: Floats, cotangent: Floats
+) -> tuple[ClasswiseTerms, Floats]:
+    """Return the terms of an operation over classes, and the losses of rows, if it is a loss.
+
+    Args:
+        case: the question.
+        inputs: its arrays, whose targets are read.
+        x: its first argument by rows, or the logits that it stands for, shape (R, C).
+        cotangent: of the result.
+    """
     axis = case.class_axis
-    x = _by_row(inputs.values.astype(np.float64), axis)
     a = x.max(axis=1)
     d = a[:, None] - x
     log_sum = np.log(np.exp(-d).sum(axis=1))
     l = d + log_sum[:, None]
     # Given probabilities or log-probabilities need no softmax, so that d and L go unused then.
-    if case.contract.domain != "logits":
+    if case.contract.domain in ("log_probs", "probs"):
         l = -x if case.contract.domain == "log_probs" else -np.log(x)
     # The inputs are finite, so that d is as well, and p d is 0 where p underflows.
     p = np.exp(-l)
@@ -87,8 +130,8 @@ def _by_row(array: Floats, axis: int) -> Floats:
 def counting_rows(case: Case, inputs: Inputs) -> Array:
     """Return which rows of a loss over classes are not ignored, as booleans."""
     if inputs.target is None or case.target_kind != "index":
-        rows = inputs.values.size // max(case.shape[case.class_axis], 1)
-        return np.ones(rows, np.bool_)
+        sizes = [size for axis, size in enumerate(case.shape) if axis != case.class_axis]
+        return np.ones(math.prod(sizes), np.bool_)
     return np.asarray(inputs.target != case.options.ignore_index)
 
 

@@ -156,8 +156,9 @@ def _why_not(answer: NDArray[Any] | Failure) -> str:
 
 def _compared(relation: Relation, case: Case, pair: AnswerPair) -> RelationCheck:
     """Return whether two answers agree within the sound bounds, or those of an explanation."""
-    # Equal numbers have ratio 0 even where the bound is 0.
-    error, sound = differences(pair.left, pair.right), pair.limit(SOUND)
+    # Equal numbers have ratio 0 even where the bound is 0, and need none.
+    error = differences(pair.left, pair.right)
+    sound = pair.limit(SOUND) if error.any() else error
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(error > 0, error / sound, 0.0)
     worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)

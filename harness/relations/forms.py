@@ -12,7 +12,7 @@ from ...backends.claim import Claim
 from ...cases.model import Case, Inputs
 from ..bounds import Algorithm, Arrays, bound, float64_solution
 from ..formula import Answers
-from ..oracle import Floats, Solution, solve
+from ..oracle import Floats, Solution
 
 # Gradients that are sums over the rows of a batch; all other arrays have a row for each.
 OVER_ROWS = ("gradient_linear_weight", "gradient_linear_bias")
@@ -54,8 +54,6 @@ class Answered:
     @cached_property
     def solution(self) -> Solution:
         """The terms of the bounds."""
-        if self.form.case.contract.is_linear:  # the cases that are probed are small
-            return solve(self.case, self.form.inputs)
         return float64_solution(self.form.case, self.form.inputs, self.form.cotangent, self.answers)
 
     def bound(self, quantity: str, algorithm: Algorithm) -> Floats:
