@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from ..harness.causes import library_of, library_rank
+from ..harness.causes import label_of, library_of, library_rank
 from .numbers import count, counted, percent
 from .survey import TEXTBOOK, USER, Asked, Survey
 from .tables import Shares, shares_of
@@ -76,8 +76,12 @@ def _who(asked: Collection[Asked]) -> str:
     users = [it for it in asked if it.kind == USER]
     others = [it for it in asked if it.kind != USER]
     noun = "textbook formula" if others and others[0].kind == TEXTBOOK else "function"
-    libraries = {library_of(it.name, it.framework) for it in others}
-    ordered = sorted(libraries, key=lambda name: (library_rank(name), name))
+    # A package that has a library of its own stands beside it.
+    ranks = {
+        label_of(it.name, it.framework): library_rank(library_of(it.name, it.framework))
+        for it in others
+    }
+    ordered = sorted(ranks, key=lambda name: (ranks[name], name))
     parts = [f"{counted(len(others), noun)} of {_listed(ordered)}"] if others else []
     parts += [f"{counted(len(users), 'function')} of your own"] if users else []
     return " and to ".join(parts)

@@ -18,7 +18,7 @@ from ..harness.verdicts import (
     REPETITION_MEANINGS,
     equivalence_of,
 )
-from .survey import Survey, dtype_order
+from .survey import TEXTBOOK, Survey, dtype_order
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,19 @@ class RelationLine:
 
 @dataclass(frozen=True)
 class RelationTable:
-    """One relation, its meaning, and a line for each framework."""
+    """One relation in all frameworks.
+
+    Attributes:
+        name: its name in `verdicts.RELATION_MEANINGS` or `verdicts.REPETITION_MEANINGS`.
+        meaning: what must hold.
+        lines: a line for each framework, without its textbook formulas if it has other functions.
+        textbook: how many textbook formulas fail it, and how many were asked.
+    """
 
     name: str
     meaning: str
     lines: tuple[RelationLine, ...]
+    textbook: tuple[int, int] = (0, 0)
 
 
 def is_equivalence(row: RelationRow) -> bool:
@@ -128,8 +136,10 @@ def _tables(
         {row.relation for row in rows},
         key=lambda name: (known.index(name) if name in known else len(known), name),
     )
+    books = [row for row in rows if facts.kind_of(row.left) == TEXTBOOK]
+    told = [row for row in rows if facts.kind_of(row.left) != TEXTBOOK]
     members: dict[tuple[str, str], list[RelationRow]] = {}
-    for row in sorted(rows, key=lambda row: row.framework):
+    for row in sorted(told or books, key=lambda row: row.framework):
         members.setdefault((row.relation, row.framework), []).append(row)
     return tuple(
         RelationTable(
@@ -138,9 +148,18 @@ def _tables(
             tuple(
                 _line(mine, facts) for (relation, _), mine in members.items() if relation == name
             ),
+            _failing(row for row in books if row.relation == name) if told else (0, 0),
         )
         for name in names
     )
+
+
+def _failing(rows: Iterable[RelationRow]) -> tuple[int, int]:
+    """Return how many implementations fail, and how many there are."""
+    holds: dict[str, bool] = {}
+    for row in rows:
+        holds[row.left] = holds.get(row.left, True) and row.agrees
+    return sum(not it for it in holds.values()), len(holds)
 
 
 class _Facts:
@@ -158,6 +177,10 @@ class _Facts:
             for found in survey.findings
             if not found.row.is_settled
         }
+
+    def kind_of(self, implementation: str) -> str:
+        """Return the kind of an implementation."""
+        return self._kinds.get(implementation, "")
 
     def breach(self, failed: Sequence[RelationRow]) -> Breach:
         """Return the summary of one implementation.
@@ -178,7 +201,7 @@ class _Facts:
         )
         return Breach(
             name,
-            self._kinds.get(name, ""),
+            self.kind_of(name),
             tuple(f"{row.mode}, {row.dtype}" for row in ordered),
             max(row.largest_difference for row in failed),
             max(row.largest_ratio for row in failed),

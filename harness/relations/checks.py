@@ -75,11 +75,10 @@ def check_probe(case: Case, claim: Claim, probe: ProbeAnswers) -> list[RelationC
     inputs = case.inputs()
     form = Form(case, inputs, case.cotangent(result_shape(case)))
     checks = list(_repetition(probe.first, probe.second))
-    numbers = comparable(case, inputs, probe.first)
+    plain = Answered(form, comparable(case, inputs, probe.first))  # its bounds serve all relations
     for relation in RELATIONS:
-        if "value" in numbers and relation.holds_for(case, claim):
-            answers = probe.forms.get(relation.name, ())
-            checks += _relation(relation, Answered(form, numbers), answers)
+        if "value" in plain.answers and relation.holds_for(case, claim):
+            checks += _relation(relation, plain, probe.forms.get(relation.name, ()))
     return checks
 
 

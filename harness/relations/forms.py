@@ -58,9 +58,19 @@ class Answered:
 
     def bound(self, quantity: str, algorithm: Algorithm) -> Floats:
         """Return the largest error of an algorithm in a quantity, element by element."""
-        if self.form.by_formula is not None:
-            return self.form.by_formula.bound(quantity, algorithm)
-        return bound(self.case, self.solution, quantity, algorithm)
+        key = quantity, algorithm
+        if key not in self._bounds:
+            self._bounds[key] = (
+                bound(self.case, self.solution, quantity, algorithm)
+                if self.form.by_formula is None
+                else self.form.by_formula.bound(quantity, algorithm)
+            )
+        return self._bounds[key]
+
+    @cached_property
+    def _bounds(self) -> dict[tuple[str, Algorithm], Floats]:
+        """The bounds so far."""
+        return {}
 
 
 Limit = Callable[[Algorithm], Floats]
