@@ -26,8 +26,9 @@ from .progress import SharedProgress
 
 # The search path is set before anything else but these modules of Python is imported, and -P keeps
 # them from being taken from the current folder. The parent closes its ends of the pipes, which the
-# death of the worker must close, and ends as the worker does. Garbage is not collected during the
-# import: each collection would go through all that is there, and little of it is garbage.
+# death of the worker must close, and ends as the worker does. Another interpreter has a search path
+# of its own. Garbage is not collected during the import: each collection would go through all that
+# is there, and little of it is garbage.
 _BOOTSTRAP = """
 import gc, json, os, sys
 shared = int(sys.argv[2])
@@ -40,7 +41,9 @@ if worker := os.fork():
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.kill(os.getpid(), -status)
     os._exit(status)
-sys.path[:] = json.loads(sys.argv[1])
+path = json.loads(sys.argv[1])
+if path:
+    sys.path[:] = path
 gc.disable()
 from lossdiff.harness.workers.process import main
 gc.enable()
@@ -60,6 +63,7 @@ class Hint:
             of the machine.
         mode: the mode that the process is for.
         log: the file that the process's output goes to.
+        python: the interpreter of another environment that runs it; empty for this one.
     """
 
     framework: str
@@ -68,6 +72,7 @@ class Hint:
     cache: str | None = None
     mode: str = "eager"
     log: str = os.devnull
+    python: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,12 +129,20 @@ def end_ahead() -> None:
 
 def _launch(of: Hint, hint: Hint | None) -> Launched:
     progress, mark = SharedProgress.create(), f"{os.getpid()}-{uuid4()}"
-    path = json.dumps([str(Path(place).absolute()) for place in sys.path])
+    ours = [] if of.python else [str(Path(place).absolute()) for place in sys.path]
     given = json.dumps(None if hint is None else asdict(hint))
     try:
         with Path(of.log).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOTSTRAP, path, str(progress.descriptor), given],
+                [
+                    of.python or sys.executable,
+                    "-P",
+                    "-c",
+                    _BOOTSTRAP,
+                    json.dumps(ours),
+                    str(progress.descriptor),
+                    given,
+                ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

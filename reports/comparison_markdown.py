@@ -201,10 +201,12 @@ def _times(found: Comparison) -> Iterable[Block]:
     reasons = Counter((it.verdict, it.reason) for it in times.benchmarks if it.reason)
     for (verdict, reason), number in reasons.items():
         yield f"{counted(number, 'benchmark')} {verdict}: {reason}."
-    yield (
-        f"Common-mode drift, taken out of every change: {share(times.drift)}. "
-        f"The smallest change that counts is {times.effect:.1%}."
+    drift = (
+        "The runs were timed in turn, so that what the machine did falls on both."
+        if times.drift is None
+        else f"Common-mode drift, taken out of every change: {share(times.drift)}."
     )
+    yield f"{drift} The smallest change that counts is {times.effect:.1%}."
     # Implementations as a whole come before their benchmarks. What did not change is only counted.
     shown = [
         it

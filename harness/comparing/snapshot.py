@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ...cases.model import Case, shape_text
 from ...errors import RunFileError
 from ...outputs import shown
-from ..runfile import PassView, ProcessRow, RunFile, WorkerRow
+from ..runfile import IN_TURN, PassView, ProcessRow, RunFile, WorkerRow
 
 _MACHINE = ("cpu", "cores", "gpu")
 _FEW = 3  # versions that fit into the name of a run
@@ -88,6 +88,11 @@ class RunSnapshot:
     def name(self) -> str:
         """The label of the run, or else the commit that was timed, or else the name of the file."""
         return self.meta.get("label") or self.meta.get("commit") or self.path.name
+
+    def was_in_turn_with(self, other: RunSnapshot) -> bool:
+        """Whether both runs were timed in turn, by one `bench --against`."""
+        session = self.meta.get(IN_TURN, "")
+        return bool(session) and session == other.meta.get(IN_TURN)
 
     @property
     def is_cut_off(self) -> bool:

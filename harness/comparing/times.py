@@ -57,7 +57,7 @@ class TimeChange:
         key: the benchmark; None for all of the implementation's in one direction.
         verdict: one of `Speed`; docs/timing.md says what each means.
         base, new: seconds, median over the passes; None for several benchmarks.
-        change: relative change of the fastest pass, the common-mode drift taken out.
+        change: relative change of the fastest pass, a common-mode drift taken out.
         low, high: ends of its 95% confidence interval.
         p: p-value, corrected by Holm's method.
         reason: why it is not comparable, or unclear.
@@ -88,7 +88,8 @@ class TimeComparison:
         benchmarks: the benchmarks that both runs have.
         implementations: each implementation in one direction, over all of its benchmarks.
         effect: the smallest change that counts.
-        drift: common-mode drift, taken out of every change; None where nothing was compared.
+        drift: common-mode drift, taken out of every change; None where nothing was compared, or
+            where the runs were timed in turn.
         incomparable: why no time can be compared.
     """
 
@@ -179,7 +180,10 @@ def _compared(
     )
     # The drift comes out first: over-dispersion presumes that most changes are around 0.
     raw = fastest_changes(_table(old, keys), _table(new, keys), strata)
-    drift = common_drift(raw.change, frameworks, _reference_change(old, new))
+    # Of runs that were timed in turn there is none: what the machine does falls on both.
+    is_in_turn = old.was_in_turn_with(new)
+    reference = _reference_change(old, new)
+    drift = 0.0 if is_in_turn else common_drift(raw.change, frameworks, reference)
     each = raw.corrected(drift)
     # A change of the code shows in its kernel with hot and cold inputs alike. Kernels are tested;
     # a benchmark has its kernel's p-value where its own change has the same direction.
@@ -192,7 +196,8 @@ def _compared(
     whole, p = combine(each, _numbered(map(_who, keys)), cases)
     groups = [(who, None, None, None) for who in dict.fromkeys(map(_who, keys))]
     implementations = _changes(groups, whole, _corrected(whole, p, _IMPLEMENTATIONS), effect)
-    return TimeComparison(benchmarks, implementations, effect, math.expm1(drift))
+    told = None if is_in_turn else math.expm1(drift)
+    return TimeComparison(benchmarks, implementations, effect, told)
 
 
 def _numbered(names: Iterable[Hashable]) -> Numbers:

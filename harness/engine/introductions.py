@@ -38,7 +38,14 @@ def introduced(plan: Plan, spares: Spares = NO_SPARES) -> tuple[Plan, dict[str, 
         files = plan.extra.get(name, ())
         if not files or name in plan.learnt or why_absent(FRAMEWORKS[name], plan):
             continue
-        setup = Setup(name, plan.device, files, cache=plan.cache, mode=plan.mode_of(name))
+        setup = Setup(
+            name,
+            plan.device,
+            files,
+            cache=plan.cache,
+            mode=plan.mode_of(name),
+            python=plan.python,
+        )
         try:
             met[name] = introduce(setup, limits, plan.suite.operations, spares=spares)
         except (LostError, DeviceAbsentError):

@@ -38,6 +38,7 @@ class Plan:
         seed: the number of the draw of the suite.
         expected: the findings that the user expects, beside the ledger.
         conventions: those that the user's functions may follow; None for all.
+        python: the interpreter of another environment that runs the workers; empty for this one.
     """
 
     suite: Suite
@@ -56,6 +57,7 @@ class Plan:
     expected: tuple[Entry, ...] = ()
     conventions: frozenset[str] | None = None
     learnt: dict[str, tuple[Learnt, ...]] = field(default_factory=dict)
+    python: str = ""
 
     def asks(self, claim: Claim) -> bool:
         """Return whether an implementation is evaluated."""
@@ -97,6 +99,7 @@ def why_absent(framework: Framework, plan: Plan, *, here: bool = True) -> str:
         plan: the plan of the run.
         here: whether it would run on this machine, and not on a cluster.
     """
+    here = here and not plan.python  # another environment says by itself what it lacks
     if here and framework.missing:
         return framework.why_missing
     if not plan.modes_of(framework.name):

@@ -226,11 +226,14 @@ class Engine:
             threads=pool.threads,
             cache=self._plan.cache,
             mode=pool.mode,
+            python=self._plan.python,
         )
         member = _Member(pool)
         # The member comes before its handle, which may report an event as soon as it is made.
         self._members.append(member)
-        make = self._cluster.handle if self._cluster else partial(WorkerHandle, spares=self._spares)
+        # Later steps ask nothing on one thread, and nothing in a mode alone.
+        spares = NO_SPARES if pool.threads or pool.mode else self._spares
+        make = self._cluster.handle if self._cluster else partial(WorkerHandle, spares=spares)
         try:
             member.handle = make(setup, self._limits, self._report_start, self._report_answer)
         except LostError as error:  # the machine has no room for another process

@@ -69,7 +69,7 @@ def start_ahead(plan: Plan, findings: Findings, framework: str, spares: Spares) 
 
 
 def _setup(plan: Plan, framework: str) -> Setup:
-    return Setup(framework, plan.device, cache=plan.cache)
+    return Setup(framework, plan.device, cache=plan.cache, python=plan.python)
 
 
 class _Comparison:

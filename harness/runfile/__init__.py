@@ -23,11 +23,12 @@ from .rows import (
     WorkerRow,
 )
 from .schema import Row, array_of, packed
-from .timing_rows import MemoryRow, PassRow, ProcessRow, TimingRow
+from .timing_rows import IN_TURN, MemoryRow, PassRow, ProcessRow, TimingRow
 from .views import AccuracyView, CaseView, NamesView, PassView, VerdictView, WordView
 
 __all__ = [
     "DEFINED",
+    "IN_TURN",
     "AccuracyView",
     "Answer",
     "AnswerKey",

@@ -9,6 +9,8 @@ from msgspec import Meta
 
 from .numbers import Count, Finite, Ordinal, Positive
 
+IN_TURN = "in_turn"  # the entry of `meta` that runs which were timed in turn share
+
 
 @dataclass(frozen=True)
 class TimingRow:

@@ -1,31 +1,28 @@
 """Run pytest-benchmark over the benchmarks, pass by pass.
 
 In each pass each framework is timed in a fresh process, in which pytest-benchmark runs
-`pytest_suite.py`. Frameworks and benchmarks come in random order, and pytest-benchmark's standard
-JSON is kept next to the run file. All that is timed has been judged in the same run, on the same
-inputs. `child` holds each process to its limits, and `blame` decides what is timed after one has
-died.
+`pytest_suite.py`; `schedule` says in which order. pytest-benchmark's standard JSON is kept next to
+the run file. All that is timed has been judged in the same run, on the same inputs. `child` holds
+each process to its limits, and `blame` decides what is timed after one has died.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 from ...errors import BenchError, LossdiffError, SchemaError
-from ..own import Learnt
-from ..runfile import MemoryRow, ProcessRow, RunFile, VerdictRow, written_operations
-from ..workers import Limits, Setup, environment_for, introduce, quiet, share_of_memory
+from ..runfile import IN_TURN, MemoryRow, ProcessRow, RunFile, VerdictRow, written_operations
+from ..workers import Setup, environment_for, introduce, quiet
 from . import machine
-from .benchmarks import Threads, benchmarks_of
 from .blame import Batch, Blame
 from .child import private_folder, run_child
 from .keep import check_place, keep, place_beside
@@ -33,6 +30,7 @@ from .peak_memory import peak_in
 from .plan import PLAN_VARIABLE, ProcessPlan, TimedProcess
 from .progress import FINISHING
 from .results import ProcessResult, summaries
+from .schedule import Timing, in_turn, schedule
 
 _MAX_TIME = 0.02  # seconds of measured rounds for a benchmark, beyond its least number of rounds
 # glibc raises these thresholds by itself, up to these values, once large arrays have been freed.
@@ -45,47 +43,42 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Timing:
-    """How a run is timed.
+class Side:
+    """What is timed in one environment.
 
     Attributes:
-        passes: number of repetitions of everything, each in fresh processes.
-        threads: with one thread, with all, or both in turn.
-        device: `cpu` or `gpu`.
-        extra: files or modules of a user's own implementations, by framework.
-        seed: seed of the random order.
-        memory: whether the peak memory of each benchmark is measured, in a process of its own; on
-            the CPU only.
-        timeout: seconds in which a call has to return.
-        most_memory: bytes that a timing process may take; 0 for its share of the machine.
-        learnt: what is known of the user's own implementations, by framework.
+        run: the run file, with its verdicts.
+        frameworks: the frameworks to be timed.
+        timing: how they are timed.
+        name: stands before its lines of progress, if there is another side.
     """
 
-    passes: int = 9
-    threads: tuple[Threads, ...] = ("one",)
-    device: str = "cpu"
-    extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    seed: int = 0
-    memory: bool = False
-    timeout: float = 120.0
-    most_memory: int = 0
-    learnt: dict[str, tuple[Learnt, ...]] = field(default_factory=dict)
-
-    @property
-    def limits(self) -> Limits:
-        """The limits of a timing process."""
-        return Limits(self.timeout, self.most_memory or share_of_memory(1))
+    run: RunFile
+    frameworks: tuple[str, ...]
+    timing: Timing
+    name: str = ""
 
 
 def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Say) -> int:
-    """Time what the run has judged, and write the rows into it.
-
-    If it is interrupted, the rows of the processes that have ended are kept.
+    """Time what a run has judged, and write the rows into it; see `time_sides`.
 
     Args:
         run: the run file, with its verdicts.
         frameworks: the frameworks to be timed.
         timing: how they are timed.
+        say: called with one line about the progress.
+    """
+    return time_sides([Side(run, tuple(frameworks), timing)], say)
+
+
+def time_sides(sides: Sequence[Side], say: Say) -> int:
+    """Time what the runs of some sides have judged, in turn, and write the rows into them.
+
+    If it is interrupted, the rows of the processes that have ended are kept.
+
+    Args:
+        sides: what is timed; the processes of each pass and framework follow each other, the sides
+            in random order.
         say: called with one line about the progress.
 
     Returns:
@@ -96,24 +89,37 @@ def time_passes(run: RunFile, frameworks: Sequence[str], timing: Timing, say: Sa
         OutputError: a file of another kind stands where one of its files is to be.
     """
     require_pytest_benchmark()
-    timing = introduced(timing, frameworks)
-    processes = schedule(run, frameworks, timing)
-    for process in processes:
-        check_place(_place(run, process, timing))
-    blame = Blame(run, say)
+    seed = sides[0].timing.seed
     try:
-        with private_folder() as scratch:
-            numbers = count(len(processes) + 1)
-            session = _Session(run, timing, scratch, blame, numbers)
-            for process in processes:
-                say(f"timing {process.framework}, threads: {process.threads}, pass "
-                    f"{process.pass_number} of {timing.passes}")  # fmt: skip
+        with ExitStack() as stack:
+            sessions = [_session(side, say, stack) for side in sides]
+            if len(sides) > 1:
+                shared = uuid4().hex
+                for side in sides:
+                    side.run.set_meta(**{IN_TURN: shared})
+            for number, process in in_turn([it.processes for it in sessions], seed):
+                session = sessions[number]
+                say(f"timing {session.name}{process.framework}, threads: {process.threads}, pass "
+                    f"{process.pass_number} of {session.timing.passes}")  # fmt: skip
                 _time_process(session, process)
-            if timing.memory and timing.device == "cpu":
-                _measure_peaks(session, processes, say)
+            for session in sessions:
+                if session.timing.memory and session.timing.device == "cpu":
+                    _measure_peaks(session, say)
     finally:
-        run.add(summaries(run))
-    return blame.count
+        for side in sides:
+            side.run.add(summaries(side.run))
+    return sum(session.blame.count for session in sessions)
+
+
+def _session(side: Side, say: Say, stack: ExitStack) -> _Session:
+    """Return what the processes of a side share, after a look at where they will write."""
+    timing = introduced(side.timing, side.frameworks)
+    processes = schedule(side.run, side.frameworks, timing)
+    for process in processes:
+        check_place(_place(side.run, process, timing))
+    scratch = stack.enter_context(private_folder())
+    name, numbers = f"{side.name} " if side.name else "", count(len(processes) + 1)
+    return _Session(side.run, timing, scratch, Blame(side.run, say), numbers, processes, name)
 
 
 def require_pytest_benchmark() -> None:
@@ -137,38 +143,10 @@ def introduced(timing: Timing, frameworks: Sequence[str]) -> Timing:
         files = tuple(timing.extra.get(name, ()))
         if files and name not in learnt:
             with suppress(LossdiffError):
-                met = introduce(Setup(name, timing.device, files), timing.limits)
+                setup = Setup(name, timing.device, files, python=timing.python)
+                met = introduce(setup, timing.limits)
                 learnt[name] = met.learnt
     return replace(timing, learnt=learnt)
-
-
-def schedule(run: RunFile, frameworks: Sequence[str], timing: Timing) -> list[TimedProcess]:
-    """Return the processes of all passes, each pass in another random order.
-
-    Args:
-        run: the run file, with its verdicts.
-        frameworks: the frameworks to be timed.
-        timing: how they are timed.
-    """
-    # Random order turns slow drifts of the machine into noise that all benchmarks share, and fresh
-    # processes vary what differs between them: addresses, and the state of the allocator.
-    dice, size = random.Random(timing.seed), machine.cache_bytes()  # noqa: S311 -- no secret
-    size = size if timing.device == "cpu" else 0
-    found = {
-        (name, threads): tuple(benchmarks_of(run, name, threads, size))
-        for name in frameworks
-        for threads in timing.threads
-    }
-    usable = machine.usable()
-    processes: list[TimedProcess] = []
-    for number in range(1, timing.passes + 1):
-        turns = [key for key, items in found.items() if items]
-        dice.shuffle(turns)
-        for name, threads in turns:
-            turn, items = len(processes), found[name, threads]
-            core = usable[turn % len(usable)]
-            processes.append(TimedProcess(turn + 1, number, name, threads, core, items))
-    return processes
 
 
 def plan_of(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) -> ProcessPlan:
@@ -196,7 +174,7 @@ def plan_of(run: RunFile, process: TimedProcess, timing: Timing, scratch: Path) 
         compiled="" if is_first else str(scratch / process.threads),
         max_time=_MAX_TIME,
         timeout=timing.timeout,
-        path=tuple(str(Path(current, place)) for place in sys.path),
+        path=() if timing.python else tuple(str(Path(current, it)) for it in sys.path),
         current=current,
         learnt=timing.learnt.get(process.framework),
         operations=written_operations(),
@@ -213,13 +191,15 @@ def _current() -> str:
 
 @dataclass(frozen=True)
 class _Session:
-    """What all processes of one `bench` share."""
+    """What all processes of one side share."""
 
     run: RunFile
     timing: Timing
     scratch: Path
     blame: Blame
     numbers: Iterator[int]  # of processes beyond the schedule
+    processes: Sequence[TimedProcess]
+    name: str = ""  # stands before the framework in lines of progress
 
 
 def _time_process(session: _Session, process: TimedProcess) -> None:
@@ -246,7 +226,8 @@ def _time(session: _Session, process: TimedProcess) -> list[Batch]:
         # Of two plugins the later one is asked first.
         command = ["-m", "pytest", *pytest_arguments(plan, written), *_RECORDER]
         environment = environment_of(plan, plan_file)
-        end = run_child(command, plan_file.parent, environment, session.timing.limits)
+        timing = session.timing
+        end = run_child(command, plan_file.parent, environment, timing.limits, timing.python)
         if end.finished:
             try:
                 result = ProcessResult.read(written, plan, load, started)
@@ -288,10 +269,12 @@ def _started(plan: ProcessPlan) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measure_peaks(session: _Session, processes: Sequence[TimedProcess], say: Say) -> None:
+def _measure_peaks(session: _Session, say: Say) -> None:
     """Measure the peak memory of each benchmark once: it is the same for hot and cold inputs."""
     items = {
-        replace(item, cache="hot"): process for process in processes for item in process.benchmarks
+        replace(item, cache="hot"): process
+        for process in session.processes
+        for item in process.benchmarks
     }
     for number, (item, process) in enumerate(sorted(items.items(), key=lambda it: it[0].id), 1):
         if not session.blame.batches([item]):
@@ -301,7 +284,8 @@ def _measure_peaks(session: _Session, processes: Sequence[TimedProcess], say: Sa
         plan = plan_of(session.run, one, session.timing, session.scratch)
         with _started(plan) as file:
             command = ["-m", f"{__package__}.peak_memory"]
-            end = run_child(command, file.parent, _environment_of_peak(file), session.timing.limits)
+            limits, python = session.timing.limits, session.timing.python
+            end = run_child(command, file.parent, _environment_of_peak(file), limits, python)
             peak = None
             if end.finished:
                 try:

@@ -62,7 +62,11 @@ def private_folder() -> Iterator[Path]:
 
 
 def run_child(
-    command: list[str], folder: Path, environment: Mapping[str, str], limits: Limits
+    command: list[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    limits: Limits,
+    python: str = "",
 ) -> ChildEnd:
     """Run a timing process, and end it if it exceeds a limit.
 
@@ -71,12 +75,13 @@ def run_child(
         folder: the folder of the process, inside the private folder.
         environment: its environment variables.
         limits: seconds for the calls of a benchmark, and bytes for the process.
+        python: the interpreter of another environment that runs it; empty for this one.
     """
     home, progress = str(folder.parent), TimingProgress(folder, is_watched=True)
-    python = [sys.executable, "-P"]
+    interpreter = [python or sys.executable, "-P"]
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(
-            [*python, guard.__file__, home, *python, *command],
+            [*interpreter, guard.__file__, home, *interpreter, *command],
             env=dict(environment),
             cwd=folder,  # the current one may have been deleted, or hold a `conftest.py`
             stdin=subprocess.PIPE,  # is closed when this process dies, which `guard` waits for

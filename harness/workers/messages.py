@@ -67,6 +67,7 @@ class Setup:
         cache: folder in which compilers keep their programs; empty for none, None for the settings
             of the machine.
         mode: the mode that the process is for, if that is alone in its process; otherwise `eager`.
+        python: the interpreter of another environment that runs it; empty for this one.
     """
 
     framework: str
@@ -77,11 +78,20 @@ class Setup:
     threads: int = 0
     cache: str | None = None
     mode: str = EAGER
+    python: str = ""
 
     @property
     def hint(self) -> Hint:
         """What the process has to know before it imports the framework."""
-        return Hint(self.framework, self.device, self.threads, self.cache, self.mode, self.log)
+        return Hint(
+            self.framework,
+            self.device,
+            self.threads,
+            self.cache,
+            self.mode,
+            self.log,
+            self.python,
+        )
 
 
 # --- what a worker is asked ------------------------------------------------------------------

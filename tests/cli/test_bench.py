@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,55 @@ def test_without_pytest_benchmark_nothing_is_judged_first(
     assert ended.status == Status.USAGE
     assert ended.error.endswith("pip install 'lossdiff[bench]'")
     assert not Path("run.sqlite").exists()
+
+
+@pytest.mark.parametrize("python", ["nopython", "./file", "."])
+def test_what_is_no_interpreter_is_refused_before_the_work(
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    monkeypatch.setattr(Engine, "execute", never)
+    write("file", "")
+
+    ended = lossdiff("bench", *NUMPY, "--against", python, "-o", "run.sqlite")
+
+    assert ended.status == Status.USAGE
+    assert ended.error.endswith(f"such as .venv-base/bin/python; {python} is none")
+
+
+def test_an_environment_without_lossdiff_is_told_what_to_install(lossdiff: Any) -> None:
+    python = Path("python")
+    python.write_text("#!/bin/sh\necho '[\"\", true]'\n", encoding="utf-8")
+    python.chmod(0o755)
+
+    ended = lossdiff("bench", *NUMPY, "--against", python.absolute(), "-o", "run.sqlite")
+
+    assert ended.status == Status.USAGE
+    assert "has no lossdiff, and both sides are asked by the same" in ended.error
+    assert f"python -m pip install 'lossdiff[bench]=={version('lossdiff')}'" in ended.error
+
+
+def test_another_environment_is_judged_and_timed_in_turn_and_compared(
+    lossdiff: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmarks, "_SIZES", {"softmax": ((4, 10),)})
+    monkeypatch.setattr(bench, "_MAX_TIME", 0.01)
+
+    ended = lossdiff(
+        "bench", "--backend", "numpy", "--operation", "softmax", "--passes", "2",
+        "--against", sys.executable, "-o", "run.sqlite",
+    )  # fmt: skip
+
+    assert ended.status == Status.OK
+    timed = [line.split()[1] for line in ended.err.splitlines() if line.startswith("timing ")]
+    assert sorted(timed[:2]) == sorted(timed[2:]) == ["base", "new"]
+    assert "no regressions in 2 answers" in ended.out
+    assert "were timed in turn" in ended.out
+    assert "drift" not in ended.out
+    assert "all as they were, bit for bit" in ended.out
+    for name, label in (("run-base.sqlite", "base"), ("run.sqlite", "new")):
+        with RunFile.open(Path(name)) as run:
+            assert run.meta["label"] == label
+            assert run.count(TimingRow)
 
 
 SOFTMAX = """

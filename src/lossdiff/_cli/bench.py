@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,18 +15,21 @@ import click
 from rich.console import Console
 
 from ..cases.operations import DTYPES
-from ..harness.engine import identity
+from ..harness.engine import Plan, identity
 from ..harness.runfile import PassRow, RunFile, TimingRow, VerdictRow, WorkerRow
 from ..harness.timing import (
     BENCH_SUITES,
     THREADS,
+    Side,
     Timing,
     bench_suite,
     is_timed,
     require_pytest_benchmark,
-    time_passes,
+    time_sides,
 )
 from ..harness.verdicts import is_finding
+from .against import interpreter_of
+from .compare import compared
 from .execution import conclude, execute, opened
 from .names import Name
 from .numbers import SEED, Shape, Whole
@@ -57,6 +62,9 @@ def timing_options(command: C) -> C:
             click.option("--threads", multiple=True, default=("one",), show_default=True,
                          metavar="one|all", type=Name("threads", THREADS),
                          help="How many threads a framework may use; both, if given twice."),
+            click.option("--against", default="", metavar="PYTHON",
+                         help="Also time the Python of another environment, pass by pass in turn, "
+                              "and compare."),
             click.option("--peak-memory", is_flag=True,
                          help="Peak memory on the CPU, in a process for each benchmark."),
             click.option("--label", default="", metavar="TEXT",
@@ -91,6 +99,7 @@ def command(
     passes: int,
     threads: tuple[Any, ...],
     label: str,
+    against: str,
     peak_memory: bool,
     seed: int,
     dry_run: bool,
@@ -101,39 +110,65 @@ def command(
         require_pytest_benchmark()
     # No cache: the first call is timed too, and must compile.
     suite_ = bench_suite(operations, dtype, suite_name, shapes)
-    names = ", ".join("x".join(map(str, shape)) for shape in shapes)
-    plan = plan_of(suite_, only=is_timed, cache="", **selection)
-    plan, has_failed = met(plan)
-    if dry_run:
-        return Status.FINDINGS if has_failed else Status.OK
-    with opened(output, identity(plan, plan.suite, seed=seed)) as run:
-        run.set_meta(benchmarks=names or suite_name, label=label, commit=commit(), timed="")
-        findings = execute(plan, run)
-        status = conclude(run, findings)
-        if status == Status.NOTHING:
-            return status
-        # The higher status is the worse one: findings of either part decide.
-        timing = Timing(
-            passes,
-            threads,
-            plan.device,
-            plan.extra,
-            seed,
-            peak_memory,
-            plan.timeout,
-            plan.memory,
-            plan.learnt,
-        )
-        found = time_run(run, timing)
-        return max(status, Status.FINDINGS if found or has_failed else Status.OK)
+    python = interpreter_of(against) if against else ""
+    # The higher status is the worse one: findings of either part decide.
+    failed = Status.OK
+    sides = [_Planned(plan_of(suite_, only=is_timed, cache="", **selection), output, label)]
+    if python:
+        base = replace(sides[0].plan, python=python)
+        base_output = output.with_name(f"{output.stem}-base{output.suffix}")
+        sides = [_Planned(base, base_output, "base"), replace(sides[0], label=label or "new")]
+    with ExitStack() as stack:
+        ready = []
+        for side in sides:
+            plan, has_failed = met(side.plan)
+            failed = Status.FINDINGS if has_failed else failed
+            if dry_run:
+                return failed
+            run = stack.enter_context(opened(side.output, identity(plan, plan.suite, seed=seed)))
+            names = ", ".join("x".join(map(str, shape)) for shape in shapes) or suite_name
+            run.set_meta(benchmarks=names, label=side.label, commit=commit(), timed="")
+            status = conclude(run, execute(plan, run))
+            if status == Status.NOTHING:
+                return status
+            failed = max(failed, status)
+            timing = Timing(
+                passes,
+                threads,
+                plan.device,
+                plan.extra,
+                seed,
+                peak_memory,
+                plan.timeout,
+                plan.memory,
+                plan.learnt,
+                plan.python,
+            )
+            ready.append(Side(run, _present(run), timing, side.label if python else ""))
+        found = time_runs(ready)
+    status = max(failed, Status.FINDINGS if found else Status.OK)
+    return max(status, compared(sides[0].output, output)) if python else status
 
 
-def time_run(run: RunFile, timing: Timing) -> int:
-    """Time the implementations that a run has judged.
+@dataclass(frozen=True)
+class _Planned:
+    """What is asked and timed in one environment, and where it is written."""
+
+    plan: Plan
+    output: Path
+    label: str
+
+
+def _present(run: RunFile) -> tuple[str, ...]:
+    """Return the frameworks of a run; those that are absent have no verdicts, and no times."""
+    return tuple(row.framework for row in run.rows(WorkerRow) if not row.absent)
+
+
+def time_runs(sides: Sequence[Side]) -> int:
+    """Time the implementations that runs have judged.
 
     Args:
-        run: holds the verdicts; receives the times.
-        timing: how they are timed.
+        sides: what is timed; the runs hold the verdicts, and receive the times.
 
     Returns:
         The number of answers that are findings while they are timed and were none before, and of
@@ -143,22 +178,23 @@ def time_run(run: RunFile, timing: Timing) -> int:
         BenchError: pytest-benchmark is missing, or one of its processes failed.
     """
     console = PlainConsole(stderr=True)
-    run.set_meta(passes=str(timing.passes), timed="")  # stays empty if interrupted
-    # Frameworks that are absent have no verdicts and cannot be timed.
-    present = [row.framework for row in run.rows(WorkerRow) if not row.absent]
-    left_out = time_passes(
-        run,
-        present,
-        timing,
+    for side in sides:
+        side.run.set_meta(passes=str(side.timing.passes), timed="")  # stays empty if interrupted
+    found = time_sides(
+        sides,
         lambda line: console.print(line, highlight=False, markup=False, soft_wrap=True),
     )
-    run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))
-    count = sum(1 for _ in run.rows(TimingRow))
-    for row in run.rows(TimingRow):
-        if row.is_implausible:
-            console.print(_implausible(row), highlight=False, markup=False, soft_wrap=True)
-    console.print(f"{count} benchmarks in {timing.passes} passes", highlight=False)
-    return left_out + _changed(run, console)
+    for side in sides:
+        side.run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))
+        count = sum(1 for _ in side.run.rows(TimingRow))
+        for row in side.run.rows(TimingRow):
+            if row.is_implausible:
+                console.print(_implausible(row), highlight=False, markup=False, soft_wrap=True)
+        name = f"{side.name}: " if side.name else ""
+        many = f"{name}{count} benchmarks in {side.timing.passes} passes"
+        console.print(many, highlight=False, markup=False)
+        found += _changed(side.run, console)
+    return found
 
 
 def _implausible(row: TimingRow) -> str:

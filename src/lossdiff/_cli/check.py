@@ -140,7 +140,9 @@ def command(
     plan = replace(plan, expected=expected.entries, conventions=expected.conventions)
     # On a cluster the workers learn by themselves what is not installed here.
     is_here = not any(FRAMEWORKS[name].missing for name in plan.extra)
-    with Spares(is_open=plan.only_own and not scheduler) as spares:
+    # Functions of one's own are compared in the processes that are left, and findings shrunk.
+    is_wanted = plan.only_own or not no_shrink
+    with Spares(is_open=is_wanted and not scheduler) as spares:
         plan, has_failed = met(plan, spares) if is_here else (plan, False)
         end_ahead()
         if dry_run:

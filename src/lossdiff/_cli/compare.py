@@ -58,6 +58,27 @@ def command(
     check_apart(list(named.values()), paths)
     for kind, file in named.items():
         check_output(file, kind)
+    return compared(*paths, effect=effect, text_file=text_file, junit_file=junit_file)
+
+
+def compared(
+    *paths: Path,
+    effect: float = 0.05,
+    text_file: Path | None = None,
+    junit_file: Path | None = None,
+) -> Status:
+    """Print what changed between runs, and return the exit status.
+
+    Args:
+        paths: two run files or more, the oldest first.
+        effect: the smallest change of a time that counts.
+        text_file: receives the same as Markdown.
+        junit_file: receives the same as JUnit's XML.
+
+    Raises:
+        RunFileError: one of them is missing, damaged, or not a run file.
+        OutputError: one of the files cannot be written.
+    """
     # SciPy is imported with these, which takes longer than to reject wrong arguments.
     from ..harness.comparing import compare_runs, history, read_snapshot
     from ..reports.comparison_markdown import comparison_blocks, history_blocks, written

@@ -7,7 +7,7 @@ benchmark's own noise. What is slowed is so forward, and in part with the gradie
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 from lossdiff.harness.comparing.history import history
 from lossdiff.harness.comparing.snapshot import BenchmarkKey, PassTime, RunSnapshot
 from lossdiff.harness.comparing.times import FEW, TimeComparison, Who, compare_times
+from lossdiff.harness.runfile import IN_TURN
 
 FRAMEWORKS = ("numpy", "torch", "jax", "tensorflow")
 PAIRS = 10
@@ -119,6 +120,28 @@ def test_ten_percent_of_one_implementation_are_found(noise: Noise, least: int) -
         assert found[-1] <= {slow}
 
     assert sum(map(bool, found)) >= least
+
+
+def test_runs_that_were_timed_in_turn_have_no_drift_to_take_out() -> None:
+    whole = drawn(np.random.default_rng(1), Noise(process=0.003, own=0.003), passes=9)
+    mine = {key: times for key, times in whole.times.items() if key.framework == "torch"}
+    base = replace(whole, times=mine)
+    hurried = replace(base, clocks={number: 0.7 * one for number, one in base.clocks.items()})
+
+    apart, turned = (
+        compare_times(replace(base, meta=meta), replace(hurried, meta=meta))
+        for meta in ({}, {IN_TURN: "one session"})
+    )
+
+    assert apart.drift == pytest.approx(-0.3)
+    assert (turned.slower, turned.drift) == ((), None)
+
+
+def test_other_sessions_were_not_in_turn() -> None:
+    run = drawn(np.random.default_rng(1), Noise(process=0.003, own=0.003), passes=9)
+    one, other = (replace(run, meta={IN_TURN: name}) for name in ("one", "other"))
+
+    assert compare_times(one, other).drift is not None
 
 
 @pytest.mark.parametrize("passes", [3, 7])

@@ -27,7 +27,7 @@ from lossdiff.harness.runfile.file import RunFile
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.runfile.timing_rows import PassRow, ProcessRow, TimingRow
 from lossdiff.harness.timing import bench, benchmarks, machine
-from lossdiff.harness.timing.bench import Timing, time_passes
+from lossdiff.harness.timing.bench import time_passes
 from lossdiff.harness.timing.benchmarks import (
     DIRECTIONS,
     Benchmark,
@@ -40,6 +40,7 @@ from lossdiff.harness.timing.benchmarks import (
 )
 from lossdiff.harness.timing.plan import PLAN_VARIABLE, ProcessPlan, TimedProcess
 from lossdiff.harness.timing.results import ProcessResult
+from lossdiff.harness.timing.schedule import Timing, schedule
 
 from lossdiff._cli import main as cli
 from lossdiff._cli.status import Status
@@ -317,7 +318,7 @@ def test_each_pass_has_fresh_processes_in_another_order(run: RunFile) -> None:
     run.add([replace(ROW, framework=name) for name in ("numpy", "torch", "jax", "tensorflow")])
     timing = Timing(passes=6, threads=("one", "all"))
 
-    found = bench.schedule(run, ["numpy", "torch", "jax", "tensorflow"], timing)
+    found = schedule(run, ["numpy", "torch", "jax", "tensorflow"], timing)
 
     orders = [
         [(it.framework, it.threads) for it in found if it.pass_number == number]
@@ -325,7 +326,7 @@ def test_each_pass_has_fresh_processes_in_another_order(run: RunFile) -> None:
     ]
     assert all(len(order) == len(set(order)) == 8 for order in orders)
     assert len({tuple(order) for order in orders}) > 1
-    assert found == bench.schedule(run, ["numpy", "torch", "jax", "tensorflow"], timing)
+    assert found == schedule(run, ["numpy", "torch", "jax", "tensorflow"], timing)
 
 
 def test_a_plan_reaches_the_process_as_it_was_made(

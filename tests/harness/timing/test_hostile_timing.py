@@ -15,8 +15,9 @@ from lossdiff.harness.runfile.resume_rows import IncidentRow
 from lossdiff.harness.runfile.rows import VerdictRow
 from lossdiff.harness.runfile.timing_rows import MemoryRow, ProcessRow, TimingRow
 from lossdiff.harness.timing import bench
-from lossdiff.harness.timing.bench import Timing, time_passes
+from lossdiff.harness.timing.bench import time_passes
 from lossdiff.harness.timing.child import private_folder
+from lossdiff.harness.timing.schedule import Timing
 
 from lossdiff.errors import OutputError
 
