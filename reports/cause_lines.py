@@ -130,7 +130,9 @@ def _cause(cause: Cause, run: str, width: int, places: Places) -> Iterator[Cause
     row = cause.plainest
     where = f", with {cause.where}" if cause.where else ""
     many = counted(cause.count, "finding" if cause.kind in ("finding", "settled") else "answer")
-    head = f"{cause.what}{where} ({many})"
+    # Where a value is right, and the gradient alone follows a convention, the head has to say so.
+    only = f", {cause.only}" if cause.kind == "convention" and cause.only else ""
+    head = f"{cause.what}{where} ({many}{only})"
     yield from _wrapped(head, width, "  ", _GROUPS[cause.kind])
     if cause.shared:
         yield from _wrapped(f"so does {', '.join(cause.shared)}", width, "    ", None)
@@ -189,9 +191,26 @@ def place_of(implementation: str, places: Sequence[str]) -> str:
 def _wrapped(text: str, width: int, indent: str, group: VerdictClass | None) -> Iterator[CauseLine]:
     """Yield a text in lines; names and messages may hold characters of any kind."""
     shown = "".join(c if c.isprintable() else " " for c in text)
+    width, below = max(width, 40), f"{indent}  "
+    room = width - len(below)
+    if len(indent) + len(shown) > width:
+        shown = re.sub(rf"\S{{{room + 1},}}", lambda found: _in_pieces(found[0], room), shown)
     lines = textwrap.wrap(
-        shown, max(width, 40), initial_indent=indent, subsequent_indent=f"{indent}  ",
-        break_on_hyphens=False,
-    )  # fmt: skip
+        shown, width, initial_indent=indent, subsequent_indent=below, break_on_hyphens=False
+    )
     for number, line in enumerate(lines):
         yield CauseLine(line, group if not number else None)
+
+
+def _in_pieces(name: str, room: int) -> str:
+    """Return a name that no line has room for, with a space where a line may end: after a slash.
+
+    >>> _in_pieces("cross_entropy/float32/4x10/normal", 22)
+    'cross_entropy/float32/ 4x10/normal'
+    """
+    pieces = [""]
+    for part in re.findall("[^/,]*[/,]|[^/,]+", name):
+        if pieces[-1] and len(pieces[-1]) + len(part) > room:
+            pieces.append("")
+        pieces[-1] += part
+    return " ".join(pieces)

@@ -21,6 +21,7 @@ from .cause_names import (
     EXPLAINED,
     LOOKS,
     NOT_IMPLEMENTED,
+    SECOND,
     by_mistake,
     convention,
     explanation,
@@ -89,6 +90,13 @@ class Cause:
     def is_of_gradient(self) -> bool:
         """Whether no value is among its findings: a backward pass is wrong."""
         return all(quantity != "value" for quantity in self.quantities)
+
+    @property
+    def only(self) -> str:
+        """What alone it shows in, in words; empty if it shows in the value, too."""
+        if self.quantities == (SECOND,):
+            return "second derivative only"
+        return "gradient only" if self.is_of_gradient else ""
 
     @property
     def severity(self) -> tuple[int, int]:

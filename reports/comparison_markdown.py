@@ -175,7 +175,9 @@ def _only(run: str, items: Sequence[CoverageChange]) -> str:
     numbers = Counter[str]()
     for it in items:
         numbers[it.what] += it.count
-    what = " and ".join(f"{number:,} {what}" for what, number in numbers.items()) or "nothing"
+    if not numbers:
+        return f"the {run} has nothing"
+    what = " and ".join(f"{number:,} {what}" for what, number in numbers.items())
     names = counted(len({it.implementation for it in items}), "implementation")
     return f"the {run} has {what} of {names}"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
-from rich.table import Table as Grid
 from rich.text import Text
 
 from .comparison_markdown import Block, Heading, Table
+from .grid import Cell, Grid
 
 
 def comparison_view(blocks: Iterable[Block]) -> RenderableType:
-    """Return blocks as what `rich` prints; names are folded where a column is narrow, never cut."""
+    """Return blocks as what `rich` prints; no name is cut, however narrow it is."""
     return Group(*_parts(blocks))
 
 
@@ -31,16 +31,9 @@ def _parts(blocks: Iterable[Block]) -> Iterator[RenderableType]:
 
 
 def _grid(table: Table) -> Grid:
-    grid = Grid(box=None, pad_edge=False, header_style="dim")
-    for column in table.columns:
-        grid.add_column(Text(_plain(column)), overflow="fold")
-    for row in table.rows:
-        grid.add_row(*(Text(_plain(cell), _style(cell)) for cell in row))
-    return grid
-
-
-def _style(cell: str) -> str:
-    return "bold" if cell.startswith("**") else ""
+    rows = [[Cell(_plain(it), "bold" if it.startswith("**") else "") for it in row]
+            for row in table.rows]  # fmt: skip
+    return Grid([_plain(column) for column in table.columns], rows)
 
 
 def _plain(text: str) -> str:

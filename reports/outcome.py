@@ -125,7 +125,7 @@ def wrong(outcome: Outcome) -> list[Line]:
 def followed(outcome: Outcome) -> list[Line]:
     """Return the conventions that users' functions follow, which are no findings."""
     return [
-        Line(it.function, _said(it), _measure(it.plainest), it.plainest.case, it.count)
+        Line(it.function, _followed(it), _measure(it.plainest), it.plainest.case, it.count)
         for it in outcome.causes
         if it.kind == "convention"
     ]
@@ -137,6 +137,10 @@ def _function(alarm: Alarm) -> Function:
 
 def _said(cause: Cause) -> str:
     return cause.what + (f", with {cause.where}" if cause.where else "")
+
+
+def _followed(cause: Cause) -> str:
+    return _said(cause) + (f" ({cause.only})" if cause.only else "")
 
 
 def _measure(row: VerdictRow) -> str:

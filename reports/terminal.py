@@ -20,6 +20,7 @@ from .cards import cards_of
 from .cause_lines import WIDTH, CauseLine, cause_lines, claimed_of, places_of
 from .causes import CauseCollector, Causes
 from .domain import Domain, DomainLine, domain_of
+from .grid import Cell, Grid
 from .legend import mark_of
 from .listing import Line
 from .numbers import count, counted
@@ -65,7 +66,7 @@ def summary(run: RunFile) -> RenderableType:
 
 
 def _frameworks(lines: Iterable[FrameworkLine]) -> Table:
-    table = _table("Framework")
+    table = Table("Framework", box=None, pad_edge=False, header_style="dim")
     for name in ("Agree", "Explained", "Known", "New", "Unsupported"):
         table.add_column(name, justify="right")
     for line in lines:
@@ -115,13 +116,15 @@ def _domain(domain: Domain, path: Path) -> list[RenderableType]:
         for sweep, dtype in product(line.sweeps, line.dtypes):
             key = (line.row.implementation, line.row.operation, sweep, ", ".join(line.ways))
             ends.setdefault(key, {})[dtype] = line
-    table = _table("Breaks", "Operation", "As grows", "Mode")
-    for dtype in dtypes:
-        table.add_column(dtype, justify="right", no_wrap=True)
-    for names, found in list(ends.items())[:_SEARCHES]:
-        cells = (_end(found[dtype]) if dtype in found else Text("–") for dtype in dtypes)
-        table.add_row(*map(_text, names), *cells)
-    parts: list[RenderableType] = [table] if ends else []
+    rows = [
+        [
+            *(Cell(_plain(name)) for name in names),
+            *(_end(found[dtype]) if dtype in found else Cell("–") for dtype in dtypes),
+        ]
+        for names, found in list(ends.items())[:_SEARCHES]
+    ]
+    head = ("Breaks", "Operation", "As grows", "Mode")
+    parts: list[RenderableType] = [Grid((*head, *dtypes), rows, len(head))] if ends else []
     if len(ends) > _SEARCHES:
         more = f"{count(len(ends) - _SEARCHES)} more, see the report: lossdiff report {shown(path)}"
         parts.append(_text(more))
@@ -130,9 +133,9 @@ def _domain(domain: Domain, path: Path) -> list[RenderableType]:
     return [*parts, *([signs] if words else []), _domain_line(domain)]
 
 
-def _end(line: DomainLine) -> Text:
+def _end(line: DomainLine) -> Cell:
     mark = mark_of(line.row.broken_by)
-    return _text(f"{line.broken} {mark.symbol}", _STYLES[mark.group])
+    return Cell(_plain(f"{line.broken} {mark.symbol}"), _STYLES[mark.group])
 
 
 def _domain_line(domain: Domain) -> Text:
@@ -171,11 +174,8 @@ def _marked(verdict: str, *, known: bool = False) -> Text:
 
 def _text(text: str, style: str = "") -> Text:
     """Return text from a run file, shortened and without control characters."""
-    return Text("".join(c if c.isprintable() else " " for c in brief(text)), style)
+    return Text(_plain(text), style)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in brief(text))

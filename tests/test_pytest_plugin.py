@@ -62,6 +62,14 @@ def test_a_failure_prints_the_case_and_the_line_that_repeats_it(output: str) -> 
     assert ".check(softmax_unshifted)" in output
 
 
+def test_a_failure_has_room_in_a_terminal(output: str) -> None:
+    shown = [line for line in output.splitlines() if line.startswith(("E ", "question = "))]
+
+    assert any(line.startswith("E ") for line in shown)
+    assert [line for line in shown if line.startswith("E ") and len(line) > 80] == []
+    assert "conventions=None" not in output  # the item names what is said of the function alone
+
+
 def test_a_line_names_the_versions_and_the_oracle(output: str) -> None:
     (line,) = [line for line in output.splitlines() if line.startswith("lossdiff 0.")]
 

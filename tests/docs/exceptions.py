@@ -144,7 +144,7 @@ def small_world(page: str, text: str) -> AbstractContextManager[None]:
             patch.setattr(domain, "SCOPES", {"domain": narrow})
             for operation in benchmarks._SIZES:
                 patch.setitem(benchmarks._SIZES, operation, ((64, 10),))
-            patch.setattr(output, "LOG_WIDTH", 400)
+            patch.setattr(output, "width", lambda: 400)
             patch.setenv("COLUMNS", "80")
             yield
 

@@ -275,6 +275,26 @@ def test_a_convention_is_said_in_words_and_is_no_finding() -> None:
     assert "convention mean_over_rows: the mean divides by the number of" in text
 
 
+@pytest.mark.parametrize(
+    ("quantities", "said_of_it"),
+    [
+        (("gradient_logits", "gradient_target"), "(4 answers, gradient only)"),
+        (("hvp_logits",), "(2 answers, second derivative only)"),
+        (("value", "gradient_logits"), "(4 answers)"),
+    ],
+)
+def test_a_convention_of_the_gradient_alone_is_said_to_be_one(
+    quantities: tuple[str, ...], said_of_it: str
+) -> None:
+    given = [
+        row
+        for quantity in quantities
+        for row in rows(2, verdict="convention:nothing_counts_as_zero", quantity=quantity)
+    ]
+
+    assert said_of_it in said(given)
+
+
 def test_what_is_said_not_to_be_implemented_is_one_line_and_no_finding() -> None:
     note = "NotImplementedError: 3 axes"
     given = [*rows(3), *rows(2, verdict="unsupported", note=note, exact="", start=3),

@@ -52,6 +52,12 @@ class Question:
     declared: tuple[tuple[str, Any], ...] = ()
     conventions: tuple[str, ...] | None = None
 
+    def __repr__(self) -> str:
+        parts = [repr(self.id), repr(self.framework)]
+        parts += [repr(self.declared)] if self.declared else []
+        parts += [f"conventions={self.conventions!r}"] if self.conventions is not None else []
+        return f"Question({', '.join(parts)})"
+
     @property
     def case(self) -> Case:
         """The case: its operation, options, dtype and shape, and its arrays.

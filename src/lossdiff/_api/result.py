@@ -17,10 +17,12 @@ from ..harness.verdicts import is_finding
 from ..printing import printable
 from ..reports.cause_lines import lines_of
 from ..reports.causes import causes
-from .shown import WIDTH, frame_of, html_of, rendered
+from .shown import frame_of, html_of, rendered
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+WIDTH = 72  # columns: pytest shows an error eight columns further to the right
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,13 @@ def warn_of(result: Result) -> None:
     if result.conventions is not None:
         return
     for name in sorted(result.follows):
+        of_value = any(
+            row.quantity == "value" and not row.shared and name in choices_of(row.verdict)
+            for row in result.verdicts
+        )
         text = (
-            f"{result.claim.name} ({result.claim.operation}) follows the convention {name}: "
+            f"{result.claim.name} ({result.claim.operation}) follows the convention {name}"
+            f"{'' if of_value else ' (gradient only)'}: "
             f"{MEANINGS[name]}; conventions={{{name!r}}} takes it, conventions=() none"
         )
         warnings.warn(text, ConventionWarning, stacklevel=3)

@@ -9,11 +9,13 @@ import click
 
 from ..outputs import Kind, check_apart, check_output, write_output
 from .numbers import Finite
-from .output import OutputPath, console, echo
+from .output import OutputPath, console, echo, lines_of_words, width
 from .status import Status
 
 if TYPE_CHECKING:
     from ..harness.comparing import Comparison
+
+_INDENT = " " * 4  # of a line's continuation
 
 
 @click.command("compare")
@@ -94,7 +96,7 @@ def compared(
         write_output(text_file, Kind.MARKDOWN, written(blocks))
     if junit_file:
         write_junit(found, junit_file)
-    console().print(comparison_view(blocks))
+    console().print(comparison_view(blocks), crop=False)
     return _status(found)
 
 
@@ -106,7 +108,9 @@ def _status(found: Comparison) -> Status:
     """
     lines = () if found.is_empty else found.regressions
     for line in lines:
-        echo(f"regression: {line}", err=True)
+        first, *rest = lines_of_words(f"regression: {line}", width() - len(_INDENT))
+        for part in (first, *(f"{_INDENT}{it}" for it in rest)):
+            echo(part, err=True)
     if lines and found.regression_count > len(lines):
         echo(f"regression: and {found.regression_count - len(lines):,} more", err=True)
     if found.incomplete:

@@ -9,6 +9,8 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.cells import cell_len
+
 from ..cases.ledger import ledger
 from ..errors import RunFileError
 from ..harness.engine import ASKED, Engine, Findings, Plan, difference
@@ -25,7 +27,7 @@ from ..harness.runfile import (
 from ..harness.workers import NO_SPARES, Cluster, Spares
 from ..outputs import shown
 from ..reports.numbers import counted
-from .output import PlainConsole, console, echo
+from .output import PlainConsole, console, echo, width
 from .progress import RunProgress
 from .signals import signals
 from .status import Status
@@ -183,11 +185,11 @@ def conclude(
     from ..reports.terminal import summary
 
     run.verify()  # of what is lost, no summary must say where it is
-    console().print(summary(run))
+    console().print(summary(run), crop=False)
     echo(f"run file: {shown(run.path)}")
     if sum(findings.verdicts.values()):
-        place = path_of(shown(run.path))
-        echo(f"next: lossdiff show {place}, or lossdiff report {place} --open")
+        for line in next_lines(path_of(shown(run.path))):
+            echo(line)
     nothing = _nothing_asked(run, findings)
     stale = [] if nothing else _stale(findings, complete)
     stale += [] if nothing else [name for name in expected if name not in findings.matched]
@@ -197,6 +199,17 @@ def conclude(
         echo(f"lossdiff: {wrong}", err=True)
         return Status.NOTHING if nothing else Status.FINDINGS
     return Status.FINDINGS if findings.unknown else Status.OK
+
+
+def next_lines(place: str) -> list[str]:
+    """Return what a reader may do next, in one line or, where it has no room, in two.
+
+    >>> next_lines("run.sqlite")
+    ['next: lossdiff show run.sqlite, or lossdiff report run.sqlite --open']
+    """
+    show, report = f"next: lossdiff show {place}", f"lossdiff report {place} --open"
+    line = f"{show}, or {report}"
+    return [line] if cell_len(line) <= width() else [f"{show}, or", f"      {report}"]
 
 
 def _nothing_asked(run: RunFile, findings: Findings) -> str:

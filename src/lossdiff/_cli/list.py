@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,14 +12,14 @@ from ..cases.operations import OPERATIONS
 from ..cases.suites import SUITES, selected, suite
 from ..harness.engine import Plan, catalogues
 from ..harness.own import NAMES, PARAMETERS
+from ..reports.grid import Cell, Grid
 from .names import Name
 from .options import plan_of, selection_options
-from .output import console, echo
+from .output import echo, lines_of_words, width
 from .own_functions import met
 from .status import Status
 
 Row = tuple[str, ...]
-_GAP = 2  # spaces between columns
 
 
 @click.command("list")
@@ -41,21 +40,21 @@ _GAP = 2  # spaces between columns
 @selection_options
 def command(what: str, suite_name: str, operations: tuple[str, ...], **selection: Any) -> int:
     """Print what there is, one a line."""
-    width = console().width
+    columns = width()
     if what == "cases":
         for case in selected(suite(suite_name), operations).cases:
             echo(case.id)
     elif what == "operations":
-        print_table(operations_table(), width)
+        print_table(operations_table(), columns)
     elif what == "names":
-        print_table(names_table(), width)
+        print_table(names_table(), columns)
         echo()
-        print_table(parameters_table(), width)
+        print_table(parameters_table(), columns)
     elif what == "ledger":
-        print_ledger()
+        print_ledger(columns)
     else:
         plan, _ = met(plan_of(selected(suite(suite_name), operations), **selection))
-        return Status.OK if print_implementations(plan, operations, width) else Status.NOTHING
+        return Status.OK if print_implementations(plan, operations, columns) else Status.NOTHING
     return Status.OK
 
 
@@ -85,35 +84,24 @@ def print_table(rows: Sequence[Row], width: int) -> None:
 
     Args:
         rows: the headings, then the rows.
-        width: columns. Where a row has no room, its first cell has a line of its own, and the
-            others follow in lines that break between words.
+        width: columns of the terminal; see `reports.grid`.
     """
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    if sum(widths) + _GAP * (len(widths) - 1) <= width:
-        for row in rows:
-            cells = (cell.ljust(size) for cell, size in zip(row, widths, strict=True))
-            echo((" " * _GAP).join(cells).rstrip())
-        return
     head, *rest = rows
-    for row in rest:
-        echo(row[0])
-        said = "; ".join(
-            f"{name}: {cell}" for name, cell in zip(head[1:], row[1:], strict=True) if cell
-        )
-        for line in textwrap.wrap(
-            said, width, initial_indent="    ", subsequent_indent="    ",
-            break_long_words=False, break_on_hyphens=False,
-        ):  # fmt: skip
-            echo(line)
+    for spans in Grid(head, [list(map(Cell, row)) for row in rest]).lines(width):
+        echo("".join(it.text for it in spans))
 
 
-def print_ledger() -> None:
-    """Print the known findings, four lines each and unwrapped, so that they can be searched."""
+def print_ledger(width: int) -> None:
+    """Print the known findings: verdicts, implementations, reason and source; no name is cut.
+
+    Args:
+        width: columns of the terminal.
+    """
     for entry in ledger():
         echo(f"{entry.id}: {', '.join(entry.verdicts)}")
-        echo(f"    {', '.join(entry.implementations)}")
-        echo(f"    {entry.reason}")
-        echo(f"    {entry.source}")
+        for text in (", ".join(entry.implementations), entry.reason, entry.source):
+            for line in lines_of_words(text, width, "    "):
+                echo(line)
 
 
 def print_implementations(plan: Plan, operations: Sequence[str], width: int) -> bool:

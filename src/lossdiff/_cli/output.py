@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import textwrap
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -17,7 +19,7 @@ from ..outputs import Kind, is_file, shown, write_output
 from ..printing import printable
 from .names import OwnType
 
-LOG_WIDTH = 180
+WIDTH, LEAST_WIDTH = 80, 40  # columns: those of a log, and the fewest that lines are made for
 _CHUNK = 500  # lines that are written together
 
 
@@ -45,13 +47,31 @@ class PlainConsole(Console):
                 yield Segment(printable(text), segment.style)
 
 
-def console() -> Console:
-    """Return a console for standard output.
+def width() -> int:
+    """Return the columns of the terminal, or those that `COLUMNS` says.
 
-    A pipe or a log file has no width of its own, and tables need more than the default of 80.
+    A pipe or a log file has none of its own.
     """
-    made = PlainConsole()
-    return made if made.is_terminal else PlainConsole(width=LOG_WIDTH)
+    return max(shutil.get_terminal_size((WIDTH, 24)).columns, LEAST_WIDTH)
+
+
+def console() -> Console:
+    """Return a console for standard output."""
+    return PlainConsole(width=width())
+
+
+def lines_of_words(text: str, width: int, indent: str = "") -> list[str]:
+    """Return a text in lines that break between words: names are copied, and never cut.
+
+    Args:
+        text: the text.
+        width: columns.
+        indent: what each line begins with.
+    """
+    return textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
