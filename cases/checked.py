@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from difflib import get_close_matches
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -17,6 +20,8 @@ from ..errors import SchemaError
 T = TypeVar("T")
 _LONGEST = 2**24  # characters of a JSON text; the times of one benchmark take about 1% of that
 _SHOWN = 40  # characters of a value in a message
+_LONGEST_NAME = 200  # characters; no name is so long, and to compare longer ones takes a while
+_MOST = 1000  # members of a set of names or numbers that a caller gives
 
 # The words for the types of JSON and SQLite.
 _TYPES = {
@@ -84,13 +89,59 @@ def decoded(text: str | bytes, kind: type[T], *, from_python: bool = False) -> T
         raise SchemaError("", f"is not JSON: {_brief(str(error))}") from None
 
 
+def members(name: str, given: object, example: str, kind: type = str) -> tuple[Any, ...]:
+    """Return the members of a set, a list or a tuple that a caller gives.
+
+    A text is taken for no letters, and an array for no collection: neither is compared.
+
+    Args:
+        name: the name of the argument.
+        given: what the caller gives.
+        example: how it may be given, such as `{'index'}`.
+        kind: the type of each member, `str` or `Integral`.
+
+    Raises:
+        SchemaError: it is anything else, or a member of it is.
+
+    >>> members("targets", "index", "{'index'}")
+    Traceback (most recent call last):
+    lossdiff.errors.SchemaError: targets is 'index'; it must be a set, such as {'index'}
+    """
+    if isinstance(given, str | bytes) or not isinstance(given, AbstractSet | Sequence | Mapping):
+        such = f"{{{shown(given)}}}" if isinstance(given, str) else example
+        raise SchemaError(name, f"is {shown(given)}; it must be a set, such as {such}")
+    if len(given) > _MOST:
+        raise SchemaError(name, f"has {len(given):,} members; it must be a set, such as {example}")
+    for it in given:
+        if isinstance(it, bool) or not isinstance(it, kind):
+            due = "a text" if kind is str else "a whole number"
+            raise SchemaError(name, f"has {shown(it)}; each must be {due}, as in {example}")
+    return tuple(given)
+
+
+def near(given: object, allowed: Iterable[str]) -> str:
+    """Return the question whether the most similar of some names was meant; empty if none is.
+
+    >>> near("indx", ["index", "soft"])
+    '; did you mean index?'
+    """
+    is_name = isinstance(given, str) and len(given) <= _LONGEST_NAME
+    found = get_close_matches(given, allowed, 1) if is_name else []
+    return f"; did you mean {found[0]}?" if found else ""
+
+
 def shown(value: Any) -> str:
-    r"""Return a value as it is quoted in a message, shortened and without control characters.
+    r"""Return a value as it is quoted in a message: on one line, shortened, and printable.
 
     >>> shown("eag\x1ber")
     "'eag\\x1ber'"
     """
-    return _brief(ascii(value[: _SHOWN + 1] if isinstance(value, str | bytes) else value))
+    if isinstance(value, str | bytes):
+        return _brief(ascii(value[: _SHOWN + 1]))
+    try:
+        return _brief(" ".join(ascii(value).split()))
+    except Exception:  # noqa: BLE001 -- a class of somebody else's, or a number of too many digits
+        return f"a value of type {type(value).__name__}"
 
 
 def _brief(text: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, cast, get_args
 
+from ...cases.checked import members, near, shown
 from ...cases.operations import (
     BUILT_IN,
     DEFAULTS,
@@ -18,7 +19,7 @@ from ...cases.operations import (
     Result,
     TargetKind,
 )
-from ...errors import DefinitionError
+from ...errors import DefinitionError, SchemaError
 from .graph import Array
 from .options import OPTIONS
 from .trial import check_options, count_numbers, result_of
@@ -26,7 +27,7 @@ from .trial import check_options, count_numbers, result_of
 Formula = Callable[..., Array]
 MOST_NUMBERS = 2**24  # of all steps; so many take about a gigabyte and ten seconds
 _REDUCTION = "reduction"
-_AXES = 2
+_AXES, _LONGEST = 2, 100  # of x, and characters of a name
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -108,7 +109,7 @@ def define(
     if not isinstance(domain, str) or domain not in get_args(Domain):
         raise DefinitionError(_wrong("domain", domain, get_args(Domain)))
     if not isinstance(mistakes, Mapping):
-        raise DefinitionError(f"mistakes is {mistakes!r}; it must be a dictionary of formulas")
+        raise DefinitionError(f"mistakes is {shown(mistakes)}; it must be a dictionary of formulas")
     forms, cancelling = _formulas("forms", forms), _formulas("cancelling", cancelling)
     formulas = (formula, *forms, *cancelling, *mistakes.values())
     values = _values(name, parameters)
@@ -143,34 +144,44 @@ def _with_result(operation: Operation, result: Result) -> Operation:
 
 def _formulas(what: str, given: object) -> tuple[Formula, ...]:
     if not isinstance(given, list | tuple | set | frozenset):
-        raise DefinitionError(f"{what} is {given!r}; it must be a list of formulas")
+        raise DefinitionError(f"{what} is {shown(given)}; it must be a list of formulas")
     return tuple(given)
 
 
 def _options(options: object) -> tuple[str, ...]:
-    if isinstance(options, str) or not isinstance(options, Collection):
-        raise DefinitionError(f"options is {options!r}; it must be a set, such as {{'weight'}}")
-    for option in options:
+    names = _members("options", options, "{'weight'}")
+    for option in names:
         if option not in (*OPTIONS, _REDUCTION):
             raise DefinitionError(_wrong("option of a definition", option, OPTIONS))
-    return tuple(options)
+    return names
+
+
+def _members(name: str, given: object, example: str) -> tuple[str, ...]:
+    try:
+        return members(name, given, example)
+    except SchemaError as error:
+        raise DefinitionError(str(error)) from error
 
 
 def _values(name: str, parameters: object) -> tuple[tuple[str, tuple[float, ...]], ...]:
     """Return the parameters with the values that are asked, each value once."""
     if not isinstance(parameters, Mapping):
         raise DefinitionError(
-            f"parameters is {parameters!r}; it must be a dictionary, such as {{'gamma': (2, 0.5)}}"
+            f"parameters is {shown(parameters)}; it must be a dictionary, such as "
+            "{'gamma': (2, 0.5)}"
         )
     found = []
     for key, said in parameters.items():
         if not isinstance(key, str) or not key.isidentifier() or key in DEFAULTS:
-            taken = f"{name}: {key!r} is no name for a parameter"
-            raise DefinitionError(f"{taken}: it is an option" if key in DEFAULTS else taken)
-        values = tuple(said) if isinstance(said, Collection) else (said,)
+            taken = f"{name}: {shown(key)} is no name for a parameter"
+            is_option = isinstance(key, str) and key in DEFAULTS
+            raise DefinitionError(f"{taken}: it is an option" if is_option else taken)
+        values = tuple(said) if isinstance(said, AbstractSet | Sequence) else (said,)
         is_right = all(type(it) in (int, float) and math.isfinite(it) for it in values)
         if not values or isinstance(said, str) or not is_right:
-            raise DefinitionError(f"{name}: {key} is {said!r}; allowed: numbers, the default first")
+            raise DefinitionError(
+                f"{name}: {key} is {shown(said)}; allowed: numbers, the default first"
+            )
         found.append((key, tuple(dict.fromkeys(map(float, values)))))
     return tuple(sorted(found))
 
@@ -211,23 +222,21 @@ def forget(name: str) -> None:
 
 
 def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not name.isidentifier():
-        raise DefinitionError(f"{name!r} is no name for an operation; allowed: letters, digits, _")
+    if not isinstance(name, str) or not name.isidentifier() or len(name) > _LONGEST:
+        raise DefinitionError(
+            f"{shown(name)} is no name for an operation; allowed: letters, digits, _"
+        )
     if name in BUILT_IN:
         raise DefinitionError(f"{name} is built in; choose another name")
 
 
 def _kinds(targets: object) -> tuple[TargetKind, ...]:
-    if isinstance(targets, str) or not isinstance(targets, Collection):
-        raise DefinitionError(f"targets is {targets!r}; it must be a set, such as {{'index'}}")
-    allowed = get_args(TargetKind)
-    for kind in targets:
+    named, allowed = _members("targets", targets, "{'index'}"), get_args(TargetKind)
+    for kind in named:
         if kind not in allowed:
             raise DefinitionError(_wrong("kind of target", kind, allowed))
-    return tuple(kind for kind in allowed if kind in targets)
+    return tuple(kind for kind in allowed if kind in named)
 
 
 def _wrong(what: str, name: object, allowed: tuple[str, ...]) -> str:
-    near = get_close_matches(str(name), allowed, 1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    return f"{name!r} is no {what}{meant} (allowed: {', '.join(allowed)})"
+    return f"{shown(name)} is no {what}{near(name, allowed)} (allowed: {', '.join(allowed)})"

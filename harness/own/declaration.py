@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
-from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import Any, TypeVar, get_args
 
 from ...backends.claim import NO_LIMITS, Layout, Limits
+from ...cases.checked import members, near, shown
 from ...cases.operations import DTYPES, OPERATIONS, Reduction
-from ...errors import DeclarationError
+from ...errors import DeclarationError, SchemaError
 
 F = TypeVar("F", bound=Callable[..., Any])
-_LIMITS = {field.name for field in fields(Limits)} - {"fixed"}
-_SETS = {"dtypes", "ranks", "required"}
+# What a function lacks, and what it cannot be called without, is found out.
+_LIMITS = {field.name for field in fields(Limits)} - {"fixed", "lacks", "required"}
+_EXAMPLES = {"targets": "{'index'}", "dtypes": "{'float32'}", "ranks": "{2}"}
+_SIZES = ("max_classes", "classes")
+_SWITCHES = ("finite_logits_only", "hard_labels", "targets_sum_to_1", "gradient_by_target")
 _RANKS = range(6)
+_MOST_WHOLE = 2**63
 _WHOLE = {"ignore_index"}
 _NUMBERS = {"label_smoothing", "logit_scale", "logit_softcap", "z_loss", "denominator"}
 REGISTER = "__lossdiff_declared__"  # a list among the globals of the module that declares
@@ -157,7 +162,7 @@ def declaration_of(
     (('reduction', 'sum'),)
     """
     limits = {name: said.pop(name) for name in _LIMITS & said.keys()}
-    for name in _SETS & limits.keys():
+    for name in _EXAMPLES.keys() & limits.keys():
         limits[name] = _set(name, limits[name])
     declaration = Declaration(
         operation,
@@ -171,17 +176,27 @@ def declaration_of(
 
 
 def _renames(given: object) -> tuple[tuple[str, str], ...]:
-    if given is None or isinstance(given, Mapping):
-        return tuple((given or {}).items())
     example = "{'label_smoothing': 'eps'}"
-    raise DeclarationError(f"rename is {given!r}; it must be a dictionary, such as {example}")
+    if given is not None and not isinstance(given, Mapping):
+        raise DeclarationError(
+            f"rename is {shown(given)}; it must be a dictionary, such as {example}"
+        )
+    for option, parameter in (given or {}).items():
+        if not isinstance(parameter, str) or not parameter.isidentifier():
+            raise DeclarationError(
+                f"rename has {shown(parameter)} for {shown(option)}; it must be the name of a "
+                f"parameter, as in {example}"
+            )
+    return tuple((given or {}).items())
 
 
-def _set(name: str, given: Collection[Any]) -> frozenset[Any]:
+def _set(name: str, given: object) -> frozenset[Any]:
     """Return a collection as a set; a single text would be taken for its letters."""
-    if isinstance(given, str) or not isinstance(given, Collection):
-        raise DeclarationError(f"{name} is {given!r}; it must be a set, such as {{{given!r}}}")
-    return frozenset(given)
+    try:
+        kind = Integral if name == "ranks" else str
+        return frozenset(members(name, given, _EXAMPLES[name], kind))
+    except SchemaError as error:
+        raise DeclarationError(str(error)) from error
 
 
 def check(declaration: Declaration) -> None:
@@ -194,8 +209,11 @@ def check(declaration: Declaration) -> None:
     contract, limits = OPERATIONS[operation], declaration.limits
     for kind in declaration.targets or ():
         _named(f"target of {operation}", kind, contract.targets)
-    for dtype in (*limits.dtypes, *((limits.result_dtype,) if limits.result_dtype else ())):
+    for dtype in limits.dtypes:
         _named("dtype", dtype, DTYPES)
+    if limits.result_dtype is not None and not _is_empty(limits.result_dtype):
+        _named("dtype", limits.result_dtype, DTYPES)
+    _check_limits(limits)
     for option, value in limits.fixed:
         _fixed(operation, option, value)
     for rank in limits.ranks:
@@ -208,6 +226,40 @@ def check(declaration: Declaration) -> None:
     _named("layout", declaration.layout, get_args(Layout))
 
 
+def _is_empty(given: object) -> bool:
+    return isinstance(given, str) and not given
+
+
+def _check_limits(limits: Limits) -> None:
+    """Refuse a limit that is no number, or neither true nor false."""
+    for name in _SIZES:
+        if not _is_whole(number := getattr(limits, name)) or number < 0:
+            raise DeclarationError(
+                f"{name} is {shown(number)}; it must be a whole number, 0 for any"
+            )
+    if not _is_number(limits.clip) or not 0 <= limits.clip < 1:
+        raise DeclarationError(
+            f"clip is {shown(limits.clip)}; it must be an ε from 0 to 1, such as 1e-7"
+        )
+    for name in _SWITCHES:
+        if not isinstance(said := getattr(limits, name), bool):
+            raise DeclarationError(f"{name} is {shown(said)}; it must be True or False")
+
+
+def _is_whole(given: object) -> bool:
+    return isinstance(given, Integral) and not isinstance(given, bool)
+
+
+def _is_number(given: object) -> bool:
+    """Return whether something is one finite number; neither an array nor a switch is."""
+    if isinstance(given, bool) or not isinstance(given, Real):
+        return False
+    try:
+        return math.isfinite(float(given))
+    except OverflowError:  # a whole number that is larger than any of them
+        return False
+
+
 def _fixed(operation: str, option: str, value: object) -> None:
     """Refuse an option that the operation does not have, or a value that it cannot have."""
     allowed = OPERATIONS[operation].options
@@ -216,17 +268,21 @@ def _fixed(operation: str, option: str, value: object) -> None:
         _named(f"option of {operation}", option, (*allowed, *(implements.__kwdefaults__ or {})))
     if option == "reduction":
         _named("reduction", value, get_args(Reduction))
-    elif option in _WHOLE and (isinstance(value, bool) or not isinstance(value, Integral)):
-        raise DeclarationError(f"{option} is {value!r}; it must be a whole number")
-    elif option in _NUMBERS and (isinstance(value, bool) or not isinstance(value, Real | None)):
-        raise DeclarationError(f"{option} is {value!r}; it must be a number")
+    elif option in _WHOLE:
+        if not isinstance(value, Integral) or not _is_whole(value) or abs(value) >= _MOST_WHOLE:
+            raise DeclarationError(f"{option} is {shown(value)}; it must be a whole number")
+    elif option in _NUMBERS:
+        if value is not None and not _is_number(value):
+            raise DeclarationError(f"{option} is {shown(value)}; it must be a number")
+    elif not isinstance(value, str | int | float | None):
+        raise DeclarationError(
+            f"{option} is {shown(value)}; what has one value is a number, a text or None"
+        )
 
 
 def _named(what: str, given: object, allowed: Collection[str]) -> str:
     """Return a name that is allowed."""
     if isinstance(given, str) and given in allowed:
         return given
-    near = get_close_matches(str(given), allowed, 1)
-    meant = f"; did you mean {near[0]}?" if near else ""
     names = ", ".join(allowed) or "none"
-    raise DeclarationError(f"{given!r} is no {what}{meant} (allowed: {names})")
+    raise DeclarationError(f"{shown(given)} is no {what}{near(given, allowed)} (allowed: {names})")

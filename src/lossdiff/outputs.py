@@ -27,6 +27,7 @@ from tempfile import TemporaryFile
 from .errors import OutputError
 from .printing import printable
 
+_LONGEST, _SHOWN = 4096, 40  # characters of a path, and of a longer one that are shown
 _HEAD = 16384  # bytes of a file that tell its kind
 _SQLITE = b"SQLite format 3\0"
 _BESIDE = re.compile(r"(.+)(?:-wal|-shm|-journal|\.new)|\.(.+)\.lock", re.DOTALL)
@@ -60,7 +61,13 @@ def shown(path: Path | str) -> str:
     >>> shown("a\x1b[31m\nb.html")
     'a\\x1b[31m\\nb.html'
     """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    name = os.fspath(path)
+    if len(name) > _LONGEST:  # no file has such a name
+        return f"{shown(name[:_SHOWN])}… ({len(name):,} characters)"
+    try:
+        text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a pair of surrogates, which is in no name
+        text = name.encode("utf-8", "backslashreplace").decode()
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 

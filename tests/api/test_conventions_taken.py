@@ -97,9 +97,9 @@ def test_a_decorated_test_passes_them_to_each_question() -> None:
 @pytest.mark.parametrize(
     ("given", "error", "line"),
     [
-        (MEAN, ArgumentTypeError, "it must be a set of names"),
+        (MEAN, ArgumentTypeError, "it must be a set, such as {'mean_over_rows'}"),
         ({"mean_over_row"}, ArgumentValueError, f"did you mean {MEAN}"),
-        ({3}, ArgumentTypeError, "it must be a text"),
+        ({3}, ArgumentTypeError, "conventions has 3; each must be a text"),
     ],
 )
 def test_what_is_no_convention_is_one_line(given: Any, error: type[Exception], line: str) -> None:

@@ -28,7 +28,7 @@ from ..harness.own import (
 )
 from ..harness.runfile import WorkerRow
 from .expected import Expected, expected_of, taking
-from .frameworks import backend_of, framework_for, named, seed_of, several
+from .frameworks import backend_of, framework_for, named, seed_of, several, switch
 from .isolated import checked_in_workers
 from .items import match
 from .recording import record
@@ -94,6 +94,7 @@ def check_implementation(
     named("suite", suite, SUITES)
     framework = framework_for(function, framework)
     modes, seed = several("modes", modes, EAGER), seed_of(seed)
+    strict, isolate = switch("strict", strict), switch("isolate", isolate)
     for mode in modes:
         named(f"mode of {framework}", mode, FRAMEWORKS[framework].mode_names)
         if FRAMEWORKS[framework].mode(mode).is_interpreter and not isolate:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cases.checked import shown
 from ..cases.dtypes import FORMATS
 from ..cases.model import Inputs
 from ..errors import ArgumentValueError
@@ -22,6 +23,7 @@ from .frameworks import named
 from .own_case import Asked, asked
 from .written import written
 
+_MANY = 100_000  # digits; a logarithm to more takes minutes
 MOST_DIGITS = 25  # of what the oracle computes: pairs of float64 numbers, good to about 2^-90
 
 
@@ -70,7 +72,7 @@ def exact(
         operation: the name of an operation.
         logits: the first argument: numbers, nested lists, or an array of any framework.
         target: the target, likewise; None for an operation without one.
-        digits: the number of significant digits, as many as wanted.
+        digits: the number of significant digits, as many as wanted, up to 100,000.
         options: the options of the operation: `label_smoothing=0.1`, `weight=[1.0, 2.0]`,
             `reduction="none"`, `axis=(1, 2)`, `keepdim=True`, `where=mask`; `dtype` to which the
             arrays are rounded first; `target_kind`; `cotangent`.
@@ -83,8 +85,10 @@ def exact(
     >>> exact("cross_entropy", [[0.0, 0.0]], [0], digits=3).gradient_logits.tolist()
     [[Decimal('-0.5'), Decimal('0.5')]]
     """
-    if type(digits) is not int or digits < 1:
-        raise ArgumentValueError(f"digits is {digits!r}; allowed: whole numbers from 1")
+    if type(digits) is not int or not 1 <= digits <= _MANY:
+        raise ArgumentValueError(
+            f"digits is {shown(digits)}; allowed: whole numbers from 1 to {_MANY:,}"
+        )
     question = asked(operation, logits, target, options)
     solved = solved_of(question)
     # What is far below the numbers of a narrower dtype is a number here.

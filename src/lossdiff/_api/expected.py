@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backends.claim import Claim
+from ..cases.checked import members
 from ..cases.ledger import Entry, entries_of
 from ..errors import ArgumentTypeError, CallError, ExpectedError, SchemaError
 from ..harness.judging import CHOICES
@@ -120,10 +121,11 @@ def conventions_of(given: Collection[str] | None) -> frozenset[str] | None:
     """
     if given is None:
         return None
-    if isinstance(given, str) or not isinstance(given, Collection):
-        reason = "it must be a set of names, such as {'mean_over_rows'}"
-        raise ArgumentTypeError(f"conventions is {given!r}; {reason}")
-    return frozenset(named("convention", name, CHOICES) for name in given)
+    try:
+        names = members("conventions", given, "{'mean_over_rows'}")
+    except SchemaError as error:
+        raise ArgumentTypeError(str(error)) from error
+    return frozenset(named("convention", name, CHOICES) for name in names)
 
 
 def _candidates(folder: Path) -> Iterator[Path]:
@@ -157,7 +159,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         _check_end(path)
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # also a name that cannot be one
         is_deep = isinstance(error, RecursionError)
         reason = "its values are nested too deeply" if is_deep else error
         reason = getattr(error, "strerror", None) or reason

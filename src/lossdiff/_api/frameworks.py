@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +17,7 @@ from platformdirs import user_cache_path
 
 from ..backends import FRAMEWORKS, Framework
 from ..backends.base import Backend
-from ..cases.checked import shown
+from ..cases.checked import near, shown
 from ..errors import ArgumentTypeError, ArgumentValueError, FrameworkAbsentError
 from ..harness.workers import Setup, load, quiet
 
@@ -40,9 +39,10 @@ def named(what: str, given: object, allowed: Iterable[str]) -> str:
         raise ArgumentTypeError(f"{what} is a {type(given).__name__}; it must be a text")
     if given in names:
         return given
-    near = get_close_matches(given, names, 1)
-    meant = f"; did you mean {near[0]}?" if near else ""
-    raise ArgumentValueError(f"{shown(given)} is no {what}{meant} (allowed: {', '.join(names)})")
+    allowed = ", ".join(names)
+    raise ArgumentValueError(
+        f"{shown(given)} is no {what}{near(given, names)} (allowed: {allowed})"
+    )
 
 
 def several(what: str, given: object, example: str) -> tuple[Any, ...]:
@@ -54,6 +54,17 @@ def several(what: str, given: object, example: str) -> tuple[Any, ...]:
     if isinstance(given, list | tuple | set | frozenset) and given:
         return tuple(given)
     raise ArgumentTypeError(f"{what} is {shown(given)}; it must be a tuple, such as ({example!r},)")
+
+
+def switch(what: str, given: object) -> bool:
+    """Return what is either true or false.
+
+    Raises:
+        ArgumentTypeError: it is neither; an array may be both.
+    """
+    if isinstance(given, bool):
+        return given
+    raise ArgumentTypeError(f"{what} is {shown(given)}; it must be True or False")
 
 
 def seed_of(given: object) -> int:

@@ -175,10 +175,23 @@ def _learnt(function: Callable[..., Any], question: Question) -> tuple[Backend, 
     if key not in _LEARNT:
         backend = backend_of(question.framework)
         with backend.as_guest():
-            declaration = declaration_of(operation, **dict(question.declared))
+            declaration = declaration_of(operation, **_pairs(question.declared))
             taken = taken_from(function, declaration, backend)
         _LEARNT[key] = function, backend, taken  # a function that is kept has an id of its own
     return _LEARNT[key][1:]
+
+
+def _pairs(given: object) -> dict[str, Any]:
+    """Return what is said of a function as keywords.
+
+    Raises:
+        ArgumentTypeError: it is said in another form.
+    """
+    pairs = given if isinstance(given, tuple) else (None,)
+    if all(isinstance(it, tuple) and len(it) == 2 and isinstance(it[0], str) for it in pairs):
+        return dict(pairs)
+    due = "pairs of a keyword of `lossdiff.implements` and its value"
+    raise ArgumentTypeError(f"declared is {shown(given)}; it must be a tuple of {due}")
 
 
 def _skip(reason: str) -> None:

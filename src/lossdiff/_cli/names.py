@@ -10,6 +10,7 @@ import click
 
 _LISTED = 40  # allowed names in a message; a run knows hundreds of implementations
 _DIGITS = 4  # of a number of parts
+_LONGEST, _SHOWN = 200, 40  # characters of a value that is quoted whole, and of a longer one
 
 
 class OwnType(click.ParamType[Any]):
@@ -43,7 +44,7 @@ class Names(OwnType):
         return tuple(self._one.convert(part, param, ctx) for part in parts if part)
 
 
-class Shard(click.ParamType[Any]):
+class Shard(OwnType):
     """The type of a parameter `I/N`, which selects part I of N."""
 
     name = "part"
@@ -53,10 +54,15 @@ class Shard(click.ParamType[Any]):
     ) -> tuple[int, int]:
         part, _, parts = str(value).partition("/")
         if len(parts) > _DIGITS and parts.isdecimal():  # such as of a wrong variable of a script
-            self.fail(f"{value!r} has too many parts: at most {10**_DIGITS - 1}", param, ctx)
-        fits = part.isdecimal() and parts.isdecimal() and len(part) <= _DIGITS
+            self.fail(
+                f"--shard {given(value)} has too many parts: at most {10**_DIGITS - 1}", param, ctx
+            )
+        fits = (part + parts).isascii() and part.isdecimal() and parts.isdecimal()
+        fits = fits and len(part) <= _DIGITS
         if not fits or not 1 <= int(part) <= int(parts):
-            self.fail(f"{value!r} is not I/N with I from 1 to N, such as 1/4", param, ctx)
+            self.fail(
+                f"--shard {given(value)} is not I/N with I from 1 to N, such as 1/4", param, ctx
+            )
         return int(part), int(parts)
 
 
@@ -72,7 +78,18 @@ def unknown(what: str, value: str, names: Iterable[str]) -> str:
     "unknown mode 'egar'; did you mean eager? allowed: eager, jit"
     """
     allowed = tuple(names)
-    near = get_close_matches(value, allowed, n=3, cutoff=0.5)
+    near = get_close_matches(value, allowed, n=3, cutoff=0.5) if len(value) <= _LONGEST else []
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     more = f" and {len(allowed) - _LISTED} more" if len(allowed) > _LISTED else ""
-    return f"unknown {what} {value!r}; {hint}allowed: {', '.join(allowed[:_LISTED])}{more}"
+    listed = ", ".join(allowed[:_LISTED]) or "none"
+    return f"unknown {what} {given(value)}; {hint}allowed: {listed}{more}"
+
+
+def given(value: object) -> str:
+    """Return what was given as it is quoted in a message, shortened if it is very long.
+
+    >>> given("egar")
+    "'egar'"
+    """
+    text = str(value)
+    return repr(text) if len(text) <= _LONGEST else f"{text[:_SHOWN]!r}… ({len(text):,} characters)"

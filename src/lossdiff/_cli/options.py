@@ -17,7 +17,7 @@ from ..harness.engine import Plan
 from ..harness.own import place_of
 from ..harness.workers import GIB, define_tried
 from ..outputs import shown
-from .names import Name, OwnType, unknown
+from .names import Name, OwnType, given, unknown
 from .numbers import TIME_LIMIT, Finite, Whole
 from .output import OutputPath
 
@@ -35,7 +35,7 @@ class Implementations(OwnType):
     ) -> tuple[str, str]:
         framework, equals, place = value.partition("=")
         if not equals or not place:
-            self.fail(f"{value!r} is not FRAMEWORK=FILE, such as torch=mine.py", param, ctx)
+            self.fail(f"{given(value)} is not FRAMEWORK=FILE, such as torch=mine.py", param, ctx)
         if framework not in FRAMEWORKS:
             self.fail(unknown("framework", framework, FRAMEWORKS), param, ctx)
         return framework, checked_place(place)

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
-from ..harness.runfile import CaseView, NamesView, RunFile
-from ..harness.verdicts import VERDICTS, VerdictKind
+from ..harness.runfile import CaseView, NamesView, RunFile, WordView
+from ..harness.verdicts import VERDICTS, VerdictKind, kind_of
 from ..outputs import shown
-from .names import Name, unknown
+from .names import OwnType, given, unknown
 
 C = TypeVar("C", bound=Callable[..., Any])
 # The options, the columns that they select by, and how an error names them.
@@ -24,6 +24,19 @@ _COLUMNS = {
     "case": ("case", "case"),
 }
 _SIMILAR, _NEAR = 2000, 3  # ids that are looked at for similar ones, and those that are named
+_LONGEST = 500  # characters of an id
+
+
+class VerdictName(OwnType):
+    """The type of a parameter that is a verdict, perhaps with the name after its colon."""
+
+    name = "verdict"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        word = value.partition(":")[0]
+        if word not in VERDICTS:
+            self.fail(unknown(self.name, word, VERDICTS), param, ctx)
+        return value  # which names there are, the run has to say
 
 
 @dataclass(frozen=True)
@@ -63,8 +76,9 @@ def selecting_options(command: C) -> C:
         command: the function of a click command.
     """
     verdict = click.option(
-        "--verdict", "verdicts", multiple=True, metavar="NAME", type=Name("verdict", VERDICTS),
-        help="Only this verdict, listed one by one.",
+        "--verdict", "verdicts", multiple=True, metavar="NAME", type=VerdictName(),
+        help="Only this verdict, such as inaccurate or convention:mean_over_rows, listed one by "
+             "one.",
     )  # fmt: skip
     command = verdict(command)
     for name, (_, what) in reversed(_COLUMNS.items()):
@@ -98,8 +112,32 @@ def selection(run: RunFile, named: dict[str, tuple[str, ...]]) -> Selection:
             marks = ", ".join("?" * len(values))
             found = found.narrowed(f'"{column}" IN ({marks})', values)
     if words := named.get("verdicts", ()):
-        found = found.of_kinds(VERDICTS[word] for word in words)
+        verdicts = _verdicts(run, words)
+        marks = ", ".join("?" * len(verdicts))
+        found = found.narrowed(f"verdict IN ({marks})", verdicts)
     return found
+
+
+def _verdicts(run: RunFile, values: Iterable[str]) -> list[str]:
+    """Return the verdicts of a run that have one of some words, or a word and a name.
+
+    Raises:
+        UsageError: the run has no verdict of that name; names of a verdict are joined by a plus.
+    """
+    stored = {row.verdict: kind_of(row.verdict).word for row, _ in run.counts(WordView)}
+    names = {
+        verdict: {f"{word}:{name}" for name in verdict.partition(":")[2].split("+") if name}
+        for verdict, word in stored.items()
+    }
+    chosen: set[str] = set()
+    for value in values:
+        known = [it for it, word in stored.items() if value == word or value in names[it]]
+        if ":" in value and not known:
+            raise click.UsageError(
+                unknown("verdict of this run", value, sorted(set().union(*names.values())))
+            )
+        chosen.update(known)
+    return sorted(chosen)
 
 
 def _names(run: RunFile, column: str) -> list[str]:
@@ -121,9 +159,9 @@ def check_case(run: RunFile, case: str) -> None:
         names = [row.case for row, _ in run.counts(CaseView, where, arguments, limit=_SIMILAR)]
         if names:
             break
-    near = get_close_matches(case, names, n=_NEAR, cutoff=0.5)
+    near = get_close_matches(case, names, n=_NEAR, cutoff=0.5) if len(case) <= _LONGEST else []
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     name = shown(run.path.name)
     raise click.UsageError(
-        f"unknown case {case!r}; {hint}`lossdiff show {name} --all` prints all of the run"
+        f"unknown case {given(case)}; {hint}`lossdiff show {name} --all` prints all of the run"
     )
