@@ -68,9 +68,8 @@ class Grid:
         columns = list(zip(map(Cell, self.columns), *self.rows, strict=True))
         widths = [max(cell_len(it.text) for it in column) for column in columns]
         least = [
-            max(min(full, _LEAST), *(cell_len(word) for it in column for word in it.text.split()))
+            max([min(full, _LEAST), *(cell_len(it) for cell in column for it in cell.text.split())])
             for column, full in zip(columns, widths, strict=True)
-            if full
         ]
         room = width - _GAP * (len(widths) - 1)
         if sum(least) > room:

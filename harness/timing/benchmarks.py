@@ -139,8 +139,13 @@ def bench_suite(
         shapes: the shapes of the logits, instead of those of the suite.
 
     Raises:
-        BenchError: the arrays of a shape would not fit into the memory.
+        BenchError: an operation is not timed, or the arrays of a shape would not fit into the
+            memory.
     """
+    defined_ones = [it for it in OPERATIONS.values() if it.is_defined]
+    timed = (*_SIZES, *(it.name for it in defined_ones))
+    if others := [name for name in operations if name not in timed]:
+        raise BenchError(f"bench times {', '.join(timed)}, and not {', '.join(others)}")
     for shape in shapes:
         _check_memory(shape, dtype)
     cases = []
@@ -154,7 +159,7 @@ def bench_suite(
             Case(operation, "normal", shape, dtype, kind, family)
             for shape in dict.fromkeys(shapes or (*usual, *more))
         ]
-    for defined in [it for it in OPERATIONS.values() if it.is_defined]:
+    for defined in defined_ones:
         if not operations or defined.name in operations:
             cases += _of_defined(defined, dtype, shapes)
     return Suite("bench", tuple(cases), compiled=True, whole=True)

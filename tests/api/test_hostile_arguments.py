@@ -18,6 +18,7 @@ from lossdiff.harness.formula import forget
 import lossdiff
 from lossdiff import formula as f
 from lossdiff._api import checking
+from lossdiff.errors import DeclarationError, NoAnswerError
 
 _MOST = 700  # characters of a message
 
@@ -59,7 +60,7 @@ VALUES = (
     None, 3, -1, 2**70, 10**400, 1.5, float("nan"), np.float32(2), 1j, True,
     "", "x" * 100_000, "a\0b", "\ud800", b"float32", (), [], {}, {"a": 1}, {1},
     {"label_smoothing": np.ones(3)}, [np.ones(2), np.ones(2)], (LikeTensor(),), [[1], [2]],
-    range(10**9), (n for n in range(2)), Unprintable(), Talkative(), lambda x: x, int,
+    range(3), (n for n in range(2)), Unprintable(), Talkative(), lambda x: x, int,
     pathlib.Path("/"), np.dtype("float32"),
 )  # fmt: skip
 LOGITS, LABELS = np.ones((2, 3)), np.array([0, 1])
@@ -92,9 +93,10 @@ def refusal(call: Callable[[Any], Any], value: object) -> str:
     """Return the message with which a value is refused; empty if it is taken."""
     try:
         call(value)
+    except NoAnswerError as error:  # what a user's function raises stands below, as it came
+        return str(error).partition("\n")[0]
     except lossdiff.LossdiffError as error:
-        # What a user's own function raises comes with its traceback, below the first line.
-        return str(error).partition("\n")[0] if "Traceback" in str(error) else str(error)
+        return str(error)
     return ""
 
 
@@ -174,7 +176,7 @@ def test_what_is_no_run_file() -> None:
     ],
 )
 def test_a_refusal_says_what_is_taken(said: dict[str, Any], line: str) -> None:
-    with pytest.raises(lossdiff.DeclarationError) as caught:
+    with pytest.raises(DeclarationError) as caught:
         lossdiff.implements("cross_entropy", **said)
 
     assert line in str(caught.value)

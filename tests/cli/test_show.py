@@ -121,6 +121,31 @@ def test_a_name_that_the_run_does_not_know_is_refused_with_the_nearest(
     assert said in ended.error
 
 
+def test_a_verdict_is_selected_by_the_name_behind_its_colon(lossdiff: Any, tmp_path: Path) -> None:
+    row = VerdictRow(
+        TINY[0].id, "logsumexp", None, "normal", "4x10", "float32", {}, "mine", "numpy", "user",
+        "eager", "cpu", "value", "exact",
+    )  # fmt: skip
+    both = "convention:mean_over_rows+bad_index_wraps"
+    stored = ["exact", both, "convention:bad_index_wraps", "relation:shift"]
+    with RunFile.create(tmp_path / "run.sqlite") as run:
+        run.add([replace(row, verdict=verdict) for verdict in stored])
+
+    def found(name: str) -> list[str]:
+        return [it["verdict"] for it in chosen(lossdiff, "run.sqlite", "--verdict", name)]
+
+    assert found("convention:bad_index_wraps") == [both, "convention:bad_index_wraps"]
+    assert found("convention:mean_over_rows") == [both]
+    assert found("convention") == [both, "convention:bad_index_wraps"]
+    assert found("raised") == []
+    for name, said in (
+        ("convention:mean_over_row", "did you mean convention:mean_over_rows? "),
+        ("relation:", "did you mean relation:shift? "),
+        ("convntion:mean_over_rows", "unknown verdict 'convntion'; did you mean convention? "),
+    ):
+        assert said in lossdiff("show", "run.sqlite", "--verdict", name).error
+
+
 def test_by_default_findings_are_grouped_and_the_rest_is_counted(
     lossdiff: Any, run_file: Path
 ) -> None:

@@ -240,5 +240,6 @@ def _changed(run: RunFile, console: Console) -> int:
         if is_finding(row.verdict) and not asked[row.case, row.implementation, row.mode]
     }
     for case, name, mode, verdict in sorted(changed):
-        console.print(f"{name} {mode} is {verdict} while it is timed: {case}", style="red")
+        line = f"{name} {mode} is {verdict} while it is timed: {case}"
+        console.print(line, style="red", soft_wrap=True)  # no name is cut
     return len(changed)
