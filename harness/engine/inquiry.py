@@ -19,13 +19,12 @@ from ...cases.ledger import Entry
 from ...cases.model import Case
 from ...collection import paused
 from ..answers import Observation
-from ..judging import Verdict, choices_of
-from ..own import alike, askable
+from ..judging import choices_of
 from ..runfile import RunFile, VerdictRow
-from ..verdicts import VerdictKind
 from ..workers import Catalogue, Question, answered
 from .findings import Findings
 from .judgement import Judge, Judgement, SolvedCases
+from .natives import Natives
 
 # Functions that are checked one after another get the same questions. Kept by their use, those of
 # the widest claim of two operations must fit, or each would drive out the next.
@@ -62,10 +61,6 @@ class Inquiry:
         """
         self._backend, self._modes = backend, modes
         self._within = ExitStack()
-        self._theirs: tuple[tuple[str, str], list[tuple[str, Observation, Judgement]]] = (
-            ("", ""),
-            [],
-        )
         self._quickest = backend.description.quickest
         self._soon = set[str]() if self._quickest in modes else _of_few(cases)
         self.findings = Findings("cpu", strict=strict, expected=expected, conventions=conventions)
@@ -76,6 +71,7 @@ class Inquiry:
         self._within.enter_context(paused())
         run = self._within.enter_context(RunFile.in_memory())
         self._judge = Judge(run, backend.device, _CASES)
+        self._natives = Natives(backend, self._modes, self._judge)
         claims = tuple(found.claim for found in backend.implementations.values())
         self.findings.meet(backend.framework, Catalogue(claims, backend.environment()))
         return self
@@ -113,7 +109,7 @@ class Inquiry:
                 quantity: name
                 for quantity, verdict in judgement.verdicts
                 if (verdict.is_finding or choices_of(verdict.word))
-                and (name := self._shown_by(observation, case, quantity, verdict))
+                and (name := self._natives.shown_by(observation, case, quantity, verdict))
             }
             judgement = self._judge.look(judgement, observation, shared)
             yield from self.findings.rows_of(judgement, shared)
@@ -134,49 +130,6 @@ class Inquiry:
     def observed(self, name: str, mode: str, case: Case) -> Observation:
         """Return the answer of a function to a case."""
         return answered(self._backend, Question(name, mode, case))
-
-    def judged(self, name: str, case: Case, observation: Observation) -> Judgement:
-        """Return the judged answer of one of the backend's functions."""
-        claim = self._backend.implementations[name].claim
-        return self._judge.judge(claim, case, observation)
-
-    def _shown_by(self, mine: Observation, case: Case, quantity: str, verdict: Verdict) -> str:
-        """Return the name of a native function that shows a finding or a convention alike.
-
-        The name is empty if none does.
-        """
-        exact = self._judge.solved(case).solution.quantities.get(quantity)
-        right = None if exact is None else exact.to_float()
-        for name, theirs, judgement in self._native(mine.mode, case):
-            other = dict(judgement.verdicts).get(quantity)
-            if other is None:
-                continue
-            if not verdict.is_finding:
-                if judgement.case.id == case.id and verdict.word == other.word:
-                    return name
-                continue
-            if judgement.case.id != case.id:
-                if verdict.kind is VerdictKind.NONFINITE and alike(verdict, other):
-                    return name
-                continue
-            answers = mine.answers.get(quantity), theirs.answers.get(quantity)
-            if alike(verdict, other, answers, right):
-                return name
-        return ""
-
-    def _native(self, mode: str, case: Case) -> list[tuple[str, Observation, Judgement]]:
-        """Return the answers of the framework's own functions to a case, computed once."""
-        if self._theirs[0] != (mode, case.id):
-            found = []
-            for name, implementation in self._backend.implementations.items():
-                is_native = implementation.kind == "native"
-                fits = is_native and implementation.operation == case.operation
-                asked = askable(implementation.claim, case) if fits else None
-                if asked is not None:
-                    theirs = self.observed(name, mode, asked)
-                    found.append((name, theirs, self.judged(name, asked, theirs)))
-            self._theirs = (mode, case.id), found
-        return self._theirs[1]
 
 
 def _of_few(cases: Sequence[Case]) -> set[str]:

@@ -141,8 +141,7 @@ class Asker:
             extra: further keywords for the function.
         """
         case = self.case(guess) if case is None else case
-        # Where compiling fails, the function may still answer eagerly.
-        for mode in dict.fromkeys((self.backend.description.quickest, _EAGER)):
+        for mode in self._modes:
             try:
                 raw = self._called(guess, case, extra or {}, mode)
                 item = _item_of(raw)
@@ -182,13 +181,20 @@ class Asker:
         seed = self._array(np.ones(shape, inputs.values.dtype))
         arrays = [self._array(getattr(inputs, name)) for name in case.contract.arrays]
         call = self._call(guess.calling, case, wrt=wrt, shape=shape)
-        try:
-            self.backend.forward_backward(call, _EAGER)(seed, *arrays)
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # noqa: BLE001 -- whatever it raises, there is no gradient
-            return False
-        return True
+        for mode in self._modes:
+            try:
+                self.backend.forward_backward(call, mode)(seed, *arrays)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # noqa: BLE001, S112 -- whatever it raises is no gradient
+                continue
+            return True
+        return False
+
+    @property
+    def _modes(self) -> tuple[str, ...]:
+        """The modes to ask in: where compiling fails, the function may still answer eagerly."""
+        return tuple(dict.fromkeys((self.backend.description.quickest, _EAGER)))
 
     def _called(self, guess: Guess, case: Case, extra: Mapping[str, Any], mode: str) -> Any:
         """Return whatever the function returns."""

@@ -69,11 +69,12 @@ class Clock:
             self.seconds += time.perf_counter() - begin
 
 
-def _forward(backend: Backend, call: Call, mode: str) -> Forward:
+# What is compiled in a hurry is not what a mode compiles, and is remembered apart.
+def _forward(backend: Backend, call: Call, mode: str, _hurried: bool) -> Forward:
     return backend.forward(call, mode)
 
 
-def _forward_backward(backend: Backend, call: Call, mode: str) -> ForwardBackward:
+def _both(backend: Backend, call: Call, mode: str, _hurried: bool) -> ForwardBackward:
     return backend.forward_backward(call, mode)
 
 
@@ -89,15 +90,23 @@ class CompiledCalls:
 
     Attributes:
         key: backend, dtype and shape that the functions are for; None before the first case.
-        forward, forward_backward, second: the methods of the same names of `Backend`, called as
-            `(backend, call, mode)`; each remembers what it returned.
+        second: the method of this name of `Backend`, called as `(backend, call, mode)`; what it
+            returns is remembered.
     """
 
     def __init__(self) -> None:
         self.key: tuple[Backend, str, tuple[int, ...]] | None = None
-        self.forward = lru_cache(_MOST_COMPILED)(_forward)
-        self.forward_backward = lru_cache(_MOST_COMPILED)(_forward_backward)
+        self._forward = lru_cache(_MOST_COMPILED)(_forward)
+        self._both = lru_cache(_MOST_COMPILED)(_both)
         self.second = lru_cache(_MOST_COMPILED)(_second)
+
+    def forward(self, backend: Backend, call: Call, mode: str) -> Forward:
+        """Return what `Backend.forward` does, which is remembered."""
+        return self._forward(backend, call, mode, backend.is_hurried)
+
+    def forward_backward(self, backend: Backend, call: Call, mode: str) -> ForwardBackward:
+        """Return what `Backend.forward_backward` does, which is remembered."""
+        return self._both(backend, call, mode, backend.is_hurried)
 
     def prepare(self, backend: Backend, case: Case) -> None:
         """Clear compiled functions when dtype or shape changes: they will not be called again."""
@@ -109,7 +118,7 @@ class CompiledCalls:
             self.key = key
 
     def _clear(self) -> None:
-        for remembered in (self.forward, self.forward_backward, self.second):
+        for remembered in (self._forward, self._both, self.second):
             remembered.cache_clear()
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...backends.base import Backend, call_for
+from ...backends import EAGER
+from ...backends.base import Backend, Call, call_for
 from ...cases.model import Case
 from ..answers import HVP_LOGITS, Answers, Failure, Observation, ProbeAnswers, fingerprint
 from ..relations import RELATIONS, Form
@@ -28,10 +29,12 @@ def probe(backend: Backend, mode: str, case: Case, observation: Observation) -> 
     """
     inputs = case.inputs()
     implementation = backend.implementations[observation.implementation]
-    call = call_for(implementation, case, inputs)
+    call, is_own = call_for(implementation, case, inputs), implementation.kind == "user"
 
     def answered(form: Form) -> Answers:
         other = call_for(implementation, form.case, form.inputs)
+        if is_own and form.inputs.values.shape != inputs.values.shape:
+            return _in_new_shape(backend, mode, other, form)
         return value_and_gradients(backend, mode, other, form.inputs, form.cotangent)
 
     plain = Form(case, inputs, case.cotangent(call.shape))
@@ -49,6 +52,21 @@ def probe(backend: Backend, mode: str, case: Case, observation: Observation) -> 
         # second derivative of them, nor of linear losses.
         found[HVP_LOGITS] = second_derivative(backend, mode, call, case, inputs)
     return replace(observation, answers=found, probe=ProbeAnswers(first, second, forms))
+
+
+def _in_new_shape(backend: Backend, mode: str, call: Call, form: Form) -> Answers:
+    """Return the answers to a form whose shape is asked once.
+
+    Where a framework compiles each operator of an eager call for each shape, such a form of a
+    user's function is asked in its quickest mode; eagerly only if that fails.
+    """
+    quickest = backend.description.quickest
+    if mode == EAGER and quickest != EAGER:
+        with backend.hurried():
+            found = value_and_gradients(backend, quickest, call, form.inputs, form.cotangent)
+        if not any(isinstance(answer, Failure) for answer in found.values()):
+            return found
+    return value_and_gradients(backend, mode, call, form.inputs, form.cotangent)
 
 
 def _sharing(first: Answers, second: Answers) -> Answers:

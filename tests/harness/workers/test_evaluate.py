@@ -16,7 +16,12 @@ from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.cases.suites import suite
 from lossdiff.harness.answers import Failure, Observation
-from lossdiff.harness.workers.evaluate import asked_without_fault, evaluate, second_derivative
+from lossdiff.harness.workers.evaluate import (
+    CompiledCalls,
+    asked_without_fault,
+    evaluate,
+    second_derivative,
+)
 from lossdiff.harness.workers.messages import Setup
 from lossdiff.harness.workers.process import load
 
@@ -375,3 +380,16 @@ def test_another_mode_is_compiled_anew_and_another_dtype_or_shape_drops_what_was
     assert steps == [
         "forget", "make eager", "make other", "forget", "make eager", "forget", "make eager"
     ]  # fmt: skip
+
+
+def test_what_is_compiled_in_a_hurry_is_not_taken_for_what_the_mode_compiles() -> None:
+    backend = backend_with("numpy", lambda x: x)
+    call = call_for(backend.implementations["mine.softmax"], SOFTMAX, SOFTMAX.inputs())
+    compiled = CompiledCalls()
+
+    plain = compiled.forward(backend, call, "eager")
+    with backend.hurried():
+        hurried = compiled.forward(backend, call, "eager")
+
+    assert hurried is not plain
+    assert compiled.forward(backend, call, "eager") is plain

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
 import numpy as np
 import pytest
 from lossdiff.backends import load_backend
-from lossdiff.backends.base import Backend, Implementation
+from lossdiff.backends.base import Backend, Call, ForwardBackward, Implementation
 from lossdiff.backends.claim import Claim
 from lossdiff.cases.model import Case
 from lossdiff.harness.answers import Failure, Observation
@@ -101,6 +101,73 @@ def test_without_a_gradient_the_value_alone_is_compared() -> None:
 
     assert {found.quantity for found in observation.related} == {"value"}
     assert all(found.holds for found in observation.related)
+
+
+# --- where each operator is compiled ---------------------------------------------------------
+
+
+def modes_by_rows(backend: Backend, mode: str, *, kind: str = "user") -> dict[int, set[str]]:
+    """Return for each number of rows the modes in which a softmax was called with it."""
+    calls: dict[int, set[str]] = {}
+
+    def softmax(logits: Array) -> Array:
+        calls.setdefault(len(logits), set()).add(now[-1])
+        return sound.softmax(logits)
+
+    def forward_backward(call: Call, mode: str) -> ForwardBackward:
+        found = asks(call, mode)
+
+        def run(*arrays: Any) -> Any:
+            now.append(mode)
+            return found(*arrays)
+
+        return run
+
+    now: list[str] = []
+    asks = backend.forward_backward
+    backend.forward_backward = forward_backward  # type: ignore[method-assign]
+    backend.description = replace(backend.description, quickest="jit")  # type: ignore[misc]
+    claim = Claim("mine.it", "numpy", "softmax", kind, frozenset(), frozenset())  # type: ignore[arg-type]
+    backend.extra.append(Implementation(claim, softmax, sound.softmax_vjp))
+    probe(backend, mode, SOFTMAX, evaluate(backend, "mine.it", mode, SOFTMAX))
+    return calls
+
+
+def test_another_shape_is_asked_in_the_mode_that_compiles_once() -> None:
+    modes = modes_by_rows(load_backend("numpy"), "eager")
+
+    assert modes == {4: {"eager"}, 1: {"jit"}, 7: {"jit"}}
+
+
+def test_in_every_other_mode_and_of_other_functions_it_is_asked_as_the_question_is() -> None:
+    compiled = modes_by_rows(load_backend("numpy"), "compile")
+    theirs = modes_by_rows(load_backend("numpy"), "eager", kind="native")
+
+    assert compiled == {rows: {"compile"} for rows in (4, 1, 7)}
+    assert theirs == {rows: {"eager"} for rows in (4, 1, 7)}
+
+
+def test_a_function_that_fails_in_that_mode_is_compared_eagerly() -> None:
+    backend = load_backend("numpy")
+    backend.description = replace(backend.description, quickest="jit")  # type: ignore[misc]
+    forward, both = backend.forward, backend.forward_backward
+
+    def refused(*_: Any) -> Any:
+        raise TypeError("no tracer, please")
+
+    def only_eagerly(found: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda call, mode: found(call, mode) if mode == "eager" else refused
+
+    backend.forward = only_eagerly(forward)  # type: ignore[method-assign]
+    backend.forward_backward = only_eagerly(both)  # type: ignore[method-assign]
+    claim = Claim("mine.it", "numpy", "softmax", "user", frozenset(), frozenset())
+    backend.extra.append(Implementation(claim, sound.softmax, sound.softmax_vjp))
+    observation = asked(backend, "mine.it", SOFTMAX)
+
+    alone = related(observation, "alone")
+    assert {quantity: check.holds for quantity, check in alone.items()} == {
+        "value": True, "gradient_logits": True
+    }  # fmt: skip
 
 
 # --- the same call again ---------------------------------------------------------------------
