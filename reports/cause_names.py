@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from ..harness.judging import MEANINGS, NAN_OF_IGNORED, OR
 from ..harness.runfile import VerdictRow
 from ..harness.verdicts import CONVENTION, UNWANTED, kind_of
+from .factors import by_one_factor
 
 NOT_IMPLEMENTED = "NotImplementedError"
 SECOND = "hvp_logits"  # the quantity that tells a second derivative
@@ -41,7 +42,8 @@ def by_mistake(
 
     Where one answer looks like several mistakes, the one that explains the most findings is named.
     Of equal ones it is the one about an option that all these findings have: a mistake about
-    nothing that they have in common would show in other questions, too.
+    nothing that they have in common would show in other questions, too. Constant factors that
+    differ from question to question are one mistake.
 
     Args:
         rows: the findings on one function.
@@ -73,7 +75,9 @@ def by_mistake(
         larger = next((it for it in named if it.startswith(f"{name}, ")), "")
         if larger:
             named[larger] += named.pop(name)
-    return named, [row for row in rows if not row.looks_like] + left
+    joined = by_one_factor(named, left)
+    told = {id(row) for rows in joined.values() for row in rows}
+    return joined, [row for row in rows if id(row) not in told]
 
 
 def _is_sure(row: VerdictRow) -> bool:

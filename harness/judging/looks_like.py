@@ -27,11 +27,13 @@ from .solved_case import SolvedCase
 from .steps import Formula, Steps
 from .telltales import at_kink, nan_of_ignored, next_to_1
 from .traced import Approx
+from .two_mistakes import AS_WELL, ignoring_incoming
 
 OR = " or "  # between the names of mistakes that give the same answer
 # Elements of a case. Causes are shown by plain ones; in larger ones known mistakes are looked for.
 _LARGEST, _LARGEST_OF_KNOWN = 2**15, 2**18
 _SHOWN = 12
+_IGNORING = ignoring_incoming()  # tried where one mistake alone does not give the answer
 # The running error is a first-order estimate of the worst case, so that a few times its size is
 # ample. A mistake has to be that many times nearer than the right answer.
 _AMPLE, _NEARER = 2.0, 4.0
@@ -84,7 +86,7 @@ def of_gradients_first(looks: str) -> str:
     'the gradient has the wrong sign or the sign is wrong'
     """
     of_values = {it.name for it in MISTAKES if VALUE in it.quantities}
-    return OR.join(sorted(looks.split(OR), key=of_values.__contains__))
+    return OR.join(sorted(looks.split(OR), key=lambda it: it.removesuffix(AS_WELL) in of_values))
 
 
 def fits(solved: SolvedCase, quantity: str, answer: NDArray[Any], steps: Steps) -> bool:
@@ -138,6 +140,9 @@ def _fitting(
     if is_known or test.has_wrong_numbers:
         given_by = by_formula(solved, quantity, answer, likely)
         names += [name for name, approx in given_by if test.fits(approx)]
+    if not names and quantity != VALUE and test.has_wrong_numbers:
+        tried = _tried(solved, quantity, likely, _IGNORING)
+        names = [it.name for it in tried if any(map(test.fits, _answers(solved, it, quantity)))]
     if names:
         return names
     sound = solved.bound(solved.solution, quantity, SOUND) / test.roundoff
@@ -177,14 +182,19 @@ def _by_place(
     return [it for it in rounded if likely is None or it in likely]
 
 
-def _tried(solved: SolvedCase, quantity: str, likely: Collection[str] | None) -> Iterable[Mistake]:
+def _tried(
+    solved: SolvedCase,
+    quantity: str,
+    likely: Collection[str] | None,
+    mistakes: Iterable[Mistake] = MISTAKES,
+) -> Iterable[Mistake]:
     # A mistake in the gradient with respect to logits shows in those of what they are made of.
     kinds = {quantity}
     if quantity in LINEAR_GRADIENTS.values():
         kinds.add(GRADIENT_LOGITS)
     return (
         it
-        for it in MISTAKES
+        for it in mistakes
         if not solved.by_formula
         and not kinds.isdisjoint(it.quantities)
         and (likely is None or it.drops or it.name in likely)

@@ -59,7 +59,7 @@ def _meanings() -> dict[str, Meaning]:
             sparse_cross_entropy_loss sparse_cross_entropy_with_logits
             multiclass_logistic_loss
             lm_loss causal_lm_loss for_causal_lm_loss next_token_loss next_token_prediction_loss
-            language_modeling_loss
+            language_modeling_loss language_model_loss llm_loss gpt_loss gpt2_loss
             """,
         ("cross_entropy", _ROWS): """
             softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits_v2
@@ -77,7 +77,7 @@ def _meanings() -> dict[str, Meaning]:
         ("exp", ()): "exp",
         ("binary_cross_entropy", _BINARY): """
             binary_cross_entropy binary_cross_entropy_loss binary_crossentropy
-            binary_crossentropy_loss bce bce_loss log_loss
+            binary_crossentropy_loss bce bce_loss log_loss binary_log_loss
             """,
         ("binary_cross_entropy_with_logits", _BINARY): """
             binary_cross_entropy_with_logits binary_cross_entropy_with_logits_loss
@@ -109,11 +109,14 @@ _BEFORE = _words("""
     fused fast faster stable stabilized numerically safe robust naive simple
     plain manual vanilla basic efficient optimized vectorized chunked blocked tiled online streaming
     parallel batched batch ref reference exact weighted smooth smoothed compiled scripted jitted
-    new old loss activation compute calc
+    new old loss activation compute calc dense padded vocab
     calculate get f np triton cuda numba native recipe textbook v1 v2 v3
 """) | {*FRAMEWORKS, *(name for item in FRAMEWORKS.values() for name in item.imports)}
 # The same of a cross-entropy alone: a softcapped softmax is no softmax.
-_BEFORE_CROSS_ENTROPY = _words("softcapped softcap soft_capped capped scaled causal lm llm token z")
+_BEFORE_CROSS_ENTROPY = _words("""
+    softcapped softcap soft_capped capped scaled causal lm llm token z unnormalized category
+    gpt gpt2 bert llama t5 transformer
+""")
 # Words after a name with which it names something else; those of derivatives do so unless they
 # come after `with` or `without`.
 _DERIVATIVES = _words("""
@@ -127,7 +130,16 @@ _OTHERWISE = _words("""
     example regression classifier classification regressor model layer net network attention config
     cfg params
 """)
-_WITH_GRADIENT = re.compile(r"_(with|and)_(its_)?(grad|grads|gradient|gradients)$")
+# What is returned beside a loss.
+_WITH_MORE = re.compile(
+    r"_(with|and)_(its_)?(grad|grads|gradient|gradients|acc|accuracy|accuracies|metrics)$"
+)
+# `softmax_masked_cross_entropy` is a cross-entropy: what a function of this kind comes before.
+_OF_LOGITS = {
+    "softmax": "cross_entropy", "log_softmax": "cross_entropy",
+    "sigmoid": "binary_cross_entropy_with_logits",
+}  # fmt: skip
+_CROSS_ENTROPY = re.compile(r"(^|_)(cross_?entropy|xentropy|xent|ce)(_|$)")
 _LOSSES = re.compile(
     r"loss|entropy|softmax|logsumexp|log_sum_exp|sigmoid|(^|_)(nll|bce|xent|ce|likelihood|lse)(_|$)"
 )
@@ -136,11 +148,11 @@ _LOSSES = re.compile(
 def snake_case(name: str) -> str:
     """Return the name of a class as a function would be named.
 
-    >>> snake_case("BCEWithLogitsLoss"), snake_case("NLLLoss"), snake_case("log_softmax")
-    ('bce_with_logits_loss', 'nll_loss', 'log_softmax')
+    >>> snake_case("BCEWithLogitsLoss"), snake_case("NLLLoss"), snake_case("cross_entropy2d")
+    ('bce_with_logits_loss', 'nll_loss', 'cross_entropy_2d')
     """
     if name.islower():
-        return name
+        return re.sub(r"(?<=[a-z])(?=[123]d(_|$))", "_", name)
     words = re.sub(r"(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=\d)", "_", name)
     return words.lower()
 
@@ -160,7 +172,7 @@ def meaning_of(name: str) -> tuple[Meaning, bool] | None:
     >>> meaning_of("softcapped_cross_entropy"), meaning_of("softcapped_softmax")
     ((Meaning(operation='cross_entropy', targets=()), False), None)
     """
-    name = _WITH_GRADIENT.sub("", snake_case(name).strip("_"))
+    name = _WITH_MORE.sub("", snake_case(name).strip("_"))
     if known := _named(name):
         return known, True
     words, is_of_language_models = name.split("_"), False
@@ -168,8 +180,9 @@ def meaning_of(name: str) -> tuple[Meaning, bool] | None:
         for end in range(len(words), 0, -1):
             found = _named("_".join(words[:end]))
             if found:
+                found, after = _of_logits(found, words[end:])
                 is_other = is_of_language_models and found.operation != "cross_entropy"
-                return None if is_other or _is_otherwise(found, words[end:]) else (found, False)
+                return None if is_other or _is_otherwise(found, after) else (found, False)
         is_of_language_models |= words[0] in _BEFORE_CROSS_ENTROPY
         if words[0] not in _BEFORE | _BEFORE_CROSS_ENTROPY:
             return None
@@ -181,6 +194,18 @@ def _named(name: str) -> Meaning | None:
     """Return what just a name of the table says, or that of an operation that is defined."""
     is_defined = name in OPERATIONS and name not in BUILT_IN
     return Meaning(name) if is_defined else NAMES.get(name)
+
+
+def _of_logits(found: Meaning, after: list[str]) -> tuple[Meaning, list[str]]:
+    """Return the cross-entropy of a softmax or sigmoid, if the words after it name one, and those.
+
+    What a cross-entropy itself has in its name makes it nothing else.
+    """
+    operation = _OF_LOGITS.get(found.operation)
+    if operation is None or not _CROSS_ENTROPY.search("_".join(after)):
+        return found, after
+    targets = _BINARY if operation.startswith("binary") else _INDEX if "sparse" in after else ()
+    return Meaning(operation, targets), [it for it in after if it != "entropy"]
 
 
 def _is_otherwise(found: Meaning, after: list[str]) -> bool:

@@ -101,6 +101,35 @@ def test_a_factor_on_top_of_a_mistake_holds_for_zeros_as_well() -> None:
     ]
 
 
+def test_factors_that_differ_are_one_cause_with_the_most_frequent_first() -> None:
+    given = [*wrong(4, "6.4 times too large"), *wrong(9, "4.8 times too large", start=4),
+             *wrong(1, "3.2 times too large", start=13)]  # fmt: skip
+
+    assert [(it.what, it.count) for it in causes(given)] == [
+        ("looks like: too large by a factor that depends on the question: 4.8, 6.4, 3.2", 14)
+    ]
+
+
+def test_a_factor_that_is_the_number_of_rows_is_one_cause() -> None:
+    given = [
+        *wrong(4, "N times too small (N = 4)"),
+        *wrong(5, "N times too small (N = 33)", start=4),
+    ]
+
+    assert [it.what for it in causes(given)] == ["looks like: N times too small"]
+
+
+def test_factors_of_different_options_are_different_causes() -> None:
+    given = [*wrong(4, "2 times too large", options={"weight": "positive"}),
+             *wrong(4, "3 times too large", start=4, options={"label_smoothing": 0.1}),
+             *wrong(4, "2 times too small", start=8)]  # fmt: skip
+
+    assert sorted(it.what for it in causes(given)) == [
+        "looks like: 2 times too large", "looks like: 2 times too small",
+        "looks like: 3 times too large",
+    ]  # fmt: skip
+
+
 def test_errors_are_one_cause_whatever_numbers_they_quote() -> None:
     given = [
         replace(row, exact="", got="", note=f"IndexError: index {n} is out of bounds")

@@ -269,6 +269,16 @@ def _(given: Inputs, case: Case) -> Array:
     return gradient(given) * case.cotangent(())
 
 
+@planted(
+    "the gradient is that of the sum, where that of the mean is due,"
+    " and the incoming gradient is ignored",
+    f"{CE}-/0",
+    "gradient_logits",
+)
+def _(given: Inputs, _case: Case) -> Array:
+    return gradient(given)
+
+
 @planted("the gradient is divided by the number of rows twice", f"{CE}-/0", "gradient_logits")
 def _(given: Inputs, case: Case) -> Array:
     return gradient(given) * case.cotangent(()) / 16

@@ -47,6 +47,13 @@ def test_a_name_of_the_table_says_the_operation_and_often_the_targets(
         ("cross_entropy_smoothed", "cross_entropy"),
         ("FusedCrossEntropyLoss", "cross_entropy"),
         ("CrossEntropy2d", "cross_entropy"),
+        ("cross_entropy2d", "cross_entropy"),
+        ("cross_entropy_loss_and_accuracy", "cross_entropy"),
+        ("weighted_unnormalized_softmax_cross_entropy", "cross_entropy"),
+        ("softmax_sparse_crossentropy_ignoring_last_label", "cross_entropy"),
+        ("sigmoid_weighted_cross_entropy", "binary_cross_entropy_with_logits"),
+        ("gpt2_cross_entropy", "cross_entropy"),
+        ("gpt_loss", "cross_entropy"),
         ("stable_bce_with_logits_v2", "binary_cross_entropy_with_logits"),
         ("softmax_loss_and_grad", "cross_entropy"),
         ("softmax_with_a_wrong_gradient", "softmax"),
@@ -68,6 +75,7 @@ def test_a_name_with_more_words_means_the_same(name: str, operation: str) -> Non
         "cross_entropy_backward", "sigmoid_focal_loss", "bce_dice_loss", "softmax_entropy",
         "exp_moving_average", "exp_lr", "dsoftmax", "gumbel_softmax", "binary_search",
         "SoftmaxRegression", "softmax2", "softmaximum", "masked_lm", "loss", "",
+        "cross_entropy_accuracy", "softmax_focal_cross_entropy",
     ],
 )  # fmt: skip
 def test_a_name_of_something_else_says_nothing(name: str) -> None:
