@@ -204,10 +204,12 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "where": lambda _, condition, yes, no: np.where(condition, yes, no),
     "positive": lambda _, x: _each(lambda it: it > 0, x).astype(bool),
     "not": lambda _, x: ~x,
+    "both": lambda _, x, y: x & y,
     "top": _top,
     "peak": _peak,
     "step": _by_element(_stepped),
     "sign": _by_element(_signed),
     "form": lambda _, x, *__: x,
+    "joined": lambda array, *arrays: np.concatenate(arrays, array.value),
     **dict.fromkeys(("reshape", "broadcast", "moved", "transpose", "picked"), moved),
 }

@@ -177,6 +177,9 @@ class Analysis:
     def same(self, _: Array, error: Floats) -> Floats:
         return error
 
+    def joined(self, array: Array, *errors: Floats) -> Floats:
+        return np.concatenate(errors, array.value)
+
     def rearranged(self, array: Array, error: Floats) -> Floats:
         return moved(array, error)
 
@@ -351,9 +354,11 @@ _RULES: dict[str, _Rule] = {
     "where": Analysis.where,
     "positive": Analysis.jump,
     "not": Analysis.same,
+    "both": Analysis.maximum,
     "peak": Analysis.peak,
     "step": Analysis.jump,
     "sign": Analysis.jump,
     "form": Analysis.form,
+    "joined": Analysis.joined,
     **dict.fromkeys(("reshape", "broadcast", "moved", "transpose", "picked"), Analysis.rearranged),
 }

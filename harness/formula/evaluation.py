@@ -67,7 +67,7 @@ def evaluated(
         rough: those outputs that pairs are good enough for, however many bits they lose.
     """
     pairs = found = on_pairs_alone(outputs, inputs)
-    precise = [it for it in outputs if it not in rough]
+    precise = [it for it in outputs if all(it is not other for other in rough)]
     if _are_good(pairs, precise, _PAIRS, form):
         return _without_noise(pairs, rough, _PAIRS) if rough else pairs
     roundings, count = _PAIRS, sum(math.prod(it.shape) for it in steps(precise))

@@ -72,7 +72,7 @@ def _max(_: Array, x: Exact) -> Exact:
         half = x.shape[-1] // 2
         paired = larger(x[..., :half], x[..., half : 2 * half])
         rest = x[..., 2 * half :]
-        x = _joined(paired, rest)
+        x = joined(-1, paired, rest)
     return x[..., 0]
 
 
@@ -81,15 +81,15 @@ def _cumsum(array: Array, x: Exact) -> Exact:
     x, shift = x[..., :: array.value], 1
     while shift < x.shape[-1]:
         head, tail = x[..., :shift], x[..., shift:] + x[..., :-shift]
-        x = _joined(head, tail)
+        x = joined(-1, head, tail)
         shift *= 2
     return x[..., :: array.value]
 
 
-def _joined(head: Exact, tail: Exact) -> Exact:
-    """Return two arrays in one along the last axis."""
-    parts = zip((head.hi, head.lo, head.exponent), (tail.hi, tail.lo, tail.exponent), strict=True)
-    return Exact(*(np.concatenate(pair, -1) for pair in parts))
+def joined(axis: int, *arrays: Exact) -> Exact:
+    """Return arrays in one along an axis."""
+    parts = zip(*((it.hi, it.lo, it.exponent) for it in arrays), strict=True)
+    return Exact(*(np.concatenate(pair, axis) for pair in parts))
 
 
 def _below(x: Exact) -> Exact:
@@ -190,11 +190,13 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "where": lambda _, condition, yes, no: where(condition, yes, no),
     "positive": lambda _, x: x.hi > 0,
     "not": lambda _, x: ~x,
+    "both": lambda _, x, y: x & y,
     "top": _top,
     "peak": _peak,
     "step": _step,
     "sign": _sign,
     "form": lambda _, x, *__: x,
+    "joined": lambda array, *arrays: joined(array.value, *arrays),
     **dict.fromkeys(("reshape", "broadcast", "moved", "transpose", "picked"), _rearranged),
 }
 

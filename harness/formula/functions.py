@@ -8,7 +8,7 @@ have them: `errors` allows for these.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from .graph import (
     DETACHED,
     FORWARD,
     Array,
-    Labels,
+    Condition,
     Number,
     binary,
     chosen,
@@ -28,6 +28,39 @@ from .graph import (
     reduction,
     unary,
 )
+from .labels import Labels
+
+# Those that `lossdiff.formula` shows to users.
+__all__ = [
+    "abs",
+    "clip",
+    "concatenate",
+    "cumsum",
+    "detach",
+    "dot",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "log_sigmoid",
+    "log_softmax",
+    "logsumexp",
+    "matmul",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "one_hot",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "sum",
+    "take",
+    "tanh",
+    "where",
+]
 
 Target = Array | Labels
 
@@ -77,7 +110,26 @@ def max(x: Number, axis: int | None = None, keepdims: bool = False) -> Array:  #
     return reduction("max", x, axis, keepdims)
 
 
-def where(condition: Array, yes: Number, no: Number) -> Array:
+def min(x: Number, axis: int | None = None, keepdims: bool = False) -> Array:  # noqa: A001
+    """Return the smallest number along an axis; None for all. Its gradient is undefined at ties."""
+    return constant(x).min(axis, keepdims)
+
+
+def concatenate(arrays: Sequence[Number], axis: int = 0) -> Array:
+    """Return several arrays as one, one behind the other along an axis."""
+    found = tuple(map(constant, arrays))
+    if not found or any(it.is_mask for it in found):
+        raise DefinitionError("concatenate takes a list of arrays of numbers")
+    shapes = [it.shape for it in found]
+    try:
+        whole = np.concatenate([np.broadcast_to(0, it) for it in shapes], axis)
+    except (TypeError, ValueError) as error:
+        listed = " and ".join(map(str, shapes))
+        raise DefinitionError(f"concatenate: {listed} do not fit along axis {axis!r}") from error
+    return Array("joined", found, whole.shape, axis % whole.ndim)
+
+
+def where(condition: Condition, yes: Number, no: Number) -> Array:
     """Return the numbers of `yes` where a condition holds, and those of `no` elsewhere."""
     return chosen(condition, yes, no)
 

@@ -43,9 +43,10 @@ def gradients(output: Array, seed: Array, wrt: Sequence[Array]) -> list[Array]:
         wrt: arrays that it is computed from.
     """
     adjoints: dict[Array, Array] = {output: seed}
+    ends = set(wrt)
     for array in reversed(steps([output])):
         above = adjoints.get(array)
-        if above is None or array in wrt:
+        if above is None or array in ends:
             continue
         for argument, found in _of(array, above):
             held = adjoints.get(argument)
@@ -186,6 +187,15 @@ def _picked(array: Array, g: Array) -> Adjoints:
     return (chosen(mask(is_part.reshape(whole)), spread, 0.0),)
 
 
+def _joined(array: Array, g: Array) -> Adjoints:
+    ends = np.cumsum([it.shape[array.value] for it in array.args])
+    before = (slice(None),) * array.value
+    starts = (0, *map(int, ends[:-1]))
+    return tuple(
+        g[(*before, slice(start, int(end)))] for start, end in zip(starts, ends, strict=True)
+    )
+
+
 _RULES: dict[str, Callable[[Array, Array], Adjoints]] = {
     "add": _add,
     "subtract": _subtract,
@@ -206,6 +216,7 @@ _RULES: dict[str, Callable[[Array, Array], Adjoints]] = {
     **dict.fromkeys(("step", "sign", "peak"), _kink),
     "cumsum": lambda y, g: (Array("cumsum", (g,), g.shape, -y.value),),
     "where": _where,
+    "joined": _joined,
     "moved": _moved,
     "picked": _picked,
     "transpose": lambda _, g: (g.T,),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn, Union
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,20 +90,43 @@ class Array:
 
     def __pow__(self, exponent: float) -> Array:
         if not isinstance(exponent, int | float):
-            raise DefinitionError(f"** takes a number as exponent, and not a {_kind(exponent)}")
+            raise DefinitionError(
+                f"** takes a number as exponent, and not a {_kind(exponent)}; x ** y is "
+                "exp(y * log(x))"
+            )
         return unary("power", self, float(exponent))
 
-    def __gt__(self, other: Compared) -> Array:
+    def __gt__(self, other: Compared) -> Array:  # type: ignore[misc]
         return unary("positive", binary("subtract", self, other))
 
-    def __lt__(self, other: Compared) -> Array:
+    def __lt__(self, other: Compared) -> Array:  # type: ignore[misc]
         return unary("positive", binary("subtract", other, self))
 
-    def __ge__(self, other: Compared) -> Array:
+    def __ge__(self, other: Compared) -> Array:  # type: ignore[misc]
         return unary("not", self < other)
 
-    def __le__(self, other: Compared) -> Array:
+    def __le__(self, other: Compared) -> Array:  # type: ignore[misc]
         return unary("not", self > other)
+
+    def __eq__(self, other: object) -> Array:  # type: ignore[override]
+        return (self <= other) & (self >= other)  # type: ignore[operator]
+
+    def __ne__(self, other: object) -> Array:  # type: ignore[override]
+        return ~(self == other)
+
+    __hash__ = object.__hash__
+
+    def __and__(self, other: Condition) -> Array:
+        conditions = condition(self), condition(other)
+        return Array("both", conditions, together("&", *conditions))
+
+    def __or__(self, other: Condition) -> Array:
+        return ~(~condition(self) & ~condition(other))
+
+    __rand__, __ror__ = __and__, __or__
+
+    def __invert__(self) -> Array:
+        return unary("not", condition(self))
 
     def __getitem__(self, index: object) -> Array:
         """Return a part of the array, or one with further axes of size 1: `x[:, 1:, None]`."""
@@ -138,7 +161,8 @@ class Array:
 
     def __bool__(self) -> bool:
         raise DefinitionError(
-            "a formula cannot decide by `if`, `and` or `or`; where(condition, a, b) chooses"
+            "a formula cannot decide by `if`, `and` or `or`; where(condition, a, b) chooses, and "
+            "comparisons are joined by & and |"
         )
 
     def __float__(self) -> float:
@@ -168,49 +192,19 @@ class Array:
         """Return the largest number along an axis; None for all."""
         return reduction("max", self, axis, keepdims)
 
+    def min(self, axis: int | None = None, keepdims: bool = False) -> Array:
+        """Return the smallest number along an axis; None for all."""
+        return -(-self).max(axis, keepdims)
+
 
 FORWARD, BACKWARD = 1, -1  # the direction of cumulative sums, as a step of an index
 DETACHED = "detached"  # a form through which no gradient flows back
 BASE_2 = "base 2"  # of an exponential that may be computed as a power of 2
 
 
-@dataclass(frozen=True)
-class Labels:
-    """An index target: the class of each row.
-
-    Attributes:
-        values: shape (N,), whole numbers in [0, C).
-        classes: C.
-    """
-
-    values: NDArray[np.int64]
-    classes: int
-
-    __array_ufunc__ = None
-
-    def refused(self, *_: object) -> NoReturn:
-        """Raise the error of whatever computes with classes as if they were numbers."""
-        raise DefinitionError(
-            "an index target holds classes, not numbers: take(x, target) and one_hot(target) use it"
-        )
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = refused
-    __truediv__ = __rtruediv__ = __pow__ = __neg__ = __getitem__ = refused
-    __lt__ = __gt__ = __le__ = __ge__ = refused
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape (N,)."""
-        return self.values.shape
-
-    @property
-    def one_hot(self) -> NDArray[np.bool_]:
-        """Whether a class is that of its row, shape (N, C)."""
-        return np.asarray(np.arange(self.classes) == self.values[..., None])
-
-
 Number = Union[Array, int, float, NDArray[Any]]  # noqa: UP007 -- evaluated before `Array` is known
-Compared = Union[Array, float]  # noqa: UP007
+Compared = Union[Array, float, NDArray[Any]]  # noqa: UP007
+Condition = Union[Array, NDArray[np.bool_]]  # noqa: UP007
 _MASKS = frozenset({"positive", "not", "top", "both", "given"})
 
 
@@ -227,10 +221,8 @@ def constant(value: Number) -> Array:
     """
     if isinstance(value, Array):
         return value
-    if isinstance(value, Labels):
-        value.refused()
     try:
-        numbers = np.asarray(value, np.float64)
+        numbers = np.asarray(value if value is not None else "None", np.float64)
     except (TypeError, ValueError) as error:
         raise DefinitionError(f"a {_kind(value)} cannot be computed with in a formula") from error
     return Array("constant", (), numbers.shape, numbers)
@@ -239,6 +231,21 @@ def constant(value: Number) -> Array:
 def mask(values: NDArray[np.bool_]) -> Array:
     """Return truth values that are known."""
     return Array("given", (), values.shape, values)
+
+
+def condition(value: object) -> Array:
+    """Return a comparison, or truth values of NumPy, as an array of a formula.
+
+    Raises:
+        DefinitionError: it holds no truth values.
+    """
+    if isinstance(value, Array) and value.is_mask:
+        return value
+    if isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) == np.bool_:
+        return mask(np.asarray(value))
+    raise DefinitionError(
+        f"a comparison is due, such as x > 0 or truth values of NumPy, and not a {_kind(value)}"
+    )
 
 
 def unary(op: str, array: Number, value: Any = None) -> Array:
@@ -281,7 +288,8 @@ def reduction(op: str, array: Number, axis: int | None, keepdims: bool) -> Array
         total = Array(op, (flat,), ())
         return reshaped(total, (1,) * array.ndim) if keepdims else total
     if not isinstance(axis, int) or not -array.ndim <= axis < array.ndim:
-        raise DefinitionError(f"{op}: no axis {axis!r} in an array of shape {array.shape}")
+        one = "" if isinstance(axis, int) else "; it takes one axis, or none for all numbers"
+        raise DefinitionError(f"{op}: no axis {axis!r} in an array of shape {array.shape}{one}")
     axis %= array.ndim
     if axis != array.ndim - 1:
         order = (*(it for it in range(array.ndim) if it != axis), axis)
@@ -313,14 +321,16 @@ def product(left: Array, right: Array) -> Array:
     return reduction("sum", products, -1, keepdims=False)
 
 
-def chosen(condition: Array, yes: Number, no: Number) -> Array:
+def chosen(choice: Condition, yes: Number, no: Number) -> Array:
     """Return the numbers of `yes` where a condition holds, and those of `no` elsewhere."""
-    if not isinstance(condition, Array) or not condition.is_mask:
-        raise DefinitionError("where takes a comparison first, such as x > 0")
+    try:
+        first = condition(choice)
+    except DefinitionError as error:
+        raise DefinitionError("where takes a comparison first, such as x > 0") from error
     arrays = constant(yes), constant(no)
     if any(array.is_mask for array in arrays):
         raise DefinitionError("a comparison has no number; where(condition, 1, 0) gives one")
-    return Array("where", (condition, *arrays), together("where", condition, *arrays))
+    return Array("where", (first, *arrays), together("where", first, *arrays))
 
 
 def steps(outputs: Iterable[Array]) -> list[Array]:

@@ -15,7 +15,8 @@ from ...cases.model import Case, Inputs
 from ..answers import GRADIENT_LOGITS, HVP_LOGITS, VALUE
 from .functions import detach, one_hot
 from .gradient import gradients
-from .graph import DETACHED, Array, Labels, broadcast, constant, reshaped
+from .graph import DETACHED, Array, broadcast, constant, reshaped
+from .labels import Labels
 from .mistakes_of_steps import changes_of_steps
 from .options import Arguments
 from .rewriting import Change, rewritten, written

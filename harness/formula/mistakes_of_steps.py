@@ -100,7 +100,7 @@ def _in_base(scale: float, step: Array, reads: tuple[Array, ...]) -> Array | Non
     if kind in ("log", "log1p") and step.op != "form":
         return replace(step, args=reads) / scale
     if kind in ("log_softmax", "logsumexp", "softplus"):
-        return step / scale if reads == (step.wrt,) else None
+        return step / scale if reads[0] is step.wrt else None
     return None
 
 

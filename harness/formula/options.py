@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ...cases.model import Case, Inputs
 from ..oracle import Exact, is_resolved
 from .functions import Target, one_hot, scaled, take
-from .graph import Array, Labels, broadcast, chosen, constant, given, mask
+from .graph import Array, broadcast, chosen, constant, given, mask
+from .labels import Labels
 
 OPTIONS = ("weight", "pos_weight", "ignore_index", "label_smoothing")
 TAKEN = ("weight", "pos_weight", "label_smoothing")  # those that a formula may take itself

@@ -7,6 +7,8 @@ is everything that follows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,15 @@ _INFINITE, _UNKNOWN = 1, 2  # what an overflow on the way makes of a number
 _SATURATING = frozenset({"exp", "tanh"})  # e^−∞ is 0, which is right
 _REARRANGING = frozenset({"reshape", "broadcast", "moved", "transpose", "picked"})
 _READ = {"form": 1}  # arguments that decide; all of the other steps
-_OF_ROWS = frozenset({"sum", "max"})
+# Steps whose numbers do not have the places of those that they come from.
+_ALONG: dict[str, Callable[..., Flags]] = {
+    **dict.fromkeys(("sum", "max"), lambda _, flag: flag.max(axis=-1, initial=0)),
+    "peak": lambda _, flag: flag.max(axis=-1, keepdims=True, initial=0),
+    "joined": lambda array, *flags: np.concatenate(flags, array.value),
+    "cumsum": lambda array, flag: np.maximum.accumulate(flag[..., :: array.value], -1)[
+        ..., :: array.value
+    ],
+}
 
 
 def overflowed(evaluation: Evaluation, outputs: list[Array], form: Format) -> list[Mask]:
@@ -73,13 +83,8 @@ def _inherited(evaluation: Evaluation, array: Array, flags: list[Flags]) -> Flag
     if array.op == "where":
         chosen = np.where(evaluation.values[array.args[0]], flags[1], flags[2])
         return np.maximum(chosen, flags[0])
-    if array.op in _OF_ROWS:
-        return np.asarray(flags[0].max(axis=-1, initial=0))
-    if array.op == "cumsum":
-        upwards = np.maximum.accumulate(flags[0][..., :: array.value], -1)
-        return np.asarray(upwards[..., :: array.value])
-    if array.op == "peak":
-        return np.asarray(flags[0].max(axis=-1, keepdims=True, initial=0))
+    if array.op in _ALONG:
+        return np.asarray(_ALONG[array.op](array, *flags))
     if array.op in _REARRANGING:
         return moved(array, flags[0])
     # What a form adds are numbers that other forms would compute.

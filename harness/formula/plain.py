@@ -84,10 +84,12 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "where": lambda _, condition, yes, no: np.where(condition, yes, no),
     "positive": lambda _, x: x > 0,
     "not": lambda _, x: ~x,
+    "both": lambda _, x, y: x & y,
     "top": _top,
     "peak": _peak,
     "step": _step,
     "sign": _sign,
     "form": lambda _, x, *__: x,
+    "joined": lambda array, *arrays: np.concatenate(arrays, array.value),
     **dict.fromkeys(("reshape", "broadcast", "moved", "transpose", "picked"), moved),
 }

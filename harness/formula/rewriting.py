@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -35,6 +36,11 @@ def read_by(step: Array) -> tuple[Array, ...]:
     return step.args if step.wrt is None else (step.wrt,)
 
 
+def are_same(some: tuple[Array, ...], others: tuple[Array, ...]) -> bool:
+    """Return whether two lists hold the same arrays, and not only arrays of the same numbers."""
+    return len(some) == len(others) and all(map(operator.is_, some, others))
+
+
 def rewritten(array: Array, change: Change) -> Array:
     """Return an array of which some steps are changed.
 
@@ -51,7 +57,7 @@ def rewritten(array: Array, change: Change) -> Array:
         reads = tuple(made[it] for it in read_by(step))
         changed = change(step, reads)
         if changed is None:
-            changed = step if reads == read_by(step) else _again(step, reads)
+            changed = step if are_same(reads, read_by(step)) else _again(step, reads)
         made[step] = changed
     return made[array]
 

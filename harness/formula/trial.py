@@ -14,7 +14,9 @@ from ...cases.operations import OF_NUMBERS, Operation, Result, TargetKind
 from ...errors import DefinitionError
 from ..answers import one_line
 from .functions import Target
-from .graph import Array, Labels, Shape, given, steps
+from .graph import Array, Shape, given, steps
+from .labels import Labels
+from .missing import said_of
 from .options import TAKEN, taken_by
 
 _TRIED = (5, 7)  # two primes: the shape of the result says what it is a number of
@@ -38,23 +40,41 @@ def applied(
         DefinitionError: it raises an error, or returns something else than an array of a formula.
     """
     called = getattr(formula, "__name__", "the formula")
+    arrays = (x,) if target is None else (x, target)
+    if unfit := _unfit(formula, len(arrays), options):
+        raise DefinitionError(f"{called} {unfit}")
     try:
-        found: Any = formula(*((x,) if target is None else (x, target)), **options)
+        found: Any = formula(*arrays, **options)
     except DefinitionError as error:
         raise DefinitionError(f"{called}: {error}") from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a formula may call sys.exit
-        reason = one_line(error)
-        raise DefinitionError(
-            f"{called} raises {reason} (a formula is written with lossdiff.formula)"
-        ) from error
+        missing = said_of(error)
+        reason = f"raises {one_line(error)} (a formula is written with lossdiff.formula)"
+        said = f"{called}: {missing}" if missing else f"{called} {reason}"
+        raise DefinitionError(said) from error
     if isinstance(found, int | float):
         raise DefinitionError(f"{called} returns the number {found!r}, whatever its arguments are")
     if not isinstance(found, Array) or found.is_mask:
         kind = "comparison" if isinstance(found, Array) else type(found).__name__
         raise DefinitionError(f"{called} returns a {kind}, where an array of numbers is due")
     return found
+
+
+def _unfit(formula: Callable[..., Any], count: int, options: Mapping[str, Any]) -> str:
+    """Return why a formula cannot be called with some arrays; empty if it can."""
+    try:
+        inspect.signature(formula).bind(*range(count), **options)
+    except ValueError:  # it tells nothing of its parameters
+        return ""
+    except TypeError as error:
+        if count == 1:
+            given = "is called with x alone where targets is ()"
+        else:
+            given = "is called with x and the target; for x alone say targets=()"
+        return f"{given}: {error}"
+    return ""
 
 
 def result_of(operation: Operation, formula: object, kind: TargetKind | None) -> Result:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from .harness.formula.functions import (
     abs,  # noqa: A004
     clip,
+    concatenate,
     cumsum,
     detach,
     dot,
@@ -29,6 +30,7 @@ from .harness.formula.functions import (
     max,  # noqa: A004 -- as in NumPy
     maximum,
     mean,
+    min,  # noqa: A004
     minimum,
     one_hot,
     sigmoid,
@@ -44,6 +46,7 @@ from .harness.formula.functions import (
 __all__ = [
     "abs",
     "clip",
+    "concatenate",
     "cumsum",
     "detach",
     "dot",
@@ -58,6 +61,7 @@ __all__ = [
     "max",
     "maximum",
     "mean",
+    "min",
     "minimum",
     "one_hot",
     "sigmoid",
