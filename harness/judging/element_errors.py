@@ -112,7 +112,8 @@ class ElementErrors:
         right = rank <= _RANK[VerdictKind.FAITHFUL]
         ratio = np.where(right, np.minimum(ratio, 1.0), ratio)
         # The worst element has the highest rank, and among these the largest ratio.
-        worst = int(np.lexsort((ratio, rank))[-1])
+        highest = np.flatnonzero(rank == rank.max())
+        worst = int(highest[-1 - np.argmax(ratio[highest][::-1])])
         kind = _ELEMENT_KINDS[rank[worst]]
         word = kind.word
         # The undefined elements name the verdict only where the defined ones are no finding.

@@ -15,9 +15,10 @@ array([[0.30214809, 0.69785191]])
 
 from __future__ import annotations
 
-from .double_double import Exact, limited
+from .double_double import Exact
 from .mean import is_resolved
 from .pairs import Floats
+from .powers import limited
 from .second_order import solve_second
 from .solution import CONTRACT, ClasswiseTerms, Convention, ElementwiseTerms, LinearTerms, Solution
 from .solve import solve

@@ -14,7 +14,7 @@ all of them with Arb's ball arithmetic.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
@@ -24,12 +24,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import pairs
 from .pairs import Floats, Pair
-
-Ints = NDArray[np.int64]
+from .powers import Ints, normalised, scaled
 
 ZERO_EXPONENT = -(1 << 40)  # below every other exponent, so that a zero never sets the scale
 _EXPONENT_OF_ZERO = np.int64(ZERO_EXPONENT)
-_SHIFT_LIMIT = 2000
 _ROOM = 900  # exponents up to it leave float64 room for sums and products with small numbers
 _LOST_IN_SUMS = 19  # bits that a sum may lose before it is computed again
 _HEADROOM = 900  # sums that are computed again keep 1074 + 900 bits of their largest term
@@ -73,8 +71,7 @@ class Exact:
     @classmethod
     def _normal(cls, pair: Pair, exponent: Ints) -> Self:
         """Return (hi + lo)·2^exponent with hi brought into [1/2, 1)."""
-        hi, shift = np.frexp(pair[0])
-        lo = np.ldexp(pair[1], -shift)
+        hi, lo, shift = normalised(*pair)
         if np.count_nonzero(hi) == hi.size and np.isfinite(hi).all():
             return cls(hi, lo, exponent + shift)
         # A zero gets the least exponent, so that it never sets the common scale of a sum. The low
@@ -115,13 +112,13 @@ class Exact:
 
     def at(self, exponent: Ints) -> Pair:
         """Return (hi, lo) scaled by 2^(own exponent − exponent), which is at most 1."""
-        shift = limited(self.exponent - exponent)
-        return np.ldexp(self.hi, shift), np.ldexp(self.lo, shift)
+        return scaled(self.exponent - exponent, self.hi, self.lo)
 
     def to_float(self) -> Floats:
         """Return the nearest float64, any shape, except for double rounding of some subnormals."""
         with np.errstate(over="ignore", under="ignore"):
-            return np.asarray(np.ldexp(self.hi + self.lo, limited(self.exponent)))
+            number = self.hi + self.lo
+            return np.asarray(scaled(self.exponent, number, number)[0])
 
     def __neg__(self) -> Exact:
         return Exact(-self.hi, -self.lo, self.exponent)
@@ -307,21 +304,21 @@ def unit_of(*arrays: Exact) -> float:
     return 2.0 ** min(max(beyond, -_ROOM), _ROOM)
 
 
-def limited(shift: Ints) -> NDArray[np.int32]:
-    """Return exponents as int32 for `ldexp`, limited to ±2000, beyond which all is 0 or inf.
-
-    >>> limited(np.array([5, 1 << 40]))
-    array([   5, 2000], dtype=int32)
-    """
-    return np.maximum(np.minimum(shift, _SHIFT_LIMIT), -_SHIFT_LIMIT).astype(np.int32)
-
-
 def where(condition: NDArray[np.bool_], left: Exact, right: Exact) -> Exact:
     """Return the elements of `left` where the condition holds, and those of `right` elsewhere."""
     return Exact(
         np.where(condition, left.hi, right.hi),
         np.where(condition, left.lo, right.lo),
         np.where(condition, left.exponent, right.exponent),
+    )
+
+
+def joined(blocks: Sequence[Exact]) -> Exact:
+    """Return arrays below each other, as one array; there is at least one."""
+    return Exact(
+        np.concatenate([block.hi for block in blocks]),
+        np.concatenate([block.lo for block in blocks]),
+        np.concatenate([block.exponent for block in blocks]),
     )
 
 

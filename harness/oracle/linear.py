@@ -1,14 +1,15 @@
 """Solve losses whose logits are inner products: z = h·Wᵀ + b, and g = ∂loss/∂z by `losses`.
 
 With g, the gradients are g·W with respect to the hidden states, gᵀ·h with respect to the linear
-weights, and the sums of g over the rows with respect to the bias. They are computed in pairs. Where
-their terms cancel, they are computed again in decimals, from logits that are exact.
+weights, and the sums of g over the rows with respect to the bias. They are computed in pairs, by
+matrix products of slices (`slices`), or term by term where slices do not hold enough of a sum.
+Where their terms cancel, they are computed again in decimals, from logits that are exact.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 
 import numpy as np
@@ -16,16 +17,38 @@ import numpy as np
 from ...cases.model import Case, Inputs
 from . import decimal_classwise
 from .decimal_fallback import Term, lost, once_a_row, recomputed
-from .double_double import Exact, constant
+from .double_double import Exact, Ints, constant
 from .losses import solve_loss, targets
 from .pairs import Floats
 from .products import products_of
+from .slices import product
 from .softmax import Softmax, softmax
 from .solution import ClasswiseTerms, Convention, LinearTerms, Mask, Solution
 
-_MOST_KEPT = 2**17  # decimals
-_MOST_LOST = 8  # bits; g itself may have lost ten of the nineteen that a result may lose
+_MOST_KEPT = 2**15  # decimals; sums over more logits stay as they are in pairs
+# Bits that a sum may lose, of the nineteen of any result; g may have lost ten of them already,
+# unless its terms have one sign.
+_MOST_LOST, _MOST_LOST_OF_DIFFERENCES = 18, 8
 _LOGITS = "gradient_logits"
+
+
+@dataclass(frozen=True)
+class _Slow:
+    """How sums of products with ∂loss/∂z are computed where their terms cancel.
+
+    Attributes:
+        row: computes a row of ∂loss/∂z in decimals, each with the size of its terms.
+        most_lost: the bits that a sum may lose before it is computed again.
+        is_affordable: whether all of ∂loss/∂z can be computed in decimals.
+    """
+
+    row: Callable[[int], list[Term]]
+    most_lost: int
+    is_affordable: bool
+
+    def across(self, rows: int) -> _Slow:
+        """Return the same for the transpose, whose rows are classes."""
+        return replace(self, row=lambda index: [self.row(row)[index] for row in range(rows)])
 
 
 def solve_linear(case: Case, inputs: Inputs, convention: Convention) -> Solution:
@@ -49,10 +72,10 @@ def solve_linear(case: Case, inputs: Inputs, convention: Convention) -> Solution
     hidden, weight = np.nan_to_num(hidden, nan=0.0), np.nan_to_num(weight, nan=0.0)
     slow = _slow_logits(case, inputs, convention, soft)
     quantities["gradient_hidden"] = _product(of_logits, weight, slow)
-    across = of_logits.map(np.transpose), hidden, lambda index: _across(slow, index, len(hidden))
-    quantities["gradient_linear_weight"] = _product(*across)
+    by_class, across = of_logits.map(np.transpose), slow.across(len(hidden))
+    quantities["gradient_linear_weight"] = _product(by_class, hidden, across)
     if inputs.linear_bias is not None:
-        of_bias = _product(across[0], np.ones((len(hidden), 1)), across[2])
+        of_bias = _product(by_class, np.ones((len(hidden), 1)), across)
         quantities["gradient_linear_bias"] = of_bias[:, 0]
     terms = _terms(solution, soft, hidden, weight, bias, of_logits)
     return replace(solution, quantities=quantities, terms=terms)
@@ -81,10 +104,7 @@ def _terms(
     )
 
 
-Slow = Callable[[int], list[Term]]
-
-
-def _product(left: Exact, right: Floats, slow: Slow) -> Exact:
+def _product(left: Exact, right: Floats, slow: _Slow) -> Exact:
     """Return the matrix product of exact numbers (R, I) and floats (I, J), shape (R, J).
 
     Args:
@@ -92,21 +112,42 @@ def _product(left: Exact, right: Floats, slow: Slow) -> Exact:
         right: finite numbers.
         slow: computes a row of `left` in decimals.
     """
-    factor, shape = Exact.of(right), (left.shape[0], right.shape[1])
-    products = [left[row][:, None] * factor for row in range(shape[0])]
-    total = _stacked([row.sum(axis=0) for row in products], shape)
-    size = _stacked([abs(row).sum(axis=0) for row in products], shape)
-    suspect: Mask = lost(total, size.exponent) > _MOST_LOST
+    total, sizes = _in_pairs(left, right)
+    suspect: Mask = lost(total, sizes) > slow.most_lost
+    if not slow.is_affordable:
+        return total
+    shape = total.shape
     columns = np.broadcast_to(np.arange(shape[1], dtype=np.float64), shape)
 
     def again(row: int, column: float) -> Term:
         numbers = [Decimal(number) for number in right[:, int(column)].tolist()]
-        pairs = list(zip(slow(row), numbers, strict=True))
+        pairs = list(zip(slow.row(row), numbers, strict=True))
         value = sum((term * number for (term, _), number in pairs), Decimal(0))
         of_terms = sum((largest * abs(number) for (_, largest), number in pairs), Decimal(0))
         return value, of_terms
 
     return recomputed(total, suspect, again, columns, classes=right.shape[0])
+
+
+def _in_pairs(left: Exact, right: Floats) -> tuple[Exact, Ints]:
+    """Return a matrix product in pairs, and the exponents of the sums of its terms' sizes."""
+    if not (left.hi.size and np.isfinite(left.hi).all()):
+        return _by_rows(left, right, np.arange(left.shape[0]))
+    total, is_good, sizes = product(left, right)
+    poor = np.flatnonzero(~is_good.all(axis=1))
+    if poor.size:
+        some, sizes[poor] = _by_rows(left, right, poor)
+        for part, better in zip(vars(total).values(), vars(some).values(), strict=True):
+            part[poor] = better
+    return total, sizes
+
+
+def _by_rows(left: Exact, right: Floats, rows: Ints) -> tuple[Exact, Ints]:
+    """Return some rows of a matrix product, each term of it a pair; see `_in_pairs`."""
+    factor, shape = Exact.of(right), (len(rows), right.shape[1])
+    terms = [left[row][:, None] * factor for row in rows]
+    total = _stacked([row.sum(axis=0) for row in terms], shape)
+    return total, _stacked([abs(row).sum(axis=0) for row in terms], shape).exponent
 
 
 def _stacked(rows: list[Exact], shape: tuple[int, int]) -> Exact:
@@ -119,13 +160,8 @@ def _stacked(rows: list[Exact], shape: tuple[int, int]) -> Exact:
     )
 
 
-def _across(slow: Slow, index: int, rows: int) -> list[Term]:
-    """Return the column of one class, of a function that computes rows."""
-    return [slow(row)[index] for row in range(rows)]
-
-
-def _slow_logits(case: Case, inputs: Inputs, convention: Convention, soft: Softmax) -> Slow:
-    """Return a function of a row that computes ∂loss/∂z in decimals, with the size of its terms."""
+def _slow_logits(case: Case, inputs: Inputs, convention: Convention, soft: Softmax) -> _Slow:
+    """Return what computes ∂loss/∂z in decimals, with the size of its terms."""
     target = targets(case, inputs, convention, (case.shape[0], case.shape[1]))
     exact, transform = target.exact, soft.transform
     of_element = decimal_classwise.cross_entropy_gradient(
@@ -150,7 +186,15 @@ def _slow_logits(case: Case, inputs: Inputs, convention: Convention, soft: Softm
         return terms
 
     # A sum over the rows needs all of them for each of its elements.
-    return once_a_row(row, kept=max(1, _MOST_KEPT // soft.x.shape[1]))
+    size, options = soft.x.size, case.options
+    is_one_signed = not (options.label_smoothing or options.z_loss) and (
+        transform.softcap is None and not (target.w.hi < 0).any()
+    )
+    return _Slow(
+        once_a_row(row, kept=max(1, case.shape[0])),
+        _MOST_LOST if is_one_signed else _MOST_LOST_OF_DIFFERENCES,
+        is_affordable=size <= _MOST_KEPT,
+    )
 
 
 def _decimal(number: Exact) -> Decimal:

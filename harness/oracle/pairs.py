@@ -65,6 +65,12 @@ def add(x: Pair, y: Pair) -> Pair:
     return fast_two_sum(s, v + t)
 
 
+def add_float(x: Pair, y: Floats) -> Pair:
+    """Return x + y, good to 2·2^-106 even if x and y cancel (DWPlusFP)."""
+    s, t = two_sum(x[0], y)
+    return fast_two_sum(s, x[1] + t)
+
+
 def mul(x: Pair, y: Pair) -> Pair:
     """Return x·y, without the product of the low parts, which is as small as the rounding error."""
     p, e = two_prod(x[0], y[0])

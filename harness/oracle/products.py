@@ -1,8 +1,10 @@
-"""Compute inner products exactly, as whole numbers times one power of two.
+"""Compute inner products exactly, as pairs of float64 numbers or as whole numbers.
 
 A floating-point number is a whole number times a power of two, and so are sums of products of them.
-Python's whole numbers have no limit, so neither a logit nor the distance of two logits is rounded
-before it is asked for, however much of it cancels.
+Neither a logit nor the distance of two logits is rounded before it is asked for, however much of it
+cancels. Where each logit is a pair of float64 numbers, as it is for ordinary numbers of float32 and
+shorter formats, the pairs are found with matrix products of slices. For the others there are
+Python's whole numbers, which have no limit.
 
 `Products` makes a transform of that: the logits of a softmax are then the ranks of the inner
 products, which are small numbers in the same order, and the transform knows what each stands for.
@@ -12,20 +14,107 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .double_double import Exact
 from .pairs import Floats
+from .slices import bits_for, blocks_of, distilled, exponents_of, products, sliced
 from .solution import Mask
 from .transform import Transform
 
 _SIGNIFICAND = 53
 _MOST_LOST = 10  # bits that a gradient of logits may lose, so that sums of it may lose as many
 _ROOM = 200  # bits of a whole number that a pair of float64 numbers is made of
+_MOST_SLICES = 8  # of either factor
+_LARGEST, _LEAST = 900, -1000  # exponents of numbers whose sums are exact in float64
 
 Whole = NDArray[np.object_]
+Ranks = NDArray[np.intp]
+
+
+class Numbers(Protocol):
+    """Different numbers, the smallest first."""
+
+    def of(self, ranks: Ranks) -> Exact:
+        """Return numbers, each rounded once."""
+
+    def apart(self, ranks: Ranks, others: Ranks) -> Exact:
+        """Return the differences of numbers, each rounded once."""
+
+    def decimal(self, rank: int) -> Decimal:
+        """Return a number in the digits of the current context."""
+
+    def decimal_apart(self, rank: int, other: int) -> Decimal:
+        """Return the difference of two numbers in the digits of the current context."""
+
+
+@dataclass(frozen=True)
+class WholeNumbers(Numbers):
+    """Whole numbers of a unit.
+
+    Attributes:
+        whole: the numbers, the smallest first.
+        unit: the exponent of the power of two that is the unit.
+    """
+
+    whole: tuple[int, ...] = (0,)
+    unit: int = 0
+
+    def of(self, ranks: Ranks) -> Exact:
+        return _exact([self.whole[rank] for rank in ranks.ravel().tolist()], self.unit, ranks.shape)
+
+    def apart(self, ranks: Ranks, others: Ranks) -> Exact:
+        both = zip(ranks.ravel().tolist(), others.ravel().tolist(), strict=True)
+        return _exact([self.whole[i] - self.whole[j] for i, j in both], self.unit, ranks.shape)
+
+    def decimal(self, rank: int) -> Decimal:
+        return _in_decimals(self.whole[rank], self.unit)
+
+    def decimal_apart(self, rank: int, other: int) -> Decimal:
+        return _in_decimals(self.whole[rank] - self.whole[other], self.unit)
+
+
+@dataclass(frozen=True, eq=False)
+class PairNumbers(Numbers):
+    """Numbers high + low, of which `high` is the nearest float64.
+
+    Attributes:
+        high, low: the parts, shape (n,).
+    """
+
+    high: Floats
+    low: Floats
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PairNumbers) and self._bits == other._bits
+
+    def __hash__(self) -> int:
+        return hash(self._bits)
+
+    @property
+    def _bits(self) -> tuple[bytes, bytes]:
+        return self.high.tobytes(), self.low.tobytes()
+
+    def of(self, ranks: Ranks) -> Exact:
+        return Exact.scaled(self.high[ranks], self.low[ranks], 0)
+
+    def apart(self, ranks: Ranks, others: Ranks) -> Exact:
+        parts = [self.high[ranks], -self.high[others], self.low[ranks], -self.low[others]]
+        high, low, lower, _ = distilled(parts)
+        return Exact.scaled(high, low + lower, 0)
+
+    def decimal(self, rank: int) -> Decimal:
+        return _of_fraction(self._fraction(rank))
+
+    def decimal_apart(self, rank: int, other: int) -> Decimal:
+        return _of_fraction(self._fraction(rank) - self._fraction(other))
+
+    def _fraction(self, rank: int) -> Fraction:
+        return Fraction(self.high[rank]) + Fraction(self.low[rank])
 
 
 @dataclass(frozen=True)
@@ -33,37 +122,30 @@ class Products(Transform):
     """Logits that are inner products, given by their ranks, and what becomes of them.
 
     Attributes:
-        whole: the inner product of each rank, a whole number of units; the smallest is first.
-        unit: the exponent of the power of two that is the unit.
+        numbers: the different inner products.
 
-    >>> logits = Products(whole=(-3, 0, 5), unit=-1)
+    >>> logits = Products(numbers=WholeNumbers((-3, 0, 5), unit=-1))
     >>> logits.plain(np.array([2.0, 0.0])).to_float()
     array([ 2.5, -1.5])
     """
 
-    whole: tuple[int, ...] = (0,)
-    unit: int = 0
+    numbers: Numbers = WholeNumbers()
 
     @property
     def most_lost(self) -> int:
         return min(_MOST_LOST, super().most_lost)
 
     def plain(self, x: Floats) -> Exact:
-        return _exact([self.whole[rank] for rank in _ranks(x)], self.unit, x.shape)
+        return self.numbers.of(x.astype(np.intp))
 
     def _apart(self, top: Floats, x: Floats) -> Exact:
-        pairs = zip(_ranks(top), _ranks(x), strict=True)
-        return _exact([self.whole[one] - self.whole[two] for one, two in pairs], self.unit, x.shape)
+        return self.numbers.apart(top.astype(np.intp), x.astype(np.intp))
 
     def _plain_decimal(self, x: float) -> Decimal:
-        return self._in_decimals(self.whole[int(x)])
+        return self.numbers.decimal(int(x))
 
     def _decimal_apart(self, top: float, x: float) -> Decimal:
-        return self._in_decimals(self.whole[int(top)] - self.whole[int(x)])
-
-    def _in_decimals(self, number: int) -> Decimal:
-        # A power of two has many digits; a distance of 0 has none, and nothing to round.
-        return Decimal(number) * Decimal(2) ** self.unit if number else Decimal(0)
+        return self.numbers.decimal_apart(int(top), int(x))
 
 
 def products_of(
@@ -85,19 +167,55 @@ def products_of(
     added = np.zeros(len(weight)) if bias is None else bias
     is_defined: Mask = rows & bool(np.isfinite(weight).all() and (added < np.inf).all())
     masked = np.isneginf(added)
-    left, one = _whole(np.where(rows[:, None], hidden, 0.0))
-    right, two = _whole(np.where(np.isfinite(weight), weight, 0.0))
+    states, weights = (
+        np.where(rows[:, None], hidden, 0.0),
+        np.where(np.isfinite(weight), weight, 0.0),
+    )
+    finite = np.where(np.isfinite(added), added, 0.0)
+    ranks, numbers = ranked_pairs(states, weights, finite) or ranked(states, weights, finite)
+    ranks = np.where(masked, -np.inf, ranks)
+    ranks = np.where(is_defined[:, None], ranks, np.nan)
+    return ranks, Products(scale, softcap, numbers)
+
+
+def ranked_pairs(hidden: Floats, weight: Floats, bias: Floats) -> tuple[Floats, PairNumbers] | None:
+    """Return the ranks of h·Wᵀ + b, and the numbers; None where pairs do not hold them exactly."""
+    bits = bits_for(hidden.shape[1])
+    factors = [sliced(Exact.of(factor), bits, _MOST_SLICES) for factor in (hidden, weight)]
+    unit, depth = exponents_of(*factors), sum(len(factor.slices) for factor in factors)
+    in_range = unit.max() < _LARGEST and unit.min() - depth * bits > _LEAST
+    if not (in_range and all(factor.is_whole for factor in factors)):
+        return None
+    high, low = np.empty(unit.shape), np.empty(unit.shape)
+    for some in blocks_of(*unit.shape):
+        parts = products(factors[0].of(some), factors[1], depth)
+        offset = np.broadcast_to(bias, unit[some].shape)
+        scaled = [np.ldexp(part, unit[some]) for part in parts]
+        high[some], low[some], *rest = distilled([*scaled, offset, np.zeros_like(offset)])
+        if any(part.any() for part in rest):
+            return None
+    high, low = high.ravel(), low.ravel()
+    order = np.lexsort((low, high))
+    high, low = high[order], low[order]
+    is_new = (np.diff(high, prepend=-np.inf) != 0) | (np.diff(low, prepend=0.0) != 0)
+    ranks = np.empty(order.shape)
+    ranks[order] = np.cumsum(is_new) - 1
+    return ranks.reshape(unit.shape), PairNumbers(high[is_new], low[is_new])
+
+
+def ranked(hidden: Floats, weight: Floats, bias: Floats) -> tuple[Floats, WholeNumbers]:
+    """Return the ranks of h·Wᵀ + b, and the numbers."""
+    left, one = _whole(hidden)
+    right, two = _whole(weight)
     logits, unit = left @ right.T, one + two
-    offset, three = _whole(np.where(np.isfinite(added), added, 0.0))
+    offset, three = _whole(bias)
     if three < unit:
         logits, unit = logits * 2 ** (unit - three), three
     logits = logits + offset * 2 ** (three - unit)
     every = sorted(set(logits.ravel().tolist())) or [0]
     place = {number: float(rank) for rank, number in enumerate(every)}
-    ranks = np.array([place[number] for number in logits.ravel().tolist()]).reshape(logits.shape)
-    ranks = np.where(masked, -np.inf, ranks)
-    ranks = np.where(is_defined[:, None], ranks, np.nan)
-    return ranks, Products(scale, softcap, tuple(every), unit)
+    ranks = np.array([place[number] for number in logits.ravel().tolist()])
+    return ranks.reshape(logits.shape), WholeNumbers(tuple(every), unit)
 
 
 def _whole(array: Floats) -> tuple[Whole, int]:
@@ -119,10 +237,6 @@ def _trailing_zeros(whole: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(whole != 0, np.frexp(lowest)[1] - 1, 0)
 
 
-def _ranks(x: Floats) -> list[int]:
-    return [int(number) for number in np.asarray(x).ravel().tolist()]
-
-
 def _exact(numbers: list[int], unit: int, shape: tuple[int, ...]) -> Exact:
     """Return whole numbers of a unit, each rounded to a pair once."""
     parts = np.array([_pair(number) for number in numbers]).reshape(-1, 3)
@@ -136,3 +250,12 @@ def _pair(number: int) -> tuple[float, float, float]:
     short = number >> cut
     high = float(short)
     return high, float(short - int(high)), float(cut)
+
+
+def _in_decimals(number: int, unit: int) -> Decimal:
+    # A power of two has many digits; a distance of 0 has none, and nothing to round.
+    return Decimal(number) * Decimal(2) ** unit if number else Decimal(0)
+
+
+def _of_fraction(number: Fraction) -> Decimal:
+    return Decimal(number.numerator) / Decimal(number.denominator)

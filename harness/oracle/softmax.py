@@ -7,7 +7,8 @@ cancel by coincidence, `harness.oracle.decimal_fallback` computes the result aga
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 from ...cases.dtypes import Array
 from . import decimal_classwise
 from .decimal_fallback import MOST_LOST, cancelled, lost, recomputed
-from .double_double import ZERO_EXPONENT, Exact, Ints, constant, where
+from .double_double import ZERO_EXPONENT, Exact, Ints, constant, joined, where
 from .pairs import Floats
 from .solution import ClasswiseTerms, Mask
 from .transform import UNCHANGED, Transform
 
 _SMALL = 512  # logits whose softmax is kept for a while
+_BLOCK = 2**14  # logits that are computed together: with their pairs, as many as a cache holds
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ class Softmax:
 
 def softmax(x: Floats, transform: Transform = UNCHANGED) -> Softmax:
     """Return the exact softmax of logits, shape (R, C), which are first transformed."""
+    if x.size > _BLOCK and len(x) > 1:
+        height = max(1, _BLOCK // x.shape[1])
+        starts = range(0, len(x), height)
+        return _below([_softmax(x[start : start + height], transform) for start in starts])
     if x.size > _SMALL:
         return _softmax(x, transform)
     return _small_softmax(x.tobytes(), x.shape, transform)
@@ -75,6 +81,20 @@ def softmax(x: Floats, transform: Transform = UNCHANGED) -> Softmax:
 @lru_cache(maxsize=256)  # conventions and several operations use the same logits
 def _small_softmax(bits: bytes, shape: tuple[int, int], transform: Transform) -> Softmax:
     return _softmax(np.frombuffer(bits).reshape(shape), transform)
+
+
+def _below(blocks: Sequence[Softmax]) -> Softmax:
+    """Return blocks of rows as one softmax."""
+    parts = {}
+    for item in fields(Softmax):
+        some = [getattr(block, item.name) for block in blocks]
+        if isinstance(some[0], Exact):
+            parts[item.name] = joined(some)
+        elif isinstance(some[0], Transform):
+            parts[item.name] = some[0]
+        else:
+            parts[item.name] = np.concatenate(some)
+    return Softmax(**parts)
 
 
 def _softmax(x: Floats, transform: Transform) -> Softmax:

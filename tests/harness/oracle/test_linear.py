@@ -11,6 +11,7 @@ from lossdiff.cases.model import Case, Inputs
 from lossdiff.cases.operations import DTYPES, Options
 from lossdiff.cases.products import PRODUCTS
 from lossdiff.harness.oracle import solve
+from lossdiff.harness.oracle.softmax import softmax
 
 from .oracle_questions import worst_of
 
@@ -93,3 +94,21 @@ def test_a_hidden_state_that_is_nan_has_no_answer_unless_it_is_ignored(dtype: st
     lost = solve(counted, counted.inputs()).quantities
     assert np.isnan(lost["gradient_linear_weight"].to_float()).all()
     assert np.isfinite(lost["gradient_hidden"].to_float()[0]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_longer_sums_than_those_of_the_other_cases_keep_their_digits(dtype: str) -> None:
+    case = Case.parse(f"linear_cross_entropy/index.some_ignored/{dtype}/8x20x15/normal/-/0")
+    count, worst = worst_of(case)
+
+    assert count > 400
+    assert worst < 2.0**-20
+
+
+def test_a_softmax_of_many_rows_is_that_of_each_row() -> None:
+    x = np.random.default_rng(3).normal(size=(70, 500))
+    whole, part = softmax(x), softmax(x[33:35])
+
+    assert np.array_equal(whole.p.lo[33:35], part.p.lo)
+    assert np.array_equal(whole.log_sum.lo[33:35], part.log_sum.lo)
+    assert whole.top.shape == (70,)
