@@ -87,7 +87,7 @@ def test_a_mode_that_is_asked_anyway_is_not_asked_in_place_of_another() -> None:
 def asked_of_optax(
     monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], case: str
 ) -> tuple[set[str], list[str]]:
-    """Return by what functions a user's findings are shared, and the modes that they were asked in.
+    """Return who shares what a value shows, and the modes in which they were asked.
 
     Args:
         monkeypatch: replaces what asks them.
@@ -108,7 +108,7 @@ def asked_of_optax(
         monkeypatch.setattr(natives, "answered", noted)
         with Inquiry(backend) as inquiry:
             rows = list(inquiry.put(taken.implementation, Case.parse(case)))
-    return {row.shared for row in rows}, modes
+    return {row.shared for row in rows if row.quantity == "value"}, modes
 
 
 def of_optax(logits: Any, target: Any) -> Any:
