@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from math import prod
@@ -76,7 +76,7 @@ KEPT: OrderedDict[tuple[object, ...], tuple[Theirs, ...]] = OrderedDict()
 class Natives:
     """The framework's own functions, as far as a user's function is compared with them."""
 
-    def __init__(self, backend: Backend, modes: tuple[str, ...], judge: Judge) -> None:
+    def __init__(self, backend: Backend, modes: Sequence[str], judge: Judge) -> None:
         """Take the framework.
 
         Args:
