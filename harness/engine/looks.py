@@ -43,13 +43,15 @@ class LooksOfFunctions:
             if it.is_finding or it.kind in LOST_DIGITS
         }
         looks: dict[str, str] = {}
+        value = answers.get(VALUE)
+        value = None if isinstance(value, Failure) else value
         for quantity, (answer, is_finding) in wrong.items():
             key = function, quantity
             seen = self._seen[key]
             is_all = not is_finding or self._fruitless[key] >= _FRUITLESS
             if isinstance(answer, Failure) or (is_all and not seen):
                 continue
-            looks[quantity] = looks_like(solved, quantity, answer, seen, is_all=is_all)
+            looks[quantity] = looks_like(solved, quantity, answer, seen, value=value, is_all=is_all)
             if VALUE not in wrong:
                 looks[quantity] = of_gradients_first(looks[quantity])
             if is_finding:

@@ -29,6 +29,8 @@ from .definition import (
 )
 from .digits import in_digits
 from .graph import Array
+from .mistakes import FormulaMistake
+from .mistakes_of_numbers import is_of_numbers
 from .plain import plain
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Decimals",
     "Definition",
     "Formula",
+    "FormulaMistake",
     "can_be_judged",
     "define",
     "definition_of",
@@ -46,5 +49,6 @@ __all__ = [
     "functions",
     "in_digits",
     "is_formula",
+    "is_of_numbers",
     "plain",
 ]

@@ -24,6 +24,7 @@ from .exactly import where
 from .gradient import gradients, second_derivative
 from .graph import broadcast, constant, reshaped
 from .mistakes import FormulaMistake, mistakes_of
+from .mistakes_of_numbers import other_numbers
 from .options import Arguments, has_divisor, numbers_of, reduced, smoothed, taken_by, weighed
 from .overflow import overflowed
 from .plain import plain
@@ -157,25 +158,41 @@ class Answers:
     @cached_property
     def size(self) -> int:
         """How many numbers the steps of the formula have."""
-        arguments = Arguments.of(self.case, self.inputs)
-        found = value_of(self._definition.formula, arguments, self.case)
-        return sum(math.prod(it.shape) for it in graph.steps([found]))
+        return sum(math.prod(it.shape) for it in graph.steps([self._recorded[1]]))
 
     @cached_property
     def mistakes(self) -> list[FormulaMistake]:
         """The usual mistakes: those that the definition lists, and those of any formula."""
-        arguments = Arguments.of(self.case, self.inputs)
+        arguments, right = self._recorded
         found = []
         for name, formula in self._definition.mistakes:
             value = reshaped(value_of(formula, arguments, self.case), self.case.defined_shape)
             found.append(FormulaMistake(name, value, value, arguments))
         own = partial(value_of, self._definition.formula)
-        return [*found, *mistakes_of(own, self.case, self.inputs)]
+        return [*found, *mistakes_of(own, self.case, arguments, right)]
+
+    def with_other_numbers(self, value: Floats) -> Iterator[FormulaMistake]:
+        """Yield the formula with another number in place of one of its own that gives a value."""
+        arguments, right = self._recorded
+        if value.shape != right.shape or not np.isfinite(value).all():
+            return
+        found = other_numbers(right, lambda it: float(self.in_floats(it).sum()), float(value.sum()))
+        for name, wrong in found:
+            yield FormulaMistake(name, wrong, wrong, arguments)
 
     def roughly(self, mistake: FormulaMistake, quantity: str) -> Floats | None:
         """Return what a mistake gives in plain float64; None where it changes nothing."""
+        if (mistake, quantity) in self._rough:
+            return self._rough[mistake, quantity]
         output = mistake.quantity(quantity, self.case)
-        return None if output is None else plain([output], self._numbers)[0]
+        found = None if output is None else self.in_floats(output)
+        if quantity == VALUE:  # which is asked once more for each gradient
+            self._rough[mistake, quantity] = found
+        return found
+
+    def in_floats(self, output: graph.Array) -> Floats:
+        """Return the float64 numbers of an array that is made of steps of the formula."""
+        return plain([output], self._numbers, self._floats)[0]
 
     def mistaken(self, mistake: FormulaMistake, quantity: str) -> tuple[Floats, Floats] | None:
         """Return what a mistake gives, and how far a sound computation of that may be from it."""
@@ -187,6 +204,23 @@ class Answers:
         errors = found.errors(Roundings.of(precision, self.case.dtype))[output]
         with np.errstate(over="ignore"):
             return found.results[output].to_float(), np.exp2(errors)
+
+    @cached_property
+    def _recorded(self) -> tuple[Arguments, graph.Array]:
+        """The arguments of the formula, and its value."""
+        arguments = Arguments.of(self.case, self.inputs)
+        value = value_of(self._definition.formula, arguments, self.case)
+        return arguments, reshaped(value, self.case.defined_shape)
+
+    @cached_property
+    def _floats(self) -> dict[graph.Array, Floats]:
+        """The float64 numbers of the steps, most of which a mistake has, too."""
+        order = graph.steps([self._recorded[1]])
+        return dict(zip(order, plain(order, self._numbers), strict=True))
+
+    @cached_property
+    def _rough(self) -> dict[tuple[FormulaMistake, str], Floats | None]:
+        return {}
 
     @cached_property
     def _numbers(self) -> dict[str, Floats]:

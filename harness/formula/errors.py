@@ -21,7 +21,7 @@ from ...cases.dtypes import FORMATS
 from ..bounds import Precision
 from ..oracle import Floats
 from .exactly import Values, moved
-from .graph import BASE_2, DETACHED, Array
+from .graph import BASE_2, DETACHED, LOG_REST, Array
 from .sizes import Sizes, both, log2, summed, times
 
 _ROUNDINGS = 2.0  # of an arithmetic step
@@ -311,7 +311,11 @@ class Analysis:
         stored = times(self._log2(array), its.stored)
         if kind == "complement" and its.cancels and its.forms:
             return both(stored, its.units(_ROUNDINGS * its.c))  # 1 − σ(−x), and 1 − tanh²
-        if kind in ("complement", "softplus", "stored", DETACHED) or not its.forms:
+        if kind == LOG_REST and its.cancels and its.forms:
+            # That of 1 − p, relative; beyond log 2 the form has no digit left.
+            rest = its.units(_ROUNDINGS * its.c) - self.sizes[array].floats / _LOG_2
+            return both(stored, np.where(rest < _LOG2_LOG_2, rest, -np.inf))
+        if kind in (LOG_REST, "complement", "softplus", "stored", DETACHED) or not its.forms:
             return stored
         x = array.args[1]
         absolute = its.units(its.c + its.depth(x.shape[-1]))  # log Σ exp(x − a)

@@ -15,17 +15,21 @@ import numpy as np
 
 from ...errors import DefinitionError
 from .graph import (
+    BACKWARD,
     BASE_2,
     DETACHED,
     FORWARD,
+    LOG_REST,
     Array,
     Condition,
     Number,
     binary,
+    broadcast,
     chosen,
     constant,
     mask,
     reduction,
+    reshaped,
     unary,
 )
 from .labels import Labels
@@ -76,13 +80,17 @@ def expm1(x: Number) -> Array:
 
 
 def log(x: Number) -> Array:
-    """Return the natural logarithm."""
-    return unary("log", x)
+    """Return the natural logarithm; that of a softmax or a sigmoid in a form that loses nothing."""
+    array = constant(x)
+    found = _logarithm(array)
+    return unary("log", array) if found is None else found
 
 
 def log1p(x: Number) -> Array:
-    """Return log(1 + x)."""
-    return unary("log1p", x)
+    """Return log(1 + x); log(1 − p) of a softmax or a sigmoid in a form that loses nothing."""
+    array = constant(x)
+    found = _logarithm_of_rest(array.args[0]) if array.op == "negative" else None
+    return unary("log1p", array) if found is None else found
 
 
 def tanh(x: Number) -> Array:
@@ -281,6 +289,67 @@ def softmax(x: Number) -> Array:
     return replace(found, adjoint=adjoint)
 
 
+def _log_rest(x: Array) -> Array:
+    """Return log(1 − softmax(x)) over the last axis."""
+    parts = _Parts.of(x)
+    p = softmax(x)
+    # Of the largest class 1 − p is the sum of the others over all.
+    plain = chosen(Array("top", (x,), x.shape), unary("log", parts.s) - parts.l, unary("log1p", -p))
+    found = Array("form", (plain,), plain.shape, LOG_REST, wrt=x)
+
+    def adjoint(y: Array, g: Array) -> Array:
+        return scaled(p, _of_others(scaled(g, exp(log_softmax(x) - y)))) - scaled(g, p)
+
+    return replace(found, adjoint=adjoint)
+
+
+def _of_others(x: Array) -> Array:
+    """Return the sums over all other classes, without a difference of sums over all of them."""
+    nothing = broadcast(constant(0.0), (*x.shape[:-1], 1))
+    before = Array("joined", (nothing, x[..., :-1]), x.shape, x.ndim - 1)
+    after = Array("joined", (x[..., 1:], nothing), x.shape, x.ndim - 1)
+    sums = (
+        Array("cumsum", (it,), x.shape, at) for it, at in ((before, FORWARD), (after, BACKWARD))
+    )
+    first, second = sums
+    return first + second
+
+
+def _logarithm(x: Array) -> Array | None:
+    """Return the logarithm of probabilities; None of other numbers."""
+    if x.op == "subtract" and _is_one(x.args[0]):
+        return _logarithm_of_rest(x.args[1])
+    if x.op != "form" or x.wrt is None:
+        return _of_taken(x, _logarithm)
+    if x.value == "softmax":
+        return reshaped(log_softmax(x.wrt), x.shape)
+    return log_sigmoid(x.wrt) if x.value == "complement" else None
+
+
+def _logarithm_of_rest(p: Array) -> Array | None:
+    """Return log(1 − p) of probabilities; None of other numbers."""
+    if p.op != "form" or p.wrt is None:
+        return _of_taken(p, _logarithm_of_rest)
+    if p.value == "softmax":
+        return reshaped(_log_rest(p.wrt), p.shape)
+    return log_sigmoid(-p.wrt) if p.value == "complement" else None
+
+
+def _of_taken(x: Array, function: Callable[[Array], Array | None]) -> Array | None:
+    """Return a function of the numbers that `take` has picked; None of other sums."""
+    picked = x.args[0] if x.op == "sum" else x
+    if picked.op != "where" or picked.args[0].op != "given" or x.op != "sum":
+        return None
+    is_taken, numbers, rest = picked.args
+    is_one_each = (is_taken.value.sum(axis=-1) == 1).all() if is_taken.value.ndim else False
+    found = function(numbers) if is_one_each and rest.op == "constant" else None
+    return None if found is None else reduction("sum", chosen(is_taken, found, 0.0), -1, False)
+
+
+def _is_one(x: Array) -> bool:
+    return x.op == "constant" and x.shape == () and float(x.value) == 1.0
+
+
 # --- of single numbers
 
 
@@ -316,6 +385,7 @@ OF_FORMS: dict[str, Callable[[Array], Array]] = {
     "log_softmax": log_softmax,
     "softmax": softmax,
     "logsumexp": logsumexp,
+    LOG_REST: _log_rest,
     "complement": sigmoid,
     "softplus": softplus,
     "stored": _stored,

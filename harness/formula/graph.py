@@ -6,7 +6,7 @@ kind of number runs (`exact`, `errors`, `plain`) and which `gradient` differenti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -199,6 +199,7 @@ class Array:
 
 FORWARD, BACKWARD = 1, -1  # the direction of cumulative sums, as a step of an index
 DETACHED = "detached"  # a form through which no gradient flows back
+LOG_REST = "log(1 - softmax)"  # the form of that name
 BASE_2 = "base 2"  # of an exponential that may be computed as a power of 2
 
 
@@ -234,7 +235,7 @@ def mask(values: NDArray[np.bool_]) -> Array:
 
 
 def condition(value: object) -> Array:
-    """Return a comparison, or truth values of NumPy, as an array of a formula.
+    """Return a comparison, or an array of truth values, as an array of a formula.
 
     Raises:
         DefinitionError: it holds no truth values.
@@ -244,7 +245,7 @@ def condition(value: object) -> Array:
     if isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) == np.bool_:
         return mask(np.asarray(value))
     raise DefinitionError(
-        f"a comparison is due, such as x > 0 or truth values of NumPy, and not a {_kind(value)}"
+        f"a comparison is due, such as x > 0, or an array of truth values, and not a {_kind(value)}"
     )
 
 
@@ -333,13 +334,18 @@ def chosen(choice: Condition, yes: Number, no: Number) -> Array:
     return Array("where", (first, *arrays), together("where", first, *arrays))
 
 
-def steps(outputs: Iterable[Array]) -> list[Array]:
-    """Return all arrays that some are computed from, each after those that it is computed from."""
+def steps(outputs: Iterable[Array], known: Container[Array] = frozenset()) -> list[Array]:
+    """Return all arrays that some are computed from, each after those that it is computed from.
+
+    Args:
+        outputs: the arrays.
+        known: arrays whose numbers are there; they and what they come from are left out.
+    """
     found: dict[Array, None] = {}
     waiting = [(array, False) for array in outputs]
     while waiting:
         array, is_ready = waiting.pop()
-        if array in found:
+        if array in found or array in known:
             continue
         if is_ready:
             found[array] = None

@@ -14,7 +14,7 @@ from . import functions
 from .graph import Array
 from .labels import Labels
 
-_CONSTANT = "constants are arrays of NumPy, such as np.eye(3)"
+_CONSTANT = "constants are arrays of numbers, such as np.eye(3)"
 _SORTED = (
     "nothing sorts, but the place of each number, from 0 for the largest, is "
     "sum(where(x[:, None, :] > x[:, :, None], 1.0, 0.0), axis=2)"

@@ -11,23 +11,29 @@ from functools import partial
 
 import numpy as np
 
-from ...cases.model import Case, Inputs
+from ...cases.model import Case
 from ..answers import GRADIENT_LOGITS, HVP_LOGITS, VALUE
 from .functions import detach, one_hot
 from .gradient import gradients
-from .graph import DETACHED, Array, broadcast, constant, reshaped
+from .graph import DETACHED, LOG_REST, Array, broadcast, constant, reshaped
 from .labels import Labels
+from .mistakes_of_functions import beside_logarithms
 from .mistakes_of_steps import changes_of_steps
 from .options import Arguments
-from .rewriting import Change, rewritten, written
+from .rewriting import Change, everywhere, rewritten, written
 
 ValueOf = Callable[[Arguments, Case], Array]
 
 _DETACHABLE = ("form", "power", "exp", "expm1", "log", "log1p", "sqrt", "max", "sum")
-_NAMES = {"complement": "sigmoid", "power": "a power", "multiply": "a product"}
+_NAMES = {
+    LOG_REST: "log(1 − softmax)",
+    "complement": "sigmoid",
+    "power": "a power",
+    "multiply": "a product",
+}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FormulaMistake:
     """A usual mistake of a formula.
 
@@ -65,16 +71,17 @@ class FormulaMistake:
         return reshaped(found[0], case.shape)
 
 
-def mistakes_of(value_of: ValueOf, case: Case, inputs: Inputs) -> Iterator[FormulaMistake]:
+def mistakes_of(
+    value_of: ValueOf, case: Case, arguments: Arguments, right: Array
+) -> Iterator[FormulaMistake]:
     """Yield the usual mistakes of a formula on a case, the simplest first.
 
     Args:
         value_of: returns the value for some arguments and a case.
         case: the case.
-        inputs: its arrays.
+        arguments: what the case gives the formula.
+        right: its value for them, in the shape of the case.
     """
-    arguments = Arguments.of(case, inputs)
-    right = reshaped(value_of(arguments, case), case.defined_shape)
     for name, other, at in (*_of_options(arguments, case), *_of_targets(arguments, case)):
         value = reshaped(value_of(other, at), case.defined_shape)
         yield FormulaMistake(name, value, value, other)
@@ -154,12 +161,28 @@ def _of_gradients(right: Array) -> Iterator[tuple[str, Change]]:
         return reads[0] if is_detached else None
 
     yield "the gradient flows through what is detached", through
-    for step in written(right):
-        kind = step.value if step.op == "form" else step.op
-        is_named = step.op in _DETACHABLE
-        if is_named and step is not right and kind != DETACHED:
-            name = f"no gradient flows through {_NAMES.get(kind, kind)}, as if it were detached"
-            yield name, partial(_detached_at, step)
+    order = written(right)
+    yield from everywhere((it for it in order if it is not right), _without_gradient)
+    if factors := beside_logarithms(order):
+        name = "no gradient flows through the factors of logarithms"
+        yield name, partial(_detached_factor, factors)
+
+
+def _without_gradient(step: Array) -> Iterator[tuple[str, Change]]:
+    kind = step.value if step.op == "form" else step.op
+    if step.op in _DETACHABLE and kind != DETACHED:
+        name = f"no gradient flows through {_NAMES.get(kind, kind)}, as if it were detached"
+        yield name, partial(_detached_at, step)
+
+
+def _detached_factor(
+    factors: dict[Array, int], step: Array, reads: tuple[Array, ...]
+) -> Array | None:
+    if step not in factors:
+        return None
+    place = factors[step]
+    held = tuple(detach(it) if at == place else it for at, it in enumerate(reads))
+    return replace(step, args=held)
 
 
 def _detached_at(place: Array, step: Array, reads: tuple[Array, ...]) -> Array | None:

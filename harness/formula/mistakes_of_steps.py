@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import combinations
@@ -10,9 +10,15 @@ from itertools import combinations
 import numpy as np
 
 from .functions import log, maximum, minimum, sigmoid, softmax, sqrt
-from .graph import Array, binary, broadcast
+from .graph import LOG_REST, Array, binary, broadcast
+from .mistakes_of_functions import (
+    of_one_sign,
+    other_extremes,
+    other_functions,
+    other_signs,
+)
 from .options import TARGET, VALUES
-from .rewriting import Change, written
+from .rewriting import Change, everywhere, first_of, written
 
 _EPSILONS = (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)
 _BASES = (2, 10)
@@ -28,7 +34,7 @@ def changes_of_steps(right: Array) -> Iterator[tuple[str, Change]]:
         yield f"the logarithm has base {base}", partial(_in_base, float(np.log(base)))
     steps = written(right)
     operations = {it.value if it.op == "form" else it.op for it in steps}
-    if operations & {"softmax", "log_softmax", "logsumexp"}:
+    if operations & {"softmax", "log_softmax", "logsumexp", LOG_REST}:
         yield "softmax applied twice", _replaced_input(softmax)
     if operations & {"complement", "softplus"}:
         yield "sigmoid applied twice", _replaced_input(sigmoid)
@@ -36,28 +42,19 @@ def changes_of_steps(right: Array) -> Iterator[tuple[str, Change]]:
         yield "the target and the first argument are exchanged", _exchanged(steps)
         yield "the sign of the target is wrong", _replaced_input(lambda t: -t, TARGET)
         yield "0 and 1 of the target are exchanged", _replaced_input(lambda t: 1.0 - t, TARGET)
-    yield from _everywhere(it for step in steps for it in _without_constant(step))
+    yield from everywhere(steps, _without_constant)
+    divisors = [_at(it, lambda reads: reads[0]) for it in steps[:-1] if _is_divided(it)]
+    if len(divisors) > 1:
+        yield "without its divisors", partial(first_of, divisors)
     yield from _exchanged_constants(steps)
-    yield from _everywhere(it for step in steps for it in _other_terms(step))
-    yield from _everywhere(it for step in steps for it in _other_steps(step))
+    yield from everywhere(steps, _other_terms)
+    yield from everywhere(steps, _other_steps)
+    outer = of_one_sign(right)
+    yield from everywhere((it for it in steps if it not in outer), other_signs)
+    yield from everywhere(steps, other_extremes)
+    yield from everywhere(steps, other_functions)
     yield from _of_rows(steps)
     yield from _of_logarithms()
-
-
-def _everywhere(changes: Iterable[tuple[str, Change]]) -> Iterator[tuple[str, Change]]:
-    """Yield changes of single steps, and those of one name together, as formulas repeat terms."""
-    named: dict[str, list[Change]] = {}
-    for name, change in changes:
-        named.setdefault(name, []).append(change)
-        yield name, change
-    for name, found in named.items():
-        if len(found) > 1:
-            yield name, partial(_first_of, found)
-
-
-def _first_of(changes: list[Change], step: Array, reads: tuple[Array, ...]) -> Array | None:
-    found = (change(step, reads) for change in changes)
-    return next((it for it in found if it is not None), None)
 
 
 def _of_rows(steps: list[Array]) -> Iterator[tuple[str, Change]]:
@@ -114,6 +111,8 @@ def _logarithm(
         return log(function(1.0 + reads[0]))
     if step.op == "form" and step.value == "log_softmax":
         return log(function(softmax(reads[0])))
+    if step.op == "form" and step.value == LOG_REST:
+        return log(function(1.0 - softmax(reads[0])))
     if step.op == "form" and step.value == "softplus":
         return -log(function(sigmoid(-reads[0])))
     return None
@@ -125,6 +124,10 @@ def _shifted(epsilon: float) -> Callable[[Array], Array]:
 
 def _clipped(epsilon: float) -> Callable[[Array], Array]:
     return lambda p: minimum(maximum(p, epsilon), 1.0 - epsilon)
+
+
+def _is_divided(step: Array) -> bool:
+    return step.op == "divide" and _number(step.args[1]) is not None
 
 
 def _number(array: Array) -> float | None:
@@ -192,8 +195,9 @@ def _other_steps(step: Array) -> Iterator[tuple[str, Change]]:
     if step.op == "sum" and _is_square(step.args[0]):
         name = "a square root of the sum of squares is taken"
         yield name, _at(step, lambda reads: sqrt(replace(step, args=reads)))
-    if step.op in _FACTORS and any(it is not None for it in numbers):
-        yield from _in_one_term(step, 0 if numbers[0] is not None else 1)
+    if step.op in _FACTORS:
+        for place in range(2):
+            yield from _in_one_term(step, place)
 
 
 def _is_square(step: Array) -> bool:
@@ -208,17 +212,17 @@ def _in_one_term(step: Array, place: int) -> Iterator[tuple[str, Change]]:
         return
     number = _number(step.args[place])
     kind = "factor" if step.op == "multiply" else "divisor"
+    which = f"a {kind}" if number is None else f"the {kind} {number:g}"
 
     def scaled_term(term: int, reads: tuple[Array, ...]) -> Array:
         terms = list(reads[1 - place].args)
         terms[term] = binary(
-            step.op, *((number, terms[term]) if place == 0 else (terms[term], number))
+            step.op, *((reads[0], terms[term]) if place == 0 else (terms[term], reads[1]))
         )
         return binary(total.op, *terms)
 
     for term in range(2):
-        name = f"the {kind} {number:g} is that of one term only"
-        yield name, _at(step, partial(scaled_term, term))
+        yield f"{which} is that of one term only", _at(step, partial(scaled_term, term))
 
 
 def _at(place: Array, function: Callable[[tuple[Array, ...]], Array]) -> Change:

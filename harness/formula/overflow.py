@@ -2,7 +2,8 @@
 
 No computation by the formula in that dtype need give them: there is no agreed answer. A step that
 overflows may do no harm: e^−∞ is 0, which is right. A difference of two infinities is NaN, and so
-is everything that follows.
+is everything that follows, as it is of an infinity times a 0 that comes of another infinity. A
+product overflows if it does so in some order of its factors.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ...cases.dtypes import Format
 from .evaluation import Evaluation
 from .exactly import moved
 from .graph import Array
+from .regrouped import meets_infinity, reach
 
 Mask = NDArray[np.bool_]
 Flags = NDArray[np.uint8]
@@ -44,23 +46,26 @@ def overflowed(evaluation: Evaluation, outputs: list[Array], form: Format) -> li
     """
     found: dict[Array, Flags] = {}
     with np.errstate(invalid="ignore"):
+        products, unknown = reach(evaluation), meets_infinity(evaluation)
         for array in evaluation.order:
             flags = [found[argument] for argument in array.args]
             flag = _passed(evaluation, array, flags)
             if not array.is_mask:
                 sizes = evaluation.sizes[array]
-                own = sizes.finite & (sizes.log2 >= form.emax + 1)
+                own = sizes.finite & (np.maximum(sizes.log2, products[array]) >= form.emax + 1)
                 flag = np.maximum(flag, own * np.uint8(_INFINITE))
+            if array in unknown:
+                flag = np.maximum(flag, unknown[array] * np.uint8(_UNKNOWN))
             found[array] = np.broadcast_to(flag, array.shape)
-        return [
-            _by_way(evaluation, it, [found[argument] for argument in it.args]) for it in outputs
-        ]
+        return [_by_way(evaluation, it, found, form) for it in outputs]
 
 
-def _by_way(evaluation: Evaluation, output: Array, flags: list[Flags]) -> Mask:
+def _by_way(evaluation: Evaluation, output: Array, found: dict[Array, Flags], form: Format) -> Mask:
     """Return which numbers have an overflow on their way, and not just themselves."""
-    passed = np.broadcast_to(_passed(evaluation, output, flags), output.shape)
-    return np.asarray(evaluation.sizes[output].finite & (passed > 0))
+    sizes = evaluation.sizes[output]
+    passed = _passed(evaluation, output, [found[it] for it in output.args])
+    passed = np.where(sizes.log2 >= form.emax + 1, passed, found[output])
+    return np.asarray(sizes.finite & (passed > 0))
 
 
 def _passed(evaluation: Evaluation, array: Array, flags: list[Flags]) -> Flags:

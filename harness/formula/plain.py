@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,17 +15,22 @@ from .graph import Array, steps
 Numbers = NDArray[Any]
 
 
-def plain(outputs: list[Array], inputs: Mapping[str, Numbers]) -> list[Numbers]:
+def plain(
+    outputs: list[Array],
+    inputs: Mapping[str, Numbers],
+    known: Mapping[Array, Numbers] = MappingProxyType({}),
+) -> list[Numbers]:
     """Return the numbers of some arrays, each step rounded to the dtype of the inputs.
 
     Args:
         outputs: the arrays.
         inputs: the arguments of the formula, by their names, all of one dtype.
+        known: the numbers of arrays that need not be computed again.
     """
     dtype = next(iter(inputs.values())).dtype
-    found: dict[Array, Numbers] = {}
+    found = dict(known)
     with np.errstate(all="ignore"):
-        for array in steps(outputs):
+        for array in steps(outputs, known):
             if array.op == "input":
                 found[array] = inputs[array.value]
                 continue

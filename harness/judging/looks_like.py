@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from ...cases.dtypes import FORMATS, Format, format_of
 from ..answers import GRADIENT_LOGITS, HVP_LOGITS, LINEAR_GRADIENTS, VALUE
 from ..bounds import SOUND
+from ..formula import is_of_numbers
 from .mistake import Mistake
 from .mistakes import MISTAKES
-from .mistakes_by_formula import by_formula
+from .mistakes_by_formula import by_formula, by_other_numbers
 from .problem import problem_of
 from .rounded import logarithm_of_rounded, rounded_inside
 from .scales import constant_ratio
@@ -45,6 +46,7 @@ def looks_like(
     answer: NDArray[Any],
     likely: Collection[str] = (),
     *,
+    value: NDArray[Any] | None = None,
     is_all: bool = False,
 ) -> str:
     """Return the usual mistakes that would give an answer.
@@ -55,6 +57,8 @@ def looks_like(
         answer: the array that came back, which is a finding.
         likely: mistakes that gave other answers of the same function. Where one of them fits, no
             other is tried.
+        value: the value that came back with a gradient, if it is known: a mistake of a formula
+            has to give both.
         is_all: whether no other is tried at all.
 
     Returns:
@@ -70,9 +74,9 @@ def looks_like(
         return ""
     is_all = is_all or solved.inputs.values.size > _LARGEST
     with np.errstate(all="ignore"):
-        names = _fitting(solved, quantity, answer, likely) if likely else []
+        names = _fitting(solved, quantity, answer, likely, value) if likely else []
         if not names and not is_all:
-            names = _fitting(solved, quantity, answer, None)
+            names = _fitting(solved, quantity, answer, None, value)
     return OR.join(dict.fromkeys(names[:_SHOWN]))
 
 
@@ -114,7 +118,11 @@ def _can_be_compared(solved: SolvedCase, quantity: str, answer: NDArray[Any], la
 
 
 def _fitting(
-    solved: SolvedCase, quantity: str, answer: NDArray[Any], likely: Collection[str] | None
+    solved: SolvedCase,
+    quantity: str,
+    answer: NDArray[Any],
+    likely: Collection[str] | None,
+    value: NDArray[Any] | None,
 ) -> list[str]:
     """Return the names of the mistakes that fit; with `likely`, of those alone."""
     # What is known of a function needs less to be seen again.
@@ -138,8 +146,8 @@ def _fitting(
         elif it.drops:
             dropped += [(f"{it.name}, ", approx) for approx in given]
     if is_known or test.has_wrong_numbers:
-        given_by = by_formula(solved, quantity, answer, likely)
-        names += [name for name, approx in given_by if test.fits(approx)]
+        given_by = by_formula(solved, quantity, answer, likely, value)
+        names += islice((name for name, approx in given_by if test.fits(approx)), _SHOWN)
     if not names and quantity != VALUE and test.has_wrong_numbers:
         tried = _tried(solved, quantity, likely, _IGNORING)
         names = [it.name for it in tried if any(map(test.fits, _answers(solved, it, quantity)))]
@@ -158,7 +166,13 @@ def _fitting(
         logarithm_of_rounded(solved, quantity, answer),
         rounded_inside(solved, quantity, answer),
     )
-    return list(islice((it for it in others if likely is None or it in likely), 1))
+    found = list(islice((it for it in others if likely is None or it in likely), 1))
+    is_asked = likely is None or any(map(is_of_numbers, likely))
+    if found or not (is_asked and test.has_wrong_numbers):
+        return found
+    numbers = by_other_numbers(solved, quantity, answer, value)
+    fitting = (name for name, approx in numbers if test.fits(approx))
+    return list(islice((it for it in fitting if likely is None or it in likely), 1))
 
 
 def _by_place(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from lossdiff.harness.formula import forget
+from lossdiff.cases.model import Case
+from lossdiff.harness.bounds import SOUND
+from lossdiff.harness.formula import Answers, forget
 
 import lossdiff
 from lossdiff import formula as f
@@ -75,3 +78,38 @@ def test_sparsemax_is_written_without_a_sort() -> None:
 
     np.testing.assert_allclose([0.0, 0.5 * (0.25 - 2 * 0.0625) + 0.5 - 0.5], value, atol=1e-15)
     np.testing.assert_allclose([[0, 0, 0], [-0.25, 0.25, 0]], gradient, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("careless", "careful"),
+    [
+        (lambda x, t: f.log(f.take(f.softmax(x), t)), lambda x, t: f.take(f.log_softmax(x), t)),
+        (lambda x, _: f.log(f.sigmoid(x)), lambda x, _: f.log_sigmoid(x)),
+        (lambda x, _: f.log(1 - f.sigmoid(x)), lambda x, _: f.log_sigmoid(-x)),
+        (lambda x, _: f.log1p(-f.sigmoid(x)), lambda x, _: f.log_sigmoid(-x)),
+    ],
+)
+def test_a_careless_logarithm_has_the_bound_of_the_careful_one(careless: A, careful: A) -> None:
+    limits = []
+    for formula in (careless, careful):
+        lossdiff.define("my_loss", lambda x, t, formula=formula: formula(x, t))
+        case = Case.parse("my_loss/index.random/float32/4x3/normal_100/-/0")
+        answers = Answers(case, case.inputs())
+        limits.append([answers.bound(it, SOUND) for it in ("value", "gradient_logits")])
+
+    np.testing.assert_array_equal(*(it[0] for it in limits))
+    np.testing.assert_array_equal(*(it[1] for it in limits))
+
+
+def test_the_logarithm_of_1_minus_a_softmax_loses_no_digit() -> None:
+    lossdiff.define("my_loss", lambda x, target: -f.log1p(-f.take(f.softmax(x), target)))
+    case = Case.parse("my_loss/index.random/float32/2x3/two_units/-/0")
+    values = np.array([[60.0, 0.0, 0.0], [-60.0, 0.0, 0.0]], np.float32)
+    inputs = replace(case.inputs(), values=values, target=np.array([0, 0]))
+    answers = Answers(replace(case, options=case.options.replaced(reduction="none")), inputs)
+    right = answers.solution.quantities
+
+    np.testing.assert_allclose(right["value"].to_float(), [60 - np.log(2), np.exp(-60) / 2], 1e-15)
+    for quantity in ("value", "gradient_logits"):
+        bound = answers.bound(quantity, SOUND)
+        assert (bound <= 1e-4 * np.abs(right[quantity].to_float()).max() + 1e-30).all()

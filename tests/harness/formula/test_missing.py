@@ -21,7 +21,7 @@ A = Any
         (lambda _: f.relu, "there is no relu in lossdiff.formula; it is written maximum(x, 0"),
         (lambda _: f.sort, "nothing sorts, but the place of each number, from 0"),
         (lambda x: x.topk(3), "an array of a formula has no topk; nothing sorts"),
-        (lambda _: f.eye(3), "constants are arrays of NumPy, such as np.eye(3)"),
+        (lambda _: f.eye(3), "constants are arrays of numbers, such as np.eye(3)"),
         (lambda _: f.sigmiod, "did you mean sigmoid?"),
         (lambda x: x.exp(), "an array has no method exp; it is written exp(x, ...)"),
         (lambda x: x.sum(dim=1), "sum takes no dim; it is called axis"),

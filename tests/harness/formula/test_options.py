@@ -126,7 +126,7 @@ SOFT = {"soft"}
         (_plain, {"parameters": {"gamma": "2"}}, "gamma is '2'; allowed: numbers, the default"),
         (_plain, {"parameters": {"gamma": ()}}, "gamma is (); allowed: numbers, the default"),
         (_plain, {"parameters": {"gamma"}}, "it must be a dictionary, such as {'gamma'"),
-        (lambda x, _, gamma: x * gamma, {}, "raises TypeError"),
+        (lambda x, _, gamma: x * gamma, {}, "missing a required argument: 'gamma'"),
     ],
 )
 def test_an_option_without_a_meaning_is_refused_in_one_line(

@@ -171,6 +171,101 @@ def test_a_mistake_that_is_made_twice_is_told() -> None:
     assert "without the factor 0.5" not in said
 
 
+def _soft(x: A, t: A) -> A:
+    def odds(column: A) -> A:
+        return f.softplus(column) - f.log1p(-0.5 * f.exp(-abs(column)))
+
+    p = f.sigmoid(x[:, 2]) * f.log_sigmoid(x[:, 3])
+    share = f.minimum(x[:, 4], f.softmax(x)[:, 5]) + f.tanh(x[:, 4]) ** 2 / 2 + p**3 / 3
+    return (x[:, 6] - 2.0) * f.log_softmax(x)[:, 1] + odds(x[:, 0]) - 3.0 * odds(x[:, 1]) + share
+
+
+def _soft_of(x: A, **other: A) -> A:
+    softplus = other.get("softplus", lambda it: np.logaddexp(0, it))
+    sign, least, power = (other.get(it) for it in ("sign", "least", "power"))
+
+    def odds(it: A) -> A:
+        beside = np.log1p((sign or -1) * 0.5 * np.exp(-abs(it)))
+        return softplus(it) - (0.0 if "term" in other else beside)
+
+    log_p = _rows(x) if "axis" not in other else _rows(x.T).T
+    p = -np.logaddexp(0, -x[:, 3]) / (1 + np.exp(-x[:, 2]))
+    size, halves = np.tanh(x[:, 4]), other.get("halves", (2, 3))
+    share = (least or np.minimum)(x[:, 4], np.exp(log_p)[:, 5])
+    share = share + (power or np.square)(size) / halves[0] + p**3 / halves[1]
+    first = (x[:, 6] * log_p[:, 1] - 2) if "one" in other else (x[:, 6] - 2) * log_p[:, 1]
+    return (first + odds(x[:, 0]) - 3 * odds(x[:, 1]) + share).mean()
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("max(x, 0) in place of softplus", {"softplus": lambda it: np.maximum(it, 0)}),
+        ("the factor -0.5 has the other sign", {"sign": 1}),
+        ("max and min are exchanged", {"least": np.maximum}),
+        ("of two numbers always the same one", {"least": lambda _, it: it}),
+        ("magnitudes in place of squares", {"power": abs}),
+        ("softmax is taken over the rows of the batch", {"axis": 0}),
+        ("without its divisors", {"halves": (1, 1)}),
+        ("a factor is that of one term only", {"one": True}),
+        ("a term is missing", {"term": True}),
+    ],
+)
+def test_another_function_sign_or_term_is_told(name: str, wrong: dict[str, Any]) -> None:
+    define("soft", _soft)
+    solved = solved_case(Case.parse("soft/index.random/float64/9x9/normal/-/0"))
+    x = solved.inputs.values
+    said = [looks_like(solved, "value", np.asarray(_soft_of(x, **it))) for it in ({}, wrong)]
+    forget("soft")
+
+    assert said[0] == ""
+    assert name in said[1]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ((0.5, 4.0, 2.0), "0.5 in place of 0.1"),
+        ((0.1, 2 * np.log(100), 2.0), "9.21034 in place of 4"),
+        ((0.1, 4.0, 1.5), "1.5 in place of 2"),
+    ],
+)
+def test_a_number_that_is_another_one_is_told(other: A, said: str) -> None:
+    def formula(x: A, target: A) -> A:
+        log_p = f.take(f.log_softmax(x), target)
+        return -0.1 * log_p - 4.0 * f.expm1(log_p) + (-f.expm1(log_p)) ** 2
+
+    def wrong(log_p: A) -> A:
+        first, second, power = other
+        return -first * log_p - second * np.expm1(log_p) + (-np.expm1(log_p)) ** power
+
+    define("three", formula)
+    solved = solved_case(Case.parse(f"three/{INDEX}/-/0"))
+    x, t = solved.inputs.values.astype(np.float64), solved.inputs.target
+    answer = np.asarray(wrong(_log_p(x, t)).mean(), np.float32)
+    found = looks_like(solved, "value", answer)
+    again = looks_like(solved, "value", answer, [found], is_all=True)
+    forget("three")
+
+    assert found.replace("-", "") == again.replace("-", "") == said
+
+
+def test_a_gradient_is_that_of_a_mistake_that_gives_the_value() -> None:
+    define("terms", lambda x, t: -f.take(f.log_softmax(x), t) + f.sum(f.tanh(x), axis=1))
+    solved = solved_case(Case.parse(f"terms/{INDEX}/-/0"))
+    x, t = solved.inputs.values.astype(np.float64), solved.inputs.target
+    value = solved.solution.quantities["value"].to_float()
+    of_one_term = (0.625 / len(x) * (np.exp(_rows(x)) - np.eye(x.shape[1])[t])).astype(np.float32)
+    said = [
+        looks_like(solved, "gradient_logits", of_one_term, value=np.asarray(it))
+        for it in (value, -_log_p(x, t).mean())
+    ]
+    forget("terms")
+
+    assert "a term is missing" not in said[0]
+    assert "a term is missing" in said[1]
+
+
 def test_an_ignored_row_that_counts_is_told() -> None:
     solved = solved_case(Case.parse("focal/index.some_ignored/float32/4x10/normal/-/0"))
     given = solved.inputs
