@@ -102,7 +102,8 @@ def test_a_wrong_implementation_is_found(loss: A) -> None:
     def wrong(logits: A, target: A) -> A:
         return loss(_log_p(logits, target)).mean()
 
-    with pytest.raises(AssertionError, match=r"focal_loss\) fails: \d+ questions, \d+ finding"):
+    said = r"focal_loss\) fails:\s+\d+\s+questions,\s+\d+\s+finding"
+    with pytest.raises(AssertionError, match=said):
         lossdiff.assert_agrees(wrong, "focal_loss", framework="numpy")
 
 
