@@ -74,6 +74,12 @@ class TimingLine:
         return None if share is None or self.row.cache == "hot" else 100 * share
 
     @property
+    def of_logits(self) -> float | None:
+        """The peak memory of a linear loss over the bytes of its logits; None if unknown."""
+        row = self.row
+        return row.memory / row.logits if row.memory is not None and row.logits else None
+
+    @property
     def library(self) -> str:
         """Its library, as users name it."""
         return library_of(self.row.implementation, self.row.framework)

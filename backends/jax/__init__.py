@@ -26,6 +26,7 @@ FRAMEWORK = Framework(
         "jax.nn.*",
         "optax.losses.softmax_cross_entropy_with_integer_labels",
         "optax.losses.sigmoid_binary_cross_entropy",
+        "jax.recipes.linear_cross_entropy",
     ),
     thread_variables=("NPROC",),
     cached={  # also what is small and quick to compile

@@ -21,6 +21,7 @@ FRAMEWORK = Framework(
         "scipy.special.log_softmax",
         "numpy.recipes.cross_entropy",
         "numpy.recipes.binary_cross_entropy_with_logits",
+        "numpy.recipes.linear_cross_entropy",
     ),
     dtypes=("float16", "float32", "float64"),
     has_handwritten_gradients=True,

@@ -33,6 +33,7 @@ FRAMEWORK = Framework(
         "tf.nn.sparse_softmax_cross_entropy_with_logits",
         "tf.nn.sigmoid_cross_entropy_with_logits",
         "keras.losses.SparseCategoricalCrossentropy",
+        "tf.recipes.linear_cross_entropy",
     ),
     quiet={"TF_CPP_MIN_LOG_LEVEL": "3"},
     thread_variables=("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),

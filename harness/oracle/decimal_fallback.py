@@ -22,8 +22,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from .double_double import Exact, Ints
+from .double_double import Exact
 from .pairs import Floats
+from .powers import Ints
 from .solution import Mask
 
 MOST_LOST = 19  # bits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...cases.model import Case, Inputs
-from .double_double import Ints
+from .powers import Ints
 from .solution import Convention, Mask
 
 

@@ -17,9 +17,10 @@ import numpy as np
 from ...cases.model import Case, Inputs
 from . import decimal_classwise
 from .decimal_fallback import Term, lost, once_a_row, recomputed
-from .double_double import Exact, Ints, constant
+from .double_double import Exact, constant
 from .losses import solve_loss, targets
 from .pairs import Floats
+from .powers import Ints
 from .products import products_of
 from .slices import product
 from .softmax import Softmax, softmax

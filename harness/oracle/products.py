@@ -183,10 +183,13 @@ def ranked_pairs(hidden: Floats, weight: Floats, bias: Floats) -> tuple[Floats, 
     bits = bits_for(hidden.shape[1])
     factors = [sliced(Exact.of(factor), bits, _MOST_SLICES) for factor in (hidden, weight)]
     unit, depth = exponents_of(*factors), sum(len(factor.slices) for factor in factors)
+    if not unit.size:
+        return None
     in_range = unit.max() < _LARGEST and unit.min() - depth * bits > _LEAST
     if not (in_range and all(factor.is_whole for factor in factors)):
         return None
-    high, low = np.empty(unit.shape), np.empty(unit.shape)
+    high: Floats = np.empty(unit.shape)
+    low: Floats = np.empty(unit.shape)
     for some in blocks_of(*unit.shape):
         parts = products(factors[0].of(some), factors[1], depth)
         offset = np.broadcast_to(bias, unit[some].shape)
@@ -194,13 +197,12 @@ def ranked_pairs(hidden: Floats, weight: Floats, bias: Floats) -> tuple[Floats, 
         high[some], low[some], *rest = distilled([*scaled, offset, np.zeros_like(offset)])
         if any(part.any() for part in rest):
             return None
-    high, low = high.ravel(), low.ravel()
-    order = np.lexsort((low, high))
-    high, low = high[order], low[order]
-    is_new = (np.diff(high, prepend=-np.inf) != 0) | (np.diff(low, prepend=0.0) != 0)
+    order = np.lexsort((low.ravel(), high.ravel()))
+    highs, lows = high.ravel()[order], low.ravel()[order]
+    is_new = (np.diff(highs, prepend=-np.inf) != 0) | (np.diff(lows, prepend=0.0) != 0)
     ranks = np.empty(order.shape)
     ranks[order] = np.cumsum(is_new) - 1
-    return ranks.reshape(unit.shape), PairNumbers(high[is_new], low[is_new])
+    return ranks.reshape(unit.shape), PairNumbers(highs[is_new], lows[is_new])
 
 
 def ranked(hidden: Floats, weight: Floats, bias: Floats) -> tuple[Floats, WholeNumbers]:

@@ -16,8 +16,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from . import pairs
-from .double_double import ZERO_EXPONENT, Exact, Ints, joined
+from .double_double import ZERO_EXPONENT, Exact, joined
 from .pairs import Floats, Pair
+from .powers import Ints
 from .solution import Mask
 
 _SIGNIFICAND = 53
@@ -185,7 +186,7 @@ def _block(left: Exact, columns: Sliced, size: Floats) -> tuple[Exact, Mask, Int
     is_complete = rows.is_whole and columns.is_whole and not beyond
     lacking = 0.0 if is_complete else (len(columns.slices) + 4) * 2.0 ** (-most * columns.bits)
     lacking = terms * (lacking + 2.0 ** (-columns.bits - 103))
-    is_zero = ~left.hi.any(axis=1)[:, None] | ~size.any(axis=0)
+    is_zero = ~np.asarray(left.hi.any(axis=1))[:, None] | ~np.asarray(size.any(axis=0))
     is_good = (np.abs(total[0]) * 2.0**-_LEFT_OF_SUM >= lacking) | is_zero
     sizes = Exact.of(np.abs(left.at(rows.exponent[:, None])[0]) @ size)
     exponents = np.where(is_zero, ZERO_EXPONENT, sizes.exponent + unit)

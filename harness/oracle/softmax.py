@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from ...cases.dtypes import Array
 from . import decimal_classwise
 from .decimal_fallback import MOST_LOST, cancelled, lost, recomputed
-from .double_double import ZERO_EXPONENT, Exact, Ints, constant, joined, where
+from .double_double import ZERO_EXPONENT, Exact, constant, joined, where
 from .pairs import Floats
+from .powers import Ints
 from .solution import ClasswiseTerms, Mask
 from .transform import UNCHANGED, Transform
 
@@ -85,15 +86,13 @@ def _small_softmax(bits: bytes, shape: tuple[int, int], transform: Transform) ->
 
 def _below(blocks: Sequence[Softmax]) -> Softmax:
     """Return blocks of rows as one softmax."""
-    parts = {}
+    parts: dict[str, Any] = {}
     for item in fields(Softmax):
         some = [getattr(block, item.name) for block in blocks]
-        if isinstance(some[0], Exact):
-            parts[item.name] = joined(some)
-        elif isinstance(some[0], Transform):
+        if isinstance(some[0], Transform):
             parts[item.name] = some[0]
         else:
-            parts[item.name] = np.concatenate(some)
+            parts[item.name] = joined(some) if isinstance(some[0], Exact) else np.concatenate(some)
     return Softmax(**parts)
 
 

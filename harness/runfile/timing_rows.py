@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
+from ...cases.dtypes import FORMATS
+from ...cases.model import Case
 from .numbers import Count, Finite, Ordinal, Positive
 
 IN_TURN = "in_turn"  # the entry of `meta` that runs which were timed in turn share
@@ -80,6 +83,19 @@ class TimingRow:
     def is_implausible(self) -> bool:
         """Whether no call can have computed this in so short a time."""
         return self.least is not None and self.median < self.least
+
+    @property
+    def tokens_a_second(self) -> float | None:
+        """The rows of a linear loss over the median, each of which is a token; else None."""
+        case = Case.parse(self.case)
+        return case.shape[0] / self.median if case.contract.is_linear else None
+
+    @property
+    def logits(self) -> int | None:
+        """The bytes of the logits of a linear loss, which need not be held; else None."""
+        case = Case.parse(self.case)
+        size = math.prod(case.shape) * FORMATS[case.dtype].dtype.itemsize
+        return size if case.contract.is_linear else None
 
     @property
     def of_copy(self) -> float | None:

@@ -13,7 +13,7 @@ from ...backends.base import result_shape
 from ...backends.claim import Claim
 from ...cases.dtypes import FORMATS
 from ...cases.everyday import EVERYDAY_TARGETS, EVERYDAY_VALUES
-from ...cases.model import Case
+from ...cases.model import Case, shape_text
 from ...cases.operations import OPERATIONS, Operation
 from ...cases.suites import Suite
 from ...errors import BenchError
@@ -40,6 +40,11 @@ _MORE_SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
     "softmax": ((256, 50257),),
     "cross_entropy": ((256, 50257),),
 }
+# Rows, size of the hidden states, classes: timed where it is asked for by name, and in `full`.
+_LINEAR = "linear_cross_entropy"
+_LINEAR_SIZES, _MORE_LINEAR_SIZES = ((64, 64, 1000),), ((512, 512, 4096),)
+_MOST_LOGITS = 2**22  # of a linear loss, all of which its right gradients need
+_JUDGED = 700  # bytes for each of them
 _DEFINED_SIZES = ((64, 10), (50000, 10))
 _TARGETS = {"cross_entropy": "index", "binary_cross_entropy_with_logits": "multi_label"}
 _UNTIMED = ("unsupported", "raised", "crashed", "timed out", "mismatched")
@@ -79,7 +84,7 @@ class Benchmark:
     def id(self) -> str:
         """The name of the benchmark in pytest-benchmark's JSON."""
         case = Case.parse(self.case)
-        shape = "x".join(map(str, case.shape))
+        shape = shape_text(case.sizes)
         name = f"{self.implementation}-{self.mode}-{self.device}-{case.dtype}-{shape}"
         return f"{name}-{self.direction}-{self.threads}-{self.cache}"
 
@@ -110,6 +115,15 @@ def work_of(case: Case, direction: str) -> Work:
     Work(computes='value', read=160, moved=320)
     """
     item = FORMATS[case.dtype].dtype.itemsize
+    if case.contract.is_linear:
+        rows, hidden, classes = case.sizes
+        factors, labels = (rows + classes) * hidden * item, rows * _LABEL
+        result = math.prod(result_shape(case)) * item
+        if direction == "forward":
+            return Work("value", factors + labels, factors + labels + result)
+        read = factors + labels + result
+        computes = "value and gradients by hidden states and linear weights"
+        return Work(computes, read, read + result + factors)
     values = math.prod(case.shape) * item
     result = math.prod(result_shape(case)) * item
     target = 0
@@ -124,6 +138,16 @@ def work_of(case: Case, direction: str) -> Work:
     return Work("value and gradient by logits", read, read + result + values)
 
 
+def timed_gradients(case: Case) -> dict[str, str]:
+    """Return the arguments by which results are differentiated, each with its quantity.
+
+    They are the same for all implementations.
+    """
+    if case.contract.is_linear:
+        return {"values": "gradient_hidden", "linear_weight": "gradient_linear_weight"}
+    return {"values": "gradient_logits"}
+
+
 def bench_suite(
     operations: Sequence[str] = (),
     dtype: str = "float32",
@@ -136,18 +160,20 @@ def bench_suite(
         operations: names of operations; all that are timed, if empty.
         dtype: of the logits.
         name: an element of `BENCH_SUITES`; `full` adds the largest sizes.
-        shapes: the shapes of the logits, instead of those of the suite.
+        shapes: the shapes of the logits, instead of those of the suite; of a linear loss, which
+            is timed where it is named or in `full`, the sizes N, H and C.
 
     Raises:
-        BenchError: an operation is not timed, or the arrays of a shape would not fit into the
-            memory.
+        BenchError: an operation is not timed, the arrays of a shape would not fit into the memory,
+            or a linear loss is named and a shape has not three sizes.
     """
     defined_ones = [it for it in OPERATIONS.values() if it.is_defined]
-    timed = (*_SIZES, *(it.name for it in defined_ones))
+    timed = (*_SIZES, _LINEAR, *(it.name for it in defined_ones))
     if others := [name for name in operations if name not in timed]:
         raise BenchError(f"bench times {', '.join(timed)}, and not {', '.join(others)}")
-    for shape in shapes:
-        _check_memory(shape, dtype)
+    if not operations or set(operations) != {_LINEAR}:
+        for shape in shapes:
+            _check_memory(shape, dtype)
     cases = []
     for operation, usual in _SIZES.items():
         if operations and operation not in operations:
@@ -159,10 +185,35 @@ def bench_suite(
             Case(operation, "normal", shape, dtype, kind, family)
             for shape in dict.fromkeys(shapes or (*usual, *more))
         ]
+    cases += _of_linear_losses(operations, dtype, name, shapes)
     for defined in defined_ones:
         if not operations or defined.name in operations:
             cases += _of_defined(defined, dtype, shapes)
     return Suite("bench", tuple(cases), compiled=True, whole=True)
+
+
+def _of_linear_losses(
+    operations: Sequence[str], dtype: str, name: str, shapes: Sequence[Shape]
+) -> Iterator[Case]:
+    """Yield the cases of linear losses; the arguments are those of `bench_suite`."""
+    if _LINEAR not in operations and (operations or shapes or name != "full"):
+        return
+    more = _MORE_LINEAR_SIZES if name == "full" else ()
+    for shape in dict.fromkeys(shapes or (*_LINEAR_SIZES, *more)):
+        text = shape_text(shape)
+        if len(shape) != len(_LINEAR_SIZES[0]):
+            raise BenchError(
+                f"--shape {text}: {_LINEAR} takes NxHxC, rows, size of the hidden states and "
+                "classes, such as 512x512x4096"
+            )
+        rows, hidden, classes = shape
+        if rows * classes > _MOST_LOGITS:
+            raise BenchError(
+                f"--shape {text} has {rows * classes} logits, all of which the right gradients of "
+                f"{_LINEAR} need; at most {_MOST_LOGITS} are judged"
+            )
+        _check_memory((rows + classes, hidden), dtype, rows * classes * _JUDGED, text)
+        yield Case(_LINEAR, "normal", (rows, classes), dtype, "index", "random", hidden=hidden)
 
 
 def _of_defined(operation: Operation, dtype: str, shapes: Sequence[Shape]) -> Iterator[Case]:
@@ -182,14 +233,23 @@ def _of_defined(operation: Operation, dtype: str, shapes: Sequence[Shape]) -> It
             )
 
 
-def _check_memory(shape: Shape, dtype: str) -> None:
-    needed = math.prod(shape) * (_DRAWN + _ARRAYS * FORMATS[dtype].dtype.itemsize)
-    most = share_of_memory(1)
+def _check_memory(shape: Shape, dtype: str, beside: int = 0, text: str = "") -> None:
+    """Refuse a shape whose arrays would not fit into the memory.
+
+    Args:
+        shape: that of the largest arrays.
+        dtype: their dtype.
+        beside: bytes that are needed beside them.
+        text: the shape as it was given, where that is another one.
+    """
+    most, size = share_of_memory(1), math.prod(shape)
+    each = _DRAWN + _ARRAYS * FORMATS[dtype].dtype.itemsize
+    needed = size * each + beside
     if needed > most:
+        fits = "" if beside else f"; at most {most // each} elements fit"
         raise BenchError(
-            f"--shape {'x'.join(map(str, shape))} needs about {needed / GIB:.1f} GiB in {dtype}, "
-            f"and there are {most / GIB:.1f} GiB; at most "
-            f"{most * math.prod(shape) // needed} elements fit"
+            f"--shape {text or shape_text(shape)} needs about {needed / GIB:.1f} GiB in {dtype}, "
+            f"and there are {most / GIB:.1f} GiB{fits}"
         )
 
 
@@ -219,7 +279,9 @@ def benchmarks_of(
     with_gradient = {
         (row.implementation, row.mode, row.case)
         for row in run.rows(
-            VerdictRow, "framework = ? AND quantity = 'gradient_logits'", (framework,)
+            VerdictRow,
+            "framework = ? AND quantity IN ('gradient_logits', 'gradient_hidden')",
+            (framework,),
         )
         if row.verdict not in _UNTIMED
     }

@@ -19,6 +19,7 @@ from ...backends.base import ARGUMENTS, call_for
 from ...cases.checked import decoded
 from ...cases.model import Case
 from ..workers import START_TIMEOUT, limit_threads, load
+from .benchmarks import timed_gradients
 from .machine import forget_peak, resident
 from .plan import PEAK, ProcessPlan
 from .progress import (
@@ -74,9 +75,8 @@ def _measured(plan: ProcessPlan, progress: TimingProgress) -> int | None:
     plan.enter()
     backend, case = load(plan.setup), Case.parse(item.case)
     inputs = case.inputs()
-    call = replace(
-        call_for(backend.implementations[item.implementation], case, inputs), wrt=("values",)
-    )
+    call = call_for(backend.implementations[item.implementation], case, inputs)
+    call = replace(call, wrt=tuple(timed_gradients(case)))
     given: list[Any] = [getattr(inputs, name) for name in ARGUMENTS]
     arrays = [backend.to_array(array.copy()) for array in given if array is not None]
     if item.direction == "forward":

@@ -23,7 +23,7 @@ from lossdiff.backends.base import ARGUMENTS, Backend, call_for, result_shape
 from lossdiff.cases.model import Case
 from lossdiff.harness.answers import fingerprint
 from lossdiff.harness.timing import machine
-from lossdiff.harness.timing.benchmarks import Benchmark, copies_of
+from lossdiff.harness.timing.benchmarks import Benchmark, copies_of, timed_gradients
 from lossdiff.harness.timing.fresh import copying_time, refuse_kept_results
 from lossdiff.harness.timing.plan import ProcessPlan
 from lossdiff.harness.timing.progress import STARTING, TimingProgress
@@ -129,8 +129,7 @@ class LoadedFramework:
 
     def _compile(self, name: str, mode: str, case: Case, direction: str) -> Any:
         call = call_for(self.backend.implementations[name], case, self.inputs(case))
-        # All implementations are timed with the same gradient, that with respect to the logits.
-        call = replace(call, wrt=("values",))
+        call = replace(call, wrt=tuple(timed_gradients(case)))
         make = self.backend.timed if direction == "forward" else self.backend.forward_backward
         return make(call, mode)
 
@@ -267,7 +266,7 @@ def test_time(benchmark: Any, loaded: LoadedFramework, turn: int, item: Benchmar
     calibration = loaded.calibration(item, timed)
     loaded.reach(item, seconds=_SLACK * calibration.seconds)
     loaded.refuse_copies()
-    benchmark.group = f"{case.operation} {case.shape} {item.direction} {item.threads} {item.cache}"
+    benchmark.group = f"{case.operation} {case.sizes} {item.direction} {item.threads} {item.cache}"
     benchmark.pedantic(timed, **calibration.arguments())
     loaded.reach(item, seconds=_SLACK * calibration.seconds)
     on_device = backend.device_times(lambda: function(*sets[0]), calibration.rounds)
@@ -320,8 +319,8 @@ def _fingerprints(
 ) -> dict[str, str]:
     """Return the fingerprints of a result; save the arrays whose bits have not been judged yet."""
     value, gradients = (result, ()) if item.direction == "forward" else result
-    found = {}
-    for quantity, one in zip(("value", "gradient_logits"), (value, *gradients), strict=False):
+    names, found = ("value", *timed_gradients(case).values()), {}
+    for quantity, one in zip(names, (value, *gradients), strict=False):
         whole = loaded.backend.to_numpy(one)
         array: NDArray[Any] = judged_part(whole, case)  # type: ignore[assignment]
         found[quantity] = fingerprint(array)

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from ...cases.checked import checked, decoded
 from ...cases.dtypes import FORMATS
-from ...cases.model import Case
+from ...cases.model import Case, shape_text
 from ...cases.npz import plain_array
 from ..judging import judge, solved_case
 from ..runfile import MemoryRow, PassRow, ProcessRow, RunFile, TimingRow, VerdictRow
@@ -257,7 +257,7 @@ def _summary(rows: Sequence[PassRow], kind: str, processes: Sequence[ProcessRow]
         operation=case.operation,
         kind=kind,
         dtype=case.dtype,
-        shape="x".join(map(str, case.shape)),
+        shape=shape_text(case.sizes),
         median=statistics.median(medians),
         low=min(medians),
         high=max(medians),

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
+from ..cases.model import shape_text
 from ..cases.operations import DTYPES
 from ..harness.engine import Plan, identity
 from ..harness.runfile import PassRow, RunFile, TimingRow, VerdictRow, WorkerRow
@@ -53,8 +54,8 @@ def timing_options(command: C) -> C:
                          metavar="NAME", type=Name("suite", BENCH_SUITES),
                          help="quick, or full with a language model's size."),
             click.option("--shape", "shapes", multiple=True, metavar="NxC", type=Shape(),
-                         help="Of the logits, such as 4096x32000, instead of the suite's; "
-                              "repeatable."),
+                         help="Of the logits, such as 4096x32000, or NxHxC of a linear loss, "
+                              "instead of the suite's; repeatable."),
             click.option("--passes", default=9, show_default=True, metavar="N",
                          type=Whole(least=1, most=10_000),
                          help="How often all is timed, in fresh processes; "
@@ -126,7 +127,7 @@ def command(
             if dry_run:
                 return failed
             run = stack.enter_context(opened(side.output, identity(plan, plan.suite, seed=seed)))
-            names = ", ".join("x".join(map(str, shape)) for shape in shapes) or suite_name
+            names = ", ".join(map(shape_text, shapes)) or suite_name
             run.set_meta(benchmarks=names, label=side.label, commit=commit(), timed="")
             status = conclude(run, execute(plan, run))
             if status == Status.NOTHING:
@@ -188,6 +189,8 @@ def time_runs(sides: Sequence[Side]) -> int:
         side.run.set_meta(timed=datetime.now(UTC).isoformat(timespec="seconds"))
         count = sum(1 for _ in side.run.rows(TimingRow))
         for row in side.run.rows(TimingRow):
+            if row.tokens_a_second is not None:
+                console.print(_of_tokens(row), highlight=False, markup=False, soft_wrap=True)
             if row.is_implausible:
                 console.print(_implausible(row), highlight=False, markup=False, soft_wrap=True)
         name = f"{side.name}: " if side.name else ""
@@ -195,6 +198,19 @@ def time_runs(sides: Sequence[Side]) -> int:
         console.print(many, highlight=False, markup=False)
         found += _changed(side.run, console)
     return found
+
+
+def _of_tokens(row: TimingRow) -> str:
+    """Return a line on a linear loss, whose logits a function need not hold."""
+    from ..reports.numbers import size
+
+    speed, peak = f"{row.tokens_a_second:,.0f} tokens a second", ""
+    if row.memory is not None:
+        peak = f"its memory peaks at {size(row.memory)}, "
+    return (
+        f"{row.implementation} {row.mode} {row.direction} {row.shape} {row.threads} {row.cache}: "
+        f"{speed}; {peak}the logits alone take {size(row.logits)}"
+    )
 
 
 def _implausible(row: TimingRow) -> str:

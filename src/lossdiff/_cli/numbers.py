@@ -69,7 +69,10 @@ class Whole(OwnType):
 
 
 class Shape(OwnType):
-    """The type of a parameter `NxC`: the shape of logits, the classes last or at axis 1."""
+    """The type of a parameter `NxC`: the shape of logits, the classes last or at axis 1.
+
+    Of a linear loss it is `NxHxC`.
+    """
 
     name = "shape"
 
