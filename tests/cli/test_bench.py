@@ -20,7 +20,9 @@ from lossdiff.harness.timing import bench, benchmarks
 
 from lossdiff._cli.status import Status
 
-from .command import NUMPY, as_process, never, write
+from .command import as_process, never, write
+
+TIMED = ("--backend", "numpy", "--operation", "softmax")
 
 
 def test_a_place_that_cannot_be_written_is_found_before_the_work(
@@ -29,7 +31,7 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(
     monkeypatch.setattr(Engine, "execute", never)
     file = write("file", "")
 
-    ended = lossdiff("bench", *NUMPY, "-o", f"{file}/run.sqlite")
+    ended = lossdiff("bench", *TIMED, "-o", f"{file}/run.sqlite")
 
     assert ended.status == Status.USAGE
     assert "cannot write file/run.sqlite" in ended.error
@@ -55,7 +57,7 @@ def test_what_is_no_interpreter_is_refused_before_the_work(
     monkeypatch.setattr(Engine, "execute", never)
     write("file", "")
 
-    ended = lossdiff("bench", *NUMPY, "--against", python, "-o", "run.sqlite")
+    ended = lossdiff("bench", *TIMED, "--against", python, "-o", "run.sqlite")
 
     assert ended.status == Status.USAGE
     assert ended.error.endswith(f"such as .venv-base/bin/python; {python} is none")
@@ -66,7 +68,7 @@ def test_an_environment_without_lossdiff_is_told_what_to_install(lossdiff: Any) 
     python.write_text("#!/bin/sh\necho '[\"\", true]'\n", encoding="utf-8")
     python.chmod(0o755)
 
-    ended = lossdiff("bench", *NUMPY, "--against", python.absolute(), "-o", "run.sqlite")
+    ended = lossdiff("bench", *TIMED, "--against", python.absolute(), "-o", "run.sqlite")
 
     assert ended.status == Status.USAGE
     assert "has no lossdiff, and both sides are asked by the same" in ended.error
