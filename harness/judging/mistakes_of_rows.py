@@ -22,7 +22,7 @@ from .mistake import (
 )
 from .problem import Problem
 from .steps import Steps, changed
-from .traced import Approx, Array, Traced, exp
+from .traced import Approx, Array, Traced, exp, log
 
 OF_ROWS = Table()
 
@@ -203,6 +203,18 @@ OF_ROWS.mistake(
 @OF_ROWS.mistake("e to the loss: the perplexity", of_means)
 def perplexity() -> Steps:
     return changed(last=lambda _, loss: exp(loss))
+
+
+@OF_ROWS.mistake(
+    "−log Σ q·p, where −Σ q·log p is due: the two are one for one-hot targets only",
+    lambda case: of_class_losses(case) and case.target_kind == "soft",
+)
+def logarithm_of_sum() -> Steps:
+    def rows(problem: Problem, _losses: Traced, log_p: Traced, _lse: Traced) -> Traced:
+        target = Traced(Approx.of(problem.target))
+        return -log((exp(log_p) * target).sum(problem.axis))
+
+    return changed(rows=rows)
 
 
 @OF_ROWS.mistake("the loss is divided by log C", of_class_losses)

@@ -5,13 +5,14 @@ from .declaration import Declaration, Declared, Implements, declaration_of, impl
 from .definitions import define_from, defines
 from .finding import found_in
 from .fitting import as_function, is_partial_class
-from .learning import SIBLINGS, learn
+from .learning import learn
 from .learnt import Learnt, failing, learnt_of, restored
 from .loading import folder_of
 from .names import NAMES, Meaning
 from .parameters import PARAMETERS
 from .places import Place, place_of
 from .questions import questions_for
+from .siblings import SIBLINGS
 from .taken import Candidate, Failed, Left, Taken
 
 __all__ = [

@@ -21,7 +21,21 @@ def kind_of(function: Callable[..., Any]) -> str:
     """Return whether a class has to be constructed, and whether it has a gradient of its own."""
     if not inspect.isclass(function):
         return "plain"
-    return "forward_backward" if hasattr(function, "backward") else "class"
+    is_whole = hasattr(function, "backward") and not backward_needs(function)
+    return "forward_backward" if is_whole else "class"
+
+
+def backward_needs(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return what a class's `backward` needs, if it is more than what comes in; else nothing.
+
+    >>> class Loss:
+    ...     def backward(self, dvalues, y_true): ...
+    >>> backward_needs(Loss)
+    ('dvalues', 'y_true')
+    """
+    taken = (parameters_in(getattr(function, "backward", None)) or [])[1:]
+    needed = tuple(it.name for it in named_in(taken) if it.default is _EMPTY)
+    return needed if inspect.isclass(function) and len(needed) > 1 else ()
 
 
 def method_of(function: Any) -> Any:

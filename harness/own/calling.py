@@ -13,6 +13,8 @@ from .taken import Candidate
 
 Arrays = tuple[Any, ...]
 _ARRAYS = ("weight", "pos_weight", "linear_bias")
+# Where an object keeps what its `forward` and its `backward` have made and do not return.
+_OUTPUT, _GRADIENT = ("output", "out"), ("dinputs", "dinput", "dx")
 
 
 def bound(function: Callable[..., Any], calling: Calling, backend: Backend) -> Callable[..., Any]:
@@ -57,6 +59,7 @@ def bound_vjp(
         made = call(*arrays, **options)[1]
         takes_cotangent = parameters_of(made.backward) != frozenset()
         gradient = made.backward(cotangent) if takes_cotangent else made.backward()
+        gradient = _kept_by(made, gradient, _GRADIENT)
         gradient = gradient[0] if isinstance(gradient, tuple) else gradient
         gradient = _back(gradient, calling, backend)
         return (gradient if takes_cotangent else _times(cotangent, gradient),)
@@ -139,9 +142,11 @@ def _call(function: Callable[..., Any], calling: Calling, backend: Backend) -> C
         if not calling.constructs:
             return function(*positional, **named, **kept, **passed)
         made = function(**kept, **passed)
-        if calling.returns != "forward_backward":
-            return made(*positional, **named)
-        return getattr(made, "forward", made)(*positional, **named), made
+        if calling.returns == "forward_backward" or not callable(made):
+            value = getattr(made, "forward", made)(*positional, **named)
+            value = _kept_by(made, value, _OUTPUT)
+            return (value, made) if calling.returns == "forward_backward" else value
+        return made(*positional, **named)
 
     return call
 
@@ -193,6 +198,13 @@ def _linear_gradients(cotangent: Any, given: Any) -> tuple[Any, ...]:
         raise NotImplementedError("the gradients that it returns are those of a sum over the rows")
     gradients = given[0] if len(given) == 1 and isinstance(given[0], tuple | list) else given
     return tuple(cotangent * gradient for gradient in gradients)
+
+
+def _kept_by(made: Any, returned: Any, names: tuple[str, ...]) -> Any:
+    """Return what a method has returned, or else what its object keeps under a usual name."""
+    if returned is not None:
+        return returned
+    return next((it for name in names if (it := getattr(made, name, None)) is not None), None)
 
 
 def _times(cotangent: Any, gradient: Any) -> Any:

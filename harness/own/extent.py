@@ -64,9 +64,27 @@ class Extent:
                 continue
             reply = self.asker.ask(guess, self.asker.case(guess, **{option: _ASKED[option]}))
             if isinstance(reply.error, NotImplementedError):
-                guess = replace(guess, calling=_without(guess.calling, option, parameter))
-                self.remarks.append(f"it has no {parameter}: {one_line(reply.error)}")
+                why = f"it has no {parameter}: {one_line(reply.error)}"
+            elif reply.error is not None and self._is_of_rows(guess, option, parameter):
+                why = (
+                    f"left alone: {parameter}, which has a weight for each row, and not each class"
+                )
+            else:
+                continue
+            guess = replace(guess, calling=_without(guess.calling, option, parameter))
+            self.remarks.append(why)
         return guess
+
+    def _is_of_rows(self, guess: Guess, option: str, parameter: str) -> bool:
+        """Return whether an option refuses a weight for each class unless there are as many rows.
+
+        What is called the weight of classes is none of rows, and its error is a finding.
+        """
+        if option != "weight" or parameter.lower().startswith(("class", "cls")):
+            return False
+        square = (self.asker.shape[1],) * 2
+        case = self.asker.case(guess, square, weight=_ASKED["weight"])
+        return len(self.asker.shape) == len(square) and self.asker.ask(guess, case).error is None
 
     def _targets(self, guess: Guess) -> frozenset[str]:
         contract = OPERATIONS[guess.operation]

@@ -17,22 +17,17 @@ from ...backends.claim import Calling, Claim, Layout
 from ...cases.model import Case
 from ...cases.operations import OPERATIONS, Options, Reduction, TargetKind
 from ..answers import one_line
+from .callables import backward_needs
 from .calling import bound, gradient_of
 from .extent import Extent
 from .more_axes import stances_of
 from .parameters import FLAGS, OPTIONS, SPELLINGS
 from .plain_question import REDUCTIONS, Array, Asker, Guess, Reply, exact_value, reduced
+from .siblings import siblings_of, what_it_takes
 from .signature import Reading, read
 from .taken import Candidate, Failed, Left, Taken
 from .tracebacks import own_traceback
 
-# A name does not always say whether a loss takes logits or probabilities.
-SIBLINGS = {
-    "cross_entropy": "cross_entropy_probs",
-    "cross_entropy_probs": "cross_entropy",
-    "binary_cross_entropy_with_logits": "binary_cross_entropy",
-    "binary_cross_entropy": "binary_cross_entropy_with_logits",
-}
 _SAME = 0.03  # the logarithm of a ratio that roundings explain
 _SCALARS: tuple[Reduction, ...] = ("mean", "sum")
 _MORE_ROWS = 16  # times as many
@@ -69,12 +64,10 @@ class _Learner:
     def __init__(self, candidate: Candidate, backend: Backend, reading: Reading) -> None:
         self._candidate, self._backend, self._reading = candidate, backend, reading
         self._readings = {candidate.operation: reading}
-        if not candidate.declaration.operation and candidate.operation in SIBLINGS:
-            other = SIBLINGS[candidate.operation]
+        for other in siblings_of(candidate, reading):
             self._readings[other] = read(replace(candidate, operation=other))
-            is_of_logits = OPERATIONS[other].domain == "logits"
-            if reading.prefers_logits is is_of_logits:
-                self._readings = dict(reversed(self._readings.items()))
+        if reading.prefers_logits is (OPERATIONS[candidate.operation].domain != "logits"):
+            self._readings = dict(reversed(self._readings.items()))
         allowed = candidate.declaration.limits.dtypes or set(backend.description.dtypes)
         usual = ("float32", "float64", "bfloat16", "float16")
         dtype = next(it for it in usual if it in allowed)
@@ -87,6 +80,8 @@ class _Learner:
         guess, reply = self._guessed()
         self._reading = self._readings[guess.operation]
         self._remarks[:0] = self._reading.remarks
+        if needed := " and ".join(backward_needs(self._candidate.function)):
+            self._remarks.append(f"its backward needs {needed}: only its value is judged")
         self._limits = replace(self._limits, clip=self._limits.clip or self._reading.clip)
         if reply.error is not None:
             guess, reply = self._with_numbers(guess, reply)
@@ -95,7 +90,7 @@ class _Learner:
         guess = self._with_returns(guess, reply)
         guess = self._with_forwarded(guess)
         guess = self._with_reduction(guess)
-        extent = Extent(self._asker, self._limits, self._candidate.declaration.targets)
+        extent = Extent(self._asker, self._limits, self._declared(guess.operation))
         guess, targets, limits = extent.of(guess)
         limits = replace(limits, fixed=guess.fixed, required=self._reading.required)
         claim = Claim(
@@ -129,12 +124,13 @@ class _Learner:
     def _with_numbers(self, guess: Guess, reply: Reply) -> tuple[Guess, Reply]:
         """Return the guess with numbers in place of None, where its own default is an error."""
         words = [it for it in guess.calling.spelling if it[2] is None]
-        others = tuple(it for it in guess.calling.spelling if it[2] is not None)
         if not words or reply.error is None:
             return guess, reply
-        numbers = replace(guess, calling=replace(guess.calling, spelling=others))
-        again = self._asker.ask(numbers)
+        before = self._readings
+        self._readings = {name: _without_words(it) for name, it in before.items()}
+        numbers, again = self._guessed()
         if again.error is not None:
+            self._readings = before
             return guess, reply
         names = dict(guess.calling.options)
         for option, number, _ in words:
@@ -153,6 +149,7 @@ class _Learner:
         found = self._likeliest(self._tried(self._asker), self._asker)
         if not self._is_a_loss(*found, self._asker):
             found = self._with_more_axes(found)
+        found = self._of_logits(*found)
         self._say(found[0])
         return found
 
@@ -202,6 +199,19 @@ class _Learner:
         self._remarks.append(stance.remark)
         return guess, reply
 
+    def _of_logits(self, guess: Guess, reply: Reply) -> tuple[Guess, Reply]:
+        """Return the guess of a cross-entropy for a loss of log-probabilities that takes logits.
+
+        The softmax of log-probabilities changes nothing, so that only logits tell the two apart.
+        """
+        if not reply.is_near or guess.operation != "nll_loss":
+            return guess, reply
+        if "cross_entropy" not in self._readings:
+            return guess, reply
+        other = replace(guess, operation="cross_entropy")
+        again = self._asker.ask(other)
+        return (other, again) if again.is_near else (guess, reply)
+
     def _guesses(self) -> Iterator[Guess]:
         for operation, reading in self._readings.items():
             if reading.lacks:
@@ -232,16 +242,20 @@ class _Learner:
                 yield replace(calling, options=(("axis", name),))
 
     def _kinds(self, operation: str) -> list[TargetKind | None]:
-        contract, declared = OPERATIONS[operation], self._candidate.declaration.targets
+        contract, declared = OPERATIONS[operation], self._declared(operation)
         if not contract.is_loss:
             return [None]
         return [it for it in contract.targets if declared is None or it in declared]
 
+    def _declared(self, operation: str) -> frozenset[TargetKind] | None:
+        """Return the kinds of target that are said, if an operation has one of them."""
+        said = self._candidate.declaration.targets
+        return said if said and said & set(OPERATIONS[operation].targets) else None
+
     def _say(self, guess: Guess) -> None:
         """Say what was found out that the names did not say."""
         if guess.operation != self._candidate.operation:
-            domain = OPERATIONS[guess.operation].domain
-            self._remarks.append(f"it takes {'logits' if domain == 'logits' else 'probabilities'}")
+            self._remarks.append(what_it_takes(guess.operation, self._candidate.operation))
         is_first = guess.calling.arguments[0][0] == "target"
         if guess.calling.shifts:
             self._remarks.append("it compares each row of scores with the label of the next one")
@@ -326,6 +340,12 @@ class _Learner:
         lacks = (*self._limits.lacks, ("reduction", reduction))
         self._limits = replace(self._limits, lacks=lacks)
         return guess
+
+
+def _without_words(reading: Reading) -> Reading:
+    """Return a reading without the function's own word for doing nothing, None."""
+    spelling = tuple(it for it in reading.calling.spelling if it[2] is not None)
+    return replace(reading, calling=replace(reading.calling, spelling=spelling))
 
 
 def _swapped(calling: Calling) -> Calling:

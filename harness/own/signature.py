@@ -9,7 +9,14 @@ from typing import Any
 
 from ...backends.claim import Calling, Fixed
 from ...cases.operations import OPERATIONS, Operation, Options
-from .callables import called_of, kind_of, method_of, named_in, parameters_in, place_in
+from .callables import (
+    called_of,
+    kind_of,
+    method_of,
+    named_in,
+    parameters_in,
+    place_in,
+)
 from .made_with import ARRAYS, attributes, bound_keywords, is_array, is_plain
 from .parameters import (
     CLASSES,
@@ -45,6 +52,7 @@ class Reading:
         may_swap: whether the names do not say which of the two arrays comes first.
         is_silent: whether it does not say its parameters.
         clip: the default of its parameter for the ε that keeps logarithms finite; 0 for none.
+        values: the name of its first argument's parameter; empty if it does not say it.
     """
 
     calling: Calling
@@ -58,6 +66,7 @@ class Reading:
     may_swap: bool = False
     is_silent: bool = False
     clip: float = 0.0
+    values: str = ""
 
 
 @dataclass
@@ -353,6 +362,7 @@ def _reading(
         forwards,
         may_swap,
         clip=reader.clip,
+        values=reader.arrays["values"].name if "values" in reader.arrays else "",
     )
 
 

@@ -67,7 +67,7 @@ def introduce(
             name: operation
             for name, operation in found.operations.items()
             if only in ("", name)
-            and (not operations or {operation, SIBLINGS.get(operation)} & set(operations))
+            and (not operations or {operation, *SIBLINGS.get(operation, ())} & set(operations))
         }
         for name, operation in wanted.items():
             result = caller.call(LearnRequest(name), limits.seconds)

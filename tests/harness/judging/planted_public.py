@@ -307,6 +307,13 @@ plant_ignored("class 0", 0)
 plant_ignored("their label counted from the end", -1)
 
 
+plant(
+    "−log Σ q·p, where −Σ q·log p is due: the two are one for one-hot targets only",
+    "cross_entropy/soft.soft/float32/4x10/normal/reduction=none/0",
+    lambda it: -np.log((softmax(logits(it)) * np.asarray(it.target, np.float64)).sum(1)),
+)
+
+
 # --- what comes in ---------------------------------------------------------------------------
 
 

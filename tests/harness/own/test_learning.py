@@ -71,6 +71,21 @@ def test_where_its_own_default_is_an_error_a_number_is_passed(numpy: Backend) ->
     assert any("smooth_factor=None raises TypeError" in it for it in found.remarks)
 
 
+def test_an_error_of_its_own_default_hides_neither_axes_nor_what_it_takes(numpy: Backend) -> None:
+    def loss(log_probs: Any, labels: Any, pad_id: Any = None) -> Any:
+        if pad_id is None:
+            raise ValueError("pad_id is None")
+        rows, steps, _ = log_probs.shape
+        picked = log_probs[np.arange(rows)[:, None], np.arange(steps), labels]
+        return -(picked * (labels != pad_id)).sum() / (labels != pad_id).sum()
+
+    found = taken(loss, "cross_entropy", numpy, targets=frozenset({"index"}))
+
+    assert found.implementation.claim.operation == "nll_loss"
+    assert found.implementation.claim.limits.ranks == {3}
+    assert any("pad_id=None raises ValueError" in it for it in found.remarks)
+
+
 def test_of_more_rows_the_sum_of_a_wrong_loss_grows_and_its_mean_does_not(numpy: Backend) -> None:
     wrong = [
         ("mean", lambda x, t: 4 * losses(x, t).mean()),  # the sum of the four rows of most cases
@@ -178,6 +193,37 @@ def test_a_class_with_forward_and_backward_is_value_and_gradient(numpy: Backend)
     (gradient,) = made.vjp(np.float64(1), LOGITS, LABELS)
     assert gradient.shape == LOGITS.shape
     assert np.allclose(gradient.sum(1), 0)
+
+
+def test_a_layer_that_keeps_what_it_makes_need_not_return_it(numpy: Backend) -> None:
+    class Softmax:
+        def forward(self, inputs: Any) -> None:
+            self.output = np.exp(log_softmax(inputs))
+
+        def backward(self, dvalues: Any) -> None:
+            inner = (self.output * dvalues).sum(1, keepdims=True)
+            self.dinputs = self.output * (dvalues - inner)
+
+    made = taken(Softmax, "softmax", numpy).implementation
+
+    assert np.allclose(made.function(LOGITS).sum(1), 1)
+    assert made.vjp is not None
+    (gradient,) = made.vjp(np.ones_like(LOGITS), LOGITS)
+    assert np.allclose(gradient, 0)
+
+
+def test_a_backward_that_needs_more_than_what_comes_in_is_not_judged(numpy: Backend) -> None:
+    class Loss:
+        def forward(self, y_pred: Any, y_true: Any) -> Any:
+            return -np.log((y_pred * y_true).sum(1))
+
+        def backward(self, dvalues: Any, y_true: Any) -> None:
+            self.dinputs = -y_true / dvalues / len(dvalues)
+
+    found = taken(Loss, "cross_entropy_probs", numpy)
+
+    assert found.implementation.vjp is None
+    assert "its backward needs dvalues and y_true: only its value is judged" in found.remarks
 
 
 def test_options_are_known_by_their_other_names(numpy: Backend) -> None:
@@ -700,6 +746,24 @@ def test_beside_the_weights_of_classes_a_weight_is_that_of_rows(numpy: Backend) 
 
     assert dict(found.implementation.calling.options) == {"weight": "class_weight"}
     assert "left alone: weight=None" in found.remarks
+
+
+def test_weights_that_are_one_for_each_row_are_left_alone(numpy: Backend) -> None:
+    def loss(logits: Any, labels: Any, weights: Any = None) -> Any:
+        weights = 1.0 if weights is None else weights
+        return (losses(logits, labels) * weights).mean()
+
+    def of_classes(logits: Any, labels: Any, class_weights: Any = None) -> Any:
+        return loss(logits, labels, class_weights)
+
+    found = taken(loss, "cross_entropy", numpy)
+    accused = taken(of_classes, "cross_entropy", numpy)
+
+    assert not found.implementation.claim.options
+    assert "left alone: weights, which has a weight for each row, and not each class" in (
+        found.remarks
+    )
+    assert accused.implementation.claim.options == {"weight"}
 
 
 def test_a_loss_that_shifts_its_labels_is_given_one_row_more(numpy: Backend) -> None:
