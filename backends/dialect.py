@@ -130,6 +130,16 @@ class ScriptDialect(ABC):
             device: `cpu` or `gpu`.
         """
 
+    def moved(self, array: str, source: int, to: int) -> str:
+        """Return the expression of an array with one of its axes in another place.
+
+        Args:
+            array: the expression of the array.
+            source: the axis.
+            to: its new place.
+        """
+        return f"{self.prefix}.moveaxis({array}, {source}, {to})"
+
     # --- calls
 
     def names_cotangent(self, call: ScriptCall) -> bool:

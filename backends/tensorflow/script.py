@@ -36,6 +36,9 @@ class TensorflowDialect(ScriptDialect):
     def converted(self, array: str, dtype: str, device: str) -> str:
         return f"tf.cast(tf.constant({array}), {dtype})"
 
+    def moved(self, array: str, source: int, to: int) -> str:
+        return f"tf.experimental.numpy.moveaxis({array}, {source}, {to})"
+
     def call_lines(self, call: ScriptCall) -> list[str]:
         compiled = f"tf.function(run, autograph=False, jit_compile={call.mode == 'xla'})"
         if not call.wrt:

@@ -1,6 +1,7 @@
 """Come here for users' own functions: how they are found, declared, called, learnt and asked."""
 
 from .alike import alike, askable
+from .calling import KEPT
 from .declaration import Declaration, Declared, Implements, declaration_of, implements
 from .definitions import define_from, defines
 from .finding import found_in
@@ -16,6 +17,7 @@ from .siblings import SIBLINGS
 from .taken import Candidate, Failed, Left, Taken
 
 __all__ = [
+    "KEPT",
     "NAMES",
     "PARAMETERS",
     "SIBLINGS",

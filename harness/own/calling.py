@@ -15,6 +15,7 @@ Arrays = tuple[Any, ...]
 _ARRAYS = ("weight", "pos_weight", "linear_bias")
 # Where an object keeps what its `forward` and its `backward` have made and do not return.
 _OUTPUT, _GRADIENT = ("output", "out"), ("dinputs", "dinput", "dx")
+KEPT = (*_GRADIENT, *_OUTPUT)
 
 
 def bound(function: Callable[..., Any], calling: Calling, backend: Backend) -> Callable[..., Any]:

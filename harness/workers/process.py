@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ...backends import EAGER, FRAMEWORKS, load_backend
+from ...backends import EAGER, FRAMEWORKS, dialect_of, load_backend
 from ...backends.base import ARGUMENTS, POSITIONAL, Backend, Call, call_for
 from ...errors import LossdiffError
 from ..answers import Observation, one_line
@@ -56,7 +56,7 @@ from .other_calls import with_other_calls
 from .probe import probe
 from .source_text import Source, loaded, module_and_name, source_of
 from .users import UsersFunctions
-from .users_source import users_source
+from .users_source import users_source, with_classes
 from .wire import BatchReply, Raised, Reply, encode, pack, pack_observation
 
 
@@ -191,7 +191,8 @@ class WorkerProcess:
                 implementation.calling,
                 {name: names[name] for name in call.arguments},
                 dict(call.options),
-                axes=len(case.shape),
+                dialect_of(backend.framework),
+                with_classes=with_classes(implementation.calling, case),
                 wants_gradient=needs_gradient,
             )
         modules = loaded(backend.module_names())

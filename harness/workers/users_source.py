@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...backends.base import POSITIONAL
 from ...backends.claim import Calling
+from ...backends.dialect import ScriptDialect
+from ...cases.model import Case
 from ...cases.operations import DEFAULTS
 from ...errors import SourceError
-from ..own import Candidate, folder_of
+from ..own import KEPT, Candidate, folder_of
 from .source_text import Source, source_of, source_of_expressions
 
 _ARRAYS = ("weight", "pos_weight", "linear_bias")
@@ -41,12 +44,16 @@ class CallText:
             return f"{callee}({', '.join(_keywords(self.settings))})({', '.join(arrays)})"
         return f"{callee}({', '.join([*arrays, *_keywords(self.settings)])})"
 
-    def of_object(self, callee: str) -> tuple[str, str]:
+    def of_object(self, callee: str, function: Any) -> tuple[str, str]:
         """Return the expressions of `forward`, and of `backward` after it, of one object."""
         made = f"{callee}({', '.join(_keywords(self.settings))})"
         arrays = ", ".join([*self.positional, *_keywords(self.named)])
         forward = f"(made := {made}).forward({arrays})"
-        return f"{made}.forward({arrays})", f"({forward}, (made.backward(cotangent),))[1]"
+        value, gradient = (kept_in(getattr(function, it)) for it in ("forward", "backward"))
+        shown = f"({forward}, made.{value})[1]" if value else f"{made}.forward({arrays})"
+        if gradient:
+            return shown, f"({forward}, made.backward(cotangent), (made.{gradient},))[2]"
+        return shown, f"({forward}, (made.backward(cotangent),))[1]"
 
 
 def users_source(
@@ -54,8 +61,9 @@ def users_source(
     calling: Calling,
     arrays: Mapping[str, str],
     options: Mapping[str, Any],
+    dialect: ScriptDialect,
     *,
-    axes: int,
+    with_classes: Collection[str] = (),
     wants_gradient: bool,
 ) -> Source:
     """Return the program text of a user's function and of a call of it.
@@ -65,28 +73,62 @@ def users_source(
         calling: how it is called.
         arrays: the names of the arrays that are given, by the argument of the contract.
         options: the options that differ from their defaults.
-        axes: the number of axes of the first argument.
+        dialect: how scripts for its framework are written.
+        with_classes: the arguments whose classes are moved to the last axis for it.
         wants_gradient: whether a gradient that is written by hand is called, too.
 
     Raises:
-        SourceError: the text cannot be read, or the function has the classes at the end, or
-            shifts its labels.
+        SourceError: the text cannot be read, or the function shifts its labels.
     """
     module, expression = candidate.module, candidate.expression
     if module is None:
         raise SourceError(f"the source of {candidate.name} cannot be found")
     if calling.shifts:
         raise SourceError(f"{candidate.name} shifts its labels: no script shows it")
-    if calling.layout == "classes_last" and axes > _ROWS:
-        raise SourceError(f"{candidate.name} has the classes on the last axis: no script shows it")
+    names = set(arrays.values())
+    arrays = {
+        role: dialect.moved(name, 1, -1) if role in with_classes else name
+        for role, name in arrays.items()
+    }
     text = _text_of(candidate, calling, arrays, options)
-    if not (wants_gradient and candidate.vjp) and _is_plain(expression, calling):
+    is_by_hand = wants_gradient and candidate.vjp
+    if not (is_by_hand or with_classes) and _is_plain(expression, calling):
         named = {**text.named, **text.settings}
         return _with_folders(source_of(module, expression, text.positional, named))
-    value, gradient = _expressions(text, candidate, calling, arrays, options)
+
+    def moved_back(gradient: str) -> str:
+        return dialect.moved(gradient, -1, 1) if with_classes else gradient
+
+    value, gradient = _expressions(text, candidate, calling, arrays, options, moved_back)
     gradient = gradient if wants_gradient else ""
-    found = source_of_expressions(module, value, gradient, set(arrays.values()))
-    return _with_folders(found)
+    if gradient and with_classes and calling.returns != "value_and_gradient":
+        gradient = f"tuple({moved_back('part')} for part in {gradient})"
+    return _with_folders(source_of_expressions(module, value, gradient, {*names, "part"}))
+
+
+def with_classes(calling: Calling, case: Case) -> tuple[str, ...]:
+    """Return the arguments whose classes have another axis in a function than in the contract.
+
+    Args:
+        calling: how the function is called.
+        case: the question.
+    """
+    if calling.layout != "classes_last" or len(case.shape) <= _ROWS:
+        return ()
+    return ("values",) if case.target_kind == "index" else ("values", "target")
+
+
+def kept_in(method: Any) -> str:
+    """Return the attribute in which a method keeps what it makes; empty if it returns it."""
+    try:
+        text = textwrap.dedent(inspect.getsource(method))
+    except (OSError, TypeError):
+        return ""
+    nodes = list(ast.walk(ast.parse(text)))
+    if any(isinstance(it, ast.Return) and it.value is not None for it in nodes):
+        return ""
+    stored = {it.attr for it in nodes if isinstance(it, ast.Attribute)}
+    return next((name for name in KEPT if name in stored), "")
 
 
 def _with_folders(source: Source) -> Source:
@@ -115,16 +157,19 @@ def _expressions(
     calling: Calling,
     arrays: Mapping[str, str],
     options: Mapping[str, Any],
+    moved_back: Callable[[str], str],
 ) -> tuple[str, str]:
     """Return the expressions of the value, and of the gradients that are written by hand."""
     callee = candidate.expression
     if calling.returns == "forward_backward":
-        return text.of_object(callee)
+        return text.of_object(callee, candidate.function)
     value = text.of(callee, calling)
     if calling.returns == "value_and_gradient":
         if "linear_weight" in arrays:
             return f"{value}[0]", f"tuple(cotangent * part for part in {value}[1:])"
-        return f"{value}[0]", f"(cotangent * {value}[1],)"
+        # The gradient of a loss each has a cotangent for each row; the classes are on axis 1.
+        seed = "cotangent[:, None]" if options.get("reduction") == "none" else "cotangent"
+        return f"{value}[0]", f"({seed} * {moved_back(f'{value}[1]')},)"
     if candidate.vjp is None:
         return value, ""
     settings = {name: repr(it) for name, it in options.items() if name not in _ARRAYS}
