@@ -8,6 +8,7 @@ function follows are causes too, and no findings. Nothing here is about a termin
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from .cause_names import (
 from .survey import dtype_order
 
 _SHARE = 0.1  # of a function's findings, which a named cause explains to come before all others
+_LARGE = 0.125  # of a number, which is more than digits that nobody misses
 _SAYING = ("mutates", "spoils")  # verdicts that say by themselves what is wrong
 CauseKind = Literal["finding", "settled", "explained", "convention", "unclaimed"]
 _ORDER: tuple[CauseKind, ...] = ("finding", "settled", "explained", "convention", "unclaimed")
@@ -319,8 +321,30 @@ def _cause(
         tuple(verdicts),
         tuple(sorted({row.shared for row in rows if row.shared})),
         len(rows),
-        min(rows, key=lambda row: (row.verdict == "accepted", plainness(row))),
+        _shown(kind, rows),
     )
+
+
+def _shown(kind: CauseKind, rows: Sequence[VerdictRow]) -> VerdictRow:
+    """Return the row by which a cause is shown: the plainest one.
+
+    Where lost digits explain a large part of a number, it is the one that lost the most: the bound
+    of a long sum in 16 bits is so wide that a number may be half the right one.
+    """
+    worst = max(rows, key=_lost)
+    if kind == "explained" and _lost(worst) > _LARGE:
+        return worst
+    return min(rows, key=lambda row: (row.verdict == "accepted", plainness(row)))
+
+
+def _lost(row: VerdictRow) -> float:
+    """Return the part of the right number by which the given one differs; 0 where it is no part."""
+    try:
+        right, given = float(row.exact), float(row.got)
+    except ValueError:
+        return 0.0
+    part = abs(given - right) / abs(right) if right else 0.0
+    return part if math.isfinite(part) else 0.0
 
 
 def _confined(what: str, rows: Sequence[VerdictRow], mine: _Members) -> str:

@@ -101,6 +101,14 @@ def test_a_factor_on_top_of_a_mistake_holds_for_zeros_as_well() -> None:
     ]
 
 
+def test_what_lost_half_a_number_in_16_bits_is_shown_by_it() -> None:
+    little = rows(3, verdict="narrow", dtype="bfloat16", exact="1.0", got="1.01")
+    half = rows(1, verdict="narrow", dtype="bfloat16", exact="1.0", got="0.5", start=9)
+
+    assert causes([*little, *half])[0].plainest == half[0]
+    assert causes(little)[0].plainest == little[0]
+
+
 def test_factors_that_differ_are_one_cause_with_the_most_frequent_first() -> None:
     given = [*wrong(4, "6.4 times too large"), *wrong(9, "4.8 times too large", start=4),
              *wrong(1, "3.2 times too large", start=13)]  # fmt: skip
