@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from ..harness.judging import MEANINGS, NAN_OF_IGNORED, OR
 from ..harness.runfile import VerdictRow
 from ..harness.verdicts import CONVENTION, UNWANTED, kind_of
-from .factors import by_one_factor
+from .factors import by_one_factor, is_factor
 
 NOT_IMPLEMENTED = "NotImplementedError"
 SECOND = "hvp_logits"  # the quantity that tells a second derivative
@@ -72,12 +72,13 @@ def by_mistake(
         left = [row for row in left if best not in names[id(row)]]
     for name in list(named):
         # What is 0 stays so, however many times too large it is.
-        larger = next((it for it in named if it.startswith(f"{name}, ")), "")
+        scaled = (it for it in named if it.startswith(f"{name}, ") and is_factor(it))
+        larger = next(scaled, "")
         if larger:
             named[larger] += named.pop(name)
     joined = by_one_factor(named, left)
-    told = {id(row) for rows in joined.values() for row in rows}
-    return joined, [row for row in rows if id(row) not in told]
+    found = {id(row) for members in joined.values() for row in members}
+    return joined, [row for row in rows if id(row) not in found]
 
 
 def _is_sure(row: VerdictRow) -> bool:

@@ -45,6 +45,15 @@ def by_one_factor(
     return made
 
 
+def is_factor(name: str) -> bool:
+    """Return whether a name is a constant factor, alone or on top of a mistake.
+
+    >>> is_factor("weight is not applied, 10 times too large"), is_factor("the sign is wrong")
+    (True, False)
+    """
+    return _FACTOR.fullmatch(name) is not None
+
+
 def _told(row: VerdictRow, named: Mapping[str, list[VerdictRow]]) -> str:
     """Return the factor of a finding, if other findings have one like it; empty for none."""
     kind = _kind(row.looks_like)

@@ -94,6 +94,14 @@ def log_softmax_of_log_probabilities() -> Steps:
     return changed(log_p=lambda problem, x, _p, _d: _log_softmax(problem, x))
 
 
+@OF_SOFTMAX.mistake(
+    "logits are taken for log-probabilities: their softmax is missing",
+    lambda case: case.operation in ("cross_entropy", "linear_cross_entropy"),
+)
+def softmax_missing() -> Steps:
+    return changed(log_p=lambda _problem, x, _p, _difference: x)
+
+
 @OF_SOFTMAX.mistake("the logarithm is missing", of_logarithms)
 def logarithm_missing() -> Steps:
     return changed(

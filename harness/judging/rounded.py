@@ -21,7 +21,7 @@ _INSIDE = {
     "float64": ("float32", "bfloat16", "float16"),
     "float32": ("bfloat16", "float16"),
 }
-_AMPLE, _LEAST_OFF = 4.0, 2.0**-8
+_AMPLE, _LEAST_OFF = 4.0, 2.0**-5
 _LOGARITHMS = {
     "log_softmax": "the logarithm of a rounded softmax",
     "cross_entropy": "the logarithm of a rounded softmax",

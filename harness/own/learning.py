@@ -247,7 +247,7 @@ class _Learner:
             return [None]
         return [it for it in contract.targets if declared is None or it in declared]
 
-    def _declared(self, operation: str) -> frozenset[TargetKind] | None:
+    def _declared(self, operation: str) -> frozenset[str] | None:
         """Return the kinds of target that are said, if an operation has one of them."""
         said = self._candidate.declaration.targets
         return said if said and said & set(OPERATIONS[operation].targets) else None

@@ -101,6 +101,14 @@ def test_a_factor_on_top_of_a_mistake_holds_for_zeros_as_well() -> None:
     ]
 
 
+def test_two_mistakes_at_once_are_not_the_cause_of_one_of_them() -> None:
+    both = f"{SIGN}, and the incoming gradient is ignored"
+
+    assert [it.what for it in causes([*wrong(4, both), *wrong(3, SIGN, start=4)])] == [
+        f"looks like: {both}", f"looks like: {SIGN}",
+    ]  # fmt: skip
+
+
 def test_what_lost_half_a_number_in_16_bits_is_shown_by_it() -> None:
     little = rows(3, verdict="narrow", dtype="bfloat16", exact="1.0", got="1.01")
     half = rows(1, verdict="narrow", dtype="bfloat16", exact="1.0", got="0.5", start=9)

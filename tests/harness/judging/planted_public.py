@@ -314,6 +314,13 @@ plant(
 )
 
 
+plant(
+    "logits are taken for log-probabilities: their softmax is missing",
+    EACH,
+    lambda it: -(logits(it) * one_hot(it)).sum(1),
+)
+
+
 # --- what comes in ---------------------------------------------------------------------------
 
 
