@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...backends.claim import Calling, Fixed
+from ...cases.checked import shown
 from ...cases.operations import OPERATIONS, Operation, Options
 from .callables import (
     called_of,
@@ -247,7 +248,7 @@ class _Reader:
                 what = f"{parameter.name}={parameter.default!r} is taken for the ε"
                 self.remarks.append(f"{what} that it clips probabilities to")
             else:
-                alone.append(f"{parameter.name}={parameter.default!r}")
+                alone.append(f"{parameter.name}={shown(parameter.default)}")
         if alone:
             self.remarks.append(f"left alone: {', '.join(alone)}")
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..backends.base import result_shape
 from ..cases.casefile import digest_of, target_family_of
+from ..cases.checked import shown
 from ..cases.model import Case, Inputs
 from ..cases.operations import (
     LANGUAGE_MODELS,
@@ -262,7 +263,7 @@ def _shaped(
 
 def _axis(given: object, axes: int) -> int:
     if type(given) is not int or not -axes <= given < axes:
-        raise ArgumentValueError(f"axis is {given!r}; allowed: {-axes} to {axes - 1}")
+        raise ArgumentValueError(f"axis is {shown(given)}; allowed: {-axes} to {axes - 1}")
     return given % axes
 
 
@@ -294,12 +295,12 @@ def _checked(name: str, value: Any, axes: int) -> Any:
     if name == "reduction":
         return named("reduction", value, ("none", "mean", "sum"))
     if type(value) not in _NUMBERS.get(name, (int, float)):
-        raise ArgumentTypeError(f"{name} is {value!r}; it must be a number")
+        raise ArgumentTypeError(f"{name} is {shown(value)}; it must be a number")
     if name == "label_smoothing" and not 0 <= value <= 1:
-        raise ArgumentValueError(f"label_smoothing is {value!r}; allowed: 0 to 1")
+        raise ArgumentValueError(f"label_smoothing is {shown(value)}; allowed: 0 to 1")
     if name in LANGUAGE_MODELS and not _is_possible(name, value):
         allowed = "0 or more" if name == "z_loss" else "numbers above 0"
-        raise ArgumentValueError(f"{name} is {value!r}; allowed: {allowed}")
+        raise ArgumentValueError(f"{name} is {shown(value)}; allowed: {allowed}")
     return value if name == "ignore_index" else float(value)
 
 

@@ -89,7 +89,7 @@ class Question:
         __tracebackhide__ = True
         named("framework", self.framework, FRAMEWORKS)
         case = self.case
-        backend, taken = _learnt(function, self)
+        backend, taken = _learnt(function, self)  # which looks at what is declared
         key = case.operation, self.framework, repr(self.declared)
         note(key, taken.implementation.name, self.id)
         if reason := taken.implementation.unsupported(case):
@@ -171,11 +171,11 @@ _LEARNT: dict[tuple[int, str, str, str], tuple[Callable[..., Any], Backend, Take
 def _learnt(function: Callable[..., Any], question: Question) -> tuple[Backend, Taken]:
     """Return what a function was taken for, which is learnt with its first question."""
     operation = question.case.operation
+    declaration = declaration_of(operation, **_pairs(question.declared))
     key = id(function), question.framework, operation, repr(question.declared)
     if key not in _LEARNT:
         backend = backend_of(question.framework)
         with backend.as_guest():
-            declaration = declaration_of(operation, **_pairs(question.declared))
             taken = taken_from(function, declaration, backend)
         _LEARNT[key] = function, backend, taken  # a function that is kept has an id of its own
     return _LEARNT[key][1:]

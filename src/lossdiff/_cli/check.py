@@ -21,6 +21,7 @@ from .execution import conclude, execute, opened, show_causes
 from .names import Name, Names, Shard
 from .numbers import SEED, Whole
 from .options import dry_run_option, is_complete, output_option, plan_of, selection_options
+from .output import InputPath
 from .own_functions import met
 from .status import Status
 from .summaries import Summaries, summary_options
@@ -41,7 +42,7 @@ from .summaries import Summaries, summary_options
     "case_files",
     multiple=True,
     metavar="FILE.npz",
-    type=click.Path(path_type=Path),
+    type=InputPath(),
     help="Ask a case of your own, too.",
 )
 @click.option(
@@ -84,7 +85,7 @@ from .summaries import Summaries, summary_options
     "expected_file",
     default=None,
     metavar="FILE.toml",
-    type=click.Path(path_type=Path),
+    type=InputPath(),
     help="Findings of your own functions that are expected; by default those of lossdiff.toml or "
     "pyproject.toml, in this folder or above it.",
 )

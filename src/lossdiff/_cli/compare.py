@@ -9,7 +9,7 @@ import click
 
 from ..outputs import Kind, check_apart, check_output, write_output
 from .numbers import Finite
-from .output import OutputPath, console, echo, lines_of_words, width
+from .output import InputPath, OutputPath, console, echo, lines_of_words, width
 from .status import Status
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ _INDENT = " " * 4  # of a line's continuation
 
 
 @click.command("compare")
-@click.argument(
-    "paths", nargs=-1, required=True, metavar="BASE NEW...", type=click.Path(path_type=Path)
-)
+@click.argument("paths", nargs=-1, required=True, metavar="BASE NEW...", type=InputPath())
 @click.option(
     "--markdown",
     "text_file",

@@ -13,13 +13,11 @@ from ..harness.runfile import RunFile
 from ..outputs import is_same
 from .execution import conclude, opened
 from .options import output_option
-from .output import echo
+from .output import InputPath, echo
 
 
 @click.command("merge")
-@click.argument(
-    "runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=click.Path(path_type=Path)
-)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=InputPath())
 @output_option(None)
 def command(runs: tuple[Path, ...], output: Path | None) -> int:
     """Join runs of shards, frameworks, devices and machines into one."""

@@ -22,6 +22,7 @@ from .numbers import TIME_LIMIT, Finite, Whole
 from .output import OutputPath
 
 MODES = tuple(dict.fromkeys(mode for item in FRAMEWORKS.values() for mode in item.mode_names))
+_LONGEST = 4096  # characters of a place
 C = TypeVar("C", bound=Callable[..., Any])
 
 
@@ -34,7 +35,7 @@ class Implementations(OwnType):
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
         framework, equals, place = value.partition("=")
-        if not equals or not place:
+        if not equals or not place or len(place) > _LONGEST:
             self.fail(f"{given(value)} is not FRAMEWORK=FILE, such as torch=mine.py", param, ctx)
         if framework not in FRAMEWORKS:
             self.fail(unknown("framework", framework, FRAMEWORKS), param, ctx)

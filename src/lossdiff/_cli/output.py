@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
 from ..outputs import Kind, is_file, shown, write_output
 from ..printing import printable
-from .names import OwnType
+from .names import OwnType, given
 
 WIDTH, LEAST_WIDTH = 80, 40  # columns: those of a log, and the fewest that lines are made for
+_LONGEST = 4096  # bytes of a path
 _CHUNK = 500  # lines that are written together
 
 
@@ -103,6 +105,39 @@ def note(line: str) -> None:
         echo(line, err=True)
 
 
+class InputPath(OwnType):
+    """The type of a parameter that names a file to be read."""
+
+    name = "file"
+
+    def convert(
+        self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        name = os.fspath(value)
+        if not _can_be_a_name(name):
+            what = (param.metavar or param.opts[0]).rstrip(".") if param else "an input"
+            if isinstance(param, click.Option):
+                what = param.opts[0]
+            self.fail(f"{what} needs the name of a file, was given {given(name)}", param, ctx)
+        return Path(name)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Let the shell complete the name of a file."""
+        del ctx, param
+        return [CompletionItem(incomplete, type="file")]
+
+
+def _can_be_a_name(name: str) -> bool:
+    """Return whether a path can be that of a file, on any system that lossdiff runs on."""
+    try:
+        encoded = os.fsencode(name)
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return False
+    return 0 < len(encoded) <= _LONGEST and b"\0" not in encoded
+
+
 class OutputPath(OwnType):
     """The type of a parameter that names a file to be written."""
 
@@ -113,8 +148,8 @@ class OutputPath(OwnType):
     ) -> Path:
         name = os.fspath(value)
         option = param.opts[0] if param else "an output"
-        if not name or "\0" in name:
-            self.fail(f"{option} needs the name of a file, was given {name!r}", param, ctx)
+        if not _can_be_a_name(name):
+            self.fail(f"{option} needs the name of a file, was given {given(name)}", param, ctx)
         # A path would lose the end that tells a folder.
         if os.path.basename(name) in ("", os.curdir, os.pardir):  # noqa: PTH119
             self.fail(f"{option} {shown(name)} is a directory: name a file in it", param, ctx)

@@ -11,7 +11,7 @@ from ..harness.runfile import RunFile
 from ..outputs import Kind, check_apart, check_output, is_file, shown, write_output
 from .names import Name
 from .options import output_option
-from .output import note, print_path
+from .output import InputPath, note, print_path
 from .status import Status
 
 _FORMATS = {
@@ -22,9 +22,7 @@ _FORMATS = {
 
 
 @click.command("report")
-@click.argument(
-    "runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=click.Path(path_type=Path)
-)
+@click.argument("runs", nargs=-1, required=True, metavar="RUN.sqlite...", type=InputPath())
 @click.option(
     "--format",
     "style",

@@ -32,7 +32,7 @@ from .named_files import NamedFiles, differences
 from .names import unknown
 from .numbers import TIME_LIMIT, Finite
 from .options import output_option
-from .output import echo, note, write_or_print
+from .output import InputPath, echo, note, write_or_print
 from .selection import check_case
 from .status import Status
 
@@ -42,7 +42,7 @@ _NEAR = 3
 
 
 @click.command("repro")
-@click.argument("path", metavar="RUN.sqlite", type=click.Path(path_type=Path))
+@click.argument("path", metavar="RUN.sqlite", type=InputPath())
 @click.argument("case", metavar="CASE_ID")
 @click.option(
     "--impl",

@@ -16,7 +16,7 @@ from ..harness.runfile import RunFile, VerdictRow, WordView
 from ..harness.verdicts import VerdictKind
 from ..outputs import shown
 from .names import Name
-from .output import echo, echo_lines
+from .output import InputPath, echo, echo_lines
 from .selection import Selection, selecting_options, selection
 from .status import Status
 
@@ -34,7 +34,7 @@ _FINDINGS = [kind for kind in VerdictKind if kind.category == "finding"]
 
 
 @click.command("show")
-@click.argument("path", metavar="RUN.sqlite", type=click.Path(path_type=Path))
+@click.argument("path", metavar="RUN.sqlite", type=InputPath())
 @selecting_options
 @click.option("--all", "everything", is_flag=True, help="List every verdict, one by one.")
 @click.option(
