@@ -125,8 +125,9 @@ def near(given: object, allowed: Iterable[str]) -> str:
     >>> near("indx", ["index", "soft"])
     '; did you mean index?'
     """
-    is_name = isinstance(given, str) and len(given) <= _LONGEST_NAME
-    found = get_close_matches(given, allowed, 1) if is_name else []
+    if not isinstance(given, str) or len(given) > _LONGEST_NAME:
+        return ""
+    found = get_close_matches(given, allowed, 1)
     return f"; did you mean {found[0]}?" if found else ""
 
 

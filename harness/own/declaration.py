@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeGuard, TypeVar, get_args
 
 from ...backends.claim import NO_LIMITS, Layout, Limits
 from ...cases.checked import members, near, shown
@@ -246,7 +246,8 @@ def _check_limits(limits: Limits) -> None:
             raise DeclarationError(f"{name} is {shown(said)}; it must be True or False")
 
 
-def _is_whole(given: object) -> bool:
+def _is_whole(given: object) -> TypeGuard[int]:
+    """Return whether something is one whole number; neither an array nor a switch is."""
     return isinstance(given, Integral) and not isinstance(given, bool)
 
 
@@ -269,7 +270,7 @@ def _fixed(operation: str, option: str, value: object) -> None:
     if option == "reduction":
         _named("reduction", value, get_args(Reduction))
     elif option in _WHOLE:
-        if not isinstance(value, Integral) or not _is_whole(value) or abs(value) >= _MOST_WHOLE:
+        if not _is_whole(value) or not -_MOST_WHOLE <= value < _MOST_WHOLE:
             raise DeclarationError(f"{option} is {shown(value)}; it must be a whole number")
     elif option in _NUMBERS:
         if value is not None and not _is_number(value):

@@ -139,8 +139,8 @@ def test_a_verdict_is_selected_by_the_name_behind_its_colon(lossdiff: Any, tmp_p
     assert found("convention") == [both, "convention:bad_index_wraps"]
     assert found("raised") == []
     for name, said in (
-        ("convention:mean_over_row", "did you mean convention:mean_over_rows? "),
-        ("relation:", "did you mean relation:shift? "),
+        ("convention:mean_over_row", "did you mean convention:mean_over_rows"),
+        ("relation:", "did you mean relation:shift"),
         ("convntion:mean_over_rows", "unknown verdict 'convntion'; did you mean convention? "),
     ):
         assert said in lossdiff("show", "run.sqlite", "--verdict", name).error
