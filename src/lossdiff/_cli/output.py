@@ -114,11 +114,11 @@ class InputPath(OwnType):
         self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path:
         name = os.fspath(value)
-        if not _can_be_a_name(name):
+        if wrong := _wrong_with(name):
             what = (param.metavar or param.opts[0]).rstrip(".") if param else "an input"
             if isinstance(param, click.Option):
                 what = param.opts[0]
-            self.fail(f"{what} needs the name of a file, was given {given(name)}", param, ctx)
+            self.fail(f"{what} needs the name of a file, {wrong}", param, ctx)
         return Path(name)
 
     def shell_complete(
@@ -129,13 +129,15 @@ class InputPath(OwnType):
         return [CompletionItem(incomplete, type="file")]
 
 
-def _can_be_a_name(name: str) -> bool:
-    """Return whether a path can be that of a file, on any system that lossdiff runs on."""
+def _wrong_with(name: str) -> str:
+    """Return why no file can have a path, on any system that lossdiff runs on; empty if one can."""
     try:
         encoded = os.fsencode(name)
     except UnicodeEncodeError:  # half of a pair of surrogates
-        return False
-    return 0 < len(encoded) <= _LONGEST and b"\0" not in encoded
+        encoded = b""
+    if len(encoded) > _LONGEST:
+        return f"was given {given(name)}: File name too long"
+    return "" if encoded and b"\0" not in encoded else f"was given {given(name)}"
 
 
 class OutputPath(OwnType):
@@ -148,8 +150,8 @@ class OutputPath(OwnType):
     ) -> Path:
         name = os.fspath(value)
         option = param.opts[0] if param else "an output"
-        if not _can_be_a_name(name):
-            self.fail(f"{option} needs the name of a file, was given {given(name)}", param, ctx)
+        if wrong := _wrong_with(name):
+            self.fail(f"{option} needs the name of a file, {wrong}", param, ctx)
         # A path would lose the end that tells a folder.
         if os.path.basename(name) in ("", os.curdir, os.pardir):  # noqa: PTH119
             self.fail(f"{option} {shown(name)} is a directory: name a file in it", param, ctx)
