@@ -34,6 +34,8 @@ def cross_entropy_of_language_models(
     logit_scale=1.0, logit_softcap=None, z_loss=0.0, denominator=None,
 ):  # fmt: skip
     """Scaled and capped logits, a z-loss and an outside denominator, in float32 at least."""
+    if target.ndim != logits.ndim - 1:  # it would broadcast
+        raise ValueError(f"labels of shape {tuple(target.shape)}")
     counts = target != ignore_index
     # Before the softmax: a NaN in a row that does not count would spoil the z-loss.
     z = logits.to(torch.promote_types(logits.dtype, torch.float32))

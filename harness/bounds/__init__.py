@@ -9,6 +9,7 @@ from __future__ import annotations
 from .algorithms import LADDER, SOUND, Algorithm, Precision, ladder_of, precision_of
 from .bound import bound
 from .float64_terms import Arrays, counting_rows, float64_solution
+from .linear import carried
 
 __all__ = [
     "LADDER",
@@ -17,6 +18,7 @@ __all__ = [
     "Arrays",
     "Precision",
     "bound",
+    "carried",
     "counting_rows",
     "float64_solution",
     "ladder_of",

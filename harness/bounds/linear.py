@@ -54,6 +54,21 @@ def linear_bound(
     return np.asarray(passed.reshape(exact.shape) + exact * (q.u + q.s) + n * q.eta_a)
 
 
+def carried(case: Case, quantity: str) -> Floats:
+    """Return Σ abs(a) of what each gradient of a linear loss is a product with, by its columns.
+
+    What a step loses by an underflow is multiplied by that at most. A value has 1.
+
+    Args:
+        case: a question of a linear loss.
+        quantity: `value` or a gradient.
+    """
+    if quantity == "value":
+        return np.ones(())
+    total = _other(case, quantity).sum(axis=0)
+    return total[0] if quantity == "gradient_linear_bias" else total
+
+
 def _other(case: Case, quantity: str) -> Floats:
     """Return abs(a), the magnitudes of what g or its transpose is multiplied by."""
     inputs = case.inputs()

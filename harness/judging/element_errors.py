@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...cases.dtypes import Format
 from ..answers import HVP_LOGITS
-from ..bounds import SOUND, ladder_of
+from ..bounds import SOUND, carried, ladder_of
 from ..oracle import Exact, Floats, Solution, limited
 from ..verdicts import CONVENTION, NO_AGREED_ANSWER, VerdictKind
 from .conventions import undefined_answer
@@ -171,8 +171,12 @@ class ElementErrors:
             limit = solved.bound(solution, quantity, algorithm)
             rank[self.error <= limit.ravel()] = _RANK_OF_WORD[word]
         # A flushed zero counts before any algorithm: its error is the hardware's, not the form's.
-        below = _FLUSHED_BELOW.get(quantity, _FLUSHED_GRADIENT) * self.form.tiny
-        flushed = (self.got == 0) & (np.abs(self.exact.to_float()) < below)
+        below = np.full(
+            self.shape, _FLUSHED_BELOW.get(quantity, _FLUSHED_GRADIENT) * self.form.tiny
+        )
+        if solved.case.contract.is_linear:
+            below *= np.maximum(carried(solved.case, quantity), 1.0)
+        flushed = (self.got == 0) & (np.abs(self.exact.to_float()) < below.ravel())
         rank[flushed] = _RANK[VerdictKind.FLUSHED]
         return rank
 

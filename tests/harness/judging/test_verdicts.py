@@ -302,6 +302,23 @@ def test_a_number_below_twice_the_smallest_normal_one_may_be_flushed(steps: floa
     assert said(total(2.5 * FLOAT32.tiny), 0.0).word == "inaccurate"
 
 
+def test_what_is_flushed_before_a_matrix_product_is_as_large_as_that_makes_it() -> None:
+    """A product with hidden states of 77 makes 9e-37 of a gradient that is flushed."""
+    asked = question(
+        "linear_cross_entropy/index.some_ignored/float32/4x8x10/dominant/"
+        "weight=positive,reduction=sum,z_loss=0.5/0"
+    )
+    right = asked.solution.quantities["gradient_linear_weight"].to_float()
+    tiny = np.abs(right) < 1e-36
+    assert np.abs(right[tiny]).max() > 10 * FLOAT32.tiny
+
+    flushed = np.where(tiny, 0.0, right).astype(np.float32)
+    dropped = np.where(np.abs(right) < 1.0, 0.0, right).astype(np.float32)
+
+    assert judge(asked, "gradient_linear_weight", flushed).word == "flushed"
+    assert judge(asked, "gradient_linear_weight", dropped).word == "inaccurate"
+
+
 def test_zero_has_two_right_signs() -> None:
     assert said(total(0.0), 0.0).word == "exact"
     assert said(total(0.0), -0.0).word == "exact"
