@@ -134,6 +134,11 @@ def test_everyday_logits_of_several_sizes_are_timed(dtype: str) -> None:
     assert all(Case.parse(case.id) == case for case in cases)
 
 
+def test_an_operation_that_is_not_timed_is_refused_with_those_that_are() -> None:
+    with pytest.raises(BenchError, match=r"bench times softmax, .*, and not sigmoid"):
+        bench_suite(["softmax", "sigmoid"])
+
+
 def test_operations_can_be_chosen() -> None:
     suite = bench_suite(["softmax"])
 
