@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ..harness.runfile import VerdictRow
@@ -63,6 +63,7 @@ class Alarm:
         count: the number of findings.
         worst: the finding with the largest error.
         dtypes: the dtypes of the findings.
+        others: further implementations that show the same, see `together`.
     """
 
     asked: Asked
@@ -71,6 +72,12 @@ class Alarm:
     count: int
     worst: VerdictRow
     dtypes: tuple[str, ...]
+    others: tuple[Asked, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The implementations that show it, each once."""
+        return tuple(dict.fromkeys(it.name for it in (self.asked, *self.others)))
 
     @property
     def ratio(self) -> float | None:
@@ -99,6 +106,33 @@ def alarms(ordered: Iterable[FindingGroup]) -> list[Alarm]:
             tuple(sorted({d for group in items for d in group.dtypes}, key=dtype_order)),
         )
         for (asked, verdict), items in members.items()
+    ]
+
+
+def together(new: Iterable[Alarm]) -> list[Alarm]:
+    """Return alarms with those in one that are about the same answers to the same question.
+
+    Functions of one library that call each other show one fault, with the same numbers.
+
+    Args:
+        new: the alarms; the first of those that are joined keeps its place.
+    """
+    joined: dict[tuple[str, ...], list[Alarm]] = {}
+    for alarm in new:
+        row = alarm.worst
+        key = row.framework, alarm.verdict, row.case, row.quantity, row.exact, row.got, row.note
+        joined.setdefault(key, []).append(alarm)
+    return [
+        replace(
+            first,
+            count=first.count + sum(it.count for it in rest),
+            columns=tuple(dict.fromkeys(name for it in (first, *rest) for name in it.columns)),
+            dtypes=tuple(
+                sorted({name for it in (first, *rest) for name in it.dtypes}, key=dtype_order)
+            ),
+            others=tuple(it.asked for it in rest),
+        )
+        for first, *rest in joined.values()
     ]
 
 

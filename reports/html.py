@@ -33,7 +33,7 @@ from .domain_chart import domain_charts
 from .edges import edge_table
 from .figures import key, time_axis
 from .finding_parts import finding_parts, own_causes
-from .findings import alarms, groups
+from .findings import alarms, groups, together
 from .functions import functions
 from .invariance import COLUMNS as INVARIANCES
 from .invariance import invariance_lines
@@ -106,7 +106,7 @@ def render(runs: Sequence[RunFile]) -> str:
 def _sections(found: Survey) -> dict[str, Any]:
     # The keys are the names of variables in the templates.
     lines = tables.framework_lines(found)
-    new = alarms(groups(found.findings))
+    new = together(alarms(groups(found.findings)))
     causes = cards(found)
     explained, tables_of_all = tables.explained_lines(found), compared(found.runs)
     related = latest(found)
