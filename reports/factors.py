@@ -33,6 +33,9 @@ def by_one_factor(
     for row in others:
         if told := _told(row, given):
             given.setdefault(told, []).append(row)
+    for name in list(given):
+        if (plain := _as_number(name)) in given and plain != name:
+            given[plain] = [*given[plain], *given.pop(name)]
     alike: dict[tuple[object, ...], list[str]] = {}
     for name, rows in given.items():
         if kind := _kind(name):
@@ -67,6 +70,19 @@ def _kind(name: str) -> tuple[str, ...]:
     """Return the mistake below a factor, its side and its sign; nothing for other mistakes."""
     found = _FACTOR.fullmatch(name)
     return found.group("mistake", "side", "sign") if found else ()
+
+
+def _as_number(name: str) -> str:
+    """Return the name of a factor with the number that a size has in its questions.
+
+    >>> _as_number("N times too large (N = 2)")
+    '2 times too large'
+    """
+    found = _FACTOR.fullmatch(name)
+    if not found or not found["size"]:
+        return name
+    number = found["size"].rpartition("= ")[2].removesuffix(")")
+    return f"{found['mistake'] or ''}{number} times too {found['side']}{found['sign'] or ''}"
 
 
 def _common(rows: Iterable[VerdictRow]) -> frozenset[str]:

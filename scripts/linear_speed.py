@@ -6,8 +6,9 @@ of all threads together.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
+from collections.abc import Sequence
 
 from lossdiff.cases.model import Case
 from lossdiff.harness.judging import judge, solved_case
@@ -15,9 +16,9 @@ from lossdiff.harness.judging import judge, solved_case
 SHAPES = ("64x64x1000", "256x64x1000", "512x512x4096")
 
 
-def main(shapes: list[str]) -> None:
+def main(shapes: Sequence[str]) -> None:
     """Print a line for each shape."""
-    for shape in shapes or SHAPES:
+    for shape in shapes:
         solved = solved_case(
             Case.parse(f"linear_cross_entropy/index.random/float32/{shape}/normal/-/0")
         )
@@ -32,4 +33,8 @@ def main(shapes: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        description="Print the seconds that judging a linear loss takes."
+    )
+    parser.add_argument("shapes", nargs="*", default=SHAPES, metavar="NxHxC")
+    main(parser.parse_args().shapes)

@@ -15,7 +15,7 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
-from ...backends import FRAMEWORKS
+from ...backends import EAGER, FRAMEWORKS
 from ...backends.claim import Claim
 from ...errors import LostError, UserFileError
 from ..runfile import IncidentRow, RunFile, WorkerRow
@@ -232,7 +232,7 @@ class Engine:
         # The member comes before its handle, which may report an event as soon as it is made.
         self._members.append(member)
         # Later steps ask nothing on one thread, and nothing in a mode alone.
-        spares = NO_SPARES if pool.threads or pool.mode else self._spares
+        spares = NO_SPARES if pool.threads or pool.mode != EAGER else self._spares
         make = self._cluster.handle if self._cluster else partial(WorkerHandle, spares=spares)
         try:
             member.handle = make(setup, self._limits, self._report_start, self._report_answer)

@@ -12,13 +12,13 @@ from ..errors import BenchError
 
 _TIMEOUT = 60.0  # seconds in which an interpreter has to say what it has
 _PROBE = """
-import json
+import json, sys
 from importlib import metadata, util
 try:
     version = metadata.version("lossdiff")
 except metadata.PackageNotFoundError:
     version = ""
-print(json.dumps([version, util.find_spec("pytest_benchmark") is not None]))
+sys.stdout.write(json.dumps([version, util.find_spec("pytest_benchmark") is not None]))
 """
 
 

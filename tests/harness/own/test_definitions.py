@@ -64,7 +64,7 @@ def test_another_meaning_of_the_name_is_left_alone(tmp_path: Path, text: str) ->
     ("said", "message"),
     [
         ('operations = {"softmax": squares}', "softmax is built in"),
-        ('operations = {"squares": squares}', "squares: squares raises TypeError: "),
+        ('operations = {"squares": squares}', "squares: squares is called with x and the target"),
         ('operations = {"squares": {"formula": squares, "target": ()}}', "unexpected keyword"),
     ],
 )
