@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -37,10 +38,12 @@ class Dask:
 
     @property
     def address(self) -> str:
-        while not self.scheduler_file.exists():
+        # The file is there before its text is.
+        while True:
+            with suppress(FileNotFoundError, json.JSONDecodeError):
+                return str(json.loads(self.scheduler_file.read_text())["address"])
             assert self._processes[0].poll() is None
             time.sleep(0.05)
-        return str(json.loads(self.scheduler_file.read_text())["address"])
 
     def worker(self, *options: str) -> subprocess.Popen[bytes]:
         return self._start("worker", self.address, "--nthreads", "1", "--no-nanny", *options)
