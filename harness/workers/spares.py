@@ -1,6 +1,6 @@
 """Keep idle worker processes for the next step of a command: the framework is imported there.
 
-`check --impl` gets to know functions, asks them, compares their findings with the framework, and
+`check` gets to know a user's functions, asks them, compares their findings with the framework, and
 shrinks what is left. Each step takes over the process of the one before, if nothing has spoiled it.
 """
 
@@ -17,7 +17,7 @@ from .child import Child, Received
 from .messages import Setup
 from .watchdog import share_of_memory
 
-_PART = 4  # a process that takes more than this part of the memory is not kept
+_PART = 4  # the processes that are kept take no more than this part of the memory together
 
 
 class Spares:
@@ -67,7 +67,8 @@ class Spares:
                 owner does not use it any more; if it is not kept, its owner ends it.
         """
         is_wanted = self._is_open and child.is_alive and _key(setup) not in self._idle
-        if not is_wanted or child.memory > share_of_memory(_PART):
+        taken = child.memory + sum(idle.memory for idle in self._idle.values())
+        if not is_wanted or taken > share_of_memory(_PART):
             return False
         self._idle[_key(setup)] = child
         return child.redirect(_drop)

@@ -143,6 +143,20 @@ def test_a_process_that_has_grown_is_not_kept(
     assert idle(spares) == []
 
 
+def test_processes_that_would_take_too_much_together_are_not_all_kept(
+    setup: Setup, spares: Spares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met(setup, spares)
+    (child,) = idle(spares)
+    most = int(1.5 * child.memory)
+    monkeypatch.setattr("lossdiff.harness.workers.spares.share_of_memory", lambda _: most)
+
+    with Caller(Setup("numpy"), spares=spares) as caller:
+        caller.catalogue()
+
+    assert idle(spares) == [child]
+
+
 def test_a_process_with_other_settings_is_not_taken(setup: Setup, spares: Spares) -> None:
     known = met(setup, spares)
     (child,) = idle(spares)
